@@ -15,9 +15,6 @@ pub const SECRET_SIZE_MAX: usize = PLAINTEXT_SIZE_MAX;
 /// Most bytes of a PKCS#8 private key. RSA-4096, the largest kind, takes about 2,400.
 pub const PKCS8_SIZE_MAX: usize = 4_096;
 
-/// Most bytes that one wrap protects: the largest key material there is.
-pub const WRAP_SIZE_MAX: usize = SECRET_SIZE_MAX;
-
 /// Most items of one sealing burst, which share the first 12 bytes of their nonce.
 pub const BURST_ITEMS_MAX: usize = 65_536;
 
@@ -29,7 +26,6 @@ pub const BURST_SIZE_MAX: usize = 64 * 1024 * 1024;
 /// Derived keys that one symmetric key remembers for opening. Each takes about 100 bytes, and only while in use.
 pub const OPEN_CACHE_SLOTS: usize = 4;
 
-const _: () = assert!(PKCS8_SIZE_MAX <= WRAP_SIZE_MAX);
 const _: () = assert!(PLAINTEXT_SIZE_MAX < BURST_SIZE_MAX);
 
 // Storage.
@@ -54,3 +50,36 @@ pub const SCAN_PAGE_SIZE: usize = 4 * 1024 * 1024;
 
 /// Bytes of recent changes that a storage retains for its watches: some 100,000 changes of one address.
 pub const WATCH_LOG_SIZE: usize = 16 * 1024 * 1024;
+
+/// Most transactions that share one commit, and most that wait for the next one.
+pub const GROUP_COUNT_MAX: usize = 1_024;
+
+/// Bytes of keys and values at which a shared commit takes no further transaction.
+pub const GROUP_SIZE: usize = 8 * 1024 * 1024;
+
+/// Compares and writes at which a shared commit takes no further transaction.
+pub const GROUP_OPERATIONS: usize = 4_096;
+
+/// Free bytes of the disk below which changes are refused, unless set otherwise: several times what one shared commit
+/// can take, so that the disk does not fill up in the middle of one.
+pub const FREE_SPACE_FLOOR: u64 = 256 * 1024 * 1024;
+
+/// Bytes of address space that a data folder maps at first, unless set otherwise. It doubles whenever it is full. Kept
+/// small because locked memory counts the whole map.
+pub const MAP_SIZE: usize = 64 * 1024 * 1024;
+
+/// Most bytes of address space that a data folder maps: the limit of its size.
+pub const MAP_SIZE_MAX: usize = 1 << 40;
+
+/// The map has a multiple of this many bytes: the largest memory page in use on any machine.
+pub const MAP_SIZE_UNIT: usize = 64 * 1024;
+
+/// Most reads of a data folder at the same moment: more than a process has threads that block.
+pub const READERS_MAX: u32 = 2_000;
+
+// A page of 4 KiB may be written, and another be split off, for each operation; the last transaction may overshoot.
+const _: () = assert!(
+    (2 * 4_096 * (GROUP_OPERATIONS + TRANSACTION_OPERATIONS_MAX) + GROUP_SIZE + TRANSACTION_SIZE_MAX) as u64
+        <= FREE_SPACE_FLOOR / 2
+);
+const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_SIZE_MAX);

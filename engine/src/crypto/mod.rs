@@ -1,0 +1,23 @@
+//! The primitives, on the cryptographic library (aws-lc-rs): the only files that name it.
+//!
+//! | file | what | standard |
+//! |---|---|---|
+//! | [`random`] | random bytes | NIST SP 800-90A |
+//! | [`burst`], [`symmetric`] | sealing and opening of callers' data | C2SP XAES-256-GCM |
+//! | `commitment` | one ciphertext, one key | FIPS 198-1 |
+//! | [`mac`] | message authentication codes | FIPS 198-1 |
+//! | [`signature`], `scheme` | signatures | RFC 8017, RFC 8032, FIPS 186-5 |
+//! | [`wrap`] | keys that protect other keys, and the records that hold them | RFC 5869 |
+//!
+//! Types that are public here hand out no secret byte: what lends them is private to the crate.
+
+pub mod burst;
+mod commitment;
+pub mod mac;
+pub mod random;
+pub(crate) mod scheme;
+pub mod signature;
+pub mod symmetric;
+pub mod wrap;
+mod xaes;
+

@@ -1,0 +1,224 @@
+//! Keys that protect other keys: each root key wraps system keys, each system key wraps all key material.
+//!
+//! Neither is used raw. HKDF-SHA-256 (RFC 5869, no salt) with one label each makes the keys that are used; and the key
+//! that wraps one record is derived once more, from its address and, where there is one, its shred secret, without
+//! which the wrap is worth nothing:
+//!
+//! ```text
+//! wrapping key         HKDF(system key, "claviger/system-key/wrapping/1")
+//! record key           HKDF(system key, "claviger/system-key/record/1")
+//! key for one record   HKDF(wrapping key | shred secret, address)
+//! ```
+//!
+//! A wrap is XAES-256-GCM with a fresh nonce, committed to its key as callers' ciphertexts are
+//! ([`crate::ciphertext`]), with the installation in place of the key id and the version of the wrapping key:
+//!
+//! ```text
+//! wrapped  format u8 | nonce [24] | commitment [32] | body | tag [16]
+//! aad      "claviger/wrap/1" | installation [16] | record type u8 | address size u64 | address | wrapping version u32
+//! ```
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hmac;
+use subtle::ConstantTimeEq;
+
+use crate::ciphertext::{COMMITMENT_SIZE, NONCE_SIZE, TAG_SIZE};
+use crate::crypto::commitment::{CommitmentKey, Committed};
+use crate::crypto::random::{EntropyError, Random};
+use crate::crypto::xaes::{self, DerivedKey, Prefix};
+use crate::key::algorithm::Algorithm;
+use crate::key::material::{SECRET_KEY_SIZE, SecretBytes, SecretKey};
+
+/// A key at the head of others, from which they are derived: a system key, or a root key that is held in memory.
+pub struct SystemKey(SecretKey);
+
+/// Wraps keys, each bound to its place. Wiped on drop.
+pub struct WrappingKey(SecretKey);
+
+/// Authenticates records with their addresses. Wiped by the library on drop.
+pub struct RecordKey(hmac::Key);
+
+/// The place of a wrapped key. Whatever is unwrapped must stand where it was wrapped for.
+#[derive(Clone, Copy)]
+pub struct WrapContext<'a> {
+    /// Id of the installation.
+    pub installation: [u8; 16],
+    /// Type of the record that holds the wrap. Kinds of keys that share a wrapping key differ in it.
+    pub record_type: u8,
+    /// Address of the record, of any size.
+    pub address: &'a [u8],
+    /// Version of the wrapping key.
+    pub wrapping_version: u32,
+    /// The record's shred secret; `None` where it has none yet.
+    pub shred_secret: Option<&'a [u8; SHRED_SECRET_SIZE]>,
+}
+
+/// Size of a shred secret, in bytes.
+pub const SHRED_SECRET_SIZE: usize = 32;
+
+/// How many bytes a wrap has more than the key in it.
+pub const WRAP_OVERHEAD: usize = 1 + NONCE_SIZE + COMMITMENT_SIZE + TAG_SIZE;
+
+/// A wrap that this key, in this place, has not made; or bytes that are no wrap. Carries no cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the wrapped key does not open with this key in this place")]
+pub struct UnwrapFailed;
+
+/// A record whose tag is not its own. Carries no cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record is not authentic")]
+pub struct RecordNotAuthentic;
+
+impl SystemKey {
+    /// A key from its 32 secret bytes, which are copied. Whoever owns them wipes them.
+    pub fn new(key: &[u8; SECRET_KEY_SIZE]) -> Self {
+        let mut copy = SecretKey::zeroed();
+        copy.expose_mut().copy_from_slice(key);
+        Self(copy)
+    }
+
+    /// The key that wraps.
+    pub fn wrapping_key(&self) -> WrappingKey {
+        WrappingKey(hkdf_sha256(self.0.expose(), b"claviger/system-key/wrapping/1"))
+    }
+
+    /// The key that authenticates records.
+    pub fn record_key(&self) -> RecordKey {
+        let key = hkdf_sha256(self.0.expose(), b"claviger/system-key/record/1");
+        RecordKey(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
+    }
+}
+
+impl WrappingKey {
+    /// Wraps `key` for the place in `context`: [`WRAP_OVERHEAD`] bytes more than `key` has.
+    ///
+    /// # Errors
+    /// [`EntropyError`].
+    pub fn wrap(&self, context: &WrapContext<'_>, key: &[u8], random: &dyn Random) -> Result<Vec<u8>, EntropyError> {
+        let mut nonce = [0; NONCE_SIZE];
+        random.fill(&mut nonce)?;
+        let (prefix, position) = xaes::split_nonce(&nonce);
+        let record_wrapping_key = self.for_record(context);
+        let derived_key = derive(&record_wrapping_key, &prefix).map_err(|_| EntropyError)?;
+        let mut body = vec![0; key.len()];
+        let mut tag = [0; TAG_SIZE];
+        derived_key.seal(position, &context.aad(), key, &mut body, &mut tag).map_err(|_| EntropyError)?;
+        Ok([&[FORMAT][..], &nonce, &context.commit(&record_wrapping_key, &prefix), &body, &tag].concat())
+    }
+
+    /// The key in `wrapped`, if [`WrappingKey::wrap`] made it for the same place.
+    ///
+    /// # Errors
+    /// [`UnwrapFailed`], whatever the cause.
+    pub fn unwrap(&self, context: &WrapContext<'_>, wrapped: &[u8]) -> Result<SecretBytes, UnwrapFailed> {
+        let parts = Wrapped::parse(wrapped).ok_or(UnwrapFailed)?;
+        let (prefix, position) = xaes::split_nonce(parts.nonce);
+        let record_wrapping_key = self.for_record(context);
+        let commitment = context.commit(&record_wrapping_key, &prefix);
+        if !bool::from(commitment.ct_eq(parts.commitment)) {
+            return Err(UnwrapFailed);
+        }
+        let derived_key = derive(&record_wrapping_key, &prefix).map_err(|_| UnwrapFailed)?;
+        let mut key = SecretBytes::zeroed(parts.body.len());
+        let opened = derived_key.open(position, &context.aad(), parts.body, parts.tag, key.expose_mut());
+        opened.map(|()| key).map_err(|_| UnwrapFailed)
+    }
+
+    /// The key that wraps the one record in `context`.
+    fn for_record(&self, context: &WrapContext<'_>) -> SecretKey {
+        let shred_secret = context.shred_secret.map_or(&[][..], |secret| secret);
+        let mut both = SecretBytes::zeroed(SECRET_KEY_SIZE + shred_secret.len());
+        let (first, second) = both.expose_mut().split_at_mut(SECRET_KEY_SIZE);
+        first.copy_from_slice(self.0.expose());
+        second.copy_from_slice(shred_secret);
+        hkdf_sha256(both.expose(), context.address)
+    }
+}
+
+impl WrapContext<'_> {
+    fn aad(&self) -> Vec<u8> {
+        [
+            b"claviger/wrap/1",
+            &self.installation[..],
+            &[self.record_type],
+            &(self.address.len() as u64).to_be_bytes(),
+            self.address,
+            &self.wrapping_version.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    fn commit(&self, record_wrapping_key: &SecretKey, prefix: &Prefix) -> [u8; COMMITMENT_SIZE] {
+        CommitmentKey::new(record_wrapping_key.expose()).commit(Committed {
+            format: FORMAT,
+            algorithm: Algorithm::Xaes256Gcm.id(),
+            version: self.wrapping_version,
+            id: self.installation,
+            prefix,
+        })
+    }
+}
+
+impl RecordKey {
+    /// The tag of a record with these `bytes` at this `address`.
+    ///
+    /// HMAC-SHA-256 of `"claviger/record/1" | address size u64 | address | bytes`.
+    pub fn tag(&self, address: &[u8], bytes: &[u8]) -> [u8; RECORD_TAG_SIZE] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"claviger/record/1");
+        context.update(&(address.len() as u64).to_be_bytes());
+        context.update(address);
+        context.update(bytes);
+        let mut tag = [0; RECORD_TAG_SIZE];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
+    }
+
+    /// Checks in constant time that `tag` is that of `bytes` at `address`.
+    ///
+    /// # Errors
+    /// [`RecordNotAuthentic`] if it is not.
+    pub fn verify(&self, address: &[u8], bytes: &[u8], tag: &[u8]) -> Result<(), RecordNotAuthentic> {
+        if bool::from(self.tag(address, bytes).ct_eq(tag)) { Ok(()) } else { Err(RecordNotAuthentic) }
+    }
+}
+
+/// Size of the tag of a record, in bytes.
+pub const RECORD_TAG_SIZE: usize = 32;
+
+/// A wrap, cut into its parts.
+struct Wrapped<'a> {
+    nonce: &'a [u8; NONCE_SIZE],
+    commitment: &'a [u8; COMMITMENT_SIZE],
+    body: &'a [u8],
+    tag: &'a [u8; TAG_SIZE],
+}
+
+impl<'a> Wrapped<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(&[FORMAT])?;
+        let (nonce, rest) = rest.split_first_chunk()?;
+        let (commitment, rest) = rest.split_first_chunk()?;
+        let (body, tag) = rest.split_last_chunk()?;
+        Some(Self { nonce, commitment, body, tag })
+    }
+}
+
+fn derive(record_wrapping_key: &SecretKey, prefix: &Prefix) -> Result<DerivedKey, aws_lc_rs::error::Unspecified> {
+    let mut derived = SecretKey::zeroed();
+    xaes::derive(record_wrapping_key.expose(), prefix, derived.expose_mut())?;
+    DerivedKey::new(derived.expose())
+}
+
+/// HKDF-SHA-256 without salt (RFC 5869): 32 bytes for `info` from the secret bytes `key`.
+#[expect(clippy::expect_used, reason = "32 bytes are within the 8,160 that HKDF-SHA-256 gives")]
+fn hkdf_sha256(key: &[u8], info: &[u8]) -> SecretKey {
+    let mut derived = SecretKey::zeroed();
+    let pseudorandom_key = Salt::none(HKDF_SHA256).extract(key);
+    let output = pseudorandom_key.expand(&[info], HKDF_SHA256).and_then(|output| output.fill(derived.expose_mut()));
+    output.expect("HKDF-SHA-256 gives 32 bytes");
+    derived
+}
+
+/// The one format there is.
+const FORMAT: u8 = 1;

@@ -1,0 +1,215 @@
+//! XAES-256-GCM (C2SP XAES-256-GCM): AES-256-GCM with a key of its own for every first half of the nonce.
+//!
+//! The derived key is two blocks of CMAC-AES-256, a key derivation in counter mode (NIST SP 800-108r1 section 4.1).
+//! CMAC and not raw AES, because the library's AES-ECB key leaves copies of the key on the stack.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::cmac;
+use aws_lc_rs::error::Unspecified;
+
+use crate::ciphertext::{NONCE_SIZE, TAG_SIZE};
+use crate::key::material::SECRET_KEY_SIZE;
+
+/// First half of the nonce, which selects the derived key.
+pub(crate) type Prefix = [u8; PREFIX_SIZE];
+
+/// Second half of the nonce, the nonce of AES-256-GCM.
+pub(crate) type Position = [u8; POSITION_SIZE];
+
+pub(crate) const PREFIX_SIZE: usize = 12;
+pub(crate) const POSITION_SIZE: usize = 12;
+
+const _: () = assert!(PREFIX_SIZE + POSITION_SIZE == NONCE_SIZE);
+
+/// AES-256-GCM, ready for use with one prefix. The library wipes its expanded key on drop.
+pub(crate) struct DerivedKey(LessSafeKey);
+
+/// Writes the key for `prefix` into `derived`, where it stays, so that no copy is left on the stack.
+///
+/// # Errors
+/// Only if the library has no memory.
+pub(crate) fn derive(
+    material: &[u8; SECRET_KEY_SIZE],
+    prefix: &Prefix,
+    derived: &mut [u8; SECRET_KEY_SIZE],
+) -> Result<(), Unspecified> {
+    let key = cmac::Key::new(cmac::AES_256, material)?;
+    let (first, second) = derived.split_at_mut(SECRET_KEY_SIZE / 2);
+    cmac::sign_to_buffer(&key, &derivation_input(1, prefix), first)?;
+    cmac::sign_to_buffer(&key, &derivation_input(2, prefix), second)?;
+    Ok(())
+}
+
+/// M1 and M2 of the specification: counter u16 | "X" | 0 | prefix.
+fn derivation_input(counter: u8, prefix: &Prefix) -> [u8; 16] {
+    let mut input = [0; 16];
+    input[1] = counter;
+    input[2] = b'X';
+    input[4..].copy_from_slice(prefix);
+    input
+}
+
+/// The two halves of a nonce.
+pub(crate) fn split_nonce(nonce: &[u8; NONCE_SIZE]) -> (Prefix, Position) {
+    let mut prefix = [0; PREFIX_SIZE];
+    let mut position = [0; POSITION_SIZE];
+    prefix.copy_from_slice(&nonce[..PREFIX_SIZE]);
+    position.copy_from_slice(&nonce[PREFIX_SIZE..]);
+    (prefix, position)
+}
+
+impl DerivedKey {
+    /// Prepares the bytes that [`derive`] wrote.
+    ///
+    /// # Errors
+    /// Only if the library has no memory.
+    pub(crate) fn new(derived: &[u8; SECRET_KEY_SIZE]) -> Result<Self, Unspecified> {
+        UnboundKey::new(&AES_256_GCM, derived).map(LessSafeKey::new).map(Self)
+    }
+
+    /// Seals `plaintext` into `body` and `tag`. Every position is given once only: that is the caller's duty.
+    ///
+    /// # Errors
+    /// If `body` and `plaintext` differ in size, or the library has no memory.
+    pub(crate) fn seal(
+        &self,
+        position: Position,
+        aad: &[u8],
+        plaintext: &[u8],
+        body: &mut [u8],
+        tag: &mut [u8; TAG_SIZE],
+    ) -> Result<(), Unspecified> {
+        let nonce = Nonce::assume_unique_for_key(position);
+        self.0.seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, body, &[], tag)
+    }
+
+    /// Opens `body` and `tag` into `out`, which is all zero after a failure.
+    ///
+    /// # Errors
+    /// If anything differs from what was sealed, or `body` and `out` differ in size.
+    pub(crate) fn open(
+        &self,
+        position: Position,
+        aad: &[u8],
+        body: &[u8],
+        tag: &[u8; TAG_SIZE],
+        out: &mut [u8],
+    ) -> Result<(), Unspecified> {
+        let nonce = Nonce::assume_unique_for_key(position);
+        let opened = self.0.open_separate_gather(nonce, Aad::from(aad), body, tag, out);
+        if opened.is_err() {
+            // The library may leave plaintext that it has not authenticated.
+            out.fill(0);
+        }
+        opened
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use sha3::Shake128;
+    use sha3::digest::{ExtendableOutput, Update, XofReader};
+
+    use super::*;
+
+    /// The vectors of the specification (C2SP XAES-256-GCM, "Test vectors"); the file names its source.
+    fn vectors() -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/xaes-256-gcm.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn hex(value: &Value) -> Vec<u8> {
+        let digits = value.as_str().unwrap();
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    }
+
+    fn ascii(value: &Value) -> &[u8] {
+        value.as_str().unwrap().as_bytes()
+    }
+
+    fn key_of(material: &[u8; 32], prefix: &Prefix) -> ([u8; 32], DerivedKey) {
+        let mut derived = [0; 32];
+        derive(material, prefix, &mut derived).unwrap();
+        (derived, DerivedKey::new(&derived).unwrap())
+    }
+
+    fn seal(material: &[u8; 32], nonce: &[u8; 24], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let (prefix, position) = split_nonce(nonce);
+        let mut sealed = vec![0; plaintext.len() + TAG_SIZE];
+        let (body, tag) = sealed.split_last_chunk_mut().unwrap();
+        key_of(material, &prefix).1.seal(position, aad, plaintext, body, tag).unwrap();
+        sealed
+    }
+
+    // R-K3
+    #[test]
+    fn derives_and_seals_as_the_specification_does() {
+        let vectors = vectors();
+        let vectors = vectors["vectors"].as_array().unwrap();
+        for vector in vectors {
+            let material = hex(&vector["key"]).try_into().unwrap();
+            let nonce = ascii(&vector["nonce_ascii"]).try_into().unwrap();
+            let (prefix, position) = split_nonce(nonce);
+            assert_eq!(derivation_input(1, &prefix).to_vec(), hex(&vector["m1"]));
+            assert_eq!(derivation_input(2, &prefix).to_vec(), hex(&vector["m2"]));
+            assert_eq!(key_of(&material, &prefix).0.to_vec(), hex(&vector["derived_key"]));
+            assert_eq!(position.to_vec(), hex(&vector["derived_nonce"]));
+            let (aad, plaintext) = (ascii(&vector["aad_ascii"]), ascii(&vector["plaintext_ascii"]));
+            assert_eq!(seal(&material, nonce, aad, plaintext), hex(&vector["ciphertext_and_tag"]));
+        }
+        assert_eq!(vectors.len(), 2);
+    }
+
+    /// The accumulated vectors: one SHAKE-128 gives the inputs of each round, another one hashes the outputs.
+    fn accumulated(rounds: usize) -> Vec<u8> {
+        let mut source = Shake128::default().finalize_xof();
+        let mut outputs = Shake128::default();
+        let mut short = [0; 255];
+        for _ in 0..rounds {
+            let (mut material, mut nonce, mut size) = ([0; 32], [0; 24], [0; 1]);
+            source.read(&mut material);
+            source.read(&mut nonce);
+            source.read(&mut size);
+            let mut plaintext = vec![0; usize::from(size[0])];
+            source.read(&mut plaintext);
+            source.read(&mut size);
+            let aad = &mut short[..usize::from(size[0])];
+            source.read(aad);
+            let sealed = seal(&material, &nonce, aad, &plaintext);
+            outputs.update(&sealed);
+
+            let (prefix, position) = split_nonce(&nonce);
+            let (body, tag) = sealed.split_last_chunk().unwrap();
+            let mut opened = vec![0; plaintext.len()];
+            key_of(&material, &prefix).1.open(position, aad, body, tag, &mut opened).unwrap();
+            assert_eq!(opened, plaintext);
+        }
+        let mut hash = vec![0; 32];
+        outputs.finalize_xof().read(&mut hash);
+        hash
+    }
+
+    // R-K3
+    #[test]
+    fn ten_thousand_rounds_give_the_accumulated_hash() {
+        assert_eq!(accumulated(10_000), hex(&vectors()["accumulated"]["rounds_10000"]));
+    }
+
+    // R-K3
+    #[test]
+    #[ignore = "half a minute without optimisation: `cargo test -- --ignored`"]
+    fn a_million_rounds_give_the_accumulated_hash() {
+        assert_eq!(accumulated(1_000_000), hex(&vectors()["accumulated"]["rounds_1000000"]));
+    }
+
+    #[test]
+    fn a_failed_opening_leaves_no_plaintext() {
+        let sealed = seal(&[1; 32], &[2; 24], b"aad", b"plaintext");
+        let (prefix, position) = split_nonce(&[2; 24]);
+        let (body, tag) = sealed.split_last_chunk().unwrap();
+        let mut out = [0xff; 9];
+        assert!(key_of(&[1; 32], &prefix).1.open(position, b"add", body, tag, &mut out).is_err());
+        assert_eq!(out, [0; 9]);
+    }
+}

@@ -1,0 +1,50 @@
+//! Bodies of the fuzz targets, which are also run as tests: each takes any bytes and panics on a broken promise.
+
+use crate::ciphertext::{Ciphertext, HEADER_SIZE, Purpose, SEAL_OVERHEAD};
+use crate::crypto::burst::SealBurst;
+use crate::crypto::random::{EntropyError, Random};
+use crate::crypto::symmetric::SymmetricKey;
+use crate::key::algorithm::Algorithm;
+use crate::key::id::KeyId;
+use crate::key::material::{KeyMaterial, SecretBytes};
+use crate::key::version::KeyVersion;
+use crate::limits::PLAINTEXT_SIZE_MAX;
+
+/// A ciphertext: what parses is written back as it was; what this key did not seal does not open; what it seals opens.
+///
+/// # Panics
+/// If any of this is not so.
+#[expect(clippy::expect_used, reason = "a panic is how a fuzz target reports")]
+pub fn ciphertext(data: &[u8]) {
+    if let Ok(parsed) = Ciphertext::parse(data) {
+        let mut header = [0; HEADER_SIZE];
+        parsed.header.write(&mut header);
+        assert_eq!([&header, parsed.body, parsed.tag].concat(), data, "a parsed ciphertext has one encoding");
+    }
+
+    let material = KeyMaterial::import(Algorithm::Xaes256Gcm, SecretBytes::from(vec![0x5a; 32]));
+    let key = SymmetricKey::new(&material.expect("32 bytes are a symmetric key")).expect("of this algorithm");
+    let (id, version) = (KeyId([0x11; 16]), KeyVersion::FIRST);
+    let mut room = vec![0; data.len()];
+    let foreign_out = room.get_mut(..data.len().saturating_sub(SEAL_OVERHEAD)).unwrap_or_default();
+    assert!(key.open(id, version, Purpose::Data, &[], data, foreign_out).is_err(), "opened what was never sealed");
+
+    let plaintext = data.get(..PLAINTEXT_SIZE_MAX).unwrap_or(data);
+    let mut burst = SealBurst::begin(&key, id, version, &OneByte).expect("random bytes");
+    let mut sealed = vec![0; plaintext.len() + SEAL_OVERHEAD];
+    burst.seal(Purpose::Data, plaintext.get(..64).unwrap_or_default(), plaintext, &mut sealed).expect("within limits");
+    let mut opened = vec![0; plaintext.len()];
+    let context = plaintext.get(..64).unwrap_or_default();
+    key.open(id, version, Purpose::Data, context, &sealed, &mut opened).expect("opens what it sealed");
+    assert_eq!(opened, plaintext);
+}
+
+/// One byte over and over: a fuzz target must do the same with the same input.
+struct OneByte;
+
+impl Random for OneByte {
+    fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+        out.fill(0xa5);
+        Ok(())
+    }
+}

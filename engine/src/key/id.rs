@@ -1,0 +1,153 @@
+//! Names that never change: of a key and of a key store.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::crypto::random::{EntropyError, Random};
+
+/// Id of a key: 16 random bytes, fixed for the key's life. Not confidential.
+///
+/// Text form: 32 lowercase hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(pub [u8; ID_SIZE]);
+
+/// Id of a key store: 16 random bytes, fixed for the store's life. Not confidential.
+///
+/// Text form: 32 lowercase hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreId(pub [u8; ID_SIZE]);
+
+/// Size of an id, in bytes.
+pub const ID_SIZE: usize = 16;
+
+/// A text that is not an id: it must be exactly 32 lowercase hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id must be exactly 32 lowercase hexadecimal digits")]
+pub struct ParseIdError;
+
+impl KeyId {
+    /// A new id, different from every other one: 128 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the system gives no random bytes.
+    pub fn generate(random: &dyn Random) -> Result<Self, EntropyError> {
+        random_bytes(random).map(Self)
+    }
+}
+
+impl StoreId {
+    /// A new id, different from every other one: 128 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the system gives no random bytes.
+    pub fn generate(random: &dyn Random) -> Result<Self, EntropyError> {
+        random_bytes(random).map(Self)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl fmt::Debug for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreId({self})")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl FromStr for StoreId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text).map(Self)
+    }
+}
+
+fn random_bytes(random: &dyn Random) -> Result<[u8; ID_SIZE], EntropyError> {
+    let mut bytes = [0; ID_SIZE];
+    random.fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn write_hex(bytes: &[u8; ID_SIZE], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// One text for one id: upper case, blanks and signs are refused, so that ids can be compared as texts too.
+fn parse_hex(text: &str) -> Result<[u8; ID_SIZE], ParseIdError> {
+    let (digit_pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if digit_pairs.len() != ID_SIZE || !rest.is_empty() {
+        return Err(ParseIdError);
+    }
+    let mut bytes = [0; ID_SIZE];
+    for (byte, [high, low]) in bytes.iter_mut().zip(digit_pairs) {
+        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+    }
+    Ok(bytes)
+}
+
+fn hex_digit(digit: u8) -> Result<u8, ParseIdError> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(ParseIdError),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SystemRandom;
+
+    #[test]
+    fn text_form_returns_to_the_same_id() {
+        let id = KeyId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xff]);
+        assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0eff");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(format!("{id:?}"), "KeyId(000102030405060708090a0b0c0d0eff)");
+        assert_eq!(StoreId(id.0).to_string().parse(), Ok(StoreId(id.0)));
+    }
+
+    #[test]
+    fn rejects_every_other_text() {
+        let good = "000102030405060708090a0b0c0d0eff";
+        for bad in
+            ["", "00", "000102030405060708090A0B0C0D0EFF", "+00102030405060708090a0b0c0d0eff", "g".repeat(32).as_str()]
+        {
+            assert_eq!(bad.parse::<KeyId>(), Err(ParseIdError), "{bad}");
+        }
+        assert_eq!(format!("{good}0").parse::<KeyId>(), Err(ParseIdError));
+        assert_eq!(format!("{good}00").parse::<StoreId>(), Err(ParseIdError));
+        assert_eq!(good.get(1..).unwrap().parse::<KeyId>(), Err(ParseIdError));
+        assert_eq!("é".repeat(16).parse::<KeyId>(), Err(ParseIdError));
+    }
+
+    #[test]
+    fn generated_ids_differ() {
+        let random = SystemRandom::new();
+        assert_ne!(KeyId::generate(&random).unwrap(), KeyId::generate(&random).unwrap());
+        assert_ne!(StoreId::generate(&random).unwrap(), StoreId::generate(&random).unwrap());
+    }
+}

@@ -1,0 +1,6 @@
+//! Plain data about keys, and key material.
+
+pub mod algorithm;
+pub mod id;
+pub mod material;
+pub mod version;
