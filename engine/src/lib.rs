@@ -1,8 +1,33 @@
 //! The engine of Claviger: keys, cryptography, cache and storage, without network and without a runtime.
+//!
+//! Start at [`engine`] (what an engine is made of), then [`worker`] (how a frame finds a key), [`operation`] (what is done with it) and
+//! [`change`] (how keys come and change). Time and randomness come in as arguments.
 
+mod cache;
+pub mod change;
 pub mod ciphertext;
+pub mod clock;
 pub mod crypto;
+pub mod engine;
+pub mod epoch;
+pub mod error;
+mod follow;
 pub mod fuzzing;
+mod hex;
+pub mod hierarchy;
 pub mod key;
+pub mod lane;
 pub mod limits;
+pub mod operation;
+pub mod read;
+mod record;
+mod source;
 pub mod storage;
+pub mod worker;
+
+pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};
+pub use engine::{Engine, EngineParts};
+pub use error::{Error, ItemError};
+pub use operation::{ItemSink, ReadScope};
+pub use record::{AccessMethods, KeyRecord, KeyStoreRecord, VersionSummary};
+pub use worker::Worker;

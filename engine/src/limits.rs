@@ -1,5 +1,7 @@
 //! Every bound of the engine, with unit and reason. The wire announces the same values in its greeting.
 
+use std::time::Duration;
+
 /// Most plaintext of one item, in bytes. Larger data is cut into records by the client.
 pub const PLAINTEXT_SIZE_MAX: usize = 32_768;
 
@@ -83,3 +85,48 @@ const _: () = assert!(
         <= FREE_SPACE_FLOOR / 2
 );
 const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_SIZE_MAX);
+
+/// Most bytes of a name of a key or key store: long enough for a path of words, short enough for a table.
+pub const NAME_SIZE_MAX: usize = 100;
+
+/// Most versions of a key, destroyed ones counted. Bounds the work of a verification that names no version.
+pub const VERSIONS_MAX: usize = 100;
+
+/// Most keys that one call creates: as many as fit one transaction with its compares.
+pub const CREATE_KEYS_MAX: usize = 1_000;
+
+/// Most keys of one page of a list.
+pub const LIST_PAGE_SIZE_MAX: usize = 1_000;
+
+/// Records of one page of a scan at start.
+pub const SCAN_PAGE_RECORDS: usize = 1_000;
+
+/// Most bytes of a data key of the caller's own: room for an RSA-4096 private key.
+pub const DATA_KEY_SIZE_MAX: usize = 8_192;
+
+/// Most random bytes of one item.
+pub const RANDOM_SIZE_MAX: usize = 32_768;
+
+/// Most bytes of the system-key file: some thousand versions.
+pub const SYSTEM_KEY_FILE_SIZE_MAX: usize = 1024 * 1024;
+
+/// Places in a worker's table of slots: one for each value of a byte of the key id.
+pub const SLOT_TABLE_SIZE: usize = 256;
+
+/// Keys whose bursts one read of a socket keeps open at once. A burst costs about 1 microsecond to begin and 2 KB to keep.
+pub const BURSTS_PER_READ_MAX: usize = 16;
+
+/// What a worker does itself, at most, for one frame. More goes to the compute pool, whose hand-over costs about 10 microseconds.
+pub const INLINE_COST_MAX: Duration = Duration::from_micros(50);
+
+/// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
+pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
+
+/// Jobs that wait for the compute pool. A piece takes about half a millisecond, so that a full queue is about a second of work for two threads.
+pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
+
+/// Jobs that wait for the storage pool. A load takes some 10 microseconds.
+pub const STORAGE_QUEUE_SIZE: usize = 16_384;
+
+/// Threads that read storage. Loads wait for pages of the disk, not for the processor.
+pub const STORAGE_THREADS: usize = 2;

@@ -103,6 +103,11 @@ impl KeyMaterial {
         self.bytes.expose()
     }
 
+    /// The bytes themselves.
+    pub(crate) fn into_bytes(self) -> SecretBytes {
+        self.bytes
+    }
+
     /// The 32 bytes of material of `algorithm`, copied to where their next owner keeps them.
     pub(crate) fn to_secret_key(&self, algorithm: Algorithm) -> Result<SecretKey, MaterialError> {
         if self.algorithm != algorithm {

@@ -3,4 +3,6 @@
 pub mod algorithm;
 pub mod id;
 pub mod material;
+pub mod name;
+pub mod state;
 pub mod version;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::page::Page;
+use super::page::{self, Page};
 use super::watch::ChangeLog;
 use super::{
     Address, Change, Compare, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError, Write,
@@ -51,13 +51,11 @@ impl Storage for MemoryStorage {
         limit: usize,
     ) -> Result<Vec<(Address, Versioned)>, StorageError> {
         check::scan(prefix, after)?;
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
         let values = self.values.lock();
         let mut page = Page::new(limit);
-        let found = values.range((start, Bound::Unbounded)).take_while(|(address, _)| address.starts_with(prefix));
+        let found = values
+            .range::<Address, _>((page::start(prefix, after), Bound::Unbounded))
+            .take_while(|(address, _)| address.starts_with(prefix));
         for (address, versioned) in found {
             if page.is_full() {
                 break;

@@ -17,8 +17,12 @@
 //! ```
 
 mod check;
+mod environment;
 mod error;
 mod failing;
+mod folder;
+mod group;
+mod lmdb;
 mod memory;
 mod page;
 mod watch;
@@ -27,6 +31,7 @@ use std::fmt;
 
 pub use self::error::{StorageError, TransactError};
 pub use self::failing::{Call, FailingStorage, Pause};
+pub use self::lmdb::{LmdbOptions, LmdbStorage};
 pub use self::memory::MemoryStorage;
 pub use self::watch::{Change, Watch, WatchError};
 

@@ -1,7 +1,17 @@
 //! One page of a scan, filled value by value and bounded in count and in bytes.
 
+use std::ops::Bound;
+
 use super::{Address, Versioned};
 use crate::limits::{SCAN_PAGE_COUNT_MAX, SCAN_PAGE_SIZE};
+
+/// Where the page after `after` starts. It is empty if that is not in the database of `prefix`.
+pub(super) fn start<'a>(prefix: &'a Address, after: Option<&'a Address>) -> Bound<&'a Address> {
+    match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    }
+}
 
 /// The values of a page so far.
 pub(super) struct Page {

@@ -1,0 +1,126 @@
+//! Loading: one load for each missing key, however many ask for it.
+
+use std::sync::Arc;
+
+use super::KeyEntry;
+use super::registry::Cache;
+use super::slot::Slot;
+use crate::error::Error;
+use crate::key::id::KeyId;
+
+/// Where keys are loaded from. Blocks: never called on a worker thread.
+pub(crate) trait KeySource: Send + Sync {
+    /// Reads and unwraps a key.
+    fn load(&self, id: KeyId) -> Result<KeyEntry, Error>;
+}
+
+/// Called once when the load is done, on the loading thread: it hands over and returns, it does no work.
+pub(crate) type Waiter = Box<dyn FnOnce(Result<(), LoadError>) + Send>;
+
+/// Why a key could not be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// No key has this id.
+    #[error("no such key")]
+    NotFound,
+    /// Storage failed or a record is damaged; the log says which.
+    #[error("the key cannot be read from storage")]
+    Unavailable,
+    /// Too many loads are waiting.
+    #[error("too many keys are being loaded")]
+    Overloaded,
+}
+
+/// A load to be run on a thread that may block. Dropping it unrun tells its waiters [`LoadError::Overloaded`].
+pub(crate) struct LoadJob {
+    cache: Arc<Cache>,
+    slot: Arc<Slot>,
+    finished: bool,
+}
+
+impl Cache {
+    /// Asks for a key. `waiter` is called when it is loaded or cannot be. Returns the job if the caller is the first to ask.
+    pub(crate) fn request(self: &Arc<Self>, id: KeyId, waiter: Waiter) -> Option<LoadJob> {
+        loop {
+            let slot = self.slot_or_new(id);
+            let mut load = slot.load.lock();
+            if slot.is_retired() {
+                // Evicted between finding and locking it: the registry has another slot, or none, by now.
+                drop(load);
+                self.remove(&slot);
+                continue;
+            }
+            if slot.entry.load().is_some() {
+                drop(load);
+                waiter(Ok(()));
+                return None;
+            }
+            load.waiters.push(waiter);
+            if load.loading {
+                return None;
+            }
+            load.loading = true;
+            drop(load);
+            return Some(LoadJob { cache: Arc::clone(self), slot, finished: false });
+        }
+    }
+}
+
+impl LoadJob {
+    /// Loads the key. Repeated while changes of the key overtake it: what was read before a change is never installed.
+    pub(crate) fn run(mut self, source: &dyn KeySource) {
+        loop {
+            let generation = self.slot.load.lock().generation;
+            let loaded = source.load(self.slot.id);
+            let load = self.slot.load.lock();
+            if load.generation != generation {
+                continue;
+            }
+            let result = match loaded {
+                Ok(entry) => {
+                    self.slot.entry.store(Some(Arc::new(entry)));
+                    Ok(())
+                }
+                Err(error) => Err(load_error(self.slot.id, &error)),
+            };
+            drop(load);
+            self.finish(result);
+            return;
+        }
+    }
+
+    /// Wakes the waiters. A slot without a key is taken out, so that asking for keys that do not exist fills nothing.
+    fn finish(&mut self, result: Result<(), LoadError>) {
+        self.finished = true;
+        let mut load = self.slot.load.lock();
+        load.loading = false;
+        let waiters = std::mem::take(&mut load.waiters);
+        if result.is_err() {
+            self.slot.retire();
+            self.cache.remove(&self.slot);
+        }
+        drop(load);
+        if result.is_ok() {
+            self.cache.admit(&self.slot);
+        }
+        for waiter in waiters {
+            waiter(result);
+        }
+    }
+}
+
+impl Drop for LoadJob {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.finish(Err(LoadError::Overloaded));
+        }
+    }
+}
+
+fn load_error(id: KeyId, error: &Error) -> LoadError {
+    if let Error::KeyNotFound(_) = error {
+        return LoadError::NotFound;
+    }
+    tracing::error!(key = %id, %error, "a key cannot be loaded");
+    LoadError::Unavailable
+}

@@ -1,0 +1,77 @@
+//! The place of one key in the cache.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwapOption, Guard};
+use parking_lot::Mutex;
+
+use super::{KeyEntry, Waiter};
+use crate::key::id::KeyId;
+
+/// One atomic pointer to a key, or to nothing while it is not loaded.
+pub(crate) struct Slot {
+    pub(super) id: KeyId,
+    pub(super) entry: ArcSwapOption<KeyEntry>,
+    /// Taken by whoever loads, refreshes or evicts; never by a frame.
+    pub(super) load: Mutex<LoadState>,
+    /// Used since eviction last passed by.
+    used: AtomicBool,
+    /// Taken out of the registry: the key's slot is another one now. Set once, under `load`.
+    retired: AtomicBool,
+}
+
+/// What is going on at a slot.
+#[derive(Default)]
+pub(super) struct LoadState {
+    /// Counts refreshes: a load that began under an older number read bytes that may be stale.
+    pub(super) generation: u64,
+    /// A load is running or queued; whoever asks meanwhile waits for that one.
+    pub(super) loading: bool,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+impl Slot {
+    pub(super) fn new(id: KeyId) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            entry: ArcSwapOption::empty(),
+            load: Mutex::new(LoadState::default()),
+            used: AtomicBool::new(true),
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// The id of the key whose slot this is.
+    pub(crate) const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The key, if it is loaded; counts as a use of it.
+    pub(crate) fn get(&self) -> Guard<Option<Arc<KeyEntry>>> {
+        // A plain read first: a store each time would bounce the line between cores.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        self.entry.load()
+    }
+
+    /// Whether `entry` is still what the slot holds.
+    pub(crate) fn holds(&self, entry: &Arc<KeyEntry>) -> bool {
+        self.entry.load().as_ref().is_some_and(|held| Arc::ptr_eq(held, entry))
+    }
+
+    pub(super) fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Forgets the key for good. The caller holds `load` and takes the slot out of the registry.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.entry.store(None);
+    }
+}

@@ -1,0 +1,80 @@
+//! Key stores in memory: who may come in. All of them are loaded at start, and brought up to date by each change.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+
+use crate::key::id::StoreId;
+use crate::key::name::Name;
+use crate::record::key_store::AccessMethods;
+
+/// What decides about access to a key store, at one moment. Replaced as a whole.
+#[derive(Debug)]
+pub struct StorePolicy {
+    /// Name of the store.
+    pub name: Name,
+    /// The access methods that are set. `None`: the store's records cannot be read, and nobody may come in.
+    pub methods: Option<AccessMethods>,
+    /// Certificate of the store's own authority, DER.
+    pub authority: Vec<u8>,
+    /// Differs from that of every other policy of this store in this process. Decisions remember it.
+    pub generation: u64,
+}
+
+/// The place of one key store.
+pub struct StoreSlot {
+    id: StoreId,
+    policy: ArcSwap<StorePolicy>,
+}
+
+impl StoreSlot {
+    /// The id of the store.
+    #[must_use]
+    pub const fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> arc_swap::Guard<Arc<StorePolicy>> {
+        self.policy.load()
+    }
+}
+
+/// All key stores, by id and by name.
+#[derive(Default)]
+pub(crate) struct Stores {
+    by_id: DashMap<StoreId, Arc<StoreSlot>>,
+    by_name: DashMap<Name, StoreId>,
+}
+
+impl Stores {
+    /// Puts a policy in force. Whoever is in a frame finishes it under the one before; see [`crate::epoch`].
+    pub(crate) fn publish(&self, id: StoreId, policy: StorePolicy) -> Arc<StoreSlot> {
+        self.by_name.insert(policy.name.clone(), id);
+        let policy = Arc::new(policy);
+        let slot = self
+            .by_id
+            .entry(id)
+            .and_modify(|slot| slot.policy.store(Arc::clone(&policy)))
+            .or_insert_with(|| Arc::new(StoreSlot { id, policy: ArcSwap::new(Arc::clone(&policy)) }));
+        Arc::clone(&slot)
+    }
+
+    /// The store of this id.
+    pub(crate) fn by_id(&self, id: StoreId) -> Option<Arc<StoreSlot>> {
+        self.by_id.get(&id).map(|slot| Arc::clone(&slot))
+    }
+
+    /// The store of this name.
+    pub(crate) fn by_name(&self, name: &Name) -> Option<Arc<StoreSlot>> {
+        let id = self.by_name.get(name).map(|id| *id)?;
+        self.by_id(id)
+    }
+
+    /// All stores, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<StoreSlot>> {
+        self.by_id.iter().map(|slot| Arc::clone(&slot)).collect()
+    }
+}

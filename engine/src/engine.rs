@@ -1,0 +1,157 @@
+//! The engine: what a daemon starts, asks and changes.
+
+use std::sync::Arc;
+use std::thread;
+
+use crate::cache::{Cache, LoadError, StoreSlot, Stores};
+use crate::clock::Clock;
+use crate::crypto::random::Random;
+use crate::epoch::Epochs;
+use crate::error::Error;
+use crate::follow::{Followed, follow};
+use crate::hierarchy::SystemKeys;
+use crate::key::id::{KeyId, StoreId};
+use crate::key::name::Name;
+use crate::lane::{Pool, PoolFull};
+use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
+use crate::record::vault::Vault;
+use crate::source::VaultSource;
+use crate::storage::Storage;
+use crate::worker::Worker;
+
+/// Keys of one installation: in storage, in memory, and at work.
+///
+/// Frames go through a [`Worker`], changes through the methods of `change.rs`, and both are tied together by following storage.
+pub struct Engine {
+    pub(crate) source: Arc<VaultSource>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) followed: Arc<Followed>,
+    pub(crate) epochs: Arc<Epochs>,
+    cache: Arc<Cache>,
+    stores: Arc<Stores>,
+    compute: Pool,
+    storage_lane: Pool,
+}
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// Where records are.
+    pub storage: Arc<dyn Storage>,
+    /// The unwrapped system keys.
+    pub system_keys: SystemKeys,
+    /// Source of random bytes.
+    pub random: Arc<dyn Random>,
+    /// Source of time.
+    pub clock: Arc<dyn Clock>,
+    /// How many unwrapped keys are kept in memory. A symmetric key takes some 500 bytes, an RSA key some 10 KB.
+    pub cached_keys_max: usize,
+    /// Threads of the compute pool.
+    pub compute_threads: usize,
+}
+
+impl Engine {
+    /// An engine over `parts`. Reads the key stores, and proves thereby that the system keys belong to this storage.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] or [`Error::SystemKeyMissing`] if they do not, [`Error::Storage`], [`Error::Closed`] if the system gives no threads.
+    pub fn start(parts: EngineParts) -> Result<Arc<Self>, Error> {
+        let EngineParts { storage, system_keys, random, clock, cached_keys_max, compute_threads } = parts;
+        let revision = storage.revision();
+        let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
+        let stores = Arc::new(Stores::default());
+        let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
+        let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores)));
+        source.refresh_stores()?;
+        let cache = Arc::new(Cache::new(cached_keys_max));
+        let followed = Followed::from(revision);
+        let follower = thread::Builder::new().name("follow-storage".into()).spawn({
+            let (cache, source, followed) = (Arc::downgrade(&cache), Arc::downgrade(&source), Arc::clone(&followed));
+            move || follow(watch, &cache, &source, &followed)
+        });
+        follower.map_err(|_| Error::Closed)?;
+        let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
+        Ok(Arc::new(Self {
+            compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
+            storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
+            epochs: Epochs::new(),
+            source,
+            random,
+            clock,
+            followed,
+            cache,
+            stores,
+        }))
+    }
+
+    /// A worker, for one thread that serves frames.
+    #[must_use]
+    pub fn worker(self: &Arc<Self>) -> Worker {
+        Worker::new(Arc::clone(self), self.epochs.register())
+    }
+
+    /// Source of random bytes, for the scopes of reads.
+    #[must_use]
+    pub fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+
+    /// The pool for work that takes long.
+    #[must_use]
+    pub const fn compute(&self) -> &Pool {
+        &self.compute
+    }
+
+    /// The pool for what reads storage.
+    #[must_use]
+    pub const fn storage_lane(&self) -> &Pool {
+        &self.storage_lane
+    }
+
+    /// How many unwrapped keys are in memory.
+    #[must_use]
+    pub fn cached_keys(&self) -> usize {
+        self.cache.loaded()
+    }
+
+    /// Brings a key into the cache. `done` is called once, on another thread or at once, when it is there or cannot be; it must not block.
+    /// However many ask for the same key, it is loaded once.
+    pub fn load(self: &Arc<Self>, id: KeyId, done: impl FnOnce(Result<(), LoadError>) + Send + 'static) {
+        let Some(job) = self.cache.request(id, Box::new(done)) else { return };
+        let source = Arc::clone(&self.source);
+        // Dropping the job with a full pool tells its waiters so.
+        if let Err(PoolFull(job)) = self.storage_lane.submit(Box::new(move || job.run(&*source))) {
+            drop(job);
+        }
+    }
+
+    /// The key store of this name, if there is one.
+    #[must_use]
+    pub fn store_by_name(&self, name: &Name) -> Option<Arc<StoreSlot>> {
+        self.stores.by_name(name)
+    }
+
+    /// The key store of this id, if there is one.
+    #[must_use]
+    pub fn store_by_id(&self, id: StoreId) -> Option<Arc<StoreSlot>> {
+        self.stores.by_id(id)
+    }
+
+    /// All key stores, in the order of their names.
+    #[must_use]
+    pub fn stores(&self) -> Vec<Arc<StoreSlot>> {
+        let mut stores = self.stores.all();
+        stores.sort_by_cached_key(|store| store.policy().name.clone());
+        stores
+    }
+
+    /// What frames look at.
+    pub(crate) fn in_memory(&self) -> (&Cache, &Stores) {
+        (&self.cache, &self.stores)
+    }
+
+    /// The vault.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.source.vault
+    }
+}

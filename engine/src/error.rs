@@ -1,0 +1,117 @@
+//! What can go wrong, grouped by who can act.
+
+use crate::crypto::random::EntropyError;
+use crate::key::algorithm::{Algorithm, Operation};
+use crate::key::id::{KeyId, StoreId};
+use crate::key::name::Name;
+use crate::key::state::KeyState;
+use crate::key::version::KeyVersion;
+use crate::limits::{CREATE_KEYS_MAX, VERSIONS_MAX};
+use crate::storage::StorageError;
+
+/// Why a call of the engine as a whole failed. What is wrong with one item of a batch is an [`ItemError`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    // The caller can act.
+    /// No key has this id.
+    #[error("no such key: {0}")]
+    KeyNotFound(KeyId),
+    /// No key store has this id.
+    #[error("no such key store: {0}")]
+    KeyStoreNotFound(StoreId),
+    /// The state of the key does not allow the operation.
+    #[error("key {id} is {state}: enable it first")]
+    KeyNotUsable {
+        /// The key.
+        id: KeyId,
+        /// Its state.
+        state: KeyState,
+    },
+    /// A key of this algorithm does not do the operation.
+    #[error("a key for {} does not do this: {operation:?}", .algorithm.row().name)]
+    OperationNotAllowed {
+        /// Algorithm of the key.
+        algorithm: Algorithm,
+        /// What was asked for.
+        operation: Operation,
+    },
+    /// The key has no such version.
+    #[error("key {id} has no version {version}")]
+    KeyVersionNotFound {
+        /// The key.
+        id: KeyId,
+        /// What was asked for.
+        version: KeyVersion,
+    },
+    /// A size that is asked for is not one of those allowed.
+    #[error("this size is not allowed")]
+    SizeNotAllowed,
+    /// Another key of the store, or another key store, has the name.
+    #[error("the name {0} is taken: choose another one")]
+    NameTaken(Name),
+    /// The key has as many versions as a key may have.
+    #[error("key {0} has {VERSIONS_MAX} versions, which is the most: create a new key and re-encrypt")]
+    TooManyVersions(KeyId),
+    /// More keys than one call may create, or none.
+    #[error("one call creates 1 to {CREATE_KEYS_MAX} keys: split it")]
+    KeyCount,
+    /// A value is given for a kind of key that is made here, or none for a secret.
+    #[error("a secret is registered with its value, every other kind of key is made here without one")]
+    ValueMismatch,
+    /// The value of a secret is too large.
+    #[error("a secret is at most {} bytes", crate::limits::SECRET_SIZE_MAX)]
+    SecretTooLarge,
+    /// A record changed between reading and writing.
+    #[error("the record was changed by someone else at the same time: read it again, then repeat the change")]
+    Conflict,
+
+    // The operator can act.
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A record is not what was written: it was altered, moved, or belongs to another installation.
+    #[error("record {0} is damaged or was altered: restore it from a backup")]
+    Damaged(String),
+    /// The system key that wraps a record is missing.
+    #[error("system key version {0} is missing: add it to the system-key file, or restore that file")]
+    SystemKeyMissing(u32),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Entropy(#[from] EntropyError),
+    /// The engine is being shut down.
+    #[error("the engine is shutting down")]
+    Closed,
+}
+
+/// Why one item of a batch has no result. The others are not touched by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ItemError {
+    /// Every failed decryption: wrong key, wrong context, altered or malformed bytes.
+    /// Carries no cause: telling these apart helps an attacker.
+    #[error("decryption failed")]
+    DecryptionFailed,
+    /// The signature or MAC is not valid for the message.
+    #[error("verification failed")]
+    VerificationFailed,
+    /// The plaintext is above its limit.
+    #[error("the plaintext is too large")]
+    PlaintextTooLarge,
+    /// The encryption context is above its limit.
+    #[error("the context is too large")]
+    ContextTooLarge,
+    /// The message is above its limit.
+    #[error("the message is too large")]
+    MessageTooLarge,
+    /// The digest is not as long as the algorithm's.
+    #[error("the digest has the wrong size")]
+    DigestSizeWrong,
+    /// A size that is asked for is not one of those allowed.
+    #[error("this size is not allowed")]
+    SizeNotAllowed,
+    /// The reply has no room for the result. Said by the sink; nothing was done.
+    #[error("the reply is full")]
+    ReplyFull,
+    /// The crypto library failed for a reason of its own, or gave no random bytes.
+    #[error("the crypto library failed")]
+    Library,
+}

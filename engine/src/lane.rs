@@ -1,0 +1,117 @@
+//! Lanes: which work a worker does itself, and the pools of threads for the rest.
+//!
+//! A worker serves many connections on one thread. Whatever takes longer than [`INLINE_COST_MAX`] goes to the compute pool, and whatever may wait for storage goes to
+//! the storage pool, so that a slow signature or a cold key does not delay a fast seal on the same thread.
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use crate::key::algorithm::{Algorithm, Operation};
+use crate::limits::INLINE_COST_MAX;
+
+/// Where a frame's work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// On the worker's own thread, at once.
+    Inline,
+    /// On the compute pool.
+    Compute,
+}
+
+/// What `items` of `bytes` in all cost on one core.
+#[must_use]
+pub fn cost(algorithm: Algorithm, operation: Operation, items: usize, bytes: usize) -> Duration {
+    let cost = algorithm.row().cost;
+    let per_item = match operation {
+        Operation::Encrypt | Operation::WrapDataKey | Operation::Sign | Operation::MakeMac => cost.make_nanoseconds,
+        Operation::Decrypt | Operation::UnwrapDataKey | Operation::Verify | Operation::VerifyMac => {
+            cost.check_nanoseconds
+        }
+        Operation::ReadSecret | Operation::ReadPublicKey => return Duration::ZERO,
+    };
+    let items = u64::try_from(items).unwrap_or(u64::MAX).saturating_mul(u64::from(per_item));
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(cost.kibibyte_nanoseconds.into()) / 1_024;
+    Duration::from_nanos(items.saturating_add(bytes))
+}
+
+/// The lane for work of this cost.
+#[must_use]
+pub fn lane(cost: Duration) -> Lane {
+    if cost > INLINE_COST_MAX { Lane::Compute } else { Lane::Inline }
+}
+
+/// A piece of work for a pool. It is bounded: no piece takes much longer than [`LANE_PIECE_COST`](crate::limits::LANE_PIECE_COST).
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// A fixed number of threads with a bounded queue.
+pub struct Pool {
+    queue: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The queue of a pool is full. The job was not taken; dropping it is up to the caller.
+pub struct PoolFull(pub Job);
+
+impl Pool {
+    /// A pool of `threads` threads named `name`, with room for `queue_size` jobs that wait.
+    ///
+    /// # Errors
+    /// If the system gives no threads.
+    pub fn new(name: &str, threads: usize, queue_size: usize) -> std::io::Result<Self> {
+        let (sender, receiver) = crossbeam_channel::bounded::<Job>(queue_size);
+        let threads = (0..threads.max(1))
+            .map(|index| {
+                let receiver = receiver.clone();
+                thread::Builder::new().name(format!("{name}-{index}")).spawn(move || run(&receiver))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { queue: Some(sender), threads })
+    }
+
+    /// How many threads work.
+    #[must_use]
+    pub const fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// How many jobs wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, Sender::len)
+    }
+
+    /// Queues a job.
+    ///
+    /// # Errors
+    /// [`PoolFull`] gives it back.
+    pub fn submit(&self, job: Job) -> Result<(), PoolFull> {
+        let Some(queue) = &self.queue else { return Err(PoolFull(job)) };
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => PoolFull(job),
+        })
+    }
+}
+
+impl Drop for Pool {
+    /// Finishes what is queued, then ends the threads.
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            // The last handle of an engine may be dropped by a job of its own pool: a thread does not wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn run(queue: &Receiver<Job>) {
+    for job in queue {
+        // A job that panics ends itself only: whoever waits for it is told by its being dropped.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            tracing::error!("a job panicked; this is a fault of the program");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Data keys: keys for the caller's own use, wrapped by a symmetric key and never stored here.
+
+use zeroize::Zeroizing;
+
+use super::{DecryptItem, ItemSink, ReadScope};
+use crate::cache::KeyEntry;
+use crate::ciphertext::{Purpose, SEAL_OVERHEAD};
+use crate::error::{Error, ItemError};
+use crate::key::algorithm::Operation;
+use crate::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX};
+
+/// How a data key is given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataKeyForm {
+    /// The wrapped data key only: for whoever stores it for others.
+    Wrapped,
+    /// Wrapped and plain.
+    PlainAndWrapped,
+}
+
+/// A data key of the caller's own, to be wrapped.
+#[derive(Clone, Copy)]
+pub struct WrapItem<'a> {
+    /// 0..=4,096 bytes, bound to the wrapped key.
+    pub context: &'a [u8],
+    /// 1..=8,192 bytes.
+    pub data_key: &'a [u8],
+}
+
+impl KeyEntry {
+    /// Makes one data key of `size` bytes (16, 32 or 64) for each context. Result: `wrapped size u32 | wrapped | plain`, big-endian, the plain key in its form only.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::SizeNotAllowed`], [`Error::Entropy`]: no item was done.
+    pub fn generate_data_keys<'a>(
+        &self,
+        scope: &mut ReadScope<'_>,
+        form: DataKeyForm,
+        size: usize,
+        contexts: impl Iterator<Item = &'a [u8]>,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), Error> {
+        self.check(Operation::WrapDataKey)?;
+        if ![16, 32, 64].contains(&size) {
+            return Err(Error::SizeNotAllowed);
+        }
+        let random = scope.random();
+        let mut sealer = self.sealer(scope, Operation::WrapDataKey)?;
+        let wrapped_size = size + SEAL_OVERHEAD;
+        let plain_size = if form == DataKeyForm::PlainAndWrapped { size } else { 0 };
+        let mut data_key = Zeroizing::new(vec![0; size]);
+        for context in contexts {
+            if context.len() > CONTEXT_SIZE_MAX {
+                sink.reject(ItemError::ContextTooLarge);
+                continue;
+            }
+            sink.item(SIZE_FIELD + wrapped_size + plain_size, |out| {
+                random.fill(&mut data_key).map_err(|_| ItemError::Library)?;
+                let (head, rest) = out.split_at_mut_checked(SIZE_FIELD).ok_or(ItemError::Library)?;
+                let (wrapped, plain) = rest.split_at_mut_checked(wrapped_size).ok_or(ItemError::Library)?;
+                head.copy_from_slice(&u32::try_from(wrapped_size).map_err(|_| ItemError::Library)?.to_be_bytes());
+                sealer.seal(Purpose::DataKey, context, &data_key, wrapped)?;
+                plain.copy_from_slice(data_key.get(..plain.len()).ok_or(ItemError::Library)?);
+                Ok(SIZE_FIELD + wrapped_size + plain_size)
+            });
+        }
+        Ok(())
+    }
+
+    /// Wraps data keys of the caller's own.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::Entropy`]: no item was done.
+    pub fn wrap_data_keys<'a>(
+        &self,
+        scope: &mut ReadScope<'_>,
+        items: impl Iterator<Item = WrapItem<'a>>,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), Error> {
+        self.check(Operation::WrapDataKey)?;
+        let mut sealer = self.sealer(scope, Operation::WrapDataKey)?;
+        for WrapItem { context, data_key } in items {
+            if !(1..=DATA_KEY_SIZE_MAX).contains(&data_key.len()) {
+                sink.reject(ItemError::SizeNotAllowed);
+            } else if context.len() > CONTEXT_SIZE_MAX {
+                sink.reject(ItemError::ContextTooLarge);
+            } else {
+                sink.item(data_key.len() + SEAL_OVERHEAD, |out| sealer.seal(Purpose::DataKey, context, data_key, out));
+            }
+        }
+        Ok(())
+    }
+
+    /// Unwraps data keys.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`]: no item was done.
+    pub fn unwrap_data_keys<'a>(
+        &self,
+        items: impl Iterator<Item = DecryptItem<'a>>,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), Error> {
+        self.check(Operation::UnwrapDataKey)?;
+        self.open_items(Purpose::DataKey, items, sink);
+        Ok(())
+    }
+}
+
+/// The size of the wrapped key stands before it, as a `u32`.
+const SIZE_FIELD: usize = 4;

@@ -1,0 +1,186 @@
+//! Encrypt, decrypt, re-encrypt: the caller's data under a symmetric key.
+
+use zeroize::Zeroizing;
+
+use super::scope::Sealer;
+use super::{ItemSink, ReadScope};
+use crate::cache::{KeyEntry, PreparedKey};
+use crate::ciphertext::{Ciphertext, Purpose, SEAL_OVERHEAD};
+use crate::crypto::symmetric::Opener;
+use crate::error::{Error, ItemError};
+use crate::key::algorithm::Operation;
+use crate::key::version::KeyVersion;
+use crate::limits::{CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
+
+/// An item to encrypt.
+#[derive(Clone, Copy)]
+pub struct EncryptItem<'a> {
+    /// 0..=4,096 bytes, bound to the ciphertext.
+    pub context: &'a [u8],
+    /// 0..=32,768 bytes.
+    pub plaintext: &'a [u8],
+}
+
+/// An item to decrypt or unwrap.
+#[derive(Clone, Copy)]
+pub struct DecryptItem<'a> {
+    /// The context that it was encrypted with.
+    pub context: &'a [u8],
+    /// What encrypting gave.
+    pub ciphertext: &'a [u8],
+}
+
+/// An item to re-encrypt.
+#[derive(Clone, Copy)]
+pub struct ReencryptItem<'a> {
+    /// The context that it was encrypted with.
+    pub source_context: &'a [u8],
+    /// The context to encrypt it with.
+    pub target_context: &'a [u8],
+    /// What encrypting gave.
+    pub ciphertext: &'a [u8],
+}
+
+impl KeyEntry {
+    /// Encrypts every item under the current version.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::Entropy`]: no item was done.
+    pub fn encrypt<'a>(
+        &self,
+        scope: &mut ReadScope<'_>,
+        items: impl Iterator<Item = EncryptItem<'a>>,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), Error> {
+        self.check(Operation::Encrypt)?;
+        let mut sealer = self.sealer(scope, Operation::Encrypt)?;
+        for EncryptItem { context, plaintext } in items {
+            if plaintext.len() > PLAINTEXT_SIZE_MAX {
+                sink.reject(ItemError::PlaintextTooLarge);
+            } else if context.len() > CONTEXT_SIZE_MAX {
+                sink.reject(ItemError::ContextTooLarge);
+            } else {
+                sink.item(plaintext.len() + SEAL_OVERHEAD, |out| sealer.seal(Purpose::Data, context, plaintext, out));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decrypts every item, under the version that its ciphertext names.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`]: no item was done.
+    pub fn decrypt<'a>(
+        &self,
+        items: impl Iterator<Item = DecryptItem<'a>>,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), Error> {
+        self.check(Operation::Decrypt)?;
+        self.open_items(Purpose::Data, items, sink);
+        Ok(())
+    }
+
+    /// Decrypts every item under this key and encrypts it under the current version of `target`, which may be this key again. The plaintext stays here.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], of this key before `target`; [`Error::Entropy`]: no item was done.
+    pub fn reencrypt<'a>(
+        &self,
+        target: &Self,
+        scope: &mut ReadScope<'_>,
+        items: impl Iterator<Item = ReencryptItem<'a>>,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), Error> {
+        self.check(Operation::Decrypt)?;
+        target.check(Operation::Encrypt)?;
+        let mut sealer = target.sealer(scope, Operation::Encrypt)?;
+        let mut openers = Openers::new(self);
+        let mut plaintext = Zeroizing::new(Vec::new());
+        for item in items {
+            let Some(size) = plaintext_size(item.ciphertext) else {
+                sink.reject(ItemError::DecryptionFailed);
+                continue;
+            };
+            if item.target_context.len() > CONTEXT_SIZE_MAX {
+                sink.reject(ItemError::ContextTooLarge);
+                continue;
+            }
+            sink.item(size + SEAL_OVERHEAD, |out| {
+                plaintext.resize(size, 0);
+                openers.open(Purpose::Data, item.source_context, item.ciphertext, &mut plaintext)?;
+                sealer.seal(Purpose::Data, item.target_context, &plaintext, out)
+            });
+        }
+        Ok(())
+    }
+
+    /// A sealer under the current version, for an `operation` that was checked.
+    pub(super) fn sealer<'s>(
+        &'s self,
+        scope: &'s mut ReadScope<'_>,
+        operation: Operation,
+    ) -> Result<Sealer<'s>, Error> {
+        let current = self.current();
+        match &current.key {
+            PreparedKey::Symmetric(key) => scope.sealer(key, self.id, current.version),
+            // The table of algorithms and the material disagree: refused rather than trusted.
+            _ => Err(self.not_allowed(operation)),
+        }
+    }
+
+    /// Opens items, each under the version that it names.
+    pub(super) fn open_items<'a>(
+        &self,
+        purpose: Purpose,
+        items: impl Iterator<Item = DecryptItem<'a>>,
+        sink: &mut impl ItemSink,
+    ) {
+        let mut openers = Openers::new(self);
+        for DecryptItem { context, ciphertext } in items {
+            match plaintext_size(ciphertext) {
+                Some(size) => sink.item(size, |out| openers.open(purpose, context, ciphertext, out)),
+                None => sink.reject(ItemError::DecryptionFailed),
+            }
+        }
+    }
+}
+
+/// Opens items of one key. Items of one version and one burst, which mostly come together, share what was derived for them.
+struct Openers<'k> {
+    entry: &'k KeyEntry,
+    current: Option<(KeyVersion, Opener<'k>)>,
+}
+
+impl<'k> Openers<'k> {
+    const fn new(entry: &'k KeyEntry) -> Self {
+        Self { entry, current: None }
+    }
+
+    fn open(
+        &mut self,
+        purpose: Purpose,
+        context: &[u8],
+        ciphertext: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, ItemError> {
+        let version = Ciphertext::parse(ciphertext).map_err(|_| ItemError::DecryptionFailed)?.header.version;
+        let opener = match self.current.take() {
+            Some((of, opener)) if of == version => opener,
+            _ => self.opener(version).ok_or(ItemError::DecryptionFailed)?,
+        };
+        let (_, opener) = self.current.insert((version, opener));
+        opener.open(purpose, context, ciphertext, out).map_err(|_| ItemError::DecryptionFailed)
+    }
+
+    fn opener(&self, version: KeyVersion) -> Option<Opener<'k>> {
+        match &self.entry.version(version)?.key {
+            PreparedKey::Symmetric(key) => Some(key.opener(self.entry.id, version)),
+            _ => None,
+        }
+    }
+}
+
+/// How long the plaintext of a ciphertext is; `None` if it is too short or too long to be one of ours.
+fn plaintext_size(ciphertext: &[u8]) -> Option<usize> {
+    ciphertext.len().checked_sub(SEAL_OVERHEAD).filter(|size| *size <= PLAINTEXT_SIZE_MAX)
+}

@@ -1,0 +1,29 @@
+//! Read a secret.
+
+use crate::cache::{KeyEntry, PreparedKey};
+use crate::error::Error;
+use crate::key::algorithm::Operation;
+use crate::key::version::KeyVersion;
+
+/// The value of one version of a secret, lent by the cache entry. No Debug: it must not be printed.
+pub struct SecretValue<'a> {
+    /// Which version it is.
+    pub version: KeyVersion,
+    /// 0..=32,768 bytes.
+    pub value: &'a [u8],
+}
+
+impl KeyEntry {
+    /// The value of `version`, or of the current one.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::KeyVersionNotFound`].
+    pub fn secret(&self, version: Option<KeyVersion>) -> Result<SecretValue<'_>, Error> {
+        self.check(Operation::ReadSecret)?;
+        let entry = self.version_or_current(version)?;
+        match &entry.key {
+            PreparedKey::Opaque(value) => Ok(SecretValue { version: entry.version, value: value.expose() }),
+            _ => Err(self.not_allowed(Operation::ReadSecret)),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Reading descriptions: of keys and key stores. Reads storage, so it is never called on a worker thread.
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::key::id::{KeyId, StoreId};
+use crate::key::material::SecretBytes;
+use crate::key::name::Name;
+use crate::limits::LIST_PAGE_SIZE_MAX;
+use crate::record::reference::Reference;
+use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
+
+/// The certificate authority of a key store, with its private key.
+pub struct Authority {
+    /// Its certificate, DER.
+    pub certificate: Vec<u8>,
+    /// Its private key, PKCS#8 DER.
+    pub private_key: SecretBytes,
+}
+
+impl Engine {
+    /// The description of a key.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotFound`], [`Error::Damaged`], [`Error::Storage`].
+    pub fn describe_key(&self, id: KeyId) -> Result<KeyRecord, Error> {
+        let (record, _) = self.vault().read::<KeyRecord>(&address::key(id))?.ok_or(Error::KeyNotFound(id))?;
+        Ok(record)
+    }
+
+    /// The id of the key that has this name in this store, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn find_key(&self, store: StoreId, name: &Name) -> Result<Option<KeyId>, Error> {
+        let found = self.vault().read::<Reference>(&address::key_name(store, name))?;
+        Ok(found.map(|(Reference(id), _)| KeyId(id)))
+    }
+
+    /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn list_keys(&self, store: StoreId, after: Option<&Name>, limit: usize) -> Result<Vec<KeyRecord>, Error> {
+        let after = after.map(|name| address::key_name(store, name));
+        let limit = limit.min(LIST_PAGE_SIZE_MAX);
+        let names = self.vault().scan::<Reference>(&address::key_names(store), after.as_ref(), limit)?;
+        let records = names.into_iter().map(|(_, Reference(id))| self.describe_key(KeyId(id)));
+        // A key that went away between the two reads is left out.
+        records.filter(|record| !matches!(record, Err(Error::KeyNotFound(_)))).collect()
+    }
+
+    /// The description of a key store.
+    ///
+    /// # Errors
+    /// [`Error::KeyStoreNotFound`], [`Error::Damaged`], [`Error::Storage`].
+    pub fn describe_store(&self, id: StoreId) -> Result<KeyStoreRecord, Error> {
+        let (record, _) =
+            self.vault().read::<KeyStoreRecord>(&address::key_store(id))?.ok_or(Error::KeyStoreNotFound(id))?;
+        Ok(record)
+    }
+
+    /// The certificate authority of a key store, to issue a certificate with.
+    ///
+    /// # Errors
+    /// [`Error::KeyStoreNotFound`], [`Error::Damaged`], [`Error::Storage`].
+    pub fn authority(&self, id: StoreId) -> Result<Authority, Error> {
+        let place = address::authority(id);
+        let (record, _) = self.vault().read::<AuthorityRecord>(&place)?.ok_or(Error::KeyStoreNotFound(id))?;
+        let private_key = self.vault().unwrap::<AuthorityRecord>(&place, &record.wrapped_private_key)?;
+        Ok(Authority { certificate: record.certificate, private_key })
+    }
+}

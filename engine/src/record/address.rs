@@ -1,0 +1,104 @@
+//! Where each record stands. The first byte of an address names what stands there.
+
+use crate::key::id::{KeyId, StoreId};
+use crate::key::name::Name;
+use crate::key::version::KeyVersion;
+use crate::storage::{Address, Database};
+
+/// A key store.
+pub(crate) fn key_store(id: StoreId) -> Address {
+    keys(KEY_STORE, &[&id.0])
+}
+
+/// Before the first key store, for scans.
+pub(crate) fn key_stores() -> Address {
+    keys(KEY_STORE, &[])
+}
+
+/// From the name of a key store to its id.
+pub(crate) fn key_store_name(name: &Name) -> Address {
+    keys(KEY_STORE_NAME, &[name.as_str().as_bytes()])
+}
+
+/// A key: its description and the list of its versions.
+pub(crate) fn key(id: KeyId) -> Address {
+    keys(KEY, &[&id.0])
+}
+
+/// The wrapped material of one version of a key.
+pub(crate) fn key_version(id: KeyId, version: KeyVersion) -> Address {
+    keys(KEY_VERSION, &[&id.0, &version.get().to_be_bytes()])
+}
+
+/// From the name of a key in a store to its id.
+pub(crate) fn key_name(store: StoreId, name: &Name) -> Address {
+    keys(KEY_NAME, &[&store.0, name.as_str().as_bytes()])
+}
+
+/// All names of a store, for scans: they come in the order of the names.
+pub(crate) fn key_names(store: StoreId) -> Address {
+    keys(KEY_NAME, &[&store.0])
+}
+
+/// The certificate authority of a key store, in the database of authentication data.
+pub(crate) fn authority(store: StoreId) -> Address {
+    let mut key = vec![AUTHORITY];
+    key.extend_from_slice(&store.0);
+    Address { database: Database::Authentication, key }
+}
+
+/// What a changed address makes stale in the cache.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// A key, its state or its list of versions.
+    Key(KeyId),
+    /// A key store or who may come in.
+    KeyStore(StoreId),
+    /// Nothing that is cached.
+    Nothing,
+}
+
+/// Reads an address that storage says has changed.
+pub(crate) fn changed(address: &Address) -> Changed {
+    let Some((&tag, rest)) = address.key.split_first() else { return Changed::Nothing };
+    let id = rest.first_chunk::<16>().copied();
+    match (address.database, tag, id) {
+        (Database::Keys, KEY | KEY_VERSION, Some(id)) => Changed::Key(KeyId(id)),
+        (Database::Keys, KEY_STORE, Some(id)) | (Database::Authentication, AUTHORITY, Some(id)) => {
+            Changed::KeyStore(StoreId(id))
+        }
+        _ => Changed::Nothing,
+    }
+}
+
+fn keys(tag: u8, parts: &[&[u8]]) -> Address {
+    let mut key = vec![tag];
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    Address { database: Database::Keys, key }
+}
+
+const KEY_STORE: u8 = b's';
+const KEY_STORE_NAME: u8 = b'S';
+const KEY: u8 = b'k';
+const KEY_VERSION: u8 = b'v';
+const KEY_NAME: u8 = b'n';
+const AUTHORITY: u8 = b'a';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_a_changed_address_makes_stale() {
+        let (key_id, store_id) = (KeyId([1; 16]), StoreId([2; 16]));
+        let name: Name = "n".parse().unwrap();
+        assert_eq!(changed(&key(key_id)), Changed::Key(key_id));
+        assert_eq!(changed(&key_version(key_id, KeyVersion::FIRST)), Changed::Key(key_id));
+        assert_eq!(changed(&key_store(store_id)), Changed::KeyStore(store_id));
+        assert_eq!(changed(&authority(store_id)), Changed::KeyStore(store_id));
+        assert_eq!(changed(&key_name(store_id, &name)), Changed::Nothing);
+        assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
+    }
+}

@@ -1,0 +1,127 @@
+//! Fields of records: big-endian integers, fixed arrays, sized bytes.
+
+/// Unread bytes of one record. Borrows, never allocates, never panics; `None` means that the record is damaged.
+pub(crate) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads from the first of `bytes`.
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The next `size` bytes.
+    pub(crate) fn bytes(&mut self, size: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    /// The next N bytes.
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    /// One byte.
+    pub(crate) fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    /// Two bytes.
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// Four bytes.
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// Eight bytes.
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// A `u32` size and that many bytes.
+    pub(crate) fn sized(&mut self) -> Option<&'a [u8]> {
+        let size = usize::try_from(self.u32()?).ok()?;
+        self.bytes(size)
+    }
+
+    /// Ends reading. A byte left over is damage, so that one record has one encoding.
+    pub(crate) fn finish(self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
+}
+
+/// Collects the fields of one record.
+#[derive(Default)]
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Appends bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Appends one byte.
+    pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
+        self.bytes(&[value])
+    }
+
+    /// Appends two bytes.
+    pub(crate) fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends four bytes.
+    pub(crate) fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends eight bytes.
+    pub(crate) fn u64(&mut self, value: u64) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends a `u32` size and the bytes. Records are far below 4 GiB: storage refuses larger values.
+    pub(crate) fn sized(&mut self, bytes: &[u8]) -> &mut Self {
+        debug_assert!(u32::try_from(bytes.len()).is_ok());
+        self.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX)).bytes(bytes)
+    }
+
+    /// The record's bytes.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_was_written() {
+        let mut writer = Writer::default();
+        writer.u8(1).u16(2).u32(3).u64(4).sized(b"five").bytes(b"six");
+        let bytes = writer.finish();
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(reader.u8(), Some(1));
+        assert_eq!(reader.u16(), Some(2));
+        assert_eq!(reader.u32(), Some(3));
+        assert_eq!(reader.u64(), Some(4));
+        assert_eq!(reader.sized(), Some(&b"five"[..]));
+        assert_eq!(reader.array::<3>(), Some(*b"six"));
+        assert_eq!(reader.finish(), Some(()));
+    }
+
+    #[test]
+    fn refuses_sizes_beyond_the_end_and_bytes_left_over() {
+        assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 1]).sized(), None);
+        assert_eq!(Reader::new(&[0, 0, 0]).u32(), None);
+        assert_eq!(Reader::new(&[0]).bytes(2), None);
+        assert_eq!(Reader::new(&[0]).finish(), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! What is stored, and how: records of one type each, canonical, authenticated with their own address.
+//!
+//! `codec` bytes and fields · `address` where each record stands · `vault` authenticates, wraps and reads them · one file for each record type.
+
+pub(crate) mod address;
+pub(crate) mod codec;
+pub(crate) mod key;
+pub(crate) mod key_store;
+pub(crate) mod key_version;
+pub(crate) mod reference;
+pub(crate) mod vault;
+
+pub use key::{KeyRecord, VersionSummary};
+pub(crate) use key_store::AuthorityRecord;
+pub use key_store::{AccessMethods, KeyStoreRecord};
+
+use codec::{Reader, Writer};
+
+/// A type of record. One encoding for each value: decoding what was encoded, and encoding what was decoded, gives the same again.
+pub(crate) trait Record: Sized {
+    /// Number of this type, authenticated with each record. Never used for another type.
+    const RECORD_TYPE: u8;
+
+    /// Appends the fields.
+    fn encode(&self, out: &mut Writer);
+
+    /// Reads the fields; the caller checks that nothing is left over.
+    fn decode(reader: &mut Reader<'_>) -> Option<Self>;
+}

@@ -1,0 +1,19 @@
+//! The record of a name: the id that it stands for.
+
+use super::Record;
+use super::codec::{Reader, Writer};
+
+/// The id of the key or key store that has the name in the address.
+pub(crate) struct Reference(pub(crate) [u8; 16]);
+
+impl Record for Reference {
+    const RECORD_TYPE: u8 = 4;
+
+    fn encode(&self, out: &mut Writer) {
+        out.bytes(&self.0);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.array().map(Self)
+    }
+}

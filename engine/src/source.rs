@@ -1,0 +1,122 @@
+//! Keys and key stores as they are read from the vault: records into cache entries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores};
+use crate::crypto::mac::MacKey;
+use crate::crypto::signature::SigningKey;
+use crate::crypto::symmetric::SymmetricKey;
+use crate::error::Error;
+use crate::key::algorithm::KeyKind;
+use crate::key::id::{KeyId, StoreId};
+use crate::key::material::{KeyMaterial, MaterialError, SecretBytes};
+use crate::key::state::VersionState;
+use crate::limits::SCAN_PAGE_RECORDS;
+use crate::record::key_version::KeyVersionRecord;
+use crate::record::vault::Vault;
+use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
+
+/// Reads from a vault; gives each key the place of its store.
+pub(crate) struct VaultSource {
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) stores: Arc<Stores>,
+    /// Numbers the policies that are put in force.
+    generations: AtomicU64,
+}
+
+impl VaultSource {
+    pub(crate) const fn new(vault: Arc<Vault>, stores: Arc<Stores>) -> Self {
+        Self { vault, stores, generations: AtomicU64::new(0) }
+    }
+
+    /// Puts the policy of a store in force as its records say. A store whose records cannot be read lets nobody in.
+    pub(crate) fn refresh_store(&self, id: StoreId) {
+        match self.policy(id) {
+            Ok(policy) => {
+                self.stores.publish(id, policy);
+            }
+            Err(error) => {
+                tracing::error!(store = %id, %error, "a key store cannot be read: it lets nobody in");
+                if let Some(slot) = self.stores.by_id(id) {
+                    let name = slot.policy().name.clone();
+                    let generation = self.next_generation();
+                    self.stores.publish(id, StorePolicy { name, methods: None, authority: Vec::new(), generation });
+                }
+            }
+        }
+    }
+
+    /// As [`VaultSource::refresh_store`] for every store that there is.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Damaged`], [`Error::SystemKeyMissing`]: the list of the stores cannot be read.
+    pub(crate) fn refresh_stores(&self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = self.vault.scan::<KeyStoreRecord>(&address::key_stores(), after.as_ref(), SCAN_PAGE_RECORDS)?;
+            for (_, store) in &page {
+                self.refresh_store(store.id);
+            }
+            match page.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn policy(&self, id: StoreId) -> Result<StorePolicy, Error> {
+        let missing = || Error::KeyStoreNotFound(id);
+        let (store, _) = self.vault.read::<KeyStoreRecord>(&address::key_store(id))?.ok_or_else(missing)?;
+        let (authority, _) = self.vault.read::<AuthorityRecord>(&address::authority(id))?.ok_or_else(missing)?;
+        let generation = self.next_generation();
+        Ok(StorePolicy { name: store.name, methods: Some(store.methods), authority: authority.certificate, generation })
+    }
+
+    fn next_generation(&self) -> u64 {
+        self.generations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn store_of(&self, record: &KeyRecord) -> Result<Arc<StoreSlot>, Error> {
+        self.stores.by_id(record.store).ok_or(Error::KeyStoreNotFound(record.store))
+    }
+
+    fn version(&self, record: &KeyRecord, summary: &crate::record::VersionSummary) -> Result<EntryVersion, Error> {
+        let place = address::key_version(record.id, summary.version);
+        let damaged = || Error::Damaged(place.to_string());
+        let (stored, _) = self.vault.read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
+        let bytes = self.vault.unwrap::<KeyVersionRecord>(&place, &stored.wrapped)?;
+        let key = prepare(record, bytes).map_err(|_| damaged())?;
+        Ok(EntryVersion { version: summary.version, key })
+    }
+}
+
+impl KeySource for VaultSource {
+    fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
+        let (record, _) = self.vault.read::<KeyRecord>(&address::key(id))?.ok_or(Error::KeyNotFound(id))?;
+        if record.id != id {
+            return Err(Error::Damaged(address::key(id).to_string()));
+        }
+        let mut summaries: Vec<_> = record.versions.iter().collect();
+        summaries.sort_by_key(|summary| (summary.state != VersionState::Current, std::cmp::Reverse(summary.version)));
+        let versions =
+            summaries.into_iter().map(|summary| self.version(&record, summary)).collect::<Result<Vec<_>, _>>()?;
+        if versions.is_empty() {
+            return Err(Error::Damaged(address::key(id).to_string()));
+        }
+        let store = self.store_of(&record)?;
+        Ok(KeyEntry { id, store, algorithm: record.algorithm, state: record.state, versions: versions.into() })
+    }
+}
+
+/// Unwrapped bytes into a key that is ready for use. They are checked as if they came from outside.
+fn prepare(record: &KeyRecord, bytes: SecretBytes) -> Result<PreparedKey, MaterialError> {
+    let kind = record.algorithm.row().kind;
+    let material = KeyMaterial::import(record.algorithm, bytes)?;
+    Ok(match kind {
+        KeyKind::Secret => PreparedKey::Opaque(material.into_bytes()),
+        KeyKind::Symmetric => PreparedKey::Symmetric(SymmetricKey::new(&material)?),
+        KeyKind::Mac => PreparedKey::Mac(Box::new(MacKey::new(&material)?)),
+        KeyKind::Asymmetric => PreparedKey::Signing(Box::new(SigningKey::new(&material)?)),
+    })
+}

@@ -1,0 +1,97 @@
+//! A worker's view of the engine: frames, and the keys that they find.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use crate::cache::{Cache, KeyEntry, Slot, SlotTable, StoreSlot, Stores};
+use crate::engine::Engine;
+use crate::epoch::{EpochGuard, EpochWorker};
+use crate::key::id::{KeyId, StoreId};
+
+/// One per worker thread.
+pub struct Worker {
+    engine: Arc<Engine>,
+    epoch: EpochWorker,
+    table: SlotTable,
+}
+
+/// Being inside a frame: what is found in it is in force until it ends. Short: there is no await and no storage access inside.
+pub struct Frame<'w> {
+    cache: &'w Cache,
+    stores: &'w Stores,
+    table: &'w mut SlotTable,
+    _inside: EpochGuard<'w>,
+}
+
+/// What a frame has found at a key's place: the key, or nothing while it is not loaded.
+pub struct FoundKey(Option<Guard<Option<Arc<KeyEntry>>>>);
+
+/// A key on its way to another thread.
+#[derive(Clone)]
+pub struct PinnedKey {
+    slot: Arc<Slot>,
+    entry: Arc<KeyEntry>,
+}
+
+impl Worker {
+    /// A worker of `engine`.
+    pub(crate) fn new(engine: Arc<Engine>, epoch: EpochWorker) -> Self {
+        Self { engine, epoch, table: SlotTable::new() }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Enters a frame.
+    pub fn enter(&mut self) -> Frame<'_> {
+        let (cache, stores) = self.engine.in_memory();
+        Frame { cache, stores, table: &mut self.table, _inside: self.epoch.enter() }
+    }
+}
+
+impl Frame<'_> {
+    /// The key of this id, if it is loaded. If not, [`Engine::load`] brings it, or says that there is none.
+    pub fn key(&mut self, id: KeyId) -> FoundKey {
+        FoundKey(self.table.slot(self.cache, id).map(|slot| slot.get()))
+    }
+
+    /// The same key, to be taken to another thread.
+    pub fn pin(&mut self, id: KeyId) -> Option<PinnedKey> {
+        let slot = self.table.slot(self.cache, id)?;
+        let entry = Arc::clone(slot.get().as_ref()?);
+        Some(PinnedKey { slot: Arc::clone(slot), entry })
+    }
+
+    /// The key store of this id.
+    #[must_use]
+    pub fn store(&self, id: StoreId) -> Option<Arc<StoreSlot>> {
+        self.stores.by_id(id)
+    }
+}
+
+impl FoundKey {
+    /// The key, if it is loaded.
+    #[must_use]
+    pub fn entry(&self) -> Option<&KeyEntry> {
+        self.0.as_deref()?.as_deref()
+    }
+}
+
+impl PinnedKey {
+    /// The key as it was when it was pinned.
+    #[must_use]
+    pub fn entry(&self) -> &KeyEntry {
+        &self.entry
+    }
+
+    /// Whether the key is still what it was. Work that took long asks before its result is given out, inside a frame: if the answer is yes there,
+    /// no change of the key has been acknowledged yet. If it is no, the work is done again under the new state.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.slot.holds(&self.entry)
+    }
+}
