@@ -1,0 +1,176 @@
+//! Counted lists inside a body: the items of a batch and the like, and the results that answer them.
+//! `SPEC.md` section 4.
+//!
+//! request   item_count u16 | item_count x item
+//! reply     item_count u16 | item_count x (status u8 | result bytes32)
+
+use crate::codec::Reader;
+use crate::error::DecodeError;
+use crate::limits::BATCH_ITEMS_MAX;
+use crate::output::FrameWriter;
+use crate::status::Status;
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+
+/// One element of a counted list, borrowed from the body.
+pub trait Item<'a>: Copy {
+    /// Reads one element: structure only, no limits of single fields.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] if the element does not end inside the body.
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError>;
+
+    /// Appends the element.
+    fn write(self, body: &mut FrameWriter<'_>);
+}
+
+/// A counted list whose structure has been checked; iterates over its elements without failing or allocating.
+#[derive(Debug)]
+pub struct Items<'a, T> {
+    /// `left` well-formed elements and perhaps more bytes.
+    reader: Reader<'a>,
+    left: usize,
+    element: PhantomData<T>,
+}
+
+impl<'a, T: Item<'a>> Items<'a, T> {
+    /// Reads the list of a batch: 1 to [`BATCH_ITEMS_MAX`] items. The count is checked before any item is looked at.
+    pub(crate) fn read_batch(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        match usize::from(reader.u16()?) {
+            0 => Err(DecodeError::Malformed),
+            count if count > BATCH_ITEMS_MAX => Err(DecodeError::TooManyItems),
+            count => Self::read_counted(reader, count),
+        }
+    }
+
+    /// Reads a list of at most `count_max` elements, perhaps none.
+    pub(crate) fn read_list(reader: &mut Reader<'a>, count_max: usize) -> Result<Self, DecodeError> {
+        match usize::from(reader.u16()?) {
+            count if count > count_max => Err(DecodeError::Malformed),
+            count => Self::read_counted(reader, count),
+        }
+    }
+
+    fn read_counted(reader: &mut Reader<'a>, count: usize) -> Result<Self, DecodeError> {
+        let items = Self { reader: *reader, left: count, element: PhantomData };
+        for _ in 0..count {
+            T::read(reader)?;
+        }
+        Ok(items)
+    }
+
+    /// The first `count` elements and the rest; all and none if there are fewer. Lets a batch be divided into chunks
+    /// that are worked on apart.
+    #[must_use]
+    pub fn split_at(mut self, count: usize) -> (Self, Self) {
+        let head = Self { left: count.min(self.left), ..self.clone() };
+        self.by_ref().take(count).for_each(drop);
+        (head, self)
+    }
+}
+
+// Not derived: a copy of the list needs no copy of `T`.
+impl<T> Clone for Items<'_, T> {
+    fn clone(&self) -> Self {
+        Self { reader: self.reader, left: self.left, element: PhantomData }
+    }
+}
+
+impl<'a, T: Item<'a>> Iterator for Items<'a, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.left = self.left.checked_sub(1)?;
+        // The structure was checked when the list was read: this does not fail.
+        T::read(&mut self.reader).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'a, T: Item<'a>> ExactSizeIterator for Items<'a, T> {}
+
+impl<'a, T: Item<'a>> FusedIterator for Items<'a, T> {}
+
+/// What became of one item: its result, or why there is none.
+pub type ItemResult<'a> = Result<&'a [u8], Status>;
+
+/// A status that is not Ok has no result: anything else is malformed.
+impl<'a> Item<'a> for ItemResult<'a> {
+    #[inline]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        match (Status::from_code(reader.u8()?), reader.bytes32()?) {
+            (Status::Ok, result) => Ok(Ok(result)),
+            (status, []) => Ok(Err(status)),
+            _ => Err(DecodeError::Malformed),
+        }
+    }
+
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.u8(self.err().unwrap_or(Status::Ok).code());
+        body.bytes32(self.unwrap_or_default());
+    }
+}
+
+/// The body of a reply to a batch: results in the order of the items.
+pub type Results<'a> = Items<'a, ItemResult<'a>>;
+
+/// Decodes the reply to a batch.
+///
+/// # Errors
+/// [`DecodeError`] if the body is no such reply. That it answers as many items as were asked is for the caller to
+/// check.
+pub fn decode_results(body: &[u8]) -> Result<Results<'_>, DecodeError> {
+    let mut reader = Reader::new(body);
+    let results = Items::read_batch(&mut reader)?;
+    reader.finish()?;
+    Ok(results)
+}
+
+/// How many elements a batch has.
+pub(crate) const BATCH_BOUNDS: RangeInclusive<usize> = 1..=BATCH_ITEMS_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R-P2
+    #[test]
+    fn results_keep_the_order_of_the_items() {
+        let body = [0, 3, 0, 0, 0, 0, 1, 7, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let results: Vec<_> = decode_results(&body).unwrap().collect();
+        assert_eq!(results, [Ok(&[7][..]), Err(Status::DecryptionFailed), Ok(&[][..])]);
+    }
+
+    // R-P3
+    #[test]
+    fn refuses_a_failed_item_that_carries_a_result() {
+        assert_eq!(decode_results(&[0, 1, 0x20, 0, 0, 0, 1, 7]).err(), Some(DecodeError::Malformed));
+    }
+
+    // R-P3
+    #[test]
+    fn counts_are_checked_before_any_item() {
+        assert_eq!(decode_results(&[0, 0]).err(), Some(DecodeError::Malformed));
+        assert_eq!(decode_results(&[4, 1]).err(), Some(DecodeError::TooManyItems));
+        assert_eq!(decode_results(&[4, 0]).err(), Some(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn a_list_splits_into_parts_that_together_are_the_list() {
+        let mut body = vec![0, 3];
+        for byte in 0..3 {
+            body.extend([0, 0, 0, 0, 1, byte]);
+        }
+        let results = decode_results(&body).unwrap();
+        for count in 0..5 {
+            let (head, tail) = results.clone().split_at(count);
+            assert_eq!((head.len(), tail.len()), (count.min(3), 3_usize.saturating_sub(count)));
+            assert!(head.chain(tail).eq(results.clone()));
+        }
+    }
+}
