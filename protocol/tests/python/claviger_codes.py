@@ -1,0 +1,127 @@
+"""The tables of Claviger's data protocol, as they stand in protocol/SPEC.md."""
+
+from enum import IntEnum
+
+Opcode = IntEnum(
+    "Opcode",
+    {  # 11.1
+        "Hello": 0x01,
+        "Ping": 0x02,
+        "Whoami": 0x03,
+        "Resolve": 0x04,
+        "DescribeKey": 0x05,
+        "Encrypt": 0x10,
+        "Decrypt": 0x11,
+        "Reencrypt": 0x12,
+        "GenerateDataKey": 0x18,
+        "WrapDataKey": 0x19,
+        "UnwrapDataKey": 0x1A,
+        "Sign": 0x20,
+        "Verify": 0x21,
+        "MakeMac": 0x28,
+        "VerifyMac": 0x29,
+        "ReadSecret": 0x30,
+        "ReadPublicKey": 0x31,
+        "RandomBytes": 0x38,
+    },
+)
+Status = IntEnum(
+    "Status",
+    {  # Section 6
+        "Ok": 0x00,
+        "Malformed": 0x01,
+        "UnsupportedVersion": 0x02,
+        "UnknownOpcode": 0x03,
+        "ReservedNotZero": 0x04,
+        "FrameTooLarge": 0x05,
+        "HelloRequired": 0x06,
+        "TooManyItems": 0x07,
+        "NotPermitted": 0x10,
+        "KeyNotFound": 0x11,
+        "KeyDisabled": 0x12,
+        "OperationNotAllowed": 0x15,
+        "KeyVersionNotFound": 0x16,
+        "DecryptionFailed": 0x20,
+        "VerificationFailed": 0x21,
+        "PlaintextTooLarge": 0x22,
+        "ContextTooLarge": 0x23,
+        "MessageTooLarge": 0x24,
+        "DigestSizeWrong": 0x25,
+        "SizeNotAllowed": 0x26,
+        "ReplyFull": 0x27,
+        "Overloaded": 0x30,
+        "DeadlineExceeded": 0x31,
+        "ShuttingDown": 0x33,
+        "StorageUnavailable": 0x34,
+        "InternalError": 0x35,
+    },
+)
+Kind = IntEnum("Kind", {"Secret": 1, "Symmetric": 2, "Mac": 3, "Asymmetric": 4})  # 11.2
+Algorithm = IntEnum(
+    "Algorithm",
+    {  # 11.3
+        "OPAQUE": 1,
+        "XAES-256-GCM": 16,
+        "HMAC-SHA-256": 32,
+        "Ed25519": 48,
+        "ECDSA-P256-SHA256": 49,
+        "RSA-2048-PKCS1-SHA256": 64,
+        "RSA-2048-PSS-SHA256": 65,
+        "RSA-3072-PKCS1-SHA256": 66,
+        "RSA-3072-PSS-SHA256": 67,
+        "RSA-4096-PKCS1-SHA256": 68,
+        "RSA-4096-PSS-SHA256": 69,
+    },
+)
+Limit = IntEnum(
+    "Limit",
+    {  # 11.4
+        "FrameSize": 1,
+        "BatchItems": 2,
+        "PlaintextSize": 3,
+        "ContextSize": 4,
+        "MessageSize": 5,
+        "DataKeySize": 6,
+        "RandomSize": 7,
+        "FramesInFlight": 8,
+        "BytesInFlightAdvised": 9,
+        "StreamsPerConnection": 10,
+        "DeadlineMilliseconds": 11,
+        "IdleMilliseconds": 12,
+    },
+)
+Fact = IntEnum(
+    "Fact",
+    {  # 11.5
+        "Address": 1,
+        "Port": 2,
+        "Transport": 3,
+        "CertificateDigest": 4,
+        "PublicKeyDigest": 5,
+        "CertificateSubject": 6,
+        "CertificateEnd": 7,
+    },
+)
+KeyState = IntEnum("KeyState", {"Available": 1, "Disabled": 2})  # 11.6
+KeyVersionState = IntEnum("KeyVersionState", {"Current": 1, "Active": 2})  # 11.7
+
+RETRY = {  # Section 6, column "retry"; every other status is "never".
+    Status.KeyNotFound: "resolve",
+    Status.KeyDisabled: "later",
+    Status.ReplyFull: "now",
+    Status.Overloaded: "later",
+    Status.DeadlineExceeded: "now",
+    Status.ShuttingDown: "now",
+    Status.StorageUnavailable: "later",
+    Status.InternalError: "later",
+}
+
+
+def retry_advice(status: int) -> str:
+    """When to send a refused request again. A status that is not known counts as never (section 6)."""
+    return RETRY.get(status, "never")
+
+
+def named(names: type[IntEnum], code: int) -> int:
+    """The name of a code, or the code itself where a later version has added one."""
+    return names(code) if code in names._value2member_map_ else code
