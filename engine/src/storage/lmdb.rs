@@ -344,3 +344,111 @@ const REVISION: &[u8] = b"revision";
 
 /// The storage's own table, and one for each database.
 const TABLE_COUNT: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn open(folder: &TempDir) -> Result<Store, StorageError> {
+        Store::open(folder.path(), &LmdbOptions { map_size: 0, free_space_floor: 0, watch_log_size: WATCH_LOG_SIZE })
+    }
+
+    /// Makes a folder and changes it as no storage would.
+    fn tampered(tamper: impl FnOnce(&Tables, &mut PendingChange<'_>) -> Result<(), Failure>) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).unwrap();
+        let tampering = || {
+            let mut pending = store.environment.begin()?;
+            tamper(&store.tables, &mut pending)?;
+            pending.commit()
+        };
+        tampering().map_err(io::Error::from).unwrap();
+        folder
+    }
+
+    fn address(key: &str) -> Address {
+        Address::new(Database::Keys, key)
+    }
+
+    fn transaction(compares: &[Compare], writes: &[(&str, &str)]) -> Transaction {
+        let put = |(key, value): &(&str, &str)| Write::Put { address: address(key), value: (*value).into() };
+        Transaction { compares: compares.to_vec(), writes: writes.iter().map(put).collect(), size: 0 }
+    }
+
+    // R-O7
+    #[test]
+    fn refuses_a_newer_format_and_leaves_it_alone() {
+        let newer = FORMAT_VERSION + 1;
+        let folder = tampered(|tables, pending| pending.put(tables.storage, FORMAT, &newer.to_be_bytes()));
+        let data = || std::fs::read(folder.path().join(DATA_FILE)).unwrap();
+        let before = data();
+        for _ in 0..2 {
+            let error = open(&folder).err().unwrap();
+            assert!(matches!(error, StorageError::NewerFormat { found, .. } if found == newer), "{error}");
+            assert!(error.to_string().contains("run the newer program"), "{error}");
+        }
+        assert_eq!(data(), before);
+    }
+
+    #[test]
+    fn refuses_a_folder_whose_own_notes_are_not_as_written() {
+        type Tamper = fn(&Tables, &mut PendingChange<'_>) -> Result<(), Failure>;
+        let cases: [Tamper; 5] = [
+            |tables, pending| pending.put(tables.storage, FORMAT, &0_u32.to_be_bytes()),
+            |tables, pending| pending.put(tables.storage, FORMAT, b"1"),
+            |tables, pending| pending.delete(tables.storage, FORMAT),
+            |tables, pending| pending.delete(tables.storage, REVISION),
+            |tables, pending| pending.put(tables.storage, REVISION, &[0; 9]),
+        ];
+        for (case, tamper) in cases.into_iter().enumerate() {
+            let error = open(&tampered(tamper)).err().unwrap();
+            assert!(matches!(error, StorageError::Damaged { .. }), "case {case}: {error}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_record_cut_short() {
+        let folder = tampered(|tables, pending| pending.put(tables.keys, b"short", &[0; 7]));
+        let store = open(&folder).unwrap();
+        assert!(matches!(store.get(&address("short")), Err(StorageError::Damaged { .. })));
+        assert!(matches!(store.scan(&address(""), None, 1), Err(StorageError::Damaged { .. })));
+        let error = store.commit(&[transaction(&[Compare::absent(address("short"))], &[])]).unwrap_err();
+        assert!(matches!(error, StorageError::WritesEnded { .. }), "{error}");
+    }
+
+    #[test]
+    fn making_a_folder_that_was_cut_short_is_finished() {
+        let folder = tampered(|tables, pending| {
+            pending.delete(tables.storage, FORMAT)?;
+            pending.delete(tables.storage, REVISION)
+        });
+        let store = open(&folder).unwrap();
+        assert_eq!(store.log.last(), Revision::default());
+    }
+
+    #[test]
+    fn each_transaction_of_a_group_sees_those_before_it_and_keeps_its_own_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).unwrap();
+        let absent = Compare::absent(address("a"));
+        let group = [
+            transaction(std::slice::from_ref(&absent), &[("a", "first")]),
+            transaction(std::slice::from_ref(&absent), &[("a", "second"), ("b", "second")]),
+            transaction(&[Compare::unchanged(address("a"), Revision(1))], &[("a", "third")]),
+            transaction(&[Compare::unchanged(address("a"), Revision(2))], &[]),
+            transaction(&[Compare::unchanged(address("a"), Revision(1))], &[]),
+        ];
+        let results = store.commit(&group).unwrap();
+        let conflict = |result: &Result<Revision, TransactError>| matches!(result, Err(TransactError::Conflict { address: found }) if *found == address("a"));
+        assert!(matches!(results[0], Ok(Revision(1))));
+        assert!(conflict(&results[1]));
+        assert!(matches!(results[2], Ok(Revision(2))));
+        assert!(matches!(results[3], Ok(Revision(2))));
+        assert!(conflict(&results[4]));
+        let expected = Versioned { value: "third".into(), revision: Revision(2) };
+        assert_eq!(store.get(&address("a")).unwrap(), Some(expected));
+        assert_eq!(store.get(&address("b")).unwrap(), None);
+    }
+}
