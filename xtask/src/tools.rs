@@ -28,15 +28,9 @@ impl Tool {
         if let Some(found) = candidates.iter().find(|program| self.is_version_of(program)) {
             return Ok(Command::new(found));
         }
-        process::run(&mut process::cargo([
-            "install",
-            "--locked",
-            "--root",
-            FOLDER,
-            "--version",
-            self.version,
-            self.name,
-        ]))?;
+        // Not optimised: that takes a minute longer, and they work for seconds.
+        let install = ["install", "--debug", "--locked", "--root", FOLDER, "--version", self.version, self.name];
+        process::run(&mut process::cargo(install))?;
         Ok(Command::new(own.join(self.name)))
     }
 
