@@ -1,5 +1,6 @@
 //! What became of a request or an item, and when to try again. `SPEC.md` section 6.
 
+use crate::opcode::Opcode;
 use std::fmt;
 
 /// Outcome of a frame or of one item of a batch.
@@ -236,11 +237,15 @@ impl Status {
         }
     }
 
-    /// Whether the server ends the byte stream after a reply of this status. A length field below 36 ends it as well,
-    /// though [`Status::Malformed`] otherwise does not: see [`crate::deframer::Fault::ends`].
+    /// Whether the server ends the byte stream after a reply of this status to this operation. A length field below 36
+    /// ends it as well: see [`crate::deframer::Fault::ends`].
     #[must_use]
-    pub const fn ends(self) -> bool {
-        matches!(self, Self::UnsupportedVersion | Self::FrameTooLarge | Self::HelloRequired)
+    pub const fn ends(self, opcode: Opcode) -> bool {
+        match self {
+            Self::UnsupportedVersion | Self::FrameTooLarge | Self::HelloRequired => true,
+            Self::Malformed => matches!(opcode, Opcode::Hello),
+            _ => false,
+        }
     }
 
     /// Whether the header of a reply may carry this status.

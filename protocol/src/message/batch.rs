@@ -96,39 +96,64 @@ impl<'a, T: Item<'a>> ExactSizeIterator for Items<'a, T> {}
 
 impl<'a, T: Item<'a>> FusedIterator for Items<'a, T> {}
 
-/// What became of one item: its result, or why there is none.
-pub type ItemResult<'a> = Result<&'a [u8], Status>;
+/// What the result of an item holds, borrowed from the body.
+pub trait ResultValue<'a>: Copy {
+    /// Reads the value from the bytes of one result, which it must use up.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] if the result does not have the form that the operation gives it.
+    fn read(result: &mut Reader<'a>) -> Result<Self, DecodeError>;
 
-/// A status that is not Ok has no result: anything else is malformed.
-impl<'a> Item<'a> for ItemResult<'a> {
+    /// Appends the value.
+    fn write(self, body: &mut FrameWriter<'_>);
+}
+
+/// What became of one item: its result, or why there is none.
+pub type ItemResult<R> = Result<R, Status>;
+
+/// The body of a reply to a batch: results in the order of the items.
+pub type Results<'a, R> = Items<'a, ItemResult<R>>;
+
+/// A status that is not Ok has no result, and is one that items may have: anything else is malformed.
+impl<'a, R: ResultValue<'a>> Item<'a> for ItemResult<R> {
     #[inline]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         match (Status::from_code(reader.u8()?), reader.bytes32()?) {
-            (Status::Ok, result) => Ok(Ok(result)),
-            (status, []) => Ok(Err(status)),
+            (Status::Ok, result) => {
+                let mut result = Reader::new(result);
+                let value = R::read(&mut result)?;
+                result.finish()?;
+                Ok(Ok(value))
+            }
+            (status, []) if status.speaks_of_items() => Ok(Err(status)),
             _ => Err(DecodeError::Malformed),
         }
     }
 
     fn write(self, body: &mut FrameWriter<'_>) {
-        body.u8(self.err().unwrap_or(Status::Ok).code());
-        body.bytes32(self.unwrap_or_default());
+        match self {
+            Ok(value) => {
+                body.u8(Status::Ok.code());
+                body.sized32(|body| value.write(body));
+            }
+            Err(status) => {
+                body.u8(status.code());
+                body.u32(0);
+            }
+        }
     }
 }
 
-/// The body of a reply to a batch: results in the order of the items.
-pub type Results<'a> = Items<'a, ItemResult<'a>>;
+/// Ciphertext, plaintext, a data key, random bytes: the result as it is.
+impl<'a> ResultValue<'a> for &'a [u8] {
+    #[inline]
+    fn read(result: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(result.rest())
+    }
 
-/// Decodes the reply to a batch.
-///
-/// # Errors
-/// [`DecodeError`] if the body is no such reply. That it answers as many items as were asked is for the caller to
-/// check.
-pub fn decode_results(body: &[u8]) -> Result<Results<'_>, DecodeError> {
-    let mut reader = Reader::new(body);
-    let results = Items::read_batch(&mut reader)?;
-    reader.finish()?;
-    Ok(results)
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.bytes(self);
+    }
 }
 
 /// How many elements a batch has.
@@ -138,26 +163,37 @@ pub(crate) const BATCH_BOUNDS: RangeInclusive<usize> = 1..=BATCH_ITEMS_MAX;
 mod tests {
     use super::*;
 
+    fn results(body: &[u8]) -> Result<Results<'_, &[u8]>, DecodeError> {
+        Items::read_batch(&mut Reader::new(body))
+    }
+
     // R-P2
     #[test]
     fn results_keep_the_order_of_the_items() {
         let body = [0, 3, 0, 0, 0, 0, 1, 7, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let results: Vec<_> = decode_results(&body).unwrap().collect();
+        let results: Vec<_> = results(&body).unwrap().collect();
         assert_eq!(results, [Ok(&[7][..]), Err(Status::DecryptionFailed), Ok(&[][..])]);
     }
 
     // R-P3
     #[test]
     fn refuses_a_failed_item_that_carries_a_result() {
-        assert_eq!(decode_results(&[0, 1, 0x20, 0, 0, 0, 1, 7]).err(), Some(DecodeError::Malformed));
+        assert_eq!(results(&[0, 1, 0x20, 0, 0, 0, 1, 7]).err(), Some(DecodeError::Malformed));
+    }
+
+    // R-P3
+    #[test]
+    fn refuses_an_item_with_a_status_of_frames() {
+        assert_eq!(results(&[0, 1, 0x30, 0, 0, 0, 0]).err(), Some(DecodeError::Malformed));
+        assert_eq!(results(&[0, 1, 0x77, 0, 0, 0, 0]).unwrap().next(), Some(Err(Status::Unknown(0x77))));
     }
 
     // R-P3
     #[test]
     fn counts_are_checked_before_any_item() {
-        assert_eq!(decode_results(&[0, 0]).err(), Some(DecodeError::Malformed));
-        assert_eq!(decode_results(&[4, 1]).err(), Some(DecodeError::TooManyItems));
-        assert_eq!(decode_results(&[4, 0]).err(), Some(DecodeError::Malformed));
+        assert_eq!(results(&[0, 0]).err(), Some(DecodeError::Malformed));
+        assert_eq!(results(&[4, 1]).err(), Some(DecodeError::TooManyItems));
+        assert_eq!(results(&[4, 0]).err(), Some(DecodeError::Malformed));
     }
 
     #[test]
@@ -166,7 +202,7 @@ mod tests {
         for byte in 0..3 {
             body.extend([0, 0, 0, 0, 1, byte]);
         }
-        let results = decode_results(&body).unwrap();
+        let results = results(&body).unwrap();
         for count in 0..5 {
             let (head, tail) = results.clone().split_at(count);
             assert_eq!((head.len(), tail.len()), (count.min(3), 3_usize.saturating_sub(count)));

@@ -6,7 +6,7 @@
 //! result    wrapped bytes32 | plain; wrapped; data key
 
 use super::Message;
-use super::batch::{BATCH_BOUNDS, Item, Items};
+use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::KeyId;
@@ -185,14 +185,14 @@ impl UnwrapDataKeyItem<'_> {
     }
 }
 
-impl<'a> GeneratedDataKey<'a> {
-    /// Decodes the result of an item.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if the wrapped key does not end inside it.
-    pub fn decode(result: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(result);
-        Ok(Self { wrapped: reader.bytes32()?, plain: reader.rest() })
+impl<'a> ResultValue<'a> for GeneratedDataKey<'a> {
+    fn read(result: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self { wrapped: result.bytes32()?, plain: result.rest() })
+    }
+
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.bytes32(self.wrapped);
+        body.bytes(self.plain);
     }
 }
 
@@ -308,16 +308,16 @@ mod tests {
 
     // R-K17
     #[test]
-    fn result_is_laid_out_as_it_is_decoded() {
+    fn result_is_laid_out_as_it_is_read() {
         let request = request(DataKeyForm::PlainAndWrapped, 32);
         let mut result = vec![0; request.check().unwrap()];
         let (wrapped, plain) = request.lay_out(&mut result).unwrap();
         wrapped.fill(1);
         plain.fill(2);
-        let decoded = GeneratedDataKey::decode(&result).unwrap();
+        let decoded = GeneratedDataKey::read(&mut Reader::new(&result)).unwrap();
         assert_eq!((decoded.wrapped, decoded.plain), (&[1; 126][..], &[2; 32][..]));
         assert!(request.lay_out(&mut result[1..]).is_none());
-        assert!(GeneratedDataKey::decode(&result[..129]).is_err());
+        assert!(GeneratedDataKey::read(&mut Reader::new(&result[..129])).is_err());
     }
 
     // R-K17

@@ -2,7 +2,7 @@
 //!
 //! make      key_id [16] | item_count u16 | item_count x message bytes32
 //! verify    key_id [16] | key_version u32 | item_count u16 | item_count x (message bytes32 | mac bytes32)
-//! result    key_version u32 | mac; key_version u32 (both [`super::Versioned`])
+//! result    key_version u32 | mac; key_version u32 ([`super::Versioned`], [`super::Verified`])
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items};

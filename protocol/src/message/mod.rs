@@ -17,7 +17,7 @@ pub mod secret;
 pub mod sign;
 pub mod whoami;
 
-pub use batch::{Item, ItemResult, Items, Results, decode_results};
+pub use batch::{Item, ItemResult, Items, ResultValue, Results};
 pub use data_key::{
     DataKeyForm, GenerateDataKey, GenerateDataKeyItem, GeneratedDataKey, UnwrapDataKey, UnwrapDataKeyItem, WrapDataKey,
     WrapDataKeyItem,
@@ -31,13 +31,16 @@ pub use public_key::{PublicKey, ReadPublicKey};
 pub use random::{RandomBytes, RandomBytesItem};
 pub use resolve::{Resolve, ResolveItem, Resolved, name_text};
 pub use secret::{ReadSecret, SecretValue};
-pub use sign::{MessageForm, MessageSize, Sign, SignItem, Verify, VerifyItem, Versioned};
+pub use sign::{MessageForm, MessageSize, Sign, SignItem, Verified, Verify, VerifyItem, Versioned};
 pub use whoami::{FactValue, Whoami, WhoamiReply};
 
 use crate::codec::Reader;
+use crate::deframer::Frame;
 use crate::error::DecodeError;
+use crate::header::ReplyHeader;
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
+use crate::status::Status;
 
 /// A request that can be encoded.
 pub trait Message {
@@ -151,16 +154,24 @@ pub enum Reply<'a> {
     ReadSecret(SecretValue<'a>),
     /// To Read public key.
     ReadPublicKey(PublicKey<'a>),
-    /// To every other operation.
-    Batch(Results<'a>),
+    /// To Resolve.
+    Resolve(Results<'a, Resolved>),
+    /// To Generate data key.
+    GenerateDataKey(Results<'a, GeneratedDataKey<'a>>),
+    /// To Sign and Make MAC.
+    Versioned(Results<'a, Versioned<'a>>),
+    /// To Verify and Verify MAC.
+    Verified(Results<'a, Verified>),
+    /// To Encrypt, Decrypt, Re-encrypt, Wrap and Unwrap data key, and Random bytes.
+    Bytes(Results<'a, &'a [u8]>),
 }
 
 impl<'a> Reply<'a> {
-    /// Decodes a whole body of a reply whose status is Ok. Results of batches are decoded as bytes: what is inside
-    /// them, [`Resolved::decode`], [`GeneratedDataKey::decode`] and [`Versioned::decode`] tell. Allocates nothing.
+    /// Decodes a whole body of a reply whose status is Ok. Allocates nothing.
     ///
     /// # Errors
-    /// [`DecodeError`] if the server sent what is no reply to this operation.
+    /// [`DecodeError`] if the server sent what is no reply to this operation. That a batch answers as many items as
+    /// were asked is for the caller to check.
     pub fn decode(opcode: Opcode, body: &'a [u8]) -> Result<Self, DecodeError> {
         let mut unread = Reader::new(body);
         let reader = &mut unread;
@@ -171,21 +182,37 @@ impl<'a> Reply<'a> {
             Opcode::DescribeKey => Self::DescribeKey(KeyDescription::read(reader)?),
             Opcode::ReadSecret => Self::ReadSecret(SecretValue::read(reader)?),
             Opcode::ReadPublicKey => Self::ReadPublicKey(PublicKey::read(reader)?),
-            Opcode::Resolve
-            | Opcode::Encrypt
+            Opcode::Resolve => Self::Resolve(Items::read_batch(reader)?),
+            Opcode::GenerateDataKey => Self::GenerateDataKey(Items::read_batch(reader)?),
+            Opcode::Sign | Opcode::MakeMac => Self::Versioned(Items::read_batch(reader)?),
+            Opcode::Verify | Opcode::VerifyMac => Self::Verified(Items::read_batch(reader)?),
+            Opcode::Encrypt
             | Opcode::Decrypt
             | Opcode::Reencrypt
-            | Opcode::GenerateDataKey
             | Opcode::WrapDataKey
             | Opcode::UnwrapDataKey
-            | Opcode::Sign
-            | Opcode::Verify
-            | Opcode::MakeMac
-            | Opcode::VerifyMac
-            | Opcode::RandomBytes => Self::Batch(Items::read_batch(reader)?),
+            | Opcode::RandomBytes => Self::Bytes(Items::read_batch(reader)?),
         };
         unread.finish()?;
         Ok(reply)
+    }
+}
+
+impl<'a> Frame<'a, ReplyHeader> {
+    /// What a reply says: its decoded body, or the status that stands instead of one.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the server sent what is no reply: a body beside a failure, a status that only items have, an
+    /// operation that there is not, or a body that does not fit its operation.
+    pub fn decode(&self) -> Result<Result<Reply<'a>, Status>, DecodeError> {
+        match self.header.status {
+            Status::Ok => {
+                let opcode = Opcode::from_code(self.header.opcode).ok_or(DecodeError::Malformed)?;
+                Reply::decode(opcode, self.body).map(Ok)
+            }
+            status if status.speaks_of_frames() && self.body.is_empty() => Ok(Err(status)),
+            _ => Err(DecodeError::Malformed),
+        }
     }
 }
 
@@ -198,7 +225,20 @@ impl ReplyMessage for Reply<'_> {
             Self::DescribeKey(reply) => reply.write(body),
             Self::ReadSecret(reply) => reply.write(body),
             Self::ReadPublicKey(reply) => reply.write(body),
-            Self::Batch(results) => body.list(results, batch::BATCH_BOUNDS, |body, result| result.write(body)),
+            Self::Resolve(results) => results.write(body),
+            Self::GenerateDataKey(results) => results.write(body),
+            Self::Versioned(results) => results.write(body),
+            Self::Verified(results) => results.write(body),
+            Self::Bytes(results) => results.write(body),
         }
     }
 }
+
+impl<'a, R: ResultValue<'a>> ReplyMessage for Results<'a, R> {
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.list(self, batch::BATCH_BOUNDS, |body, result| result.write(body));
+    }
+}
+
+#[cfg(test)]
+mod tests;

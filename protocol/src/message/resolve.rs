@@ -4,7 +4,7 @@
 //! result    key_id [16] | store_id [16] | kind u8 | algorithm u8
 
 use super::Message;
-use super::batch::{BATCH_BOUNDS, Item, Items};
+use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::{KeyId, StoreId};
@@ -64,22 +64,6 @@ impl Resolved {
     /// Bytes of the result.
     pub const SIZE: usize = 16 + 16 + 1 + 1;
 
-    /// Decodes the result of an item.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if it has another size.
-    pub fn decode(result: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(result);
-        let resolved = Self {
-            key_id: KeyId(reader.array()?),
-            store_id: StoreId(reader.array()?),
-            kind: reader.u8()?,
-            algorithm: reader.u8()?,
-        };
-        reader.finish()?;
-        Ok(resolved)
-    }
-
     /// Encodes the result of an item.
     #[must_use]
     pub fn encode(&self) -> [u8; Self::SIZE] {
@@ -87,6 +71,21 @@ impl Resolved {
         let fields = self.key_id.0.into_iter().chain(self.store_id.0).chain([self.kind, self.algorithm]);
         bytes.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
         bytes
+    }
+}
+
+impl<'a> ResultValue<'a> for Resolved {
+    fn read(result: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            key_id: KeyId(result.array()?),
+            store_id: StoreId(result.array()?),
+            kind: result.u8()?,
+            algorithm: result.u8()?,
+        })
+    }
+
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.bytes(&self.encode());
     }
 }
 
@@ -131,11 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn resolved_round_trips_and_has_one_size() {
+    fn resolved_encodes_as_it_is_read() {
         let resolved = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 };
-        let bytes = resolved.encode();
-        assert_eq!(Resolved::decode(&bytes), Ok(resolved));
-        assert_eq!(Resolved::decode(&bytes[..33]), Err(DecodeError::Malformed));
-        assert_eq!(Resolved::decode(&[0; 35]), Err(DecodeError::Malformed));
+        assert_eq!(Resolved::read(&mut Reader::new(&resolved.encode())), Ok(resolved));
+        assert_eq!(Resolved::read(&mut Reader::new(&resolved.encode()[..33])), Err(DecodeError::Malformed));
     }
 }

@@ -5,7 +5,7 @@
 //! result    key_version u32 | signature; key_version u32
 
 use super::Message;
-use super::batch::{BATCH_BOUNDS, Item, Items};
+use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};
 use crate::algorithm::Algorithm;
 use crate::codec::Reader;
 use crate::error::DecodeError;
@@ -74,13 +74,20 @@ pub enum MessageSize {
     Exactly(usize),
 }
 
-/// A result that begins with the key version: of Sign and Verify, Make MAC and Verify MAC.
+/// The result of Sign and of Make MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versioned<'a> {
     /// The version that signed or made the MAC.
     pub key_version: u32,
-    /// The signature or MAC; empty in results of Verify and Verify MAC.
+    /// The signature or MAC, as in `SPEC.md` section 10.
     pub value: &'a [u8],
+}
+
+/// The result of Verify and of Verify MAC: the signature or MAC is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The version that signed or made the MAC.
+    pub key_version: u32,
 }
 
 impl MessageForm {
@@ -128,18 +135,9 @@ impl MessageSize {
     }
 }
 
-impl<'a> Versioned<'a> {
+impl Versioned<'_> {
     /// Bytes before the value.
     pub const PREFIX_SIZE: usize = KEY_VERSION_SIZE;
-
-    /// Decodes the result of an item.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if it is shorter than a version.
-    pub fn decode(result: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(result);
-        Ok(Self { key_version: reader.u32()?, value: reader.rest() })
-    }
 
     /// Writes the version into the front of a result's room and lends the rest to `fill`, which says how many bytes
     /// of it are the value. Comes back with the size of the whole result. For [`crate::BatchWriter::item`].
@@ -156,6 +154,27 @@ impl<'a> Versioned<'a> {
         let (prefix, value) = result.split_first_chunk_mut::<KEY_VERSION_SIZE>().ok_or(Status::InternalError)?;
         *prefix = key_version.to_be_bytes();
         fill(value).map(|size| Self::PREFIX_SIZE + size)
+    }
+}
+
+impl<'a> ResultValue<'a> for Versioned<'a> {
+    fn read(result: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self { key_version: result.u32()?, value: result.rest() })
+    }
+
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.u32(self.key_version);
+        body.bytes(self.value);
+    }
+}
+
+impl<'a> ResultValue<'a> for Verified {
+    fn read(result: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self { key_version: result.u32()? })
+    }
+
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.u32(self.key_version);
     }
 }
 
@@ -258,15 +277,18 @@ mod tests {
     }
 
     #[test]
-    fn versioned_results_are_filled_as_they_are_decoded() {
+    fn versioned_results_are_filled_as_they_are_read() {
         let mut result = [0; 10];
         let fill = |value: &mut [u8]| {
             value[..2].copy_from_slice(&[8, 9]);
             Ok(2)
         };
         let size = Versioned::fill(&mut result, 3, fill).unwrap();
-        assert_eq!(Versioned::decode(&result[..size]), Ok(Versioned { key_version: 3, value: &[8, 9] }));
-        assert_eq!(Versioned::decode(&result[..3]), Err(DecodeError::Malformed));
+        assert_eq!(
+            Versioned::read(&mut Reader::new(&result[..size])),
+            Ok(Versioned { key_version: 3, value: &[8, 9] })
+        );
+        assert_eq!(Versioned::read(&mut Reader::new(&result[..3])), Err(DecodeError::Malformed));
         assert_eq!(Versioned::fill(&mut result[..3], 3, fill), Err(Status::InternalError));
         assert_eq!(
             Versioned::fill(&mut result, 3, |_| Err(Status::VerificationFailed)),

@@ -127,3 +127,141 @@ fn write_prefix(prefix: &mut [u8; RESULT_PREFIX_SIZE], status: Status, size: usi
     let [s0, s1, s2, s3] = (size as u32).to_be_bytes();
     *prefix = [status.code(), s0, s1, s2, s3];
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::deframer::{self, Step};
+    use crate::header::RequestHeader;
+    use crate::limits::{BATCH_ITEMS_MAX, FRAME_SIZE_MAX, HEADER_SIZE};
+    use crate::message::Reply;
+    use crate::output::OutputBuffer;
+    use crate::status::Status;
+    use crate::{DecodeError, EncodeError};
+
+    const HEADER: RequestHeader = RequestHeader { opcode: 0x11, ..RequestHeader::new(5) };
+
+    /// Results of the one reply in the output.
+    fn results(output: &OutputBuffer) -> Vec<Result<Vec<u8>, Status>> {
+        let Step::Frame(frame) = deframer::reply(output.as_bytes()) else { panic!("no frame") };
+        assert_eq!(frame.size, output.len());
+        let Ok(Ok(Reply::Bytes(results))) = frame.decode() else { panic!("no batch") };
+        results.map(|result| result.map(<[u8]>::to_vec)).collect()
+    }
+
+    // R-P2
+    #[test]
+    fn results_stand_in_the_order_of_the_items() {
+        let mut output = OutputBuffer::new();
+        let mut batch = output.reply(&HEADER).batch(4);
+        let status = batch.item(10, |slot| {
+            assert_eq!(slot.len(), 10);
+            slot[..3].copy_from_slice(b"abc");
+            Ok(3)
+        });
+        assert_eq!(status, Status::Ok);
+        let status = batch.item(10, |slot| {
+            slot.fill(0xEE);
+            Err(Status::DecryptionFailed)
+        });
+        assert_eq!(status, Status::DecryptionFailed);
+        batch.status(Status::PlaintextTooLarge);
+        batch.result(b"z");
+        batch.finish().unwrap();
+        let expected =
+            [Ok(b"abc".to_vec()), Err(Status::DecryptionFailed), Err(Status::PlaintextTooLarge), Ok(b"z".to_vec())];
+        assert_eq!(results(&output), expected);
+    }
+
+    // R-P3
+    #[test]
+    fn an_item_without_room_is_not_done_and_smaller_ones_may_still_fit() {
+        let mut output = OutputBuffer::new();
+        let mut batch = output.reply(&HEADER).batch(3);
+        let room = FRAME_SIZE_MAX - HEADER_SIZE - 2 - 3 * 5;
+        assert_eq!(batch.item(room - 10, |slot| Ok(slot.len())), Status::Ok);
+        assert_eq!(batch.item(11, |_| unreachable!("no room")), Status::ReplyFull);
+        assert_eq!(batch.item(10, |slot| Ok(slot.len())), Status::Ok);
+        batch.finish().unwrap();
+        assert_eq!(output.len(), FRAME_SIZE_MAX);
+        assert_eq!(results(&output)[1], Err(Status::ReplyFull));
+    }
+
+    // R-P3
+    #[test]
+    fn every_item_is_answered_however_full_the_frame() {
+        let mut output = OutputBuffer::new();
+        let mut batch = output.reply(&HEADER).batch(BATCH_ITEMS_MAX);
+        let done = (0..BATCH_ITEMS_MAX).filter(|_| batch.item(2_000, |slot| Ok(slot.len())) == Status::Ok).count();
+        batch.finish().unwrap();
+        let results = results(&output);
+        assert_eq!(results.len(), BATCH_ITEMS_MAX);
+        assert_eq!(done, (FRAME_SIZE_MAX - 42 - 5 * BATCH_ITEMS_MAX) / 2_000);
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), BATCH_ITEMS_MAX - done);
+    }
+
+    #[test]
+    fn an_unfinished_reply_leaves_nothing_behind() {
+        let mut output = OutputBuffer::new();
+        output.status_reply(&HEADER, Status::Overloaded, 0);
+        let mut batch = output.reply(&HEADER).batch(2);
+        batch.result(b"secret");
+        drop(batch);
+        assert_eq!(output.len(), HEADER_SIZE);
+    }
+
+    #[test]
+    fn a_reply_with_too_few_or_too_many_results_is_refused_and_leaves_nothing() {
+        let mut output = OutputBuffer::new();
+        let mut batch = output.reply(&HEADER).batch(2);
+        batch.result(b"one");
+        assert_eq!(batch.finish(), Err(EncodeError::ItemCount));
+        let mut batch = output.reply(&HEADER).batch(1);
+        batch.result(b"one");
+        batch.result(b"two");
+        assert_eq!(batch.finish(), Err(EncodeError::ItemCount));
+        assert!(output.is_empty());
+    }
+
+    #[test]
+    fn results_encoded_elsewhere_are_taken_over() {
+        let mut lane = OutputBuffer::new();
+        let mut items = lane.items(2);
+        items.result(b"far");
+        items.status(Status::VerificationFailed);
+        items.finish().unwrap();
+
+        let mut output = OutputBuffer::new();
+        let mut batch = output.reply(&HEADER).batch(3);
+        batch.result(b"near");
+        batch.append_encoded(lane.as_bytes(), 2).unwrap();
+        batch.finish().unwrap();
+        let expected = [Ok(b"near".to_vec()), Ok(b"far".to_vec()), Err(Status::VerificationFailed)];
+        assert_eq!(results(&output), expected);
+    }
+
+    #[test]
+    fn results_encoded_elsewhere_find_the_frame_full_too() {
+        let mut lane = OutputBuffer::new();
+        let mut items = lane.items(2);
+        items.result(&[1; 100]);
+        items.result(&[2; 10]);
+        items.finish().unwrap();
+
+        let mut output = OutputBuffer::new();
+        let mut batch = output.reply(&HEADER).batch(3);
+        batch.item(FRAME_SIZE_MAX - 42 - 15 - 20, |slot| Ok(slot.len()));
+        batch.append_encoded(lane.as_bytes(), 2).unwrap();
+        batch.finish().unwrap();
+        assert_eq!(results(&output)[1..], [Err(Status::ReplyFull), Ok(vec![2; 10])]);
+    }
+
+    #[test]
+    fn encoded_results_of_another_number_are_refused() {
+        let mut output = OutputBuffer::new();
+        let encoded = [0, 0, 0, 0, 1, 7];
+        for (bytes, count) in [(&encoded[..], 0), (&encoded[..], 2), (&encoded[..5], 1)] {
+            let mut batch = output.reply(&HEADER).batch(1);
+            assert_eq!(batch.append_encoded(bytes, count), Err(DecodeError::Malformed));
+        }
+    }
+}

@@ -88,6 +88,19 @@ impl<'o> FrameWriter<'o> {
         self.bytes(bytes);
     }
 
+    /// Appends a `u32` size and what `write` appends.
+    pub(crate) fn sized32(&mut self, write: impl FnOnce(&mut Self)) {
+        let offset = self.output.len();
+        self.u32(0);
+        let start = self.output.len();
+        write(self);
+        if self.fault.is_none() {
+            let size = self.output.len() - start;
+            #[expect(clippy::cast_possible_truncation, reason = "`reserve` keeps the frame below 1 MiB")]
+            self.output.patch(offset, &(size as u32).to_be_bytes());
+        }
+    }
+
     /// Appends a number of items or of list elements as `u16`.
     pub(crate) fn count(&mut self, count: usize) {
         match u16::try_from(count) {
