@@ -85,6 +85,8 @@ const _: () = assert!(
         <= FREE_SPACE_FLOOR / 2
 );
 const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_SIZE_MAX);
+// One large transaction does not throw every watch off the log.
+const _: () = assert!(4 * TRANSACTION_OPERATIONS_MAX * (ADDRESS_SIZE_MAX + 128) <= WATCH_LOG_SIZE);
 
 /// Most bytes of a name of a key or key store: long enough for a path of words, short enough for a table.
 pub const NAME_SIZE_MAX: usize = 100;
@@ -115,6 +117,9 @@ pub const SLOT_TABLE_SIZE: usize = 256;
 
 /// Keys whose bursts one read of a socket keeps open at once. A burst costs about 1 microsecond to begin and 2 KB to keep.
 pub const BURSTS_PER_READ_MAX: usize = 16;
+
+/// Keys that the cache keeps in any case: re-encryption needs two at once.
+pub const CACHED_KEYS_MIN: usize = 2;
 
 /// What a worker does itself, at most, for one frame. More goes to the compute pool, whose hand-over costs about 10 microseconds.
 pub const INLINE_COST_MAX: Duration = Duration::from_micros(50);

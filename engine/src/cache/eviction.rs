@@ -1,52 +1,92 @@
 //! What goes when not all keys fit: the second-chance algorithm. It runs when a key is loaded, never on a frame's path.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::registry::Cache;
 use super::slot::Slot;
+use crate::limits::CACHED_KEYS_MIN;
 
-/// The loaded slots in the order in which they will be looked at.
+/// The slots that hold a key, in a ring, and a hand that goes round it.
 pub(super) struct Clock {
     capacity: usize,
-    slots: Mutex<VecDeque<Arc<Slot>>>,
+    ring: Mutex<Ring>,
+}
+
+#[derive(Default)]
+struct Ring {
+    slots: Vec<Arc<Slot>>,
+    /// The place that is looked at next.
+    hand: usize,
 }
 
 impl Clock {
-    pub(super) const fn new(capacity: usize) -> Self {
-        Self { capacity, slots: Mutex::new(VecDeque::new()) }
+    /// A ring of up to `capacity` slots, [`CACHED_KEYS_MIN`] at least.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(CACHED_KEYS_MIN), ring: Mutex::default() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.lock().len()
+        self.ring.lock().slots.len()
+    }
+
+    /// Takes a slot out that holds no key any more. The caller holds its `load`.
+    pub(super) fn dismiss(&self, slot: &Arc<Slot>) {
+        let mut ring = self.ring.lock();
+        let place = slot.place_in_ring();
+        if ring.slots.get(place).is_some_and(|held| Arc::ptr_eq(held, slot)) {
+            ring.take_out(place);
+        }
+    }
+}
+
+impl Ring {
+    fn put_in(&mut self, slot: &Arc<Slot>) {
+        slot.set_place_in_ring(self.slots.len());
+        self.slots.push(Arc::clone(slot));
+    }
+
+    fn take_out(&mut self, place: usize) {
+        self.slots.swap_remove(place);
+        if let Some(moved) = self.slots.get(place) {
+            moved.set_place_in_ring(place);
+        }
+    }
+
+    /// The slot under the hand, and its place.
+    fn candidate(&mut self) -> Option<(usize, Arc<Slot>)> {
+        if self.hand >= self.slots.len() {
+            self.hand = 0;
+        }
+        self.slots.get(self.hand).map(|slot| (self.hand, Arc::clone(slot)))
     }
 }
 
 impl Cache {
-    /// Notes that a key was loaded, and evicts others while there are too many. Keys used since they were last looked at get a second chance.
+    /// Notes that a slot holds a key now, and evicts others while there are too many. Keys that were used since the hand last passed get a second chance.
+    ///
+    /// The caller holds the slot's `load`, by which the slot itself is kept.
     pub(super) fn admit(&self, slot: &Arc<Slot>) {
-        let mut slots = self.clock.slots.lock();
-        slots.push_back(Arc::clone(slot));
+        let mut ring = self.clock.ring.lock();
+        ring.put_in(slot);
         // Two rounds at most: the first takes away every second chance.
-        for _ in 0..slots.len().saturating_mul(2) {
-            if slots.len() <= self.clock.capacity {
+        for _ in 0..ring.slots.len().saturating_mul(2) {
+            if ring.slots.len() <= self.clock.capacity {
                 return;
             }
-            let Some(candidate) = slots.pop_front() else { return };
-            if candidate.take_used() || !self.evict(&candidate) {
-                slots.push_back(candidate);
+            let Some((place, candidate)) = ring.candidate() else { return };
+            if !candidate.take_used() && self.evict(&candidate) {
+                ring.take_out(place);
             }
+            ring.hand += 1;
         }
     }
 
-    /// Takes a slot out unless it is being loaded anew.
+    /// Forgets a key unless something is going on at its slot.
     fn evict(&self, slot: &Arc<Slot>) -> bool {
-        let Some(load) = slot.load.try_lock() else { return false };
-        if load.loading {
-            return false;
-        }
+        // Never waits: whoever holds `load` may be waiting for the ring.
+        let Some(_load) = slot.load.try_lock() else { return false };
         slot.retire();
         self.remove(slot);
         true

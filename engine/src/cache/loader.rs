@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use parking_lot::MutexGuard;
+
 use super::KeyEntry;
 use super::registry::Cache;
-use super::slot::Slot;
+use super::slot::{LoadState, Slot};
 use crate::error::Error;
 use crate::key::id::KeyId;
 
@@ -67,42 +69,38 @@ impl Cache {
 }
 
 impl LoadJob {
-    /// Loads the key. Repeated while changes of the key overtake it: what was read before a change is never installed.
+    /// Loads the key. Repeated while changes of the key overtake it: what was read before a change is never installed, and never told to a waiter.
     pub(crate) fn run(mut self, source: &dyn KeySource) {
+        let mut generation = self.slot.load.lock().generation;
         loop {
-            let generation = self.slot.load.lock().generation;
             let loaded = source.load(self.slot.id);
             let load = self.slot.load.lock();
-            if load.generation != generation {
-                continue;
+            if load.generation == generation {
+                self.finished = true;
+                self.end(load, loaded.map_err(|error| load_error(self.slot.id, &error)));
+                return;
             }
-            let result = match loaded {
-                Ok(entry) => {
-                    self.slot.entry.store(Some(Arc::new(entry)));
-                    Ok(())
-                }
-                Err(error) => Err(load_error(self.slot.id, &error)),
-            };
-            drop(load);
-            self.finish(result);
-            return;
+            generation = load.generation;
         }
     }
 
-    /// Wakes the waiters. A slot without a key is taken out, so that asking for keys that do not exist fills nothing.
-    fn finish(&mut self, result: Result<(), LoadError>) {
-        self.finished = true;
-        let mut load = self.slot.load.lock();
+    /// Installs what was loaded and wakes the waiters. A slot without a key is taken out, so that asking for keys that do not exist fills nothing.
+    fn end(&self, mut load: MutexGuard<'_, LoadState>, loaded: Result<KeyEntry, LoadError>) {
         load.loading = false;
         let waiters = std::mem::take(&mut load.waiters);
-        if result.is_err() {
-            self.slot.retire();
-            self.cache.remove(&self.slot);
-        }
+        let result = match loaded {
+            Ok(entry) => {
+                self.slot.entry.store(Some(Arc::new(entry)));
+                self.cache.admit(&self.slot);
+                Ok(())
+            }
+            Err(error) => {
+                self.slot.retire();
+                self.cache.remove(&self.slot);
+                Err(error)
+            }
+        };
         drop(load);
-        if result.is_ok() {
-            self.cache.admit(&self.slot);
-        }
         for waiter in waiters {
             waiter(result);
         }
@@ -112,7 +110,7 @@ impl LoadJob {
 impl Drop for LoadJob {
     fn drop(&mut self) {
         if !self.finished {
-            self.finish(Err(LoadError::Overloaded));
+            self.end(self.slot.load.lock(), Err(LoadError::Overloaded));
         }
     }
 }

@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use super::eviction::Clock;
 use super::loader::KeySource;
 use super::slot::Slot;
+use crate::error::Error;
 use crate::key::id::KeyId;
 
 /// The cache of one engine.
@@ -18,7 +19,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// An empty cache that keeps up to `capacity` keys.
+    /// An empty cache that keeps up to `capacity` keys, and a few in any case.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { slots: DashMap::new(), clock: Clock::new(capacity) }
     }
@@ -49,12 +50,20 @@ impl Cache {
         let Some(slot) = self.slot(id) else { return };
         let mut load = slot.load.lock();
         load.generation += 1;
+        // Whoever is loading it notices the generation. Loaded keys stay loaded, so that a rotation does not make the next frame wait.
         if slot.entry.load().is_none() {
             return;
         }
-        // Loaded keys stay loaded, so that a rotation does not make the next frame wait. A key that cannot be read is not served.
-        let fresh = source.load(id).map_or(None, |entry| Some(Arc::new(entry)));
-        slot.entry.store(fresh);
+        match source.load(id) {
+            Ok(entry) => slot.entry.store(Some(Arc::new(entry))),
+            Err(error) => {
+                // Not what was before: a key that cannot be read is not served.
+                self.forget(&slot);
+                if !matches!(error, Error::KeyNotFound(_)) {
+                    tracing::error!(key = %id, %error, "a key that was changed cannot be read: it is loaded again when it is used");
+                }
+            }
+        }
     }
 
     /// As [`Cache::refresh`] for all keys, when it is not known which have changed. They are loaded again when they are used.
@@ -63,7 +72,16 @@ impl Cache {
         for slot in slots {
             let mut load = slot.load.lock();
             load.generation += 1;
-            slot.entry.store(None);
+            if slot.entry.load().is_some() {
+                self.forget(&slot);
+            }
         }
+    }
+
+    /// Takes out a slot that holds a key. The caller holds its `load`.
+    fn forget(&self, slot: &Arc<Slot>) {
+        slot.retire();
+        self.remove(slot);
+        self.clock.dismiss(slot);
     }
 }

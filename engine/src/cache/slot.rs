@@ -1,7 +1,7 @@
 //! The place of one key in the cache.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::Mutex;
@@ -10,6 +10,8 @@ use super::{KeyEntry, Waiter};
 use crate::key::id::KeyId;
 
 /// One atomic pointer to a key, or to nothing while it is not loaded.
+///
+/// Whenever nobody holds `load`, a slot is one of three: being loaded, holding a key (then it is in the ring of eviction), or retired.
 pub(crate) struct Slot {
     pub(super) id: KeyId,
     pub(super) entry: ArcSwapOption<KeyEntry>,
@@ -19,6 +21,8 @@ pub(crate) struct Slot {
     used: AtomicBool,
     /// Taken out of the registry: the key's slot is another one now. Set once, under `load`.
     retired: AtomicBool,
+    /// Where the ring of eviction has it, if it has. Belongs to the ring's lock.
+    place_in_ring: AtomicUsize,
 }
 
 /// What is going on at a slot.
@@ -39,6 +43,7 @@ impl Slot {
             load: Mutex::new(LoadState::default()),
             used: AtomicBool::new(true),
             retired: AtomicBool::new(false),
+            place_in_ring: AtomicUsize::new(0),
         })
     }
 
@@ -63,6 +68,14 @@ impl Slot {
 
     pub(super) fn take_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn place_in_ring(&self) -> usize {
+        self.place_in_ring.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_place_in_ring(&self, place: usize) {
+        self.place_in_ring.store(place, Ordering::Relaxed);
     }
 
     pub(crate) fn is_retired(&self) -> bool {
