@@ -1,7 +1,7 @@
 //! Changes: of key stores and keys. Each is one transaction of storage, durable and in force everywhere when its method returns.
 //!
 //! A change reads what it builds on, writes on the condition that this has not moved, waits until the cache has followed, then until every worker has left the frame
-//! that it was in. After that nothing completes under the old state.
+//! that it was in. After that nothing completes under the old state. So changes block, and must not be made from inside a frame: they would wait for it.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::record::key_store::AccessMethods;
 use crate::record::key_version::{KeyVersionRecord, Origin};
 use crate::record::reference::Reference;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, VersionSummary, address};
-use crate::storage::{Compare, Write};
+use crate::storage::{Compare, Revision, Write};
 
 /// A key store to create.
 pub struct NewKeyStore {
@@ -87,7 +87,7 @@ impl Engine {
             let record = self.new_key(store, key, &mut compares, &mut writes)?;
             records.push(record);
         }
-        self.commit(&compares, &writes)?;
+        self.commit(&compares, &writes).map_err(|error| self.taken_among(error, &records))?;
         Ok(records)
     }
 
@@ -122,6 +122,8 @@ impl Engine {
         let place = address::key(id);
         let (mut record, revision) = self.vault().read::<KeyRecord>(&place)?.ok_or(Error::KeyNotFound(id))?;
         if record.state == state {
+            // Whoever made it so may still be waiting: what is said here must be in force too.
+            self.wait_until_in_force(revision)?;
             return Ok(record);
         }
         record.state = state;
@@ -132,10 +134,25 @@ impl Engine {
 
     /// The one way of every change: durable, followed by the cache, left behind by all workers.
     fn commit(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
+        self.follower.check()?;
         let revision = self.vault().transact(compares, writes)?;
-        self.followed.wait_for(revision)?;
+        self.wait_until_in_force(revision)
+    }
+
+    /// Waits until nothing completes any more under what was before `revision`.
+    fn wait_until_in_force(&self, revision: Revision) -> Result<(), Error> {
+        self.follower.wait_for(revision)?;
         self.epochs.wait_for_workers();
         Ok(())
+    }
+
+    /// Which name was taken between the look at the names and the change: nothing else is a condition of creation.
+    fn taken_among(&self, error: Error, records: &[KeyRecord]) -> Error {
+        let is_taken = |record: &&KeyRecord| matches!(self.find_key(record.store, &record.name), Ok(Some(_)));
+        match records.iter().find(is_taken) {
+            Some(record) => taken(error, &record.name),
+            None => error,
+        }
     }
 
     fn new_key(

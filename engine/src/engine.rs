@@ -1,14 +1,13 @@
 //! The engine: what a daemon starts, asks and changes.
 
 use std::sync::Arc;
-use std::thread;
 
 use crate::cache::{Cache, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
 use crate::epoch::Epochs;
 use crate::error::Error;
-use crate::follow::{Followed, follow};
+use crate::follow::Follower;
 use crate::hierarchy::SystemKeys;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
@@ -22,16 +21,19 @@ use crate::worker::Worker;
 /// Keys of one installation: in storage, in memory, and at work.
 ///
 /// Frames go through a [`Worker`], changes through the methods of `change.rs`, and both are tied together by following storage.
+///
+/// Dropping it ends its threads and waits for them. Then it has let go of storage: if nobody else holds that, it is closed.
 pub struct Engine {
+    // Dropped in this order: first the threads, then what they use.
+    pub(crate) follower: Follower,
+    compute: Pool,
+    storage_lane: Pool,
     pub(crate) source: Arc<VaultSource>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) followed: Arc<Followed>,
     pub(crate) epochs: Arc<Epochs>,
     cache: Arc<Cache>,
     stores: Arc<Stores>,
-    compute: Pool,
-    storage_lane: Pool,
 }
 
 /// What an engine is made of.
@@ -44,7 +46,7 @@ pub struct EngineParts {
     pub random: Arc<dyn Random>,
     /// Source of time.
     pub clock: Arc<dyn Clock>,
-    /// How many unwrapped keys are kept in memory. A symmetric key takes some 500 bytes, an RSA key some 10 KB.
+    /// How many unwrapped keys are kept in memory, 2 at least. A version of a symmetric key takes some 500 bytes, one of an RSA key some 10 KB.
     pub cached_keys_max: usize,
     /// Threads of the compute pool.
     pub compute_threads: usize,
@@ -64,21 +66,16 @@ impl Engine {
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores)));
         source.refresh_stores()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
-        let followed = Followed::from(revision);
-        let follower = thread::Builder::new().name("follow-storage".into()).spawn({
-            let (cache, source, followed) = (Arc::downgrade(&cache), Arc::downgrade(&source), Arc::clone(&followed));
-            move || follow(watch, &cache, &source, &followed)
-        });
-        follower.map_err(|_| Error::Closed)?;
+        let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source))?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
         Ok(Arc::new(Self {
+            follower,
             compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
             storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
             epochs: Epochs::new(),
             source,
             random,
             clock,
-            followed,
             cache,
             stores,
         }))

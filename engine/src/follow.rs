@@ -1,6 +1,7 @@
 //! Following storage: each change that it reports brings the cache up to date. There is no other way of invalidation.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -8,22 +9,52 @@ use crate::cache::Cache;
 use crate::error::Error;
 use crate::record::address::{self, Changed};
 use crate::source::VaultSource;
-use crate::storage::{Change, Revision, Watch, WatchError};
+use crate::storage::{Change, Revision, Watch, WatchError, WatchStopper};
+
+/// The thread that follows storage. Dropping it ends the thread and waits for that, so that nothing of the engine is held by it any more.
+pub(crate) struct Follower {
+    progress: Arc<Progress>,
+    thread: Option<JoinHandle<()>>,
+}
 
 /// How far the cache has followed storage.
-pub(crate) struct Followed {
+struct Progress {
     state: Mutex<State>,
-    progress: Condvar,
+    moved: Condvar,
 }
 
 struct State {
     revision: Revision,
-    ended: bool,
+    /// Ends the watch at hand; `None` as soon as nobody follows.
+    stopper: Option<WatchStopper>,
 }
 
-impl Followed {
-    pub(crate) fn from(revision: Revision) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { revision, ended: false }), progress: Condvar::new() })
+impl Follower {
+    /// Follows from `watch` on, which began at `revision`, on a thread of its own.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the system gives no thread.
+    pub(crate) fn start(
+        watch: Watch,
+        revision: Revision,
+        cache: Arc<Cache>,
+        source: Arc<VaultSource>,
+    ) -> Result<Self, Error> {
+        let state = Mutex::new(State { revision, stopper: Some(watch.stopper()) });
+        let progress = Arc::new(Progress { state, moved: Condvar::new() });
+        let thread = thread::Builder::new().name("follow-storage".into()).spawn({
+            let ending = Ending(Arc::clone(&progress));
+            move || follow(watch, &cache, &source, &ending.0)
+        });
+        Ok(Self { progress, thread: Some(thread.map_err(|_| Error::Closed)?) })
+    }
+
+    /// Whether changes still reach the cache.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if they do not: then no change may be made, because it would not come into force here.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.progress.state.lock().stopper.is_some() { Ok(()) } else { Err(Error::Closed) }
     }
 
     /// Waits until the changes up to `revision` are in the cache.
@@ -31,61 +62,87 @@ impl Followed {
     /// # Errors
     /// [`Error::Closed`] if nobody follows any more: the change is durable, but this process serves no more.
     pub(crate) fn wait_for(&self, revision: Revision) -> Result<(), Error> {
-        let mut state = self.state.lock();
+        let mut state = self.progress.state.lock();
         while state.revision < revision {
-            if state.ended {
+            if state.stopper.is_none() {
                 return Err(Error::Closed);
             }
-            self.progress.wait(&mut state);
+            self.progress.moved.wait(&mut state);
         }
         Ok(())
     }
+}
 
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if let Some(stopper) = self.progress.state.lock().stopper.take() {
+            stopper.stop();
+        }
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, that has been reported where it happened.
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Progress {
     fn advance(&self, revision: Revision) {
         let mut state = self.state.lock();
         state.revision = state.revision.max(revision);
-        self.progress.notify_all();
+        self.moved.notify_all();
     }
 
-    fn end(&self) {
-        self.state.lock().ended = true;
-        self.progress.notify_all();
+    /// Goes over to another watch. One that comes after the end is stopped at once.
+    fn replace(&self, watch: &Watch) {
+        match &mut self.state.lock().stopper {
+            Some(stopper) => *stopper = watch.stopper(),
+            None => watch.stopper().stop(),
+        }
     }
 }
 
-/// Follows until storage is closed, which happens when the engine that owns it is dropped. Runs on a thread of its own, and keeps nothing of the engine alive.
-pub(crate) fn follow(mut watch: Watch, cache: &Weak<Cache>, source: &Weak<VaultSource>, followed: &Followed) {
+/// Tells when following ends, by a panic too, so that no change waits for ever.
+struct Ending(Arc<Progress>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.state.lock().stopper = None;
+        self.0.moved.notify_all();
+    }
+}
+
+/// Follows until it is stopped, storage is closed, or storage cannot be followed any more.
+fn follow(mut watch: Watch, cache: &Cache, source: &VaultSource, progress: &Progress) {
     loop {
-        let news = watch.next();
-        let (Some(cache), Some(source)) = (cache.upgrade(), source.upgrade()) else { break };
-        match news {
+        match watch.next() {
             Ok(change) => {
-                apply(&change, &cache, &source);
-                followed.advance(change.revision);
+                apply(&change, cache, source);
+                progress.advance(change.revision);
             }
-            Err(WatchError::Behind) => match catch_up(&cache, &source) {
+            Err(WatchError::Behind) => match catch_up(cache, source) {
                 Ok((anew, revision)) => {
+                    progress.replace(&anew);
                     watch = anew;
-                    followed.advance(revision);
+                    progress.advance(revision);
                 }
                 Err(error) => {
                     tracing::error!(%error, "storage cannot be followed any more: changes are refused until the next start");
-                    break;
+                    return;
                 }
             },
-            Err(WatchError::Closed) => break,
+            Err(WatchError::Closed | WatchError::Stopped) => return,
         }
     }
-    followed.end();
 }
 
-/// After falling behind: reads everything again that is read at start, and forgets the rest.
+/// After falling behind: forgets every key, and reads everything again that is read at start.
 fn catch_up(cache: &Cache, source: &VaultSource) -> Result<(Watch, Revision), Error> {
     let storage = source.vault.storage();
     let revision = storage.revision();
     let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
-    source.refresh_stores()?;
+    // First, because it cannot fail: whatever comes after it, no key is served as it was before a change that was missed.
     cache.forget_all();
+    source.refresh_stores()?;
     Ok((watch, revision))
 }
 

@@ -33,7 +33,7 @@ pub use self::error::{StorageError, TransactError};
 pub use self::failing::{Call, FailingStorage, Pause};
 pub use self::lmdb::{LmdbOptions, LmdbStorage};
 pub use self::memory::MemoryStorage;
-pub use self::watch::{Change, Watch, WatchError};
+pub use self::watch::{Change, Watch, WatchError, WatchStopper};
 
 /// A durable, ordered map whose changes are transactions and can be watched.
 ///

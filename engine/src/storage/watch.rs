@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -35,6 +36,9 @@ pub enum WatchError {
     /// The storage was closed; every change before that has been shown.
     #[error("the storage was closed")]
     Closed,
+    /// The watch was stopped by its [`WatchStopper`].
+    #[error("the watch was stopped")]
+    Stopped,
 }
 
 /// Follows the changes of a storage, in order and without a gap. Holds nothing but its position.
@@ -42,13 +46,27 @@ pub struct Watch {
     log: Arc<ChangeLog>,
     /// Everything up to here has been shown.
     seen: Revision,
+    stopped: Arc<AtomicBool>,
+}
+
+/// Ends one watch from another thread, whatever it is doing.
+#[derive(Clone)]
+pub struct WatchStopper {
+    log: Arc<ChangeLog>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Watch {
+    /// What ends this watch from another thread.
+    pub fn stopper(&self) -> WatchStopper {
+        WatchStopper { log: Arc::clone(&self.log), stopped: Arc::clone(&self.stopped) }
+    }
+
     /// Waits for the next change.
     ///
     /// # Errors
-    /// [`WatchError::Behind`] from now on if changes were missed; [`WatchError::Closed`] after the last change.
+    /// [`WatchError::Behind`] from now on if changes were missed; [`WatchError::Closed`] after the last change;
+    /// [`WatchError::Stopped`] as soon as it was stopped.
     #[expect(clippy::should_implement_trait, reason = "a watch ends with an error that matters, not with an end")]
     pub fn next(&mut self) -> Result<Change, WatchError> {
         let log = Arc::clone(&self.log);
@@ -81,9 +99,22 @@ impl Watch {
     }
 
     fn advance(&mut self, state: &LogState) -> Result<Option<Change>, WatchError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(WatchError::Stopped);
+        }
         let Some(change) = state.after(self.seen)? else { return Ok(None) };
         self.seen = change.revision;
         Ok(Some(change.clone()))
+    }
+}
+
+impl WatchStopper {
+    /// Ends the watch: it shows no further change, and whoever waits for one is woken.
+    pub fn stop(&self) {
+        // Under the lock that the watch waits with, which also orders the flag: it sees the flag or hears the call.
+        let _state = self.log.state.lock();
+        self.stopped.store(true, Ordering::Relaxed);
+        self.log.news.notify_all();
     }
 }
 
@@ -139,7 +170,7 @@ impl ChangeLog {
         }
         state.after(from)?;
         drop(state);
-        Ok(Watch { log: Arc::clone(self), seen: from })
+        Ok(Watch { log: Arc::clone(self), seen: from, stopped: Arc::default() })
     }
 
     /// The revision of the last change.
