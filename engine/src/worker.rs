@@ -1,5 +1,7 @@
 //! A worker's view of the engine: frames, and the keys that they find.
 
+use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arc_swap::Guard;
@@ -20,12 +22,15 @@ pub struct Worker {
 pub struct Frame<'w> {
     cache: &'w Cache,
     stores: &'w Stores,
-    table: &'w mut SlotTable,
+    table: RefCell<&'w mut SlotTable>,
     _inside: EpochGuard<'w>,
 }
 
-/// What a frame has found at a key's place: the key, or nothing while it is not loaded.
-pub struct FoundKey(Option<Guard<Option<Arc<KeyEntry>>>>);
+/// What a frame has found at a key's place: the key, or nothing while it is not loaded. Borrows the frame, because what it shows is in force inside only.
+pub struct FoundKey<'f> {
+    entry: Option<Guard<Option<Arc<KeyEntry>>>>,
+    inside: PhantomData<&'f ()>,
+}
 
 /// A key on its way to another thread.
 #[derive(Clone)]
@@ -49,19 +54,23 @@ impl Worker {
     /// Enters a frame.
     pub fn enter(&mut self) -> Frame<'_> {
         let (cache, stores) = self.engine.in_memory();
-        Frame { cache, stores, table: &mut self.table, _inside: self.epoch.enter() }
+        Frame { cache, stores, table: RefCell::new(&mut self.table), _inside: self.epoch.enter() }
     }
 }
 
 impl Frame<'_> {
     /// The key of this id, if it is loaded. If not, [`Engine::load`] brings it, or says that there is none.
-    pub fn key(&mut self, id: KeyId) -> FoundKey {
-        FoundKey(self.table.slot(self.cache, id).map(|slot| slot.get()))
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> FoundKey<'_> {
+        let entry = self.table.borrow_mut().slot(self.cache, id).map(|slot| slot.get());
+        FoundKey { entry, inside: PhantomData }
     }
 
     /// The same key, to be taken to another thread.
-    pub fn pin(&mut self, id: KeyId) -> Option<PinnedKey> {
-        let slot = self.table.slot(self.cache, id)?;
+    #[must_use]
+    pub fn pin(&self, id: KeyId) -> Option<PinnedKey> {
+        let mut table = self.table.borrow_mut();
+        let slot = table.slot(self.cache, id)?;
         let entry = Arc::clone(slot.get().as_ref()?);
         Some(PinnedKey { slot: Arc::clone(slot), entry })
     }
@@ -73,11 +82,11 @@ impl Frame<'_> {
     }
 }
 
-impl FoundKey {
+impl FoundKey<'_> {
     /// The key, if it is loaded.
     #[must_use]
     pub fn entry(&self) -> Option<&KeyEntry> {
-        self.0.as_deref()?.as_deref()
+        self.entry.as_deref()?.as_deref()
     }
 }
 
