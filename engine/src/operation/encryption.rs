@@ -95,7 +95,8 @@ impl KeyEntry {
         target.check(Operation::Encrypt)?;
         let mut sealer = target.sealer(scope, Operation::Encrypt)?;
         let mut openers = Openers::new(self);
-        let mut plaintext = Zeroizing::new(Vec::new());
+        // Room for the largest at once: a vector that grows leaves plaintext behind where it was.
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(PLAINTEXT_SIZE_MAX));
         for item in items {
             let Some(size) = plaintext_size(item.ciphertext) else {
                 sink.reject(ItemError::DecryptionFailed);
