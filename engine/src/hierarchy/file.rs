@@ -1,7 +1,7 @@
 //! Small files that hold keys: readable by the owner only, bounded, written whole or not at all, on the disk before the call returns.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -31,20 +31,29 @@ pub(super) fn create(path: &Path, text: &str) -> Result<(), HierarchyError> {
     if path.exists() {
         return Err(HierarchyError::Exists(path.to_owned()));
     }
-    let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(HierarchyError::file(&temporary))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(HierarchyError::file(&temporary))?;
-    // A hard link fails if `path` came into being meanwhile; a rename would overwrite it.
-    fs::hard_link(&temporary, path).map_err(HierarchyError::file(path))?;
-    fs::remove_file(&temporary).map_err(HierarchyError::file(&temporary))?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = Path::new(&temporary);
+    let written = write_new(temporary, text).and_then(|()| {
+        // A hard link fails if `path` came into being meanwhile; a rename would overwrite it.
+        fs::hard_link(temporary, path).map_err(HierarchyError::file(path))
+    });
+    // Whatever happened: what is in it is a key.
+    let removed = fs::remove_file(temporary).map_err(HierarchyError::file(temporary));
+    written.and(removed)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(HierarchyError::file(folder))
+}
+
+/// Writes a file of its own making: one left behind by a crash is removed, not written to, because its permissions are unknown.
+fn write_new(path: &Path, text: &str) -> Result<(), HierarchyError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(HierarchyError::file(path)(error)),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.map_err(HierarchyError::file(path))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(HierarchyError::file(path))
 }
 
 /// Permission bits of everyone but the owner.
