@@ -1,3 +1,10 @@
 //! The daemon of Claviger: the only crate that knows both the wire and the engine.
 
+pub mod config;
+pub mod control;
 pub mod data_port;
+pub mod installation;
+pub mod limits;
+pub mod logging;
+pub mod pem;
+pub mod run;

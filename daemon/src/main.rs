@@ -1,2 +1,80 @@
-//! Program.
-fn main() {}
+//! `clavigerd`: the daemon of Claviger.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use claviger_daemon::config::Config;
+use claviger_daemon::run::{Listeners, end_of_process, run};
+use claviger_daemon::{installation, logging};
+
+/// The key management service Claviger.
+#[derive(Parser)]
+#[command(name = "clavigerd", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    #[command(after_help = "Example:\n  clavigerd run --config /etc/claviger/clavigerd.toml")]
+    Run {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Make a new installation: root key, system keys and data folder, where the configuration file says.
+    #[command(after_help = "Example:\n  clavigerd init --config /etc/claviger/clavigerd.toml")]
+    Init {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run { config } => serve(&config),
+        Command::Init { config } => init(&config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("clavigerd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::read(path)?;
+    logging::start(&config.log);
+    let listeners = Listeners::bind(&config)?;
+    runtime()?.block_on(async { run(config, listeners, end_of_process()?).await })
+}
+
+fn init(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::read(path)?;
+    installation::init(&config)?;
+    println!("made a new installation:");
+    println!(
+        "  root key     {}   UNSAFE, for development: whoever reads this file has the root key",
+        config.root_key.path.display()
+    );
+    println!("  system keys  {}   keep a copy apart from the data folder", config.system_keys.path.display());
+    println!("  data folder  {}", config.storage.folder.display());
+    Ok(())
+}
+
+/// The runtime of the control port and of everything that waits; the data port brings threads of its own.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("the system gives no threads")
+}

@@ -1,0 +1,367 @@
+//! The configuration file, parsed once into final types.
+//!
+//! Every setting has a default, so an empty file is a configuration. `config.example.toml` explains each; a test holds the two together.
+//! Relative paths start at the folder of the configuration file.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Deserializer};
+
+use crate::limits::{
+    CONFIG_FILE_SIZE_MAX, CONNECTIONS_MAX, CONTROL_PORT, DATA_PORT, DRAIN, IDLE, KEYS_CACHED, WORKERS_MAX,
+};
+use claviger_engine::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX};
+
+/// Everything that a daemon is told. Unknown settings are refused.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The data port.
+    pub data: Data,
+    /// What the data port shows of itself.
+    pub tls: Tls,
+    /// The control port.
+    pub control: Control,
+    /// The data folder.
+    pub storage: Storage,
+    /// Who holds the root key.
+    pub root_key: RootKey,
+    /// The wrapped system keys.
+    pub system_keys: SystemKeys,
+    /// Keys in memory.
+    pub cache: Cache,
+    /// What is told to the operator.
+    pub log: Log,
+}
+
+/// Section `[data]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Where the port listens, for TCP and for UDP (QUIC).
+    pub address: SocketAddr,
+    /// Worker threads.
+    pub workers: usize,
+    /// Most connections at once.
+    pub connections_max: usize,
+    /// A connection without frames for longer is closed.
+    #[serde(rename = "idle_seconds", deserialize_with = "seconds")]
+    pub idle: Duration,
+    /// How long requests that have been read may take when the daemon ends.
+    #[serde(rename = "drain_seconds", deserialize_with = "seconds")]
+    pub drain: Duration,
+}
+
+/// Section `[tls]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file: the certificate of the data port, then those that lead from it to its authority.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+}
+
+/// Section `[control]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Control {
+    /// Where the port listens (TCP).
+    pub address: SocketAddr,
+    /// PEM file: the certificate of the control port, then those that lead from it to its authority.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+    /// PEM file with the authorities whose certificates are administrators.
+    pub administrators: PathBuf,
+}
+
+/// Section `[storage]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// Address space mapped at first, in bytes.
+    #[serde(rename = "map_size_mib", deserialize_with = "mebibytes")]
+    pub map_size: u64,
+    /// Bytes that must be free on the disk before a change is taken.
+    #[serde(rename = "free_space_floor_mib", deserialize_with = "mebibytes")]
+    pub free_space_floor: u64,
+}
+
+/// Section `[root_key]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct RootKey {
+    /// Kind of custody.
+    pub custody: Custody,
+    /// The file, for the custody in a file.
+    pub path: PathBuf,
+}
+
+/// Who holds the root key.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Custody {
+    /// A plain file. UNSAFE: whoever reads it has the root key.
+    DevelopmentFile,
+}
+
+/// Section `[system_keys]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct SystemKeys {
+    /// The file of wrapped system keys.
+    pub path: PathBuf,
+}
+
+/// Section `[cache]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// Unwrapped keys kept in memory.
+    pub keys_max: usize,
+}
+
+/// Section `[log]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// From which level on lines are written.
+    pub level: LogLevel,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// How much is logged; each level includes those before it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something needs attention.
+    Warn,
+    /// Starts, ends and changes.
+    Info,
+    /// Each connection and request of the control port.
+    Debug,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// With file, line and remedy: it cannot be read, is not TOML, has an unknown setting or one out of its bounds.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let size = fs::metadata(path).map(|metadata| metadata.len());
+        let size = size.with_context(|| format!("configuration file {}", path.display()))?;
+        ensure!(
+            size <= CONFIG_FILE_SIZE_MAX,
+            "configuration file {} has {size} bytes, more than the {CONFIG_FILE_SIZE_MAX} that one may have",
+            path.display()
+        );
+        let text = fs::read_to_string(path).with_context(|| format!("configuration file {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).with_context(|| format!("configuration file {}", path.display()))
+    }
+
+    /// The configuration that `text` says, with relative paths starting at `folder`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let mut config: Self = toml::from_str(text)?;
+        config.check()?;
+        for path in config.paths() {
+            *path = folder.join(&*path);
+        }
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let Data { workers, connections_max, idle, drain, .. } = self.data;
+        ensure!((1..=WORKERS_MAX).contains(&workers), "[data] workers is {workers}: set 1 to {WORKERS_MAX}");
+        ensure!(connections_max > 0, "[data] connections_max is 0: set 1 or more");
+        ensure!(!idle.is_zero(), "[data] idle_seconds is 0, which would close every connection at once: set 1 or more");
+        ensure!(!drain.is_zero(), "[data] drain_seconds is 0, which would cut requests off: set 1 or more");
+        ensure!(self.cache.keys_max > 0, "[cache] keys_max is 0: set 1 or more");
+        if usize::try_from(self.storage.map_size).is_ok_and(|size| size <= MAP_SIZE_MAX) {
+            return Ok(());
+        }
+        bail!("[storage] map_size_mib is too large: set at most {}", MAP_SIZE_MAX / MEBIBYTE_SIZE)
+    }
+
+    fn paths(&mut self) -> [&mut PathBuf; 8] {
+        [
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+            &mut self.control.certificate,
+            &mut self.control.key,
+            &mut self.control.administrators,
+            &mut self.storage.folder,
+            &mut self.root_key.path,
+            &mut self.system_keys.path,
+        ]
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, DATA_PORT)),
+            workers: cores(),
+            connections_max: CONNECTIONS_MAX,
+            idle: IDLE,
+            drain: DRAIN,
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { certificate: "tls/server.pem".into(), key: "tls/server-key.pem".into() }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, CONTROL_PORT)),
+            certificate: "tls/server.pem".into(),
+            key: "tls/server-key.pem".into(),
+            administrators: "tls/administrators-ca.pem".into(),
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { folder: "data".into(), map_size: MAP_SIZE as u64, free_space_floor: FREE_SPACE_FLOOR }
+    }
+}
+
+impl Default for RootKey {
+    fn default() -> Self {
+        Self { custody: Custody::DevelopmentFile, path: "root-key".into() }
+    }
+}
+
+impl Default for SystemKeys {
+    fn default() -> Self {
+        Self { path: "system-keys".into() }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { keys_max: KEYS_CACHED }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: LogLevel::Info }
+    }
+}
+
+/// Processor cores that this process may use.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+fn mebibytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    u32::deserialize(deserializer).map(|mebibytes| u64::from(mebibytes) * MEBIBYTE_SIZE as u64)
+}
+
+const MEBIBYTE_SIZE: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> anyhow::Result<Config> {
+        Config::parse(text, Path::new(""))
+    }
+
+    const EXAMPLE: &str = include_str!("../config.example.toml");
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_example_says_the_defaults() {
+        assert_eq!(parse(EXAMPLE).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_example_names_every_setting() {
+        // Every setting appears with a value of its own: once all of them are changed, nothing of the default is left.
+        let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
+        let commented = EXAMPLE.lines().filter(|line| line.starts_with("# workers = ")).count();
+        assert_eq!(settings + commented, 20, "a setting is missing in config.example.toml, or this number is old");
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_folder_of_the_file() {
+        let config = Config::parse("[storage]\nfolder = \"/var/lib/claviger\"", Path::new("/etc/claviger")).unwrap();
+        assert_eq!(config.root_key.path, Path::new("/etc/claviger/root-key"));
+        assert_eq!(config.storage.folder, Path::new("/var/lib/claviger"));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know_or_cannot_be() {
+        for (text, said) in [
+            ("[data]\nadress = \"127.0.0.1:1\"", "unknown field `adress`"),
+            ("[dta]", "unknown field `dta`"),
+            ("[data]\naddress = \"localhost:7700\"", "invalid socket address"),
+            ("[data]\nworkers = 0", "[data] workers is 0"),
+            ("[data]\nworkers = 5000", "set 1 to"),
+            ("[data]\nworkers = -1", "invalid value"),
+            ("[data]\nconnections_max = 0", "connections_max is 0"),
+            ("[data]\nidle_seconds = 0", "idle_seconds is 0"),
+            ("[data]\nidle_seconds = \"5\"", "invalid type"),
+            ("[data]\ndrain_seconds = 0", "drain_seconds is 0"),
+            ("[cache]\nkeys_max = 0", "keys_max is 0"),
+            ("[storage]\nmap_size_mib = 4000000000", "map_size_mib is too large"),
+            ("[root_key]\ncustody = \"none\"", "unknown variant `none`"),
+            ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
+            ("[log]\nlevel = \"loud\"", "unknown variant `loud`"),
+            ("data", "key with no value"),
+        ] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            assert!(error.contains(said), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_or_huge_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let said = |path: &Path| format!("{:#}", Config::read(path).unwrap_err());
+        assert!(said(&path).contains("config.toml"), "{}", said(&path));
+        fs::write(&path, " ".repeat(usize::try_from(CONFIG_FILE_SIZE_MAX).unwrap() + 1)).unwrap();
+        assert!(said(&path).contains("more than the"), "{}", said(&path));
+    }
+}

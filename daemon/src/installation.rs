@@ -1,0 +1,259 @@
+//! An installation: the three places that keys rest on, made once by `init` and opened by every start.
+//!
+//! Root key custody, system-key file and data folder are separable (who has the files of any two has nothing); the daemon needs all three.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use claviger_engine::clock::SystemClock;
+use claviger_engine::crypto::random::SystemRandom;
+use claviger_engine::hierarchy::{DevelopmentRootKey, RootKeyCustody, SystemKeyFile};
+use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage};
+use claviger_engine::{Engine, EngineParts};
+
+use crate::config::{self, Config, Custody};
+
+/// An opened installation.
+pub struct Installation {
+    /// The engine over its keys.
+    pub engine: Arc<Engine>,
+    /// Where its records are.
+    pub storage: Arc<dyn Storage>,
+    /// What is to be told of it.
+    pub facts: Facts,
+}
+
+/// What health tells of an installation.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Who holds the root key.
+    pub root_key: &'static str,
+    /// Whether root key and system keys come from other machines than this one.
+    pub separated: bool,
+    /// Whether the processor has a random generator of its own.
+    pub hardware_generator: bool,
+}
+
+impl Installation {
+    /// Opens the three places of an installation and starts its engine.
+    ///
+    /// # Errors
+    /// With place and remedy: one is missing or damaged, cannot be read, is in use, or they do not belong together.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        if let Some(missing) = Places::of(config).missing() {
+            bail!(missing);
+        }
+        let root_key = custody(config);
+        let system_keys = SystemKeyFile::at(config.system_keys.path.clone()).unlock(&root_key)?;
+        let storage: Arc<dyn Storage> = Arc::new(open_storage(config)?);
+        let random = SystemRandom::new();
+        let engine = Engine::start(EngineParts {
+            storage: Arc::clone(&storage),
+            system_keys,
+            random: Arc::new(random),
+            clock: Arc::new(SystemClock),
+            cached_keys_max: config.cache.keys_max,
+            compute_threads: config::cores(),
+        })
+        .with_context(|| format!("data folder {}", config.storage.folder.display()))?;
+        let facts =
+            Facts { root_key: root_key.class(), separated: false, hardware_generator: random.has_hardware_generator() };
+        Ok(Self { engine, storage, facts })
+    }
+}
+
+/// Makes the three places of a new installation. Nothing that exists is touched.
+///
+/// # Errors
+/// With what is there and what is not, if one of the places exists already; otherwise with the place that could not be made.
+pub fn init(config: &Config) -> anyhow::Result<()> {
+    if let Some(existing) = Places::of(config).existing() {
+        bail!(existing);
+    }
+    let random = SystemRandom::new();
+    for path in [&config.root_key.path, &config.system_keys.path, &config.storage.folder] {
+        make_parent(path)?;
+    }
+    let root_key = match config.root_key.custody {
+        Custody::DevelopmentFile => DevelopmentRootKey::create(config.root_key.path.clone(), &random)?,
+    };
+    SystemKeyFile::at(config.system_keys.path.clone()).create(&root_key, &random)?;
+    open_storage(config)?;
+    Ok(())
+}
+
+/// The three places, and whether each is there.
+struct Places([Place; 3]);
+
+struct Place {
+    name: &'static str,
+    path: PathBuf,
+    exists: bool,
+}
+
+impl Places {
+    fn of(config: &Config) -> Self {
+        let place = |name, path: &Path, exists| Place { name, path: path.to_owned(), exists };
+        let (root_key, system_keys, folder) = (&config.root_key.path, &config.system_keys.path, &config.storage.folder);
+        // An empty folder may be a mount point that waits for its first data.
+        let has_data = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+        Self([
+            place("root key", root_key, root_key.exists()),
+            place("system keys", system_keys, system_keys.exists()),
+            place("data folder", folder, has_data),
+        ])
+    }
+
+    /// What to tell a start if not all places are there.
+    fn missing(&self) -> Option<String> {
+        match self.count() {
+            0 => Some(format!("there is no installation yet:\n{self}make one with `clavigerd init --config FILE`")),
+            3 => None,
+            _ => Some(self.half_made()),
+        }
+    }
+
+    /// What to tell `init` if any place is there.
+    fn existing(&self) -> Option<String> {
+        match self.count() {
+            0 => None,
+            3 => Some(format!(
+                "this installation was made before, and is left as it is:\n{self}start it with `clavigerd run`"
+            )),
+            _ => Some(self.half_made()),
+        }
+    }
+
+    fn half_made(&self) -> String {
+        format!(
+            "this installation is half there:\n{self}\
+             If it has held keys, bring the missing places back from your copies, or name where they are in the configuration file. \
+             If it never did (an `init` that was cut short), delete what exists and run `clavigerd init` again"
+        )
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().filter(|place| place.exists).count()
+    }
+}
+
+impl std::fmt::Display for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for Place { name, path, exists } in &self.0 {
+            let state = if *exists { "exists" } else { "missing" };
+            writeln!(f, "  {name:<12} {state:<8} {}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+fn custody(config: &Config) -> impl RootKeyCustody {
+    match config.root_key.custody {
+        Custody::DevelopmentFile => DevelopmentRootKey::at(config.root_key.path.clone()),
+    }
+}
+
+fn open_storage(config: &Config) -> anyhow::Result<LmdbStorage> {
+    let options = LmdbOptions {
+        map_size: usize::try_from(config.storage.map_size)?,
+        free_space_floor: config.storage.free_space_floor,
+        ..LmdbOptions::default()
+    };
+    Ok(LmdbStorage::open(&config.storage.folder, &options)?)
+}
+
+/// Makes the folder that `path` is to stand in, for its owner only, if it is missing.
+fn make_parent(path: &Path) -> anyhow::Result<()> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)
+        .with_context(|| format!("cannot make folder {}", parent.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(folder: &Path) -> Config {
+        let text = "[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0";
+        Config::parse(text, folder).unwrap()
+    }
+
+    fn said(result: anyhow::Result<impl Sized>) -> String {
+        format!("{:#}", result.err().unwrap())
+    }
+
+    // R-H1, R-H2
+    #[test]
+    fn opens_what_init_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        init(&config).unwrap();
+        let installation = Installation::open(&config).unwrap();
+        assert_eq!(installation.facts.root_key, "development file (UNSAFE)");
+        assert!(!installation.facts.separated);
+        assert!(installation.engine.stores().is_empty());
+    }
+
+    #[test]
+    fn init_makes_missing_parent_folders_for_the_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        config.root_key.path = folder.path().join("apart/from/root-key");
+        init(&config).unwrap();
+        let mode = fs::metadata(folder.path().join("apart")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn init_does_not_touch_an_installation_that_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        init(&config).unwrap();
+        let before = fs::read(&config.root_key.path).unwrap();
+        assert!(said(init(&config)).contains("made before"));
+        assert_eq!(fs::read(&config.root_key.path).unwrap(), before);
+    }
+
+    #[test]
+    fn half_an_installation_is_named_piece_by_piece_and_not_completed() {
+        for keep in 0..3 {
+            let folder = tempfile::tempdir().unwrap();
+            let config = config(folder.path());
+            init(&config).unwrap();
+            let places = [&config.root_key.path, &config.system_keys.path, &config.storage.folder];
+            for (index, path) in places.into_iter().enumerate().filter(|(index, _)| *index != keep) {
+                if index == 2 { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            }
+            for error in [said(init(&config)), said(Installation::open(&config))] {
+                assert!(error.contains("half there"), "{error}");
+                assert_eq!(error.matches("exists  ").count(), 1, "{error}");
+                assert_eq!(error.matches("missing  ").count(), 2, "{error}");
+            }
+            let left = places.into_iter().filter(|path| path.exists()).count();
+            assert_eq!(left, 1, "nothing was completed");
+        }
+    }
+
+    #[test]
+    fn opening_without_an_installation_says_how_to_make_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(said(Installation::open(&config(folder.path()))).contains("clavigerd init --config"));
+    }
+
+    #[test]
+    fn the_root_key_of_another_installation_is_refused() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut one, other) = (config(one.path()), config(other.path()));
+        init(&one).unwrap();
+        init(&other).unwrap();
+        one.root_key.path = other.root_key.path;
+        assert!(said(Installation::open(&one)).contains("does not belong"));
+    }
+}

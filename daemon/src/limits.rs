@@ -1,0 +1,97 @@
+//! Every bound of the daemon, with unit and reason. Bounds of messages are in `claviger_protocol::limits`, those of the engine in `claviger_engine::limits`.
+
+use std::time::Duration;
+
+// Data port.
+
+/// Stores about which a connection remembers decisions. A client uses one or two.
+pub const DECISIONS_MAX: usize = 64;
+
+/// Bytes that a connection gathers before it works on them, unless one frame is larger: about what is best in flight, and small enough to stay in the cache of a core.
+pub const GATHER_SIZE: usize = 256 * 1024;
+
+/// Bytes with which a connection's receive buffer begins, and to which it shrinks when idle.
+pub const RECEIVE_SIZE_MIN: usize = 16 * 1024;
+
+/// Bytes of replies at which a connection writes before it goes on working.
+pub const OUTPUT_SIZE: usize = 256 * 1024;
+
+/// Bytes of one write. Larger ones leave the cache of a core between encryption and the kernel's copy.
+pub const WRITE_SIZE: usize = 64 * 1024;
+
+/// Bytes read from a TCP socket at once.
+pub const SOCKET_READ_SIZE: usize = 128 * 1024;
+
+/// Unanswered requests of one byte stream that wait for a lane or for storage. Announced in the greeting.
+pub const FRAMES_IN_FLIGHT: usize = 1_024;
+
+/// Bytes of all requests that wait for a lane or for storage, in the whole daemon.
+pub const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// How often a request is begun anew because its keys changed or left the cache meanwhile. After that it is answered Overloaded.
+pub const ATTEMPTS_MAX: u8 = 8;
+
+/// How long a client may take for the handshake, and then for its first Hello.
+pub const HELLO_TIME: Duration = Duration::from_secs(10);
+
+/// How long a client may take for one frame.
+pub const FRAME_TIME: Duration = Duration::from_secs(30);
+
+/// How long a client may take to read something of what is written to it.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// How long new requests are answered with ShuttingDown before connections without work are closed.
+pub const DRAIN_NOTICE: Duration = Duration::from_secs(1);
+
+/// QUIC streams that a client may have open at once. Announced in the greeting.
+pub const STREAMS_PER_CONNECTION: u32 = 16;
+
+/// Bytes that a client may send on one QUIC stream ahead of what is read: one frame, and the next one under way.
+pub const QUIC_STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// Bytes that a client may send on one QUIC connection ahead of what is read.
+pub const QUIC_CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// Bytes sent on one QUIC connection that are not acknowledged yet.
+pub const QUIC_SEND_WINDOW: u64 = 8 * 1024 * 1024;
+
+/// Most bytes of one QUIC datagram; found out for each path, and worth 1.5x and more where the path allows it.
+/// With segmentation offload, datagrams above 6,500 bytes exceed what the kernel takes at once.
+pub const QUIC_DATAGRAM_SIZE_MAX: u16 = 4_000;
+
+// The peer's shortest and longest advice to wait when it is told Overloaded.
+
+/// Least milliseconds.
+pub const RETRY_MS_MIN: u32 = 5;
+
+/// Most milliseconds.
+pub const RETRY_MS_MAX: u32 = 1_000;
+
+// Configuration and start.
+
+/// The data port, unless set otherwise.
+pub const DATA_PORT: u16 = 7700;
+
+/// The control port, unless set otherwise.
+pub const CONTROL_PORT: u16 = 7701;
+
+/// Most worker threads: more than any machine has cores that it pays to use.
+pub const WORKERS_MAX: usize = 256;
+
+/// Connections of the data port at once, unless set otherwise: below 1 GB of memory while most are silent.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Time without frames after which a connection of the data port is closed, unless set otherwise.
+pub const IDLE: Duration = Duration::from_secs(300);
+
+/// Time for requests that have been read when the daemon ends, unless set otherwise.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Unwrapped keys in memory, unless set otherwise: 0.5 GB of symmetric keys if all are in use.
+pub const KEYS_CACHED: usize = 1_000_000;
+
+/// Most bytes of a configuration file. The example, which explains everything, takes a tenth.
+pub const CONFIG_FILE_SIZE_MAX: u64 = 64 * 1024;
+
+/// Most bytes of a PEM file: a chain of some twenty certificates, or as many authorities.
+pub const PEM_FILE_SIZE_MAX: u64 = 64 * 1024;

@@ -1,0 +1,218 @@
+//! From bound sockets to a running daemon, and back to silence.
+
+use std::fmt::Display;
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use parking_lot::Mutex;
+use tokio::task::spawn_blocking;
+
+use crate::config::Config;
+use crate::control::{ControlPort, ControlSettings};
+use crate::data_port::{DataPort, DataPortSettings};
+use crate::installation::Installation;
+use crate::pem::{self, Credential};
+
+/// The sockets of both ports, bound before anything else is done, so that a port that is taken is reported at once.
+pub struct Listeners {
+    /// The data port, TLS over TCP.
+    pub data_tcp: TcpListener,
+    /// The data port, QUIC; the same port number.
+    pub data_udp: UdpSocket,
+    /// The control port.
+    pub control: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the addresses of `config`. Port 0 takes any port that is free, the same for TCP and UDP.
+    ///
+    /// # Errors
+    /// With address, port and remedy.
+    pub fn bind(config: &Config) -> anyhow::Result<Self> {
+        let (data_tcp, data_udp) = bind_pair(config.data.address)?;
+        let control = TcpListener::bind(config.control.address);
+        let control = control.map_err(|error| refused("[control]", config.control.address, "TCP", &error))?;
+        Ok(Self { data_tcp, data_udp, control })
+    }
+}
+
+/// A daemon with both ports open.
+pub struct Daemon {
+    data: Arc<Mutex<Option<DataPort>>>,
+    control: ControlPort,
+    drain: Duration,
+    data_address: SocketAddr,
+    control_address: SocketAddr,
+}
+
+impl Daemon {
+    /// Opens the installation of `config` and both ports.
+    ///
+    /// # Errors
+    /// With the place, file or setting that is wrong, and the remedy.
+    pub async fn start(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        let data_address = listeners.data_tcp.local_addr()?;
+        let control_address = listeners.control.local_addr()?;
+        let of_data = Credential::read(&config.tls.certificate, &config.tls.key).context("[tls]")?;
+        let of_control = Credential::read(&config.control.certificate, &config.control.key).context("[control]")?;
+        let administrators = pem::certificates(&config.control.administrators).context("[control] administrators")?;
+        let installation = {
+            let config = config.clone();
+            spawn_blocking(move || Installation::open(&config)).await??
+        };
+        let settings = DataPortSettings {
+            workers: config.data.workers,
+            connections_max: config.data.connections_max,
+            idle: config.data.idle,
+            certificate_chain: of_data.certificate_chain,
+            private_key: of_data.private_key,
+        };
+        let engine = Arc::clone(&installation.engine);
+        let data = DataPort::start(engine, settings, listeners.data_tcp, listeners.data_udp).context("data port")?;
+        let data = Arc::new(Mutex::new(Some(data)));
+        let settings = ControlSettings {
+            credential: of_control,
+            administrators,
+            free_space_floor: config.storage.free_space_floor,
+            folder: config.storage.folder.clone(),
+        };
+        let control =
+            ControlPort::start(installation, Arc::clone(&data), settings, listeners.control).context("control port")?;
+        tracing::info!(data = %data_address, control = %control_address, after = ?began.elapsed(), "started");
+        Ok(Self { data, control, drain: config.data.drain, data_address, control_address })
+    }
+
+    /// Where the data port listens, TCP and UDP.
+    #[must_use]
+    pub const fn data_address(&self) -> SocketAddr {
+        self.data_address
+    }
+
+    /// Where the control port listens.
+    #[must_use]
+    pub const fn control_address(&self) -> SocketAddr {
+        self.control_address
+    }
+
+    /// Ends both ports: what has been read is finished first, within the configured time.
+    pub async fn stop(self) {
+        let Self { data, control, drain, .. } = self;
+        let data = data.lock().take();
+        tracing::info!("ending: requests that have been read are finished first");
+        tokio::join!(control.drain(drain), async {
+            if let Some(data) = data {
+                data.drain(drain).await;
+            }
+        });
+        tracing::info!("ended");
+    }
+}
+
+/// Runs a daemon until `shutdown` is ready, then ends it in good order.
+///
+/// # Errors
+/// As [`Daemon::start`].
+pub async fn run(config: Config, listeners: Listeners, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let daemon = Daemon::start(&config, listeners).await?;
+    shutdown.await;
+    daemon.stop().await;
+    Ok(())
+}
+
+/// Ready when the system asks the process to end: SIGTERM, or SIGINT (Ctrl-C).
+///
+/// # Errors
+/// If the system does not tell of signals.
+pub fn end_of_process() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn bind_pair(address: SocketAddr) -> anyhow::Result<(TcpListener, UdpSocket)> {
+    let mut attempts = if address.port() == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        let tcp = TcpListener::bind(address).map_err(|error| refused("[data]", address, "TCP", &error))?;
+        let bound = tcp.local_addr()?;
+        match UdpSocket::bind(bound) {
+            Ok(udp) => return Ok((tcp, udp)),
+            Err(_) if attempts > 0 => {}
+            Err(error) => return Err(refused("[data]", bound, "UDP", &error)),
+        }
+    }
+}
+
+fn refused(section: &str, address: SocketAddr, transport: impl Display, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let option = if transport.to_string() == "UDP" { 'u' } else { 't' };
+            format!("another program listens there; find it with `ss -l{option}np`, or set {section} address")
+        }
+        io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; set {section} address"),
+        io::ErrorKind::PermissionDenied => format!("ports below 1024 need a privilege; set {section} address"),
+        _ => format!("set {section} address"),
+    };
+    anyhow!("cannot listen on {address} ({transport}): {error}: {remedy}")
+}
+
+/// How often a port that is free for TCP may turn out to be taken for UDP.
+const FREE_PORT_ATTEMPTS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn config(data: SocketAddr, control: SocketAddr) -> Config {
+        let mut config = Config::parse("", Path::new("")).unwrap();
+        (config.data.address, config.control.address) = (data, control);
+        config
+    }
+
+    fn any() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    fn said(config: &Config) -> String {
+        Listeners::bind(config).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn tcp_and_udp_get_the_same_port() {
+        let listeners = Listeners::bind(&config(any(), any())).unwrap();
+        assert_eq!(listeners.data_tcp.local_addr().unwrap(), listeners.data_udp.local_addr().unwrap());
+    }
+
+    #[test]
+    fn a_taken_port_is_named_with_its_remedy() {
+        let tcp = TcpListener::bind(any()).unwrap();
+        let udp = UdpSocket::bind(any()).unwrap();
+        let (tcp_address, udp_address) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
+        for (config, transport, command, section) in [
+            (config(tcp_address, any()), "TCP", "ss -ltnp", "[data]"),
+            (config(udp_address, any()), "UDP", "ss -lunp", "[data]"),
+            (config(any(), tcp_address), "TCP", "ss -ltnp", "[control]"),
+        ] {
+            let error = said(&config);
+            for part in [transport, command, section, "127.0.0.1:"] {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_named() {
+        assert!(said(&config("192.0.2.1:7700".parse().unwrap(), any())).contains("no such address"));
+    }
+}
