@@ -56,6 +56,9 @@ Status = IntEnum(
         "InternalError": 0x35,
     },
 )
+# Section 6, column "where": statuses that an item may have; all of them but Ok and SizeNotAllowed are of items only.
+ITEM_STATUSES = {Status.Ok, Status.KeyNotFound} | {status for status in Status if 0x20 <= status <= 0x27}
+FRAME_STATUSES = set(Status) - ITEM_STATUSES | {Status.Ok, Status.SizeNotAllowed}
 Kind = IntEnum("Kind", {"Secret": 1, "Symmetric": 2, "Mac": 3, "Asymmetric": 4})  # 11.2
 Algorithm = IntEnum(
     "Algorithm",

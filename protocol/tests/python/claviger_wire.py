@@ -1,12 +1,24 @@
 """Bytes of Claviger's data protocol: requests to bytes, bytes to replies. No sockets.
 
-Every decoder raises ProtocolError for bytes that break protocol/SPEC.md (whose sections are named), and leaves none unread.
+Every decoder raises ProtocolError for bytes that break protocol/SPEC.md, and leaves none unread. Sections named are its.
 """
 
 import struct
 from typing import Callable, NamedTuple, Union
 
-from claviger_codes import Algorithm, Fact, KeyState, KeyVersionState, Kind, Limit, Opcode, Status, named
+from claviger_codes import (
+    ITEM_STATUSES,
+    FRAME_STATUSES,
+    Algorithm,
+    Fact,
+    KeyState,
+    KeyVersionState,
+    Kind,
+    Limit,
+    Opcode,
+    Status,
+    named,
+)
 
 HEADER = struct.Struct(">IBBHQ16sIB3s")  # Section 2: the 40 bytes before every body.
 LENGTH_MIN = HEADER.size - 4
@@ -125,8 +137,10 @@ def decode_reply(received: Union[bytes, bytearray]) -> Union[Frame, Incomplete]:
     if version != 1 or flags != REPLY_FLAG or reserved != bytes(3):
         raise ProtocolError("a header that is not that of a reply of version 1")
     body = bytes(received[HEADER.size : 4 + length])
-    if status != Status.Ok and body:
-        raise ProtocolError("a body beside a status that is not Ok")
+    if status in ITEM_STATUSES - FRAME_STATUSES or (status != Status.Ok and body):
+        raise ProtocolError("a status that no frame has, or a body beside a status that is not Ok")
+    if status == Status.Ok and named(Opcode, opcode) not in set(Opcode):
+        raise ProtocolError("an operation done that there is not")
     return Frame(named(Opcode, opcode), request_id, trace_id, retry_ms, named(Status, status), body, 4 + length)
 
 
@@ -234,8 +248,8 @@ def decode_batch(body: bytes, read_result: Callable[[bytes], object]) -> list[Ba
     items = []
     for _ in range(item_count):
         status, result = named(Status, reader.integer(1)), reader.sized(4)
-        if status != Status.Ok and result:
-            raise ProtocolError("a result beside a status that is not Ok")
+        if status in FRAME_STATUSES - ITEM_STATUSES or (status != Status.Ok and result):
+            raise ProtocolError("a status that no item has, or a result beside a status that is not Ok")
         items.append(BatchItem(status, read_result(result) if status == Status.Ok else None))
     reader.finish()
     return items

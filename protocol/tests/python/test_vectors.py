@@ -9,7 +9,19 @@ from enum import IntEnum
 
 import claviger_wire as wire
 import vectors
-from claviger_codes import Algorithm, Fact, KeyState, KeyVersionState, Kind, Limit, Opcode, Status, retry_advice
+from claviger_codes import (
+    ITEM_STATUSES,
+    FRAME_STATUSES,
+    Algorithm,
+    Fact,
+    KeyState,
+    KeyVersionState,
+    Kind,
+    Limit,
+    Opcode,
+    Status,
+    retry_advice,
+)
 from claviger_wire import Incomplete, ProtocolError
 from specification import rows
 
@@ -36,6 +48,15 @@ class Tables(unittest.TestCase):
     def test_retry_advice_is_that_of_the_specification(self):
         advice = {row[1]: row[3] for row in rows("## 6.") if row[1] != "Ok"}
         self.assertEqual(advice, {status.name: retry_advice(status) for status in Status if status != Status.Ok})
+
+    def test_statuses_stand_where_the_specification_puts_them(self):
+        where = {row[1]: set(row[2].split(", ")) for row in rows("## 6.")}
+        self.assertEqual(
+            {name for name, places in where.items() if "item" in places}, {status.name for status in ITEM_STATUSES}
+        )
+        self.assertEqual(
+            {name for name, places in where.items() if "frame" in places}, {status.name for status in FRAME_STATUSES}
+        )
 
 
 class Requests(unittest.TestCase):
