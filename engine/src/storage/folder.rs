@@ -55,7 +55,8 @@ impl Folder {
     pub(super) fn reserve(&self, name: &str, size: u64) -> Result<(), StorageError> {
         let reserve = || {
             let file = open_private(&self.path().join(name))?;
-            match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size) {
+            let allocate = || rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size);
+            match rustix::io::retry_on_intr(allocate) {
                 // A file system that cannot reserve can still serve.
                 Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
                 Err(error) => Err(io::Error::from(error)),

@@ -139,6 +139,9 @@ mod tests {
         Transaction { compares: vec![Compare::absent(address(name)); operations], writes: Vec::new(), size }
     }
 
+    /// Each transaction by name, with its result.
+    type Results = Vec<(u64, Result<Revision, TransactError>)>;
+
     struct Scene {
         writer: GroupWriter,
         entered: Receiver<Vec<u64>>,
@@ -153,11 +156,7 @@ mod tests {
 
     impl Scene {
         /// Sends transaction 0, and the others while 0 is being written; returns the further groups and all results.
-        fn play(
-            &self,
-            others: Vec<Transaction>,
-            second_answer: Result<(), StorageError>,
-        ) -> (Vec<Vec<u64>>, Vec<(u64, Result<Revision, TransactError>)>) {
+        fn play(&self, others: Vec<Transaction>, second_answer: Result<(), StorageError>) -> (Vec<Vec<u64>>, Results) {
             let results = Mutex::new(Vec::new());
             let mut groups = Vec::new();
             thread::scope(|scope| {

@@ -300,6 +300,20 @@ on_every_storage! {
         assert_eq!(storage.watch(Revision(last.0 + 1)).err(), Some(WatchError::Behind));
     }
 
+    fn stopped_watch_ends_at_once_and_others_go_on(storage) {
+        let mut stopped = storage.watch(storage.revision()).unwrap();
+        let mut other = storage.watch(storage.revision()).unwrap();
+        let stopper = stopped.stopper();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| (stopped.next(), stopped.next_timeout(Duration::MAX)));
+            stopper.stop();
+            assert_eq!(waiting.join().unwrap(), (Err(WatchError::Stopped), Err(WatchError::Stopped)));
+        });
+        let revision = set(storage, &key("a"), "");
+        assert_eq!(stopped.next(), Err(WatchError::Stopped), "not even what it could show");
+        assert_eq!(other.next().unwrap().revision, revision);
+    }
+
     fn no_increment_is_lost_among_threads(storage) {
         let counter = key("counter");
         thread::scope(|scope| {

@@ -1,7 +1,8 @@
 //! What only a storage in a folder can do, and what it refuses.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -60,6 +61,34 @@ fn second_opening_in_one_process_is_refused() {
         assert!(error.to_string().contains(folder.path().to_str().unwrap()), "{error}");
     }
     drop(storage);
+    folder.open();
+}
+
+#[test]
+fn folder_of_another_user_is_refused() {
+    let folder = DataFolder::new();
+    drop(folder.open());
+    let set_mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    set_mode(folder.path().parent().unwrap(), 0o755);
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        set_mode(&folder.path(), 0o000);
+    }
+    // Root passes everywhere, so this one thread gives it up.
+    let stranger = thread::spawn({
+        let path = folder.path();
+        move || {
+            if root {
+                let nobody = rustix::process::Uid::from_raw(65_534);
+                rustix::thread::set_thread_uid(nobody).unwrap();
+            }
+            refusal(&path, &options())
+        }
+    });
+    let error = stranger.join().unwrap();
+    set_mode(&folder.path(), 0o700);
+    assert!(matches!(error, StorageError::Permission { .. }), "{error}");
+    assert!(error.to_string().contains("run clavigerd as the owner"), "{error}");
     folder.open();
 }
 
@@ -180,6 +209,6 @@ fn one_transaction_larger_than_several_doublings_of_the_map_is_made_whole() {
     }
 }
 
-fn refusal(path: &std::path::Path, options: &LmdbOptions) -> StorageError {
+fn refusal(path: &Path, options: &LmdbOptions) -> StorageError {
     LmdbStorage::open(path, options).err().unwrap()
 }

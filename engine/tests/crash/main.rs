@@ -1,0 +1,16 @@
+//! Storage under real failures, in real processes: killed in the middle of writes, on a full disk, with a disk whose
+//! writes or syncs fail. Whatever happens, nothing acknowledged is lost, no transaction is torn, and reads go on.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may be blunt"
+)]
+
+mod child;
+mod failed_write;
+mod full_disk;
+mod kill;
+mod work;
