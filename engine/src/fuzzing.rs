@@ -48,3 +48,20 @@ impl Random for OneByte {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ciphertext_keeps_its_promises_on_small_and_large_inputs() {
+        ciphertext(&[]);
+        for size in [1, 93, 94, 95, 1_000, PLAINTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX + 95] {
+            ciphertext(&vec![1; size]);
+            let mut header_like = vec![0; size];
+            header_like.iter_mut().zip([1, 16, 0, 0, 0, 1]).for_each(|(byte, value)| *byte = value);
+            header_like.iter_mut().skip(6).take(16).for_each(|byte| *byte = 0x11);
+            ciphertext(&header_like);
+        }
+    }
+}

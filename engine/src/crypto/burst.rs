@@ -149,3 +149,165 @@ fn count_up(mut position: Position) -> Position {
     }
     position
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use static_assertions::assert_not_impl_any;
+
+    use super::*;
+    use crate::ciphertext::Ciphertext;
+    use crate::crypto::random::SystemRandom;
+    use crate::key::material::{KeyMaterial, SecretBytes};
+
+    assert_not_impl_any!(SealBurst: Send, Sync, Clone, std::fmt::Debug);
+
+    const ID: KeyId = KeyId([0x11; 16]);
+    const VERSION: KeyVersion = KeyVersion::FIRST;
+
+    /// Gives the same nonce whenever it is asked for one, and counts how often that is.
+    struct SameNonce {
+        nonce: [u8; NONCE_SIZE],
+        calls: AtomicUsize,
+    }
+
+    impl SameNonce {
+        fn ending_in(position: Position) -> Self {
+            let mut nonce = [0x77; NONCE_SIZE];
+            nonce[PREFIX_SIZE..].copy_from_slice(&position);
+            Self { nonce, calls: AtomicUsize::new(0) }
+        }
+    }
+
+    impl Random for SameNonce {
+        fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            out.copy_from_slice(&self.nonce);
+            Ok(())
+        }
+    }
+
+    struct NoRandom;
+
+    impl Random for NoRandom {
+        fn fill(&self, _: &mut [u8]) -> Result<(), EntropyError> {
+            Err(EntropyError)
+        }
+    }
+
+    fn key() -> SymmetricKey {
+        let material = KeyMaterial::import(Algorithm::Xaes256Gcm, SecretBytes::copy_of(&[7; 32])).unwrap();
+        SymmetricKey::new(&material).unwrap()
+    }
+
+    fn burst(random: &dyn Random) -> SealBurst {
+        SealBurst::begin(&key(), ID, VERSION, random).unwrap()
+    }
+
+    fn seal(burst: &mut SealBurst, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut out = vec![0; plaintext.len() + SEAL_OVERHEAD];
+        let size = burst.seal(Purpose::Data, b"context", plaintext, &mut out)?;
+        assert_eq!(size, out.len());
+        Ok(out)
+    }
+
+    fn position(ciphertext: &[u8]) -> Position {
+        Ciphertext::parse(ciphertext).unwrap().header.nonce[PREFIX_SIZE..].try_into().unwrap()
+    }
+
+    #[test]
+    fn draws_one_nonce_for_all_items_of_a_burst() {
+        let random = SameNonce::ending_in([0; POSITION_SIZE]);
+        let mut burst = burst(&random);
+        (0..100).for_each(|_| drop(seal(&mut burst, b"item").unwrap()));
+        assert_eq!(random.calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn positions_are_counted_from_the_drawn_value() {
+        let drawn = [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0xfe];
+        let mut burst = burst(&SameNonce::ending_in(drawn));
+        let ends: Vec<_> = (0..4).map(|_| position(&seal(&mut burst, b"item").unwrap())).collect();
+        assert_eq!(ends[0], drawn);
+        assert_eq!(ends[1][10..], [0, 0xff]);
+        assert_eq!(ends[2][10..], [1, 0]);
+        assert_eq!(ends[3][10..], [1, 1]);
+        assert!(ends.iter().all(|end| end[..10] == drawn[..10]));
+    }
+
+    #[test]
+    fn positions_wrap_modulo_two_to_the_96() {
+        let mut burst = burst(&SameNonce::ending_in([0xff; POSITION_SIZE]));
+        let last = seal(&mut burst, b"item").unwrap();
+        let first = seal(&mut burst, b"item").unwrap();
+        assert_eq!(position(&last), [0xff; POSITION_SIZE]);
+        assert_eq!(position(&first), [0; POSITION_SIZE]);
+        for sealed in [&last, &first] {
+            let mut out = [0; 4];
+            assert_eq!(key().open(ID, VERSION, Purpose::Data, b"context", sealed, &mut out), Ok(4));
+            assert_eq!(&out, b"item", "the carry must not reach the prefix");
+        }
+    }
+
+    #[test]
+    fn no_position_is_given_twice_in_a_full_burst_and_then_it_ends() {
+        let mut burst = burst(&SameNonce::ending_in([0xff; POSITION_SIZE]));
+        let mut out = [0; SEAL_OVERHEAD];
+        let mut positions = BTreeSet::new();
+        for _ in 0..BURST_ITEMS_MAX {
+            burst.seal(Purpose::Data, &[], &[], &mut out).unwrap();
+            assert!(positions.insert(position(&out)));
+        }
+        assert_eq!(burst.seal(Purpose::Data, &[], &[], &mut out), Err(SealError::BurstFull));
+        assert_eq!(burst.seal(Purpose::Data, &[], &[], &mut out), Err(SealError::BurstFull));
+    }
+
+    #[test]
+    fn a_burst_ends_before_its_bytes_exceed_the_limit() {
+        let mut burst = burst(&SystemRandom::new());
+        let plaintext = vec![0; PLAINTEXT_SIZE_MAX];
+        let mut out = vec![0; PLAINTEXT_SIZE_MAX + SEAL_OVERHEAD];
+        for _ in 0..BURST_SIZE_MAX / PLAINTEXT_SIZE_MAX - 1 {
+            burst.seal(Purpose::Data, &[], &plaintext, &mut out).unwrap();
+        }
+        assert!(seal(&mut burst, &[0; 1]).is_ok());
+        assert_eq!(burst.seal(Purpose::Data, &[], &plaintext, &mut out), Err(SealError::BurstFull));
+        assert!(seal(&mut burst, &plaintext[1..]).is_ok(), "what still fits is sealed");
+        assert_eq!(seal(&mut burst, &[0; 1]), Err(SealError::BurstFull));
+    }
+
+    #[test]
+    fn two_bursts_share_neither_prefix_nor_position() {
+        let random = SystemRandom::new();
+        let one = seal(&mut burst(&random), b"item").unwrap();
+        let other = seal(&mut burst(&random), b"item").unwrap();
+        let nonces = [&one, &other].map(|sealed| *Ciphertext::parse(sealed).unwrap().header.nonce);
+        assert_ne!(nonces[0][..PREFIX_SIZE], nonces[1][..PREFIX_SIZE]);
+        assert_ne!(nonces[0][PREFIX_SIZE..], nonces[1][PREFIX_SIZE..]);
+    }
+
+    #[test]
+    fn no_burst_begins_without_random_bytes() {
+        let begun = SealBurst::begin(&key(), ID, VERSION, &NoRandom);
+        assert_eq!(begun.err(), Some(SealError::Entropy(EntropyError)));
+    }
+
+    // R-K3
+    #[test]
+    fn refuses_items_over_the_limits_and_rooms_of_another_size() {
+        let mut burst = burst(&SystemRandom::new());
+        let too_long = vec![0; PLAINTEXT_SIZE_MAX + 1];
+        let context = vec![0; CONTEXT_SIZE_MAX + 1];
+        let mut out = vec![0; too_long.len() + SEAL_OVERHEAD];
+        assert_eq!(burst.seal(Purpose::Data, &[], &too_long, &mut out), Err(SealError::PlaintextTooLong));
+        assert_eq!(burst.seal(Purpose::Data, &context, b"", &mut out[..94]), Err(SealError::ContextTooLong));
+        for size in [0, 1, 77, 78, 93, 94, 97, 99, 200] {
+            let sealed = burst.seal(Purpose::Data, &[], b"item", &mut out[..size]);
+            assert_eq!(sealed, Err(SealError::OutputSize), "{size} bytes");
+        }
+        let largest = &too_long[1..];
+        assert_eq!(burst.seal(Purpose::Data, &context[1..], largest, &mut out[1..]), Ok(PLAINTEXT_SIZE_MAX + 94));
+    }
+}

@@ -222,3 +222,144 @@ fn hkdf_sha256(key: &[u8], info: &[u8]) -> SecretKey {
 
 /// The one format there is.
 const FORMAT: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use static_assertions::assert_not_impl_any;
+
+    use super::*;
+    use crate::crypto::random::SystemRandom;
+
+    assert_not_impl_any!(SystemKey: std::fmt::Debug, Clone, PartialEq);
+    assert_not_impl_any!(WrappingKey: std::fmt::Debug, Clone, PartialEq);
+    assert_not_impl_any!(RecordKey: std::fmt::Debug, Clone, PartialEq);
+
+    const CONTEXT: WrapContext<'static> = WrapContext {
+        installation: [1; 16],
+        record_type: 3,
+        address: b"address",
+        wrapping_version: 1,
+        shred_secret: None,
+    };
+
+    fn wrapping_key() -> WrappingKey {
+        SystemKey::new(&[7; 32]).wrapping_key()
+    }
+
+    fn wrap(context: &WrapContext<'_>, key: &[u8]) -> Vec<u8> {
+        wrapping_key().wrap(context, key, &SystemRandom::new()).unwrap()
+    }
+
+    fn unwrap(context: &WrapContext<'_>, wrapped: &[u8]) -> Option<Vec<u8>> {
+        wrapping_key().unwrap(context, wrapped).ok().map(|key| key.expose().to_vec())
+    }
+
+    // R-H1
+    #[test]
+    fn unwraps_what_it_wrapped() {
+        for size in [0, 1, 32, 2_400, 32_768] {
+            let key = vec![9; size];
+            let wrapped = wrap(&CONTEXT, &key);
+            assert_eq!(wrapped.len(), size + WRAP_OVERHEAD);
+            assert_eq!(unwrap(&CONTEXT, &wrapped), Some(key));
+        }
+    }
+
+    // R-H1
+    #[test]
+    fn a_wrap_cannot_be_moved() {
+        let wrapped = wrap(&CONTEXT, &[9; 32]);
+        let places = [
+            WrapContext { installation: [2; 16], ..CONTEXT },
+            WrapContext { record_type: 4, ..CONTEXT },
+            WrapContext { address: b"addresS", ..CONTEXT },
+            WrapContext { address: b"address\0", ..CONTEXT },
+            WrapContext { address: b"", ..CONTEXT },
+            WrapContext { wrapping_version: 2, ..CONTEXT },
+            WrapContext { shred_secret: Some(&[0; 32]), ..CONTEXT },
+        ];
+        for place in places {
+            assert_eq!(unwrap(&place, &wrapped), None);
+        }
+    }
+
+    // R-K11
+    #[test]
+    fn a_wrap_needs_its_shred_secret() {
+        let shredded = WrapContext { shred_secret: Some(&[5; 32]), ..CONTEXT };
+        let wrapped = wrap(&shredded, &[9; 32]);
+        assert_eq!(unwrap(&shredded, &wrapped), Some(vec![9; 32]));
+        assert_eq!(unwrap(&WrapContext { shred_secret: Some(&[6; 32]), ..CONTEXT }, &wrapped), None);
+        assert_eq!(unwrap(&CONTEXT, &wrapped), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_the_one_failure() {
+        let good = wrap(&CONTEXT, b"key");
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(unwrap(&CONTEXT, &bad), None, "bit {bit}");
+        }
+        for size in 0..good.len() {
+            assert_eq!(unwrap(&CONTEXT, &good[..size]), None, "cut at {size}");
+        }
+        assert_eq!(unwrap(&CONTEXT, &[&good[..], &[0]].concat()), None);
+    }
+
+    #[test]
+    fn another_wrapping_key_does_not_unwrap() {
+        let wrapped = wrap(&CONTEXT, &[9; 32]);
+        assert_eq!(SystemKey::new(&[8; 32]).wrapping_key().unwrap(&CONTEXT, &wrapped).err(), Some(UnwrapFailed));
+    }
+
+    #[test]
+    fn two_wraps_of_one_key_differ_in_every_part() {
+        let (one, other) = (wrap(&CONTEXT, &[9; 32]), wrap(&CONTEXT, &[9; 32]));
+        for part in [1..25, 25..57, 57..89, 89..105] {
+            assert_ne!(one[part.clone()], other[part]);
+        }
+    }
+
+    #[test]
+    fn additional_authenticated_data_has_the_documented_bytes() {
+        let mut expected = b"claviger/wrap/1".to_vec();
+        expected.extend([1; 16]);
+        expected.extend(b"\x03\x00\x00\x00\x00\x00\x00\x00\x07address\x00\x00\x00\x01");
+        assert_eq!(CONTEXT.aad(), expected);
+    }
+
+    /// RFC 5869 appendix A.3: SHA-256 with neither salt nor info, of which the first 32 bytes are taken.
+    #[test]
+    fn derives_as_rfc_5869_does() {
+        let expected = [
+            0x8d, 0xa4, 0xe7, 0x75, 0xa5, 0x63, 0xc1, 0x8f, 0x71, 0x5f, 0x80, 0x2a, 0x06, 0x3c, 0x5a, 0x31, 0xb8, 0xa1,
+            0x1f, 0x5c, 0x5e, 0xe1, 0x87, 0x9e, 0xc3, 0x45, 0x4e, 0x5f, 0x3c, 0x73, 0x8d, 0x2d,
+        ];
+        assert!(hkdf_sha256(&[0x0b; 22], b"").expose() == &expected);
+    }
+
+    // R-H1
+    #[test]
+    fn keys_of_one_system_key_are_of_no_use_for_each_other() {
+        let system_key = SystemKey::new(&[7; 32]);
+        let record_key = hkdf_sha256(&[7; 32], b"claviger/system-key/record/1");
+        assert!(system_key.wrapping_key().0.expose() != record_key.expose());
+        assert!(system_key.wrapping_key().0.expose() != &[7; 32]);
+    }
+
+    // R-H1
+    #[test]
+    fn the_tag_of_a_record_binds_its_address_and_bytes() {
+        let key = SystemKey::new(&[7; 32]).record_key();
+        let tag = key.tag(b"address", b"bytes");
+        assert_eq!(key.verify(b"address", b"bytes", &tag), Ok(()));
+        let failed = Err(RecordNotAuthentic);
+        assert_eq!(key.verify(b"addresS", b"bytes", &tag), failed);
+        assert_eq!(key.verify(b"address", b"byteS", &tag), failed);
+        assert_eq!(key.verify(b"addressb", b"ytes", &tag), failed, "fields do not slide");
+        assert_eq!(key.verify(b"address", b"bytes", &tag[..31]), failed);
+        assert_eq!(key.verify(b"address", b"bytes", &[]), failed);
+        assert_eq!(SystemKey::new(&[8; 32]).record_key().verify(b"address", b"bytes", &tag), failed);
+    }
+}
