@@ -108,9 +108,14 @@ impl OutputBuffer {
     /// # Errors
     /// If the message does not fit its fields or a frame; nothing of it is appended then.
     pub fn request<M: Message>(&mut self, header: RequestHeader, message: M) -> Result<(), EncodeError> {
-        let mut frame = FrameWriter::begin(self, &RequestHeader { opcode: M::OPCODE.code(), ..header });
+        let mut frame = self.begin_request(&RequestHeader { opcode: M::OPCODE.code(), ..header });
         message.write(&mut frame);
         frame.finish()
+    }
+
+    /// Begins a request whose body is put together field by field; its opcode is that of `header`.
+    pub fn begin_request(&mut self, header: &RequestHeader) -> FrameWriter<'_> {
+        FrameWriter::begin(self, header)
     }
 
     /// Begins items without a frame around them, for [`BatchWriter::append_encoded`] of a frame that is written

@@ -188,7 +188,7 @@ fn encoding_refuses_fields_longer_than_their_size_can_say() {
 fn a_reply_that_no_server_may_send_is_refused() {
     let reply = |opcode, status, body: &'static [u8]| {
         let header = RequestHeader { opcode, ..RequestHeader::new(1) }.reply(status, 0);
-        deframer::Frame { header, body, size: 0 }.decode().map(|reply| reply.err())
+        Frame { header, body, size: 0 }.decode().map(|reply| reply.err())
     };
     assert_eq!(reply(0x10, Status::Overloaded, b""), Ok(Some(Status::Overloaded)));
     assert_eq!(reply(0x00, Status::FrameTooLarge, b""), Ok(Some(Status::FrameTooLarge)));
