@@ -40,6 +40,15 @@ pub const FRAME_TIME: Duration = Duration::from_secs(30);
 /// How long a client may take to read something of what is written to it.
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
 
+/// How long, and how many bytes, a connection that is ended for a fault is read on, so that its last reply arrives.
+pub const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// See [`DISCARD_TIME`].
+pub const DISCARD_SIZE_MAX: usize = 4 * 1024 * 1024;
+
+/// What one item of random bytes costs: mostly the call of the generator.
+pub const RANDOM_ITEM_COST: Duration = Duration::from_nanos(600);
+
 /// How long new requests are answered with ShuttingDown before connections without work are closed.
 pub const DRAIN_NOTICE: Duration = Duration::from_secs(1);
 

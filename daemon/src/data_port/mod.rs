@@ -1,12 +1,34 @@
 //! The data port: frames in, frames out, on TLS over TCP and on QUIC.
+//!
+//! `tcp`, `quic` accept and hand over · `workers` the threads that serve · `connection` bytes of one byte stream, any transport · `session` one byte stream as a
+//! conversation, without IO · `perform` from a request to the engine · `lane_task` a batch on the compute pool · `completion`, `request` what waits ·
+//! `identity`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC.
+
+mod admission;
+mod client_certificate;
+mod completion;
+mod connection;
+mod convert;
+mod identity;
+mod lane_task;
+mod perform;
+mod quic;
+mod request;
+mod session;
+mod tcp;
+mod tls;
+mod workers;
 
 use std::future::Future;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use claviger_engine::Engine;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use self::workers::{Service, Workers};
 
 /// What the data port is told by the configuration.
 pub struct DataPortSettings {
@@ -23,25 +45,61 @@ pub struct DataPortSettings {
 }
 
 /// A running data port.
-pub struct DataPort {}
+pub struct DataPort {
+    service: Arc<Service>,
+    workers: Arc<Workers>,
+    endpoint: quinn::Endpoint,
+}
 
 impl DataPort {
-    /// Starts serving on sockets that are bound already.
+    /// Starts serving on sockets that are bound already. To be called inside a tokio runtime, which accepts; workers have their own.
     ///
     /// # Errors
     /// If certificate and key do not belong together, or the system gives no threads or sockets.
-    pub fn start(_engine: Arc<Engine>, _settings: DataPortSettings, _tcp: TcpListener, _udp: UdpSocket) -> anyhow::Result<Self> {
-        Ok(Self {})
+    pub fn start(
+        engine: Arc<Engine>,
+        settings: DataPortSettings,
+        tcp: TcpListener,
+        udp: UdpSocket,
+    ) -> anyhow::Result<Self> {
+        let provider = tls::provider();
+        let tls_config = Arc::new(tls::tcp(&settings, &provider)?);
+        let quic_config = tls::quic(&settings, &provider)?;
+        tcp.set_nonblocking(true).context("the TCP socket of the data port cannot be used")?;
+        let listener =
+            tokio::net::TcpListener::from_std(tcp).context("the TCP socket of the data port cannot be used")?;
+        let runtime = quinn::default_runtime().context("the data port needs a tokio runtime")?;
+        let endpoint = quinn::Endpoint::new(tls::endpoint()?, Some(quic_config), udp, runtime)
+            .context("the UDP socket of the data port cannot be used")?;
+        let service = Arc::new(Service::new(engine, provider, tls_config, &settings));
+        let workers = Arc::new(Workers::start(&service, settings.workers)?);
+        service.tasks.spawn(tcp::accept(listener, Arc::clone(&service), Arc::clone(&workers)));
+        service.tasks.spawn(quic::accept(endpoint.clone(), Arc::clone(&service), Arc::clone(&workers)));
+        Ok(Self { service, workers, endpoint })
     }
 
     /// Open connections, TCP and QUIC together.
     #[must_use]
-    pub const fn connections(&self) -> usize {
-        0
+    pub fn connections(&self) -> usize {
+        self.service.connections()
     }
 
     /// Stops accepting, finishes the requests that have been read, answers new ones with ShuttingDown, then closes everything, after `grace` at the latest.
-    pub fn drain(self, _grace: Duration) -> impl Future<Output = ()> {
-        async {}
+    pub fn drain(self, grace: Duration) -> impl Future<Output = ()> {
+        async move {
+            self.service.drain.cancel();
+            self.service.tasks.close();
+            if tokio::time::timeout(grace, self.service.tasks.wait()).await.is_err() {
+                tracing::warn!(
+                    connections = self.connections(),
+                    "the time to drain is over: the remaining connections are cut"
+                );
+                self.service.cut.cancel();
+                self.service.tasks.wait().await;
+            }
+            self.endpoint.close(quic::SHUTTING_DOWN, b"");
+            self.endpoint.wait_idle().await;
+            drop(self.workers);
+        }
     }
 }

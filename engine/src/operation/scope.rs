@@ -25,7 +25,8 @@ impl<'a> ReadScope<'a> {
     }
 
     /// The source of random bytes.
-    pub(crate) const fn random(&self) -> &'a dyn Random {
+    #[must_use]
+    pub const fn random(&self) -> &'a dyn Random {
         self.random
     }
 

@@ -1,0 +1,105 @@
+//! Admission: whether a key store lets this client in. All access methods that the store sets must pass; the default is no.
+//!
+//! A decision is made once for each connection and policy, and remembered no longer than the client's certificate is valid.
+
+use std::sync::Arc;
+
+use claviger_engine::StorePolicy;
+use claviger_engine::StoreSlot;
+use claviger_engine::key::id::StoreId;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::identity::{ClientIdentity, end_ms};
+use crate::limits::DECISIONS_MAX;
+
+/// The decisions about one connection.
+pub(super) struct Admissions {
+    identity: Arc<ClientIdentity>,
+    provider: Arc<CryptoProvider>,
+    decisions: Vec<Decision>,
+}
+
+/// What was decided under one policy of one store.
+struct Decision {
+    store: StoreId,
+    generation: u64,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Copy)]
+enum Verdict {
+    Refused,
+    /// Until this time, in milliseconds since 1970.
+    AdmittedUntil(u64),
+}
+
+impl Admissions {
+    pub(super) const fn new(identity: Arc<ClientIdentity>, provider: Arc<CryptoProvider>) -> Self {
+        Self { identity, provider, decisions: Vec::new() }
+    }
+
+    /// What the connection shows.
+    pub(super) fn identity(&self) -> &ClientIdentity {
+        &self.identity
+    }
+
+    /// Whether `store` lets the client in at `now_ms`, under the policy in force. To be asked inside a frame.
+    pub(super) fn admits(&mut self, store: &StoreSlot, now_ms: u64) -> bool {
+        let policy = store.policy();
+        let known = self
+            .decisions
+            .iter()
+            .find(|decision| decision.store == store.id() && decision.generation == policy.generation);
+        let verdict = match known {
+            Some(decision) => decision.verdict,
+            None => self.decide(store.id(), &policy, now_ms),
+        };
+        match verdict {
+            Verdict::Refused => false,
+            Verdict::AdmittedUntil(end) => now_ms < end,
+        }
+    }
+
+    #[cold]
+    fn decide(&mut self, store: StoreId, policy: &StorePolicy, now_ms: u64) -> Verdict {
+        let verdict = self.judge(policy, now_ms);
+        self.decisions.retain(|decision| decision.store != store);
+        if self.decisions.len() >= DECISIONS_MAX {
+            self.decisions.remove(0);
+        }
+        self.decisions.push(Decision { store, generation: policy.generation, verdict });
+        verdict
+    }
+
+    fn judge(&self, policy: &StorePolicy, now_ms: u64) -> Verdict {
+        let Some(methods) = policy.methods else { return Verdict::Refused };
+        // Each method that is set narrows the time; one that does not pass ends it.
+        let mut end = u64::MAX;
+        if methods.client_certificate() {
+            match self.certificate_end(&policy.authority, now_ms) {
+                Some(certificate_end) => end = end.min(certificate_end),
+                None => return Verdict::Refused,
+            }
+        }
+        Verdict::AdmittedUntil(end)
+    }
+
+    /// When the client's certificate ends, if it is one of `authority` (full path validation, RFC 5280 section 6) for client authentication.
+    fn certificate_end(&self, authority: &[u8], now_ms: u64) -> Option<u64> {
+        let (end_entity, intermediates) = self.identity.certificates.split_first()?;
+        let authority = CertificateDer::from(authority);
+        let (_, parsed_authority) = X509Certificate::from_der(&authority).ok()?;
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone()).ok()?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build().ok()?;
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_millis(now_ms));
+        verifier.verify_client_cert(end_entity, intermediates, now).ok()?;
+        let (_, certificate) = X509Certificate::from_der(end_entity).ok()?;
+        Some(end_ms(&certificate).min(end_ms(&parsed_authority)))
+    }
+}

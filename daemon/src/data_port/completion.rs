@@ -1,0 +1,74 @@
+//! What comes back to a byte stream from other threads.
+
+use std::sync::Arc;
+
+use claviger_engine::key::id::StoreId;
+use claviger_engine::{Error, KeyRecord, LoadError};
+use claviger_protocol::Status;
+use tokio::sync::mpsc;
+
+use super::lane_task::LaneTask;
+use super::request::{Incoming, Waiting};
+
+/// Work that has ended elsewhere.
+pub(super) enum Completion {
+    /// A key that a request waited for is in the cache, or cannot be.
+    Loaded(Waiting, Result<(), LoadError>),
+    /// All pieces of a batch have ended.
+    Worked(Arc<LaneTask>),
+    /// The description of a key was read.
+    Described(Incoming, Result<KeyRecord, Error>),
+    /// Names of keys in a store were looked up: one entry for each.
+    Resolved(Incoming, StoreId, Result<Vec<Option<KeyRecord>>, Error>),
+    /// The work was not taken, or was broken off.
+    Failed(Incoming, Status),
+}
+
+/// Where completions are sent to. As many are under way as the byte stream has requests in flight, which is bounded.
+#[derive(Clone)]
+pub(super) struct Completions(mpsc::UnboundedSender<Completion>);
+
+impl Completions {
+    /// Both ends.
+    pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<Completion>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Hands a completion over. If the byte stream has ended, nobody wants it.
+    pub(super) fn send(&self, completion: Completion) {
+        let _ = self.0.send(completion);
+    }
+
+    /// Whether the byte stream has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+/// The duty to complete a request. Dropping it says that the work was broken off, so that no request waits for ever.
+pub(super) struct Promise {
+    completions: Completions,
+    request: Option<Incoming>,
+}
+
+impl Promise {
+    pub(super) const fn new(completions: Completions, request: Incoming) -> Self {
+        Self { completions, request: Some(request) }
+    }
+
+    /// Completes the request.
+    pub(super) fn keep(mut self, completion: impl FnOnce(Incoming) -> Completion) {
+        if let Some(request) = self.request.take() {
+            self.completions.send(completion(request));
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.completions.send(Completion::Failed(request, Status::Overloaded));
+        }
+    }
+}

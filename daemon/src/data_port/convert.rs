@@ -1,0 +1,129 @@
+//! What the engine says, in the words of the wire. The peer gets the status, the log gets the detail.
+//!
+//! No `_` arms: a new error of the engine must choose its status here.
+
+use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::version::KeyVersion;
+use claviger_engine::{Error, ItemError, LoadError};
+use claviger_protocol::{Status, TraceId};
+
+/// The status of a request that failed as a whole. What only the operator can mend is logged.
+pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
+    match error {
+        Error::KeyNotFound(_) | Error::KeyStoreNotFound(_) => Status::NotPermitted,
+        Error::KeyNotUsable { .. } => Status::KeyDisabled,
+        Error::OperationNotAllowed { .. } => Status::OperationNotAllowed,
+        Error::KeyVersionNotFound { .. } => Status::KeyVersionNotFound,
+        Error::SizeNotAllowed => Status::SizeNotAllowed,
+        Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) => {
+            tracing::error!(trace = %Trace(trace_id), %error, "a request failed at storage");
+            Status::StorageUnavailable
+        }
+        Error::Closed => Status::ShuttingDown,
+        // The last ones are of changes, which do not come from this port.
+        Error::Entropy(_)
+        | Error::NameTaken(_)
+        | Error::TooManyVersions(_)
+        | Error::KeyCount
+        | Error::ValueMismatch
+        | Error::SecretTooLarge
+        | Error::Conflict => {
+            tracing::error!(trace = %Trace(trace_id), %error, "a request failed");
+            Status::InternalError
+        }
+    }
+}
+
+/// The status of one item.
+pub(super) const fn item_status(error: ItemError) -> Status {
+    match error {
+        ItemError::DecryptionFailed => Status::DecryptionFailed,
+        ItemError::VerificationFailed => Status::VerificationFailed,
+        ItemError::PlaintextTooLarge => Status::PlaintextTooLarge,
+        ItemError::ContextTooLarge => Status::ContextTooLarge,
+        ItemError::MessageTooLarge => Status::MessageTooLarge,
+        ItemError::DigestSizeWrong => Status::DigestSizeWrong,
+        ItemError::SizeNotAllowed => Status::SizeNotAllowed,
+        ItemError::ReplyFull => Status::ReplyFull,
+        ItemError::Library => Status::InternalError,
+    }
+}
+
+/// The status of a request whose key could not be loaded. The engine has logged why.
+pub(super) const fn load_status(error: LoadError) -> Status {
+    match error {
+        LoadError::NotFound => Status::NotPermitted,
+        LoadError::Unavailable => Status::StorageUnavailable,
+        LoadError::Overloaded => Status::Overloaded,
+    }
+}
+
+/// The engine's id of a key.
+pub(super) const fn key_id(id: claviger_protocol::KeyId) -> KeyId {
+    KeyId(id.0)
+}
+
+/// The engine's id of a key store.
+pub(super) const fn store_id(id: claviger_protocol::StoreId) -> StoreId {
+    StoreId(id.0)
+}
+
+/// The wire's id of a key.
+pub(super) const fn wire_key_id(id: KeyId) -> claviger_protocol::KeyId {
+    claviger_protocol::KeyId(id.0)
+}
+
+/// The wire's id of a key store.
+pub(super) const fn wire_store_id(id: StoreId) -> claviger_protocol::StoreId {
+    claviger_protocol::StoreId(id.0)
+}
+
+/// The version that a request names; 0 names none.
+pub(super) const fn named_version(version: u32) -> Option<KeyVersion> {
+    KeyVersion::new(version)
+}
+
+/// A trace id as the log writes it: 32 hexadecimal digits.
+pub(super) struct Trace(pub(super) TraceId);
+
+impl std::fmt::Display for Trace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+// Both crates bound the same things. A difference would let through what the other refuses.
+const _: () = {
+    use claviger_engine::limits as engine;
+    use claviger_protocol::limits as wire;
+    assert!(engine::PLAINTEXT_SIZE_MAX == wire::PLAINTEXT_SIZE_MAX);
+    assert!(engine::CONTEXT_SIZE_MAX == wire::CONTEXT_SIZE_MAX);
+    assert!(engine::MESSAGE_SIZE_MAX == wire::MESSAGE_SIZE_MAX);
+    assert!(engine::DATA_KEY_SIZE_MAX == wire::DATA_KEY_SIZE_MAX);
+    assert!(engine::RANDOM_SIZE_MAX == wire::RANDOM_SIZE_MAX);
+    assert!(claviger_engine::ciphertext::SEAL_OVERHEAD == wire::CIPHERTEXT_OVERHEAD);
+};
+
+#[cfg(test)]
+mod tests {
+    use claviger_engine::key::algorithm::Algorithm;
+    use claviger_engine::key::state::{KeyState, VersionState};
+
+    #[test]
+    fn both_crates_know_the_same_algorithms_kinds_and_states() {
+        assert_eq!(Algorithm::ALL.len(), claviger_protocol::Algorithm::ALL.len());
+        for algorithm in Algorithm::ALL.iter().copied() {
+            let (ours, theirs) = (algorithm.row(), claviger_protocol::Algorithm::from_code(algorithm.id()).unwrap());
+            assert_eq!(ours.name, theirs.name());
+            assert_eq!(ours.kind as u8, theirs.row().kind.code());
+            assert_eq!(ours.digest_size, theirs.row().digest_size);
+        }
+        for id in 0..=u8::MAX {
+            assert_eq!(KeyState::from_id(id).is_some(), claviger_protocol::KeyState::from_code(id).is_some());
+            assert_eq!(
+                VersionState::from_id(id).is_some(),
+                claviger_protocol::KeyVersionState::from_code(id).is_some()
+            );
+        }
+    }
+}

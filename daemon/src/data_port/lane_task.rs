@@ -1,0 +1,219 @@
+//! A batch on the compute pool: cut into pieces, each done by whichever thread is free, put together again in the order of the items.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use claviger_engine::limits::LANE_PIECE_COST;
+use claviger_engine::worker::PinnedKey;
+use claviger_engine::{Engine, ItemError, ItemSink, ReadScope};
+use claviger_protocol::{BatchWriter, OutputBuffer, Request, Status};
+use parking_lot::Mutex;
+
+use super::completion::{Completion, Completions};
+use super::perform::{Keys, WireSink, perform};
+use super::request::Waiting;
+
+/// The keys of a batch, taken along to other threads.
+pub(super) enum PinnedKeys {
+    None,
+    One(PinnedKey),
+    SourceAndTarget(PinnedKey, PinnedKey),
+}
+
+impl PinnedKeys {
+    /// The keys as they were when they were pinned.
+    pub(super) fn entries(&self) -> Keys<'_> {
+        match self {
+            Self::None => Keys::None,
+            Self::One(key) => Keys::One(key.entry()),
+            Self::SourceAndTarget(source, target) => Keys::SourceAndTarget(source.entry(), target.entry()),
+        }
+    }
+
+    /// Whether all of them are still what they were.
+    pub(super) fn are_in_force(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::One(key) => key.is_in_force(),
+            Self::SourceAndTarget(source, target) => source.is_in_force() && target.is_in_force(),
+        }
+    }
+}
+
+/// The work of one request, shared by its pieces.
+pub(super) struct LaneTask {
+    pub(super) waiting: Waiting,
+    pub(super) keys: PinnedKeys,
+    engine: Arc<Engine>,
+    completions: Completions,
+    items: usize,
+    piece_size: usize,
+    pieces: Vec<Mutex<Option<OutputBuffer>>>,
+    left: AtomicUsize,
+    /// Why the request as a whole failed, as the first piece that knew said it.
+    failure: Mutex<Option<Status>>,
+    /// Nobody needs the rest any more.
+    stopped: AtomicBool,
+}
+
+impl LaneTask {
+    /// Queues the pieces of a batch of `items` that costs `cost`. When all have ended, the task arrives among `completions`.
+    pub(super) fn start(
+        waiting: Waiting,
+        keys: PinnedKeys,
+        items: usize,
+        cost: Duration,
+        engine: &Arc<Engine>,
+        completions: &Completions,
+    ) {
+        let piece_size = piece_size(items, cost);
+        let count = items.div_ceil(piece_size);
+        let task = Arc::new(Self {
+            waiting,
+            keys,
+            engine: Arc::clone(engine),
+            completions: completions.clone(),
+            items,
+            piece_size,
+            pieces: (0..count).map(|_| Mutex::new(None)).collect(),
+            left: AtomicUsize::new(count),
+            failure: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+        });
+        for index in 0..count {
+            let piece = Piece { task: Arc::clone(&task), index, outcome: Err(Status::Overloaded) };
+            // A full queue gives the piece back, and dropping it says Overloaded for the whole task.
+            drop(engine.compute().submit(Box::new(move || piece.run())));
+        }
+    }
+
+    /// Writes the results of all pieces.
+    ///
+    /// # Errors
+    /// The status of the request as a whole.
+    pub(super) fn write(&self, reply: &mut BatchWriter<'_>) -> Result<(), Status> {
+        if let Some(status) = *self.failure.lock() {
+            return Err(status);
+        }
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let results = piece.lock().take().ok_or(Status::InternalError)?;
+            reply.append_encoded(results.as_bytes(), self.part(index).len()).map_err(|_| Status::InternalError)?;
+        }
+        Ok(())
+    }
+
+    /// How many items the batch has.
+    pub(super) const fn items(&self) -> usize {
+        self.items
+    }
+
+    /// The items of one piece.
+    fn part(&self, index: usize) -> Range<usize> {
+        let start = index * self.piece_size;
+        start..self.items.min(start + self.piece_size)
+    }
+
+    fn fail(&self, status: Status) {
+        self.failure.lock().get_or_insert(status);
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to go on: somebody waits, in time, and the keys are what they were.
+    fn should_go_on(&self) -> bool {
+        if self.stopped.load(Ordering::Relaxed) || self.completions.is_closed() {
+            return false;
+        }
+        if self.waiting.request.is_late() {
+            self.fail(Status::DeadlineExceeded);
+            return false;
+        }
+        // A change is on its way: what is done under the old state would be thrown away.
+        self.keys.are_in_force()
+    }
+}
+
+/// One piece of a task. Its outcome counts when it is dropped, so that a piece which never ran or panicked is not waited for.
+struct Piece {
+    task: Arc<LaneTask>,
+    index: usize,
+    outcome: Result<OutputBuffer, Status>,
+}
+
+impl Piece {
+    fn run(mut self) {
+        // What is said if the work panics.
+        self.outcome = Err(Status::InternalError);
+        self.outcome = self.work();
+    }
+
+    fn work(&self) -> Result<OutputBuffer, Status> {
+        let task = &*self.task;
+        let request = &task.waiting.request;
+        let mut output = OutputBuffer::new();
+        if !task.should_go_on() {
+            return Ok(output);
+        }
+        let decoded = Request::decode(request.opcode, task.waiting.body.bytes()).map_err(|error| error.status())?;
+        let part = task.part(self.index);
+        let mut results = output.items(part.len());
+        let mut scope = ReadScope::new(task.engine.random());
+        let mut sink = LaneSink { task, results: &mut results };
+        perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, request.header.trace_id)?;
+        results.finish().map_err(|_| Status::InternalError)?;
+        Ok(output)
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.outcome, Err(Status::InternalError)) {
+            Ok(results) => {
+                if let Some(place) = self.task.pieces.get(self.index) {
+                    *place.lock() = Some(results);
+                }
+            }
+            Err(status) => self.task.fail(status),
+        }
+        if self.task.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.task.completions.send(Completion::Worked(Arc::clone(&self.task)));
+        }
+    }
+}
+
+/// Writes results while the task is wanted. After that nothing is worked any more; what it writes then is never sent.
+struct LaneSink<'w, 'o> {
+    task: &'w LaneTask,
+    results: &'w mut BatchWriter<'o>,
+}
+
+impl ItemSink for LaneSink<'_, '_> {
+    fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
+        if self.task.should_go_on() {
+            WireSink(self.results).item(size_max, fill);
+        } else {
+            self.results.status(Status::Overloaded);
+        }
+    }
+}
+
+/// How many items one piece has, so that it takes about [`LANE_PIECE_COST`].
+fn piece_size(items: usize, cost: Duration) -> usize {
+    let pieces = cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1);
+    items.div_ceil(usize::try_from(pieces).unwrap_or(usize::MAX)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_take_about_as_long_as_they_should() {
+        assert_eq!(piece_size(64, Duration::from_micros(400)), 64);
+        assert_eq!(piece_size(64, Duration::from_micros(1_000)), 32);
+        assert_eq!(piece_size(64, Duration::from_secs(1)), 1);
+        assert_eq!(piece_size(1, Duration::ZERO), 1);
+        assert_eq!(piece_size(3, Duration::from_micros(1_001)), 1);
+    }
+}

@@ -1,0 +1,198 @@
+//! The work of each batch operation: from a request's items to calls of the engine. One arm for each operation.
+
+use std::iter::{Skip, Take};
+use std::ops::Range;
+use std::time::Duration;
+
+use claviger_engine::key::algorithm::Operation;
+use claviger_engine::operation::{
+    self, DataKeyForm, DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,
+    WrapItem,
+};
+use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope, lane};
+use claviger_protocol::message::{self, Item, Items, MessageForm};
+use claviger_protocol::{BatchWriter, KeyId, Request, Status, TraceId};
+
+use super::convert;
+use crate::limits::RANDOM_ITEM_COST;
+
+/// A request that is a batch, as far as it must be known before its work begins.
+pub(super) struct Batch {
+    /// The keys it names, in the order in which they are judged. Random bytes need none.
+    pub(super) keys: KeyIds,
+    /// What it does with the first of them.
+    operation: Operation,
+    /// How many items it has.
+    pub(super) items: usize,
+}
+
+/// None, one, or for re-encryption two keys.
+#[derive(Clone, Copy)]
+pub(super) enum KeyIds {
+    None,
+    One(KeyId),
+    SourceAndTarget(KeyId, KeyId),
+}
+
+/// The keys themselves, as a frame or a job sees them.
+#[derive(Clone, Copy)]
+pub(super) enum Keys<'k> {
+    None,
+    One(&'k KeyEntry),
+    SourceAndTarget(&'k KeyEntry, &'k KeyEntry),
+}
+
+impl Batch {
+    /// What `request` is as a batch; `None` if it is none.
+    pub(super) fn of(request: &Request<'_>) -> Option<Self> {
+        let one = |key, operation, items| Some(Self { keys: KeyIds::One(key), operation, items });
+        match request {
+            Request::Encrypt(r) => one(r.key_id, Operation::Encrypt, r.items.len()),
+            Request::Decrypt(r) => one(r.key_id, Operation::Decrypt, r.items.len()),
+            Request::Reencrypt(r) => {
+                let keys = KeyIds::SourceAndTarget(r.source_key_id, r.target_key_id);
+                Some(Self { keys, operation: Operation::Decrypt, items: r.items.len() })
+            }
+            Request::GenerateDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len()),
+            Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len()),
+            Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len()),
+            Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len()),
+            Request::Verify(r) => one(r.key_id, Operation::Verify, r.items.len()),
+            Request::MakeMac(r) => one(r.key_id, Operation::MakeMac, r.items.len()),
+            Request::VerifyMac(r) => one(r.key_id, Operation::VerifyMac, r.items.len()),
+            Request::RandomBytes(r) => {
+                Some(Self { keys: KeyIds::None, operation: Operation::ReadSecret, items: r.items.len() })
+            }
+            Request::Hello(_)
+            | Request::Ping(_)
+            | Request::Whoami
+            | Request::Resolve(_)
+            | Request::DescribeKey(_)
+            | Request::ReadSecret(_)
+            | Request::ReadPublicKey(_) => None,
+        }
+    }
+
+    /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
+    pub(super) fn cost(&self, keys: Keys<'_>, body_size: usize) -> Duration {
+        let of = |key: &KeyEntry, operation| lane::cost(key.algorithm(), operation, self.items, body_size);
+        match keys {
+            Keys::None => RANDOM_ITEM_COST.saturating_mul(u32::try_from(self.items).unwrap_or(u32::MAX)),
+            Keys::One(key) => of(key, self.operation),
+            Keys::SourceAndTarget(source, target) => of(source, Operation::Decrypt) + of(target, Operation::Encrypt),
+        }
+    }
+}
+
+/// Does the items `part` of `request` and writes one result for each of them.
+///
+/// # Errors
+/// The status of the request as a whole: no item was done.
+pub(super) fn perform(
+    request: &Request<'_>,
+    part: &Range<usize>,
+    keys: Keys<'_>,
+    scope: &mut ReadScope<'_>,
+    sink: &mut impl ItemSink,
+    trace_id: TraceId,
+) -> Result<(), Status> {
+    let done = match (request, keys) {
+        (Request::Encrypt(r), Keys::One(key)) => key.encrypt(scope, of(part, &r.items).map(encrypt_item), sink),
+        (Request::Decrypt(r), Keys::One(key)) => key.decrypt(of(part, &r.items).map(decrypt_item), sink),
+        (Request::Reencrypt(r), Keys::SourceAndTarget(source, target)) => {
+            source.reencrypt(target, scope, of(part, &r.items).map(reencrypt_item), sink)
+        }
+        (Request::GenerateDataKey(r), Keys::One(key)) => {
+            let (form, size) = (data_key_form(r.form), usize::from(r.data_key_size));
+            key.generate_data_keys(scope, form, size, of(part, &r.items).map(|item| item.context), sink)
+        }
+        (Request::WrapDataKey(r), Keys::One(key)) => key.wrap_data_keys(scope, of(part, &r.items).map(wrap_item), sink),
+        (Request::UnwrapDataKey(r), Keys::One(key)) => key.unwrap_data_keys(of(part, &r.items).map(unwrap_item), sink),
+        (Request::Sign(r), Keys::One(key)) => {
+            key.sign(sign_form(r.form), of(part, &r.items).map(|item| SignItem(item.message)), sink)
+        }
+        (Request::Verify(r), Keys::One(key)) => {
+            let version = convert::named_version(r.key_version);
+            key.verify(version, sign_form(r.form), of(part, &r.items).map(verify_item), sink)
+        }
+        (Request::MakeMac(r), Keys::One(key)) => {
+            key.make_mac(of(part, &r.items).map(|item| MacItem(item.message)), sink)
+        }
+        (Request::VerifyMac(r), Keys::One(key)) => {
+            key.verify_mac(convert::named_version(r.key_version), of(part, &r.items).map(verify_mac_item), sink)
+        }
+        (Request::RandomBytes(r), Keys::None) => {
+            // 4 GiB and more are no size either.
+            let sizes = of(part, &r.items).map(|item| usize::try_from(item.size).unwrap_or(usize::MAX));
+            operation::random_bytes(scope.random(), sizes, sink);
+            Ok(())
+        }
+        // `Batch::of` gives each operation the keys that it needs.
+        _ => return Err(Status::InternalError),
+    };
+    done.map_err(|error: Error| convert::status(&error, trace_id))
+}
+
+/// Lets the engine write results straight into the reply.
+pub(super) struct WireSink<'w, 'o>(pub(super) &'w mut BatchWriter<'o>);
+
+impl ItemSink for WireSink<'_, '_> {
+    #[inline]
+    fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
+        self.0.item(size_max, |out| fill(out).map_err(convert::item_status));
+    }
+
+    fn reject(&mut self, error: ItemError) {
+        self.0.status(convert::item_status(error));
+    }
+}
+
+fn of<'a, T: Item<'a>>(part: &Range<usize>, items: &Items<'a, T>) -> Take<Skip<Items<'a, T>>> {
+    items.clone().skip(part.start).take(part.len())
+}
+
+const fn encrypt_item(item: message::EncryptItem<'_>) -> EncryptItem<'_> {
+    EncryptItem { context: item.context, plaintext: item.plaintext }
+}
+
+const fn decrypt_item(item: message::DecryptItem<'_>) -> DecryptItem<'_> {
+    DecryptItem { context: item.context, ciphertext: item.ciphertext }
+}
+
+const fn reencrypt_item(item: message::ReencryptItem<'_>) -> ReencryptItem<'_> {
+    ReencryptItem {
+        source_context: item.source_context,
+        target_context: item.target_context,
+        ciphertext: item.ciphertext,
+    }
+}
+
+const fn wrap_item(item: message::WrapDataKeyItem<'_>) -> WrapItem<'_> {
+    WrapItem { context: item.context, data_key: item.data_key }
+}
+
+const fn unwrap_item(item: message::UnwrapDataKeyItem<'_>) -> DecryptItem<'_> {
+    DecryptItem { context: item.context, ciphertext: item.wrapped }
+}
+
+const fn verify_item(item: message::VerifyItem<'_>) -> VerifyItem<'_> {
+    VerifyItem { message: item.message, signature: item.signature }
+}
+
+const fn verify_mac_item(item: message::VerifyMacItem<'_>) -> VerifyMacItem<'_> {
+    VerifyMacItem { message: item.message, mac: item.mac }
+}
+
+const fn sign_form(form: MessageForm) -> SignForm {
+    match form {
+        MessageForm::Message => SignForm::Message,
+        MessageForm::Digest => SignForm::Digest,
+    }
+}
+
+const fn data_key_form(form: message::DataKeyForm) -> DataKeyForm {
+    match form {
+        message::DataKeyForm::Wrapped => DataKeyForm::Wrapped,
+        message::DataKeyForm::PlainAndWrapped => DataKeyForm::PlainAndWrapped,
+    }
+}

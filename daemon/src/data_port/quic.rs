@@ -1,0 +1,101 @@
+//! QUIC: accepting, handing over, streams.
+
+use std::sync::Arc;
+
+use quinn::{Connecting, Connection, Endpoint, Incoming, RecvStream, SendStream, VarInt};
+use rustls_pki_types::CertificateDer;
+use tokio::io::join;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::connection::{self, Ending};
+use super::identity::{ClientIdentity, Transport};
+use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
+use crate::limits::HELLO_TIME;
+
+/// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
+pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, workers: Arc<Workers>) {
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            () = service.drain.cancelled() => return,
+        };
+        match incoming {
+            Some(incoming) => hand_over(incoming, &service, &workers),
+            None => return,
+        }
+    }
+}
+
+fn hand_over(incoming: Incoming, service: &Service, workers: &Workers) {
+    let address = incoming.remote_address();
+    let Some((worker, place)) = workers.place(service) else {
+        tracing::warn!(%address, "a connection was refused: there are as many as [data] connections_max allows");
+        return incoming.refuse();
+    };
+    // The connection's driver and timers are made here, and belong to the runtime that is entered: the worker's.
+    let accepted = {
+        let _inside = worker.runtime().enter();
+        incoming.accept()
+    };
+    match accepted {
+        Ok(connecting) => worker.serve(NewConnection::Quic(connecting, place)),
+        Err(error) => tracing::debug!(%address, %error, "a connection ended while it was accepted"),
+    }
+}
+
+/// Serves one connection on its worker.
+pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerContext) {
+    let _place = place;
+    let address = connecting.remote_address();
+    let connection = match timeout(HELLO_TIME, connecting).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
+        Err(_) => return tracing::debug!(%address, "a handshake took too long"),
+    };
+    let identity =
+        Arc::new(ClientIdentity { address, transport: Transport::Quic, certificates: certificates(&connection) });
+    let mut streams = JoinSet::new();
+    let reason = loop {
+        tokio::select! {
+            stream = connection.accept_bi() => match stream {
+                Ok((send, receive)) => {
+                    let (identity, context) = (Arc::clone(&identity), context.clone());
+                    streams.spawn_local(serve_stream(send, receive, identity, context));
+                }
+                Err(error) => {
+                    tracing::debug!(%address, %error, "a connection ended");
+                    break NOTHING_WRONG;
+                }
+            },
+            // Streams that have ended are forgotten.
+            Some(_) = streams.join_next() => {}
+            () = context.service.drain.cancelled(), if streams.is_empty() => break SHUTTING_DOWN,
+            () = context.service.cut.cancelled() => break SHUTTING_DOWN,
+        }
+    };
+    connection.close(reason, b"");
+}
+
+async fn serve_stream(send: SendStream, receive: RecvStream, identity: Arc<ClientIdentity>, context: WorkerContext) {
+    let mut stream = join(receive, send);
+    let ended = connection::serve(&mut stream, identity, &context).await;
+    let (mut receive, _) = stream.into_inner();
+    if let Ok(Ending::ClientFault) = ended {
+        // Already stopped or closed is as good.
+        let _ = receive.stop(PROTOCOL_ERROR);
+    }
+}
+
+fn certificates(connection: &Connection) -> Vec<CertificateDer<'static>> {
+    let identity = connection.peer_identity();
+    identity
+        .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
+        .map(|it| *it)
+        .unwrap_or_default()
+}
+
+/// Application error codes of the specification, section 1.
+pub(super) const NOTHING_WRONG: VarInt = VarInt::from_u32(0);
+const PROTOCOL_ERROR: VarInt = VarInt::from_u32(1);
+pub(super) const SHUTTING_DOWN: VarInt = VarInt::from_u32(2);

@@ -1,0 +1,196 @@
+//! Batches: keys, admission, lane, work, reply.
+
+use std::time::Duration;
+
+use claviger_engine::ReadScope;
+use claviger_engine::lane::{Lane, lane};
+use claviger_engine::worker::{FoundKey, Frame};
+use claviger_protocol::{KeyId, Request, Status};
+
+use super::super::admission::Admissions;
+use super::super::completion::Completion;
+use super::super::convert;
+use super::super::lane_task::{LaneTask, PinnedKeys};
+use super::super::perform::{Batch, KeyIds, Keys, WireSink, perform};
+use super::super::request::{Body, Incoming, Waiting};
+use super::{Session, Turn};
+
+impl Session {
+    pub(super) fn batch(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: Incoming,
+        decoded: &Request<'_>,
+        body: &Body<'_>,
+        batch: &Batch,
+    ) {
+        if let Err(missing) = self.batch_with_loaded_keys(turn, &request, decoded, body, batch) {
+            self.load(request, body, missing);
+        }
+    }
+
+    /// Works on a batch whose keys are in the cache; if one is not, says which.
+    fn batch_with_loaded_keys(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &Incoming,
+        decoded: &Request<'_>,
+        body: &Body<'_>,
+        batch: &Batch,
+    ) -> Result<(), KeyId> {
+        let frame = turn.worker.enter();
+        let found = FoundKeys::find(&frame, batch.keys);
+        let keys = found.entries()?;
+        let header = &request.header;
+        if !self.admissions.admit(decoded, &frame, keys, turn.now_ms) {
+            self.refuse(header, Status::NotPermitted);
+            return Ok(());
+        }
+        let cost = batch.cost(keys, body.bytes().len());
+        match lane(cost) {
+            Lane::Inline => self.work(&mut turn.scope, request, decoded, keys, batch),
+            Lane::Compute => self.hand_over(request, body, pin(&frame, batch.keys), batch, cost),
+        }
+        Ok(())
+    }
+
+    /// Does the work at once.
+    fn work(
+        &mut self,
+        scope: &mut ReadScope<'_>,
+        request: &Incoming,
+        decoded: &Request<'_>,
+        keys: Keys<'_>,
+        batch: &Batch,
+    ) {
+        let header = &request.header;
+        let mut reply = self.output.reply(header).batch(batch.items);
+        let all = 0..batch.items;
+        match perform(decoded, &all, keys, scope, &mut WireSink(&mut reply), header.trace_id) {
+            Ok(()) => {
+                let written = reply.finish();
+                self.finish(header, written);
+            }
+            Err(status) => {
+                drop(reply);
+                self.refuse(header, status);
+            }
+        }
+    }
+
+    /// Gives the work to the compute pool.
+    fn hand_over(
+        &mut self,
+        request: &Incoming,
+        body: &Body<'_>,
+        keys: Option<PinnedKeys>,
+        batch: &Batch,
+        cost: Duration,
+    ) {
+        let kept = body.keep(&self.room);
+        let (Some(keys), Some(body), true) = (keys, kept, self.take_place()) else {
+            return self.refuse(&request.header, Status::Overloaded);
+        };
+        let waiting = Waiting { request: request.clone(), body };
+        LaneTask::start(waiting, keys, batch.items, cost, &self.engine, &self.completions);
+    }
+
+    /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.
+    pub(super) fn worked(&mut self, turn: &mut Turn<'_>, task: &LaneTask) {
+        let request = &task.waiting.request;
+        let header = &request.header;
+        let frame = turn.worker.enter();
+        if !task.keys.are_in_force() {
+            drop(frame);
+            return self.again(turn, task.waiting.clone());
+        }
+        if request.is_late() {
+            return self.refuse(header, Status::DeadlineExceeded);
+        }
+        let Ok(decoded) = Request::decode(request.opcode, task.waiting.body.bytes()) else {
+            return self.refuse(header, Status::InternalError);
+        };
+        if !self.admissions.admit(&decoded, &frame, task.keys.entries(), turn.now_ms) {
+            return self.refuse(header, Status::NotPermitted);
+        }
+        let mut reply = self.output.reply(header).batch(task.items());
+        match task.write(&mut reply) {
+            Ok(()) => {
+                let written = reply.finish();
+                self.finish(header, written);
+            }
+            Err(status) => {
+                drop(reply);
+                self.refuse(header, status);
+            }
+        }
+    }
+
+    /// Keeps a request until one of its keys is loaded.
+    pub(super) fn load(&mut self, request: Incoming, body: &Body<'_>, missing: KeyId) {
+        let Some(body) = body.keep(&self.room).filter(|_| self.take_place()) else {
+            return self.refuse(&request.header, Status::Overloaded);
+        };
+        let completions = self.completions.clone();
+        let waiting = Waiting { request, body };
+        self.engine.load(convert::key_id(missing), move |result| completions.send(Completion::Loaded(waiting, result)));
+    }
+}
+
+impl Admissions {
+    /// Whether the client may use all these keys, or for random bytes the store that is named.
+    fn admit(&mut self, request: &Request<'_>, frame: &Frame<'_>, keys: Keys<'_>, now_ms: u64) -> bool {
+        match (keys, request) {
+            (Keys::One(key), _) => self.admits(key.store(), now_ms),
+            (Keys::SourceAndTarget(source, target), _) => {
+                self.admits(source.store(), now_ms) && self.admits(target.store(), now_ms)
+            }
+            (Keys::None, Request::RandomBytes(random)) => {
+                let store = frame.store(convert::store_id(random.store_id));
+                store.is_some_and(|store| self.admits(&store, now_ms))
+            }
+            (Keys::None, _) => false,
+        }
+    }
+}
+
+/// What a frame has found for the keys of a batch.
+enum FoundKeys<'f> {
+    None,
+    One(KeyId, FoundKey<'f>),
+    SourceAndTarget((KeyId, FoundKey<'f>), (KeyId, FoundKey<'f>)),
+}
+
+impl<'f> FoundKeys<'f> {
+    fn find(frame: &'f Frame<'_>, ids: KeyIds) -> Self {
+        let key = |id| frame.key(convert::key_id(id));
+        match ids {
+            KeyIds::None => Self::None,
+            KeyIds::One(id) => Self::One(id, key(id)),
+            KeyIds::SourceAndTarget(source, target) => {
+                Self::SourceAndTarget((source, key(source)), (target, key(target)))
+            }
+        }
+    }
+
+    /// The keys, or the first that is not loaded.
+    fn entries(&self) -> Result<Keys<'_>, KeyId> {
+        match self {
+            Self::None => Ok(Keys::None),
+            Self::One(id, key) => key.entry().map(Keys::One).ok_or(*id),
+            Self::SourceAndTarget((source_id, source), (target_id, target)) => {
+                Ok(Keys::SourceAndTarget(source.entry().ok_or(*source_id)?, target.entry().ok_or(*target_id)?))
+            }
+        }
+    }
+}
+
+/// The keys of a batch, to be taken to another thread.
+fn pin(frame: &Frame<'_>, ids: KeyIds) -> Option<PinnedKeys> {
+    let key = |id| frame.pin(convert::key_id(id));
+    Some(match ids {
+        KeyIds::None => PinnedKeys::None,
+        KeyIds::One(id) => PinnedKeys::One(key(id)?),
+        KeyIds::SourceAndTarget(source, target) => PinnedKeys::SourceAndTarget(key(source)?, key(target)?),
+    })
+}

@@ -1,0 +1,139 @@
+//! Resolve and describe: descriptions are read from storage, on its lane.
+
+use std::sync::Arc;
+
+use claviger_engine::key::id::StoreId;
+use claviger_engine::key::name::Name;
+use claviger_engine::{Engine, Error, KeyRecord};
+use claviger_protocol::message::{
+    Items, KeyDescription, KeyVersionDescription, ReplyMessage, Resolve, ResolveItem, Resolved,
+};
+use claviger_protocol::{KeyId, Status};
+
+use super::super::completion::{Completion, Promise};
+use super::super::convert;
+use super::super::request::Incoming;
+use super::{Session, Turn};
+
+impl Session {
+    pub(super) fn describe(&mut self, request: Incoming, id: KeyId) {
+        let engine = Arc::clone(&self.engine);
+        self.on_storage_lane(request, move |promise| {
+            let result = engine.describe_key(convert::key_id(id));
+            promise.keep(|request| Completion::Described(request, result));
+        });
+    }
+
+    pub(super) fn described(&mut self, turn: &mut Turn<'_>, request: &Incoming, result: Result<KeyRecord, Error>) {
+        let header = &request.header;
+        let record = match result {
+            Ok(record) => record,
+            Err(error) => return self.refuse(header, convert::status(&error, header.trace_id)),
+        };
+        if !self.admits_store(turn, record.store) {
+            return self.refuse(header, Status::NotPermitted);
+        }
+        let row = record.algorithm.row();
+        let versions = record.versions.iter().map(|summary| KeyVersionDescription {
+            version: summary.version.get(),
+            state: summary.state.id(),
+            created_ms: summary.created_ms,
+        });
+        let mut reply = self.output.reply(header);
+        KeyDescription {
+            key_id: convert::wire_key_id(record.id),
+            store_id: convert::wire_store_id(record.store),
+            kind: row.kind as u8,
+            algorithm: record.algorithm.id(),
+            state: record.state.id(),
+            current_version: record.current().map_or(0, |version| version.get()),
+            created_ms: record.created_ms,
+            name: record.name.as_str().as_bytes(),
+            versions,
+        }
+        .write(&mut reply);
+        let written = reply.finish();
+        self.finish(header, written);
+    }
+
+    pub(super) fn resolve(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: Incoming,
+        resolve: &Resolve<'_, Items<'_, ResolveItem<'_>>>,
+    ) {
+        let store = Name::from_bytes(resolve.store_name).ok().and_then(|name| self.engine.store_by_name(&name));
+        let Some(store) = store.map(|store| store.id()).filter(|id| self.admits_store(turn, *id)) else {
+            return self.refuse(&request.header, Status::NotPermitted);
+        };
+        let names: Vec<_> = resolve.items.clone().map(|item| Name::from_bytes(item.key_name).ok()).collect();
+        let engine = Arc::clone(&self.engine);
+        self.on_storage_lane(request, move |promise| {
+            let result = names.iter().map(|name| find(&engine, store, name.as_ref())).collect();
+            promise.keep(|request| Completion::Resolved(request, store, result));
+        });
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &Incoming,
+        store: StoreId,
+        result: Result<Vec<Option<KeyRecord>>, Error>,
+    ) {
+        let header = &request.header;
+        let found = match result {
+            Ok(found) => found,
+            Err(error) => return self.refuse(header, convert::status(&error, header.trace_id)),
+        };
+        if !self.admits_store(turn, store) {
+            return self.refuse(header, Status::NotPermitted);
+        }
+        let mut reply = self.output.reply(header).batch(found.len());
+        for record in found {
+            match record {
+                Some(record) => {
+                    let resolved = Resolved {
+                        key_id: convert::wire_key_id(record.id),
+                        store_id: convert::wire_store_id(record.store),
+                        kind: record.algorithm.row().kind as u8,
+                        algorithm: record.algorithm.id(),
+                    };
+                    reply.result(&resolved.encode());
+                }
+                None => {
+                    reply.status(Status::KeyNotFound);
+                }
+            }
+        }
+        let written = reply.finish();
+        self.finish(header, written);
+    }
+
+    /// Whether the client is let in to a store, as of now.
+    fn admits_store(&mut self, turn: &mut Turn<'_>, id: StoreId) -> bool {
+        let frame = turn.worker.enter();
+        frame.store(id).is_some_and(|store| self.admissions.admits(&store, turn.now_ms))
+    }
+
+    /// Has `work` done where storage may be waited for.
+    fn on_storage_lane(&mut self, request: Incoming, work: impl FnOnce(Promise) + Send + 'static) {
+        if !self.take_place() {
+            return self.refuse(&request.header, Status::Overloaded);
+        }
+        let promise = Promise::new(self.completions.clone(), request);
+        // A full lane gives the work back; dropping it says so through the promise.
+        drop(self.engine.storage_lane().submit(Box::new(move || work(promise))));
+    }
+}
+
+/// The key of this name, if there is one.
+fn find(engine: &Engine, store: StoreId, name: Option<&Name>) -> Result<Option<KeyRecord>, Error> {
+    let Some(name) = name else { return Ok(None) };
+    let Some(id) = engine.find_key(store, name)? else { return Ok(None) };
+    match engine.describe_key(id) {
+        Ok(record) => Ok(Some(record)),
+        Err(Error::KeyNotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

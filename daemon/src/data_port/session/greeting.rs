@@ -1,0 +1,50 @@
+//! Hello, Ping, Whoami: answered at once, to any client.
+
+use claviger_protocol::message::{FactValue, Hello, HelloReply, LimitValue, Ping, ReplyMessage, WhoamiReply};
+use claviger_protocol::{Limit, RequestHeader};
+
+use super::Session;
+use crate::limits::FRAMES_IN_FLIGHT;
+
+impl Session {
+    pub(super) fn hello<I>(&mut self, header: &RequestHeader, hello: &Hello<I>) {
+        let version = match hello.version() {
+            Ok(version) => version,
+            Err(status) => {
+                self.ended = true;
+                return self.refuse(header, status);
+            }
+        };
+        self.greeted = true;
+        let limits = Limit::ALL.map(|limit| LimitValue { limit: limit.code(), value: self.limit(limit) });
+        let mut reply = self.output.reply(header);
+        HelloReply { version, limits }.write(&mut reply);
+        let written = reply.finish();
+        self.finish(header, written);
+    }
+
+    pub(super) fn ping(&mut self, header: &RequestHeader, ping: &Ping<'_>) {
+        let mut reply = self.output.reply(header);
+        ReplyMessage::write(Ping { payload: ping.payload }, &mut reply);
+        let written = reply.finish();
+        self.finish(header, written);
+    }
+
+    pub(super) fn whoami(&mut self, header: &RequestHeader) {
+        let facts = self.admissions.identity().facts();
+        let facts = facts.iter().map(|(fact, value)| FactValue { fact: fact.code(), value });
+        let mut reply = self.output.reply(header);
+        WhoamiReply { facts }.write(&mut reply);
+        let written = reply.finish();
+        self.finish(header, written);
+    }
+
+    /// What the greeting announces. Everything else is as the specification has it.
+    const fn limit(&self, limit: Limit) -> u64 {
+        match limit {
+            Limit::FramesInFlight => FRAMES_IN_FLIGHT as u64,
+            Limit::IdleMilliseconds => self.idle_ms,
+            _ => limit.default_value(),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! One byte stream as a conversation: bytes of requests in, bytes of replies out, work elsewhere in between. No IO.
+//!
+//! A request goes: `receive` (frames) -> `request` (decode, by kind) -> `batch` (keys, admission, lane) -> `perform` (engine) -> reply. Where it has to wait, for a key from storage
+//! or for the compute pool, it comes back through `complete`, and is judged anew: nothing that was decided before a wait counts after it.
+
+mod batch;
+mod describe;
+mod greeting;
+mod read;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use claviger_engine::{Engine, ReadScope, Worker};
+use claviger_protocol::deframer::{self, Step};
+use claviger_protocol::{EncodeError, OutputBuffer, Request, RequestHeader, Status};
+
+use super::admission::Admissions;
+use super::completion::{Completion, Completions};
+use super::convert;
+use super::perform::Batch;
+use super::request::{Body, Incoming, Waiting, WaitingRoom};
+use crate::limits::{ATTEMPTS_MAX, FRAMES_IN_FLIGHT, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN};
+
+/// One byte stream. Owned by one worker thread.
+pub(super) struct Session {
+    engine: Arc<Engine>,
+    room: Arc<WaitingRoom>,
+    admissions: Admissions,
+    completions: Completions,
+    output: OutputBuffer,
+    in_flight: usize,
+    greeted: bool,
+    draining: bool,
+    /// A request was such that the byte stream ends.
+    ended: bool,
+    idle_ms: u64,
+}
+
+/// What [`Session::receive`] did with the bytes it was given.
+pub(super) struct Received {
+    /// Bytes done with, from the front.
+    pub(super) consumed: usize,
+    /// Why it stopped.
+    pub(super) stop: Stop,
+}
+
+/// Why a session stopped taking frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The next frame is not whole yet; so many bytes are missing at least.
+    Need(usize),
+    /// Enough replies wait to be written.
+    Write,
+    /// The byte stream ends after what is written.
+    End,
+}
+
+/// What one turn of work has at hand: it lasts from one wait of the worker to the next.
+struct Turn<'t> {
+    worker: &'t mut Worker,
+    /// Made after everything that the turn works on has been read.
+    scope: ReadScope<'t>,
+    now: Instant,
+    /// Wall clock, in milliseconds since 1970.
+    now_ms: u64,
+}
+
+impl Session {
+    /// A session for the client that `admissions` judges.
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        room: Arc<WaitingRoom>,
+        admissions: Admissions,
+        completions: Completions,
+        idle_ms: u64,
+    ) -> Self {
+        let output = OutputBuffer::new();
+        Self {
+            engine,
+            room,
+            admissions,
+            completions,
+            output,
+            in_flight: 0,
+            greeted: false,
+            draining: false,
+            ended: false,
+            idle_ms,
+        }
+    }
+
+    /// Replies that wait to be written.
+    pub(super) const fn output(&mut self) -> &mut OutputBuffer {
+        &mut self.output
+    }
+
+    /// Requests whose replies are still to come.
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Whether the client has said Hello.
+    pub(super) const fn greeted(&self) -> bool {
+        self.greeted
+    }
+
+    /// From now on new requests are answered with ShuttingDown.
+    pub(super) const fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Works on the frames at the front of `bytes`, which have just been read.
+    pub(super) fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
+        let engine = Arc::clone(&self.engine);
+        let mut turn = Turn::begin(worker, &engine);
+        let mut consumed = 0;
+        let stop = loop {
+            if self.output.len() >= OUTPUT_SIZE {
+                break Stop::Write;
+            }
+            match deframer::request(bytes.get(consumed..).unwrap_or_default()) {
+                Step::Need(size) => break Stop::Need(size),
+                Step::Fault(fault) => {
+                    self.refuse(&fault.header, fault.status);
+                    consumed += fault.size;
+                    if fault.ends {
+                        break Stop::End;
+                    }
+                }
+                Step::Frame(frame) => {
+                    consumed += frame.size;
+                    match frame.header.operation(self.greeted) {
+                        Ok(opcode) => {
+                            let request = Incoming::new(frame.header, opcode, turn.now);
+                            self.request(&mut turn, request, &Body::Borrowed(frame.body));
+                        }
+                        Err(status) => {
+                            self.refuse(&frame.header, status);
+                            self.ended = status == Status::HelloRequired;
+                        }
+                    }
+                    if self.ended {
+                        break Stop::End;
+                    }
+                }
+            }
+        };
+        Received { consumed, stop }
+    }
+
+    /// Takes up what has ended elsewhere, until enough replies wait to be written.
+    pub(super) fn complete(&mut self, worker: &mut Worker, completions: impl Iterator<Item = Completion>) {
+        let engine = Arc::clone(&self.engine);
+        let mut turn = Turn::begin(worker, &engine);
+        for completion in completions {
+            self.complete_one(&mut turn, completion);
+            if self.output.len() >= OUTPUT_SIZE {
+                return;
+            }
+        }
+    }
+
+    fn complete_one(&mut self, turn: &mut Turn<'_>, completion: Completion) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match completion {
+            Completion::Loaded(waiting, Ok(())) => self.again(turn, waiting),
+            Completion::Loaded(waiting, Err(error)) => {
+                self.refuse(&waiting.request.header, convert::load_status(error))
+            }
+            Completion::Worked(task) => self.worked(turn, &task),
+            Completion::Described(request, result) => self.described(turn, &request, result),
+            Completion::Resolved(request, store, result) => self.resolved(turn, &request, store, result),
+            Completion::Failed(request, status) => self.refuse(&request.header, status),
+        }
+    }
+
+    fn request(&mut self, turn: &mut Turn<'_>, request: Incoming, body: &Body<'_>) {
+        let decoded = match Request::decode(request.opcode, body.bytes()) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.ended = error.status().ends(request.opcode);
+                return self.refuse(&request.header, error.status());
+            }
+        };
+        // What was read before the end began is finished.
+        if self.draining && request.attempts == 0 {
+            return self.refuse(&request.header, Status::ShuttingDown);
+        }
+        if let Some(batch) = Batch::of(&decoded) {
+            return self.batch(turn, request, &decoded, body, &batch);
+        }
+        match &decoded {
+            Request::Hello(hello) => self.hello(&request.header, hello),
+            Request::Ping(ping) => self.ping(&request.header, ping),
+            Request::Whoami => self.whoami(&request.header),
+            Request::Resolve(resolve) => self.resolve(turn, request, resolve),
+            Request::DescribeKey(describe) => self.describe(request, describe.key_id),
+            Request::ReadSecret(read) => self.read_secret(turn, request, body, read),
+            Request::ReadPublicKey(read) => self.read_public_key(turn, request, body, read),
+            // Batches, taken above.
+            _ => self.refuse(&request.header, Status::InternalError),
+        }
+    }
+
+    /// Begins a request anew after it has waited.
+    fn again(&mut self, turn: &mut Turn<'_>, waiting: Waiting) {
+        let Waiting { mut request, body } = waiting;
+        request.attempts += 1;
+        if request.is_late() {
+            self.refuse(&request.header, Status::DeadlineExceeded);
+        } else if request.attempts > ATTEMPTS_MAX {
+            self.refuse(&request.header, Status::Overloaded);
+        } else {
+            self.request(turn, request, &Body::Kept(body));
+        }
+    }
+
+    /// Whether one more request may wait; counts it if so.
+    const fn take_place(&mut self) -> bool {
+        let free = self.in_flight < FRAMES_IN_FLIGHT;
+        if free {
+            self.in_flight += 1;
+        }
+        free
+    }
+
+    /// Answers with a status alone.
+    fn refuse(&mut self, header: &RequestHeader, status: Status) {
+        let retry_ms = if status == Status::Overloaded { self.retry_ms() } else { 0 };
+        self.output.status_reply(header, status, retry_ms);
+    }
+
+    /// Ends a reply that has been written, or says that it could not be.
+    fn finish(&mut self, header: &RequestHeader, written: Result<(), EncodeError>) {
+        if let Err(error) = written {
+            tracing::error!(trace = %convert::Trace(header.trace_id), %error, "a reply could not be written");
+            self.refuse(header, Status::InternalError);
+        }
+    }
+
+    /// When to come back: when about half of what waits for the compute pool is done.
+    fn retry_ms(&self) -> u32 {
+        let pool = self.engine.compute();
+        let pieces = u32::try_from(pool.waiting() / pool.threads().max(1)).unwrap_or(u32::MAX);
+        (pieces / 4).clamp(RETRY_MS_MIN, RETRY_MS_MAX)
+    }
+}
+
+impl<'t> Turn<'t> {
+    fn begin(worker: &'t mut Worker, engine: &'t Engine) -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        Self { worker, scope: ReadScope::new(engine.random()), now: Instant::now(), now_ms }
+    }
+}

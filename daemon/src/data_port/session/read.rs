@@ -1,0 +1,67 @@
+//! Reading a secret, reading a public key: one key, one value, from the cache.
+
+use claviger_engine::{Error, KeyEntry};
+use claviger_protocol::message::{PublicKey, ReadPublicKey, ReadSecret, ReplyMessage, SecretValue};
+use claviger_protocol::{FrameWriter, KeyId, Status};
+
+use super::super::convert;
+use super::super::request::{Body, Incoming};
+use super::{Session, Turn};
+
+impl Session {
+    pub(super) fn read_secret(&mut self, turn: &mut Turn<'_>, request: Incoming, body: &Body<'_>, read: &ReadSecret) {
+        let version = convert::named_version(read.key_version);
+        self.read(turn, request, body, read.key_id, |key, reply| {
+            let secret = key.secret(version)?;
+            SecretValue { key_version: secret.version.get(), value: secret.value }.write(reply);
+            Ok(())
+        });
+    }
+
+    pub(super) fn read_public_key(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: Incoming,
+        body: &Body<'_>,
+        read: &ReadPublicKey,
+    ) {
+        let version = convert::named_version(read.key_version);
+        self.read(turn, request, body, read.key_id, |key, reply| {
+            let public = key.public_key(version)?;
+            let (key_version, algorithm) = (public.version.get(), key.algorithm().id());
+            PublicKey { key_version, algorithm, public_key: &public.der }.write(reply);
+            Ok(())
+        });
+    }
+
+    fn read(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: Incoming,
+        body: &Body<'_>,
+        id: KeyId,
+        write: impl FnOnce(&KeyEntry, &mut FrameWriter<'_>) -> Result<(), Error>,
+    ) {
+        let header = &request.header;
+        let frame = turn.worker.enter();
+        let status = match frame.key(convert::key_id(id)).entry() {
+            Some(key) if !self.admissions.admits(key.store(), turn.now_ms) => Some(Status::NotPermitted),
+            Some(key) => {
+                let mut reply = self.output.reply(header);
+                match write(key, &mut reply) {
+                    Ok(()) => {
+                        let written = reply.finish();
+                        return self.finish(header, written);
+                    }
+                    Err(error) => Some(convert::status(&error, header.trace_id)),
+                }
+            }
+            None => None,
+        };
+        drop(frame);
+        match status {
+            Some(status) => self.refuse(header, status),
+            None => self.load(request, body, id),
+        }
+    }
+}

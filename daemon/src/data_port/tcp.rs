@@ -1,0 +1,82 @@
+//! TLS over TCP: accepting, handing over, the handshake.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::connection;
+use super::identity::{ClientIdentity, Transport};
+use super::tls::ALPN;
+use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
+use crate::limits::{HELLO_TIME, SOCKET_READ_SIZE};
+
+/// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
+pub(super) async fn accept(listener: TcpListener, service: Arc<Service>, workers: Arc<Workers>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = service.drain.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => hand_over(stream, address, &service, &workers),
+            Err(error) => {
+                // Mostly too many open files: those that end make room.
+                tracing::warn!(%error, "a TCP connection could not be accepted: raise the limit of open files if this goes on");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn hand_over(stream: tokio::net::TcpStream, address: SocketAddr, service: &Service, workers: &Workers) {
+    let Some((worker, place)) = workers.place(service) else {
+        tracing::warn!(%address, "a connection was closed at once: there are as many as [data] connections_max allows");
+        return;
+    };
+    let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
+    match prepared {
+        Ok(stream) => worker.serve(NewConnection::Tcp(stream, address, place)),
+        Err(error) => tracing::warn!(%address, %error, "a TCP connection ended while it was accepted"),
+    }
+}
+
+/// Serves one connection on its worker.
+pub(super) async fn serve(stream: TcpStream, address: SocketAddr, place: Place, context: WorkerContext) {
+    let _place = place;
+    let cut = context.service.cut.clone();
+    tokio::select! {
+        ended = handshake_and_serve(stream, address, context) => {
+            if let Err(error) = ended {
+                tracing::debug!(%address, %error, "a connection ended");
+            }
+        }
+        () = cut.cancelled() => {}
+    }
+}
+
+async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: WorkerContext) -> std::io::Result<()> {
+    let stream = BufReader::with_capacity(SOCKET_READ_SIZE, tokio::net::TcpStream::from_std(stream)?);
+    let accepting = TlsAcceptor::from(Arc::clone(&context.service.tls)).accept_with(stream, |connection| {
+        // What a reply needs is bounded by the session; a second bound would only cut its records.
+        connection.set_buffer_limit(None);
+    });
+    let mut stream = timeout(HELLO_TIME, accepting).await??;
+    let (_, connection) = stream.get_ref();
+    if connection.alpn_protocol() != Some(ALPN) {
+        // A client that offers no protocol at all passes the handshake, and ends here.
+        return Ok(());
+    }
+    let certificates =
+        connection.peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
+    let identity = Arc::new(ClientIdentity { address, transport: Transport::Tcp, certificates });
+    connection::serve(&mut stream, identity, &context).await?;
+    Ok(())
+}
+
+/// How long accepting rests after an error.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

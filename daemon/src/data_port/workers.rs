@@ -1,0 +1,183 @@
+//! Worker threads: each has its own single-threaded runtime, its own view of the engine, and its share of the connections.
+
+use std::cell::RefCell;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context;
+use claviger_engine::{Engine, Worker};
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::request::WaitingRoom;
+use super::{DataPortSettings, quic, tcp};
+
+/// What all connections share.
+pub(super) struct Service {
+    pub(super) engine: Arc<Engine>,
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) tls: Arc<ServerConfig>,
+    pub(super) room: Arc<WaitingRoom>,
+    pub(super) idle: Duration,
+    /// No new connections, no new requests.
+    pub(super) drain: CancellationToken,
+    /// Everything ends now.
+    pub(super) cut: CancellationToken,
+    /// The acceptors and the connections.
+    pub(super) tasks: TaskTracker,
+    connections: Arc<AtomicUsize>,
+    connections_max: usize,
+}
+
+/// A place for one connection, given back when it is dropped.
+pub(super) struct Place {
+    connections: Arc<AtomicUsize>,
+    worker_load: Arc<AtomicUsize>,
+}
+
+/// The worker threads.
+pub(super) struct Workers(Vec<WorkerThread>);
+
+struct WorkerThread {
+    queue: mpsc::UnboundedSender<NewConnection>,
+    runtime: Handle,
+    load: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A connection on its way to its worker.
+pub(super) enum NewConnection {
+    Tcp(TcpStream, SocketAddr, Place),
+    Quic(quinn::Connecting, Place),
+}
+
+/// What a worker thread has for its connections.
+#[derive(Clone)]
+pub(super) struct WorkerContext {
+    pub(super) service: Arc<Service>,
+    /// Borrowed for one turn of work, never over an await.
+    pub(super) worker: Rc<RefCell<Worker>>,
+}
+
+impl Service {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        provider: Arc<CryptoProvider>,
+        tls: Arc<ServerConfig>,
+        settings: &DataPortSettings,
+    ) -> Self {
+        Self {
+            engine,
+            provider,
+            tls,
+            room: Arc::default(),
+            idle: settings.idle,
+            drain: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            connections: Arc::default(),
+            connections_max: settings.connections_max,
+        }
+    }
+
+    /// Open connections.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Workers {
+    /// Starts the threads.
+    pub(super) fn start(service: &Arc<Service>, count: usize) -> anyhow::Result<Self> {
+        (0..count.max(1)).map(|index| WorkerThread::start(service, index)).collect::<anyhow::Result<_>>().map(Self)
+    }
+
+    /// The runtime of the worker with the fewest connections and a place on it; `None` if there are as many connections as there may be.
+    pub(super) fn place(&self, service: &Service) -> Option<(WorkerHandle<'_>, Place)> {
+        let one_more = |count: usize| (count < service.connections_max).then_some(count + 1);
+        service.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        // Dropped, it gives the place back, so it is made before anything can fail.
+        let least = self.0.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed))?;
+        least.load.fetch_add(1, Ordering::Relaxed);
+        let place = Place { connections: Arc::clone(&service.connections), worker_load: Arc::clone(&least.load) };
+        Some((WorkerHandle(least), place))
+    }
+}
+
+/// One worker, as the acceptors see it.
+pub(super) struct WorkerHandle<'w>(&'w WorkerThread);
+
+impl WorkerHandle<'_> {
+    /// Its runtime: what is spawned in it runs on the worker's thread.
+    pub(super) const fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// Hands a connection over.
+    pub(super) fn serve(&self, connection: NewConnection) {
+        // Its thread ends only after the acceptors; a connection that comes too late is dropped, which closes it.
+        let _ = self.0.queue.send(connection);
+    }
+}
+
+impl WorkerThread {
+    fn start(service: &Arc<Service>, index: usize) -> anyhow::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for a worker thread")?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let handle = runtime.handle().clone();
+        let service = Arc::clone(service);
+        let thread = thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let worker = Rc::new(RefCell::new(service.engine.worker()));
+                LocalSet::new().block_on(&runtime, serve(receiver, WorkerContext { service, worker }));
+            })
+            .context("no thread for a worker")?;
+        Ok(Self { queue: sender, runtime: handle, load: Arc::default(), thread: Some(thread) })
+    }
+}
+
+impl Drop for Workers {
+    /// Ends the threads. Connections have ended before, or are cut.
+    fn drop(&mut self) {
+        for mut worker in self.0.drain(..) {
+            let thread = worker.thread.take();
+            drop(worker);
+            if let Some(Err(_)) = thread.map(JoinHandle::join) {
+                tracing::error!("a worker thread panicked; this is a fault of the program");
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker_load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves what comes until the queue is closed.
+async fn serve(mut queue: mpsc::UnboundedReceiver<NewConnection>, context: WorkerContext) {
+    while let Some(connection) = queue.recv().await {
+        let context = context.clone();
+        let tasks = context.service.tasks.clone();
+        match connection {
+            NewConnection::Tcp(stream, address, place) => {
+                tokio::task::spawn_local(tasks.track_future(tcp::serve(stream, address, place, context)));
+            }
+            NewConnection::Quic(connecting, place) => {
+                tokio::task::spawn_local(tasks.track_future(quic::serve(connecting, place, context)));
+            }
+        }
+    }
+}
