@@ -93,7 +93,10 @@ class Client:
             if not isinstance(reply, Incomplete):
                 del self._received[: reply.size]
                 return reply
-            received = self.socket.recv(131072)
+            try:
+                received = self.socket.recv(131072)
+            except ssl.SSLZeroReturnError:  # The close_notify of the server, after our own.
+                received = b""
             if not received:
                 raise ConnectionEnded("inside a frame" if self._received else "between frames")
             self._received += received
