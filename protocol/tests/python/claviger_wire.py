@@ -1,6 +1,6 @@
 """Bytes of Claviger's data protocol: requests to bytes, bytes to replies. No sockets.
 
-Every decoder raises ProtocolError for bytes that break protocol/SPEC.md, and leaves none unread. Sections named are its.
+Every decoder raises ProtocolError for bytes that break protocol/SPEC.md, and leaves none unread. Sections are its.
 """
 
 import struct
