@@ -19,7 +19,6 @@ mod tcp;
 mod tls;
 mod workers;
 
-use std::future::Future;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,21 +84,16 @@ impl DataPort {
     }
 
     /// Stops accepting, finishes the requests that have been read, answers new ones with ShuttingDown, then closes everything, after `grace` at the latest.
-    pub fn drain(self, grace: Duration) -> impl Future<Output = ()> {
-        async move {
-            self.service.drain.cancel();
-            self.service.tasks.close();
-            if tokio::time::timeout(grace, self.service.tasks.wait()).await.is_err() {
-                tracing::warn!(
-                    connections = self.connections(),
-                    "the time to drain is over: the remaining connections are cut"
-                );
-                self.service.cut.cancel();
-                self.service.tasks.wait().await;
-            }
-            self.endpoint.close(quic::SHUTTING_DOWN, b"");
-            self.endpoint.wait_idle().await;
-            drop(self.workers);
+    pub async fn drain(self, grace: Duration) {
+        self.service.drain.cancel();
+        self.service.tasks.close();
+        if tokio::time::timeout(grace, self.service.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.connections(), "the time to drain is over: the remaining connections are cut");
+            self.service.cut.cancel();
+            self.service.tasks.wait().await;
         }
+        self.endpoint.close(quic::SHUTTING_DOWN, b"");
+        self.endpoint.wait_idle().await;
+        drop(self.workers);
     }
 }
