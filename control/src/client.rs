@@ -1,0 +1,423 @@
+//! A client of the control port: HTTPS with a client certificate, one connection a request.
+
+use std::io;
+use std::sync::Arc;
+
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::InvalidDnsNameError;
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::limits::{CONNECT_TIME, REPLY_SIZE_MAX, REQUEST_TIME};
+use crate::message::{
+    AlgorithmList, CreateKeys, CreateStore, Health, IssueCertificate, IssuedCertificate, Key, KeyList, Nothing,
+    Problem, Readiness, Store, StoreAuthority, StoreList,
+};
+
+/// Asks one control port.
+pub struct ControlClient {
+    address: String,
+    server_name: ServerName<'static>,
+    connector: TlsConnector,
+}
+
+/// By whom a client knows the server, and the server the client.
+pub struct Credentials {
+    /// The authorities that the server's certificate must come from; no others are trusted.
+    pub server_authorities: Vec<CertificateDer<'static>>,
+    /// The client's certificate, then those above it.
+    pub certificate_chain: Vec<CertificateDer<'static>>,
+    /// Its private key.
+    pub private_key: PrivateKeyDer<'static>,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The address is not `HOST:PORT`.
+    #[error("{0:?} is not an address: write HOST:PORT")]
+    Address(String),
+    /// Certificate, private key or authority cannot be used.
+    #[error("certificate, private key or authority for the control port cannot be used: {0}")]
+    Credentials(rustls::Error),
+    /// Nobody answers at the address.
+    #[error("cannot connect to the control port at {address}: {error}; is clavigerd running there?")]
+    Connect {
+        /// Where.
+        address: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The server is not the one that the authority vouches for.
+    #[error("the server at {address} did not prove who it is: {error}; check the address and the server's authority")]
+    Server {
+        /// Where.
+        address: String,
+        /// What is wrong with it.
+        error: rustls::Error,
+    },
+    /// The server does not take the client's certificate.
+    #[error("the control port at {address} refused the client certificate ({alert:?}): use one of an administrator")]
+    ClientCertificate {
+        /// Where.
+        address: String,
+        /// What the server said.
+        alert: AlertDescription,
+    },
+    /// No answer in time.
+    #[error(
+        "the control port at {0} did not answer in time; a change may have been made all the same, so look before repeating it"
+    )]
+    Time(String),
+    /// The connection broke.
+    #[error(
+        "the connection to the control port at {address} broke: {error}; a change may have been made all the same, so look before repeating it"
+    )]
+    Broken {
+        /// Where.
+        address: String,
+        /// What happened.
+        error: String,
+    },
+    /// What came back is no answer of a control port of this version.
+    #[error("the answer of {address} is not that of a control port of this version ({what}): check the address")]
+    Answer {
+        /// Where.
+        address: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The server refused the request and says why.
+    #[error("{} ({}, trace {})", .0.detail, .0.title, .0.trace_id)]
+    Refused(Box<Problem>),
+}
+
+impl ControlClient {
+    /// A client of the control port at `address` (`HOST:PORT`). Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ControlError::Address`], [`ControlError::Credentials`].
+    pub fn new(address: &str, credentials: Credentials) -> Result<Self, ControlError> {
+        let server_name = server_name(address).map_err(|_| ControlError::Address(address.to_owned()))?;
+        let config = tls_config(credentials).map_err(ControlError::Credentials)?;
+        Ok(Self { address: address.to_owned(), server_name, connector: TlsConnector::from(Arc::new(config)) })
+    }
+
+    /// How the daemon is.
+    ///
+    /// # Errors
+    /// [`ControlError`]; so for all requests.
+    pub async fn health(&self) -> Result<Health, ControlError> {
+        self.get("/v1/health").await
+    }
+
+    /// Whether the daemon does its work.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn ready(&self) -> Result<Readiness, ControlError> {
+        // The answer "no" comes with a status of its own.
+        let (_, body) = self.exchange(Method::GET, "/v1/ready", Vec::new()).await?;
+        self.parse(&body)
+    }
+
+    /// All algorithms.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn algorithms(&self) -> Result<AlgorithmList, ControlError> {
+        self.get("/v1/algorithms").await
+    }
+
+    /// Creates a key store.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn create_store(&self, store: &CreateStore) -> Result<Store, ControlError> {
+        self.post("/v1/stores", store).await
+    }
+
+    /// One page of key stores after the name `after`.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn stores(&self, after: Option<&str>) -> Result<StoreList, ControlError> {
+        self.get(&paged("/v1/stores", after)).await
+    }
+
+    /// A key store by its name or id.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn store(&self, store: &str) -> Result<Store, ControlError> {
+        self.get(&path(&["stores", store])).await
+    }
+
+    /// Certificate of the authority that issues the client certificates of a store.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn authority(&self, store: &str) -> Result<StoreAuthority, ControlError> {
+        self.get(&path(&["stores", store, "authority"])).await
+    }
+
+    /// Issues a client certificate of a store.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn issue_certificate(
+        &self,
+        store: &str,
+        certificate: &IssueCertificate,
+    ) -> Result<IssuedCertificate, ControlError> {
+        self.post(&path(&["stores", store, "certificates"]), certificate).await
+    }
+
+    /// Creates keys, all or none.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn create_keys(&self, store: &str, keys: &CreateKeys) -> Result<KeyList, ControlError> {
+        self.post(&path(&["stores", store, "keys"]), keys).await
+    }
+
+    /// One page of the keys of a store after the name `after`.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn keys(&self, store: &str, after: Option<&str>) -> Result<KeyList, ControlError> {
+        self.get(&paged(&path(&["stores", store, "keys"]), after)).await
+    }
+
+    /// A key by its name or id.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
+        self.get(&path(&["stores", store, "keys", key])).await
+    }
+
+    /// Adds a version to a key and makes it the current one.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn rotate_key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
+        self.post(&path(&["stores", store, "keys", key, "rotate"]), &Nothing {}).await
+    }
+
+    /// Disables a key: every cryptographic operation is refused.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn disable_key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
+        self.post(&path(&["stores", store, "keys", key, "disable"]), &Nothing {}).await
+    }
+
+    /// Makes a disabled key available again.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn enable_key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
+        self.post(&path(&["stores", store, "keys", key, "enable"]), &Nothing {}).await
+    }
+
+    async fn get<R: DeserializeOwned>(&self, path: &str) -> Result<R, ControlError> {
+        self.request(Method::GET, path, Vec::new()).await
+    }
+
+    async fn post<R: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<R, ControlError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.answer(&error.to_string()))?;
+        self.request(Method::POST, path, body).await
+    }
+
+    async fn request<R: DeserializeOwned>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<R, ControlError> {
+        let (status, body) = self.exchange(method, path, body).await?;
+        if status.is_success() {
+            return self.parse(&body);
+        }
+        let problem: Problem = self.parse(&body)?;
+        Err(ControlError::Refused(Box::new(problem)))
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), ControlError> {
+        let late = |_| ControlError::Time(self.address.clone());
+        let stream = timeout(CONNECT_TIME, self.connect()).await.map_err(late)??;
+        timeout(REQUEST_TIME, self.talk(stream, method, path, body)).await.map_err(late)?
+    }
+
+    async fn connect(&self) -> Result<TlsStream, ControlError> {
+        let connect = |error| ControlError::Connect { address: self.address.clone(), error };
+        let tcp = TcpStream::connect(&self.address).await.map_err(connect)?;
+        let tls = self.connector.connect(self.server_name.clone(), tcp).await;
+        tls.map_err(|error| match tls_error(&error) {
+            Some(rustls::Error::AlertReceived(alert)) => self.refused(*alert),
+            Some(error) => ControlError::Server { address: self.address.clone(), error: error.clone() },
+            None => connect(error),
+        })
+    }
+
+    async fn talk(
+        &self,
+        stream: TlsStream,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Bytes), ControlError> {
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.address)
+            .header(CONTENT_TYPE, "application/json")
+            .header("Claviger-Request", "1")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| self.answer(&error.to_string()))?;
+        // The connection is driven beside the exchange; with the answer read it is let go of.
+        let exchange = async {
+            let reply: http::Response<Incoming> =
+                sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+            let status = reply.status();
+            let body = Limited::new(reply.into_body(), REPLY_SIZE_MAX).collect().await;
+            let body = body.map_err(|error| self.answer(&error.to_string()))?;
+            Ok((status, body.to_bytes()))
+        };
+        tokio::pin!(connection);
+        tokio::pin!(exchange);
+        tokio::select! {
+            biased;
+            answer = &mut exchange => answer,
+            ended = &mut connection => match ended {
+                Ok(()) => exchange.await,
+                Err(error) => Err(self.broken(&error)),
+            },
+        }
+    }
+
+    fn parse<R: DeserializeOwned>(&self, body: &[u8]) -> Result<R, ControlError> {
+        // The cause tells a place only: its text could quote what came.
+        serde_json::from_slice(body)
+            .map_err(|error| self.answer(&format!("line {}, column {}", error.line(), error.column())))
+    }
+
+    fn answer(&self, what: &str) -> ControlError {
+        ControlError::Answer { address: self.address.clone(), what: what.to_owned() }
+    }
+
+    fn refused(&self, alert: AlertDescription) -> ControlError {
+        ControlError::ClientCertificate { address: self.address.clone(), alert }
+    }
+
+    /// In TLS 1.3 a client's certificate is refused after its handshake is over, so that the first read or write tells.
+    fn broken(&self, error: &hyper::Error) -> ControlError {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(current) = cause {
+            let io = current.downcast_ref::<io::Error>();
+            if let Some(rustls::Error::AlertReceived(alert)) = io.and_then(tls_error) {
+                return self.refused(*alert);
+            }
+            cause = current.source();
+        }
+        ControlError::Broken { address: self.address.clone(), error: error.to_string() }
+    }
+}
+
+type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
+
+fn tls_config(credentials: Credentials) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for authority in credentials.server_authorities {
+        roots.add(authority)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(credentials.certificate_chain, credentials.private_key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn server_name(address: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    let (host, port) = address.rsplit_once(':').ok_or(InvalidDnsNameError)?;
+    port.parse::<u16>().map_err(|_| InvalidDnsNameError)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    ServerName::try_from(host.to_owned())
+}
+
+fn path(parts: &[&str]) -> String {
+    let mut path = String::from("/v1");
+    for part in parts {
+        path.push('/');
+        push_encoded(&mut path, part);
+    }
+    path
+}
+
+fn paged(path: &str, after: Option<&str>) -> String {
+    let mut path = path.to_owned();
+    if let Some(after) = after {
+        path.push_str("?after=");
+        push_encoded(&mut path, after);
+    }
+    path
+}
+
+/// Percent-encoding (RFC 3986 section 2.1) of everything but unreserved characters: what a person types cannot leave its place in a path.
+fn push_encoded(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte) && !is_dots(text) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+/// A part of only dots would be taken for a step in the path.
+fn is_dots(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_types_stays_in_its_place_of_the_path() {
+        for (typed, expected) in [
+            ("payments", "/v1/stores/payments"),
+            ("a/b", "/v1/stores/a%2Fb"),
+            ("..", "/v1/stores/%2E%2E"),
+            ("a?b#c d", "/v1/stores/a%3Fb%23c%20d"),
+            ("ä", "/v1/stores/%C3%A4"),
+            ("a.b", "/v1/stores/a.b"),
+        ] {
+            assert_eq!(path(&["stores", typed]), expected);
+        }
+        assert_eq!(paged("/v1/stores", Some("a&b")), "/v1/stores?after=a%26b");
+    }
+
+    #[test]
+    fn addresses_need_a_host_and_a_port() {
+        for good in ["localhost:7701", "127.0.0.1:7701", "[::1]:7701", "kms.example.org:443"] {
+            assert!(server_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "localhost", ":7701", "localhost:", "localhost:99999", "a b:1", "::1"] {
+            assert!(server_name(bad).is_err(), "{bad}");
+        }
+    }
+}

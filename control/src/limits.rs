@@ -1,0 +1,12 @@
+//! Every bound of the client of the control port, with unit and reason.
+
+use std::time::Duration;
+
+/// Most bytes of a reply: a page of 1,000 keys with 100 versions each takes some 8 MB.
+pub const REPLY_SIZE_MAX: usize = 16 * 1024 * 1024;
+
+/// How long a connection may take to be made, its handshake included.
+pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// How long a request may take: more than any route of the server allows itself, so that the server's own answer is seen.
+pub const REQUEST_TIME: Duration = Duration::from_secs(180);
