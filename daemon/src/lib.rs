@@ -1,5 +1,6 @@
 //! The daemon of Claviger: the only crate that knows both the wire and the engine.
 
+pub mod authority;
 pub mod config;
 pub mod control;
 pub mod data_port;

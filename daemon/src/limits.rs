@@ -104,3 +104,27 @@ pub const CONFIG_FILE_SIZE_MAX: u64 = 64 * 1024;
 
 /// Most bytes of a PEM file: a chain of some twenty certificates, or as many authorities.
 pub const PEM_FILE_SIZE_MAX: u64 = 64 * 1024;
+
+// Certificates.
+
+/// Most bytes of a subject's common name (RFC 5280 appendix A, ub-common-name).
+pub const COMMON_NAME_SIZE_MAX: usize = 64;
+
+/// How long an authority lives. Its certificates end with it; a new one has to be made before.
+pub const AUTHORITY_LIFETIME: Duration = days(10 * 365);
+
+/// Shortest lifetime of a client certificate in days.
+pub const CERTIFICATE_DAYS_MIN: u32 = 1;
+
+/// Longest lifetime of a client certificate in days: it cannot be revoked before its end other than with its store.
+pub const CERTIFICATE_DAYS_MAX: u32 = 398;
+
+/// Lifetime of a client certificate in days, unless the request names another.
+pub const CERTIFICATE_DAYS: u32 = 90;
+
+/// How far the clock of another machine may be behind: certificates begin so much earlier.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+const fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 24 * 60 * 60)
+}

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
@@ -42,6 +44,24 @@ pub fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>>
     Ok(certificates)
 }
 
+/// The PEM text of `bytes`, which is wiped on drop because it may be a private key.
+#[must_use]
+pub fn encode(label: &str, bytes: &[u8]) -> Zeroizing<String> {
+    let digits = Zeroizing::new(STANDARD.encode(bytes));
+    let line_count = digits.len().div_ceil(LINE_SIZE);
+    // Reserved once: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(digits.len() + line_count + 2 * (label.len() + FRAME_SIZE)));
+    text.extend(["-----BEGIN ", label, "-----\n"]);
+    let mut rest = digits.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at_checked(LINE_SIZE).unwrap_or((rest, ""));
+        text.extend([line, "\n"]);
+        rest = after;
+    }
+    text.extend(["-----END ", label, "-----\n"]);
+    text
+}
+
 fn private_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     let file = open(path)?;
     let mode = file.metadata().with_context(|| path.display().to_string())?.permissions().mode();
@@ -71,5 +91,76 @@ fn read(path: &Path, file: File) -> anyhow::Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// Digits of a line (RFC 7468 section 2).
+const LINE_SIZE: usize = 64;
+
+/// Characters of the first or the last line beside its label.
+const FRAME_SIZE: usize = 17;
+
 /// Permission bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn path(folder: &tempfile::TempDir, text: &str, mode: u32) -> std::path::PathBuf {
+        let path = folder.path().join("file.pem");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn said<T>(result: anyhow::Result<T>) -> String {
+        format!("{:#}", result.err().unwrap())
+    }
+
+    #[test]
+    fn encoded_text_reads_back_at_every_size() {
+        for size in 0..200 {
+            let bytes = vec![7; size];
+            let text = encode("CERTIFICATE", &bytes);
+            assert!(text.lines().all(|line| line.len() <= LINE_SIZE));
+            assert_eq!(*CertificateDer::from_pem_slice(text.as_bytes()).unwrap(), *bytes, "{size} bytes");
+            assert!(text.len() <= text.capacity());
+        }
+    }
+
+    #[test]
+    fn private_keys_that_others_can_read_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = encode("PRIVATE KEY", &[7; 100]);
+        for mode in [0o644, 0o640, 0o604, 0o660] {
+            let error = said(private_key(&path(&folder, &text, mode)));
+            assert!(error.contains("chmod 600"), "{error}");
+        }
+        assert!(private_key(&path(&folder, &text, 0o600)).is_ok());
+    }
+
+    #[test]
+    fn errors_name_the_file_and_never_quote_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in [
+            "hunter2",
+            "",
+            "-----BEGIN PRIVATE KEY-----\nhunter2\n",
+            "-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----\n",
+        ] {
+            for error in
+                [said(private_key(&path(&folder, text, 0o600))), said(certificates(&path(&folder, text, 0o600)))]
+            {
+                assert!(error.contains("file.pem") && !error.contains("hunter2"), "{error}");
+            }
+        }
+        assert!(said(certificates(Path::new("/nowhere.pem"))).contains("/nowhere.pem"));
+    }
+
+    #[test]
+    fn files_above_the_limit_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = usize::try_from(PEM_FILE_SIZE_MAX).unwrap();
+        assert!(said(certificates(&path(&folder, &" ".repeat(size + 1), 0o600))).contains("larger than"));
+    }
+}
