@@ -108,6 +108,26 @@ impl SymmetricKey {
         Ok(derived)
     }
 
+    /// Recalls or derives the key for `prefix`, and prepares it.
+    fn prepare(&self, header: &Header<'_>, prefix: &Prefix) -> Result<CurrentPrefix, OpenFailed> {
+        let (entry, is_remembered) = match self.recall(prefix) {
+            Some(entry) => (entry, true),
+            None => (Arc::new(self.derive_committed(header, prefix)?), false),
+        };
+        let derived_key = DerivedKey::new(entry.derived.expose()).map_err(|_| OpenFailed)?;
+        Ok(CurrentPrefix { entry, derived_key, is_remembered })
+    }
+
+    /// Derives the key for `prefix`, but nothing for a header that does not commit to this key.
+    fn derive_committed(&self, header: &Header<'_>, prefix: &Prefix) -> Result<OpenedPrefix, OpenFailed> {
+        let commitment = self.commit(header.key_id, header.version, prefix);
+        if !bool::from(header.commitment.ct_eq(&commitment)) {
+            return Err(OpenFailed);
+        }
+        let derived = self.derive(prefix).map_err(|_| OpenFailed)?;
+        Ok(OpenedPrefix { prefix: *prefix, commitment, derived })
+    }
+
     /// What is remembered for `prefix`, if anything is. Wait-free.
     fn recall(&self, prefix: &Prefix) -> Option<Arc<OpenedPrefix>> {
         self.slot(prefix)?.load().as_ref().filter(|entry| entry.prefix == *prefix).cloned()
@@ -164,11 +184,10 @@ impl Opener<'_> {
             return Err(OpenFailed);
         }
         let (prefix, position) = xaes::split_nonce(header.nonce);
-        let current = match self.current.take() {
+        let current = match &mut self.current {
             Some(current) if current.entry.prefix == prefix => current,
-            _ => self.prepare(&header, &prefix)?,
+            current => current.insert(self.key.prepare(&header, &prefix)?),
         };
-        let current = self.current.insert(current);
         if !bool::from(header.commitment.ct_eq(&current.entry.commitment)) {
             return Err(OpenFailed);
         }
@@ -179,25 +198,6 @@ impl Opener<'_> {
             current.is_remembered = true;
         }
         Ok(body.len())
-    }
-
-    /// Recalls or derives the key for `prefix`. Derives nothing for a header that does not commit to this key.
-    fn prepare(&self, header: &Header<'_>, prefix: &Prefix) -> Result<CurrentPrefix, OpenFailed> {
-        let (entry, is_remembered) = match self.key.recall(prefix) {
-            Some(entry) => (entry, true),
-            None => (Arc::new(self.derive(header, prefix)?), false),
-        };
-        let derived_key = DerivedKey::new(entry.derived.expose()).map_err(|_| OpenFailed)?;
-        Ok(CurrentPrefix { entry, derived_key, is_remembered })
-    }
-
-    fn derive(&self, header: &Header<'_>, prefix: &Prefix) -> Result<OpenedPrefix, OpenFailed> {
-        let commitment = self.key.commit(self.id, self.version, prefix);
-        if !bool::from(header.commitment.ct_eq(&commitment)) {
-            return Err(OpenFailed);
-        }
-        let derived = self.key.derive(prefix).map_err(|_| OpenFailed)?;
-        Ok(OpenedPrefix { prefix: *prefix, commitment, derived })
     }
 }
 
