@@ -22,6 +22,8 @@ pub struct OutputBuffer {
     /// All initialised; what is written ends at `size`.
     memory: Zeroizing<Vec<u8>>,
     size: usize,
+    /// Behind the last byte that may not be zero.
+    used: usize,
 }
 
 impl OutputBuffer {
@@ -34,7 +36,7 @@ impl OutputBuffer {
     /// An empty buffer with room for `size` bytes.
     #[must_use]
     pub fn with_capacity(size: usize) -> Self {
-        Self { memory: Zeroizing::new(vec![0; size]), size: 0 }
+        Self { memory: Zeroizing::new(vec![0; size]), ..Self::default() }
     }
 
     /// What has been written.
@@ -67,11 +69,12 @@ impl OutputBuffer {
         self.size = 0;
     }
 
-    /// Forgets what has been written and overwrites all memory with zeros: for the moment when nothing more is to be
-    /// sent for a while.
+    /// Forgets what has been written and overwrites what was used of the memory with zeros: for the moment when nothing
+    /// more is to be sent for a while.
     pub fn wipe(&mut self) {
         self.size = 0;
-        self.memory.as_mut_slice().zeroize();
+        let used = std::mem::take(&mut self.used);
+        self.memory.get_mut(..used).unwrap_or_default().zeroize();
     }
 
     /// Appends whole frames that were written elsewhere.
@@ -131,6 +134,7 @@ impl OutputBuffer {
         if end > self.memory.len() {
             self.grow(end);
         }
+        self.used = self.used.max(end);
         // Just made large enough, so the default is never taken.
         self.memory.get_mut(offset..end).unwrap_or_default()
     }
@@ -183,6 +187,8 @@ mod tests {
     fn wiping_leaves_zeros_only() {
         let mut output = OutputBuffer::new();
         output.append(&[7; 100]);
+        output.clear();
+        output.append(&[8; 10]);
         output.wipe();
         assert_eq!(output.len(), 0);
         assert!(output.memory.iter().all(|&byte| byte == 0));
