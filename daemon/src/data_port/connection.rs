@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use self::receive_buffer::{Gathered, ReceiveBuffer};
 use super::admission::Admissions;
@@ -56,6 +57,8 @@ struct ByteStream {
     session: Session,
     received: ReceiveBuffer,
     watchdog: Watchdog,
+    /// The daemon is shutting down. A token of this byte stream's own: looking at it takes no lock that others take.
+    drain: CancellationToken,
     /// When the notice of shutting down is over.
     notice_end: Option<Instant>,
 }
@@ -67,7 +70,13 @@ impl ByteStream {
         let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
         let session =
             Session::new(Arc::clone(&service.engine), Arc::clone(&service.room), admissions, completions, idle_ms);
-        Self { session, received: ReceiveBuffer::new(), watchdog: Watchdog::new(service.idle), notice_end: None }
+        Self {
+            session,
+            received: ReceiveBuffer::new(),
+            watchdog: Watchdog::new(service.idle),
+            drain: service.drain.child_token(),
+            notice_end: None,
+        }
     }
 
     async fn run<S>(
@@ -98,11 +107,11 @@ impl ByteStream {
                     Gathered::End => ending = Some(Ending::Regular),
                 },
                 () = &mut self.watchdog.sleep => {
-                    if self.watchdog.is_over(&self.session, &mut self.received) {
+                    if self.watchdog.is_over(&mut self.session, &mut self.received) {
                         return Ok(Ending::Regular);
                     }
                 }
-                () = context.service.drain.cancelled(), if self.notice_end.is_none() => {
+                () = self.drain.cancelled(), if self.notice_end.is_none() => {
                     self.session.drain();
                     self.notice_end = Some(Instant::now() + DRAIN_NOTICE);
                 }
@@ -169,7 +178,7 @@ impl Watchdog {
     }
 
     /// Looks whether the time is over, and sets when to look again.
-    fn is_over(&mut self, session: &Session, received: &mut ReceiveBuffer) -> bool {
+    fn is_over(&mut self, session: &mut Session, received: &mut ReceiveBuffer) -> bool {
         let now = Instant::now();
         let allowed = match (session.greeted(), received.bytes().is_empty()) {
             (false, _) => HELLO_TIME,
@@ -180,6 +189,7 @@ impl Watchdog {
         let end = if session.in_flight() > 0 { now + allowed } else { self.since + allowed };
         if received.bytes().is_empty() {
             received.shrink();
+            session.shrink();
         }
         self.sleep.as_mut().reset(end.min(now + LOOK_AGAIN).max(now));
         now >= end
