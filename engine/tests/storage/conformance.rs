@@ -286,8 +286,8 @@ on_every_storage! {
         for _ in 0..10 {
             storage.transact(&[], &writes).unwrap();
         }
-        assert_eq!(watch.next().unwrap_err(), WatchError::Behind);
-        assert_eq!(watch.next_timeout(Duration::ZERO).unwrap_err(), WatchError::Behind, "for good");
+        assert_eq!(watch.next_timeout(Duration::ZERO).unwrap_err(), WatchError::Behind);
+        assert_eq!(watch.next().unwrap_err(), WatchError::Behind, "for good");
         assert_eq!(storage.watch(start).err(), Some(WatchError::Behind));
         // The remedy.
         let mut fresh = storage.watch(storage.revision()).unwrap();
@@ -352,6 +352,7 @@ fn scan_keys(storage: &dyn Storage, prefix: &Address, limit: usize) -> Vec<Vec<u
         let page = storage.scan(prefix, after.as_ref(), limit).unwrap();
         assert!(page.len() <= limit);
         let Some((last, _)) = page.last() else { return keys };
+        assert!(after.as_ref() < Some(last), "the scan does not get on");
         after = Some(last.clone());
         keys.extend(page.into_iter().map(|(address, _)| address.key));
     }

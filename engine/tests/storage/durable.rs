@@ -1,13 +1,13 @@
 //! What only a storage in a folder can do, and what it refuses.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use claviger_engine::limits::{MAP_SIZE_UNIT, VALUE_SIZE_MAX};
+use claviger_engine::limits::{MAP_SIZE_UNIT, READERS_MAX, VALUE_SIZE_MAX};
 use claviger_engine::storage::{
     Compare, LmdbOptions, LmdbStorage, Revision, Storage, StorageError, TransactError, WatchError,
 };
@@ -46,6 +46,15 @@ fn folder_and_files_are_for_the_owner_only() {
     for file in files {
         assert_eq!(mode(file.clone()), 0o600, "{}", file.display());
     }
+}
+
+#[test]
+fn file_that_readers_write_to_through_memory_has_all_its_room_from_the_start() {
+    let folder = DataFolder::new();
+    let _storage = folder.open();
+    let file = fs::metadata(folder.path().join("lock.mdb")).unwrap();
+    assert!(file.blocks() * 512 >= file.len(), "{} blocks for {} bytes", file.blocks(), file.len());
+    assert!(file.len() >= u64::from(READERS_MAX) * 64);
 }
 
 // R-O7
