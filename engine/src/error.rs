@@ -28,7 +28,7 @@ pub enum Error {
         state: KeyState,
     },
     /// A key of this algorithm does not do the operation.
-    #[error("a key for {} does not do this: {operation:?}", .algorithm.row().name)]
+    #[error("a key for {} does not do this: {operation}", .algorithm.row().name)]
     OperationNotAllowed {
         /// Algorithm of the key.
         algorithm: Algorithm,

@@ -1,0 +1,29 @@
+//! The engine through its public interface: what it promises of keys, on storage in memory and on LMDB.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may be blunt"
+)]
+
+#[macro_use]
+mod support;
+
+mod cache;
+mod change_under_load;
+mod confidentiality;
+mod creation;
+mod data_keys;
+mod encryption;
+mod following;
+mod matrix;
+mod model;
+mod reencryption;
+mod restart;
+mod secrets;
+mod signatures;
+mod states;
+mod tamper;
+mod versions;

@@ -1,0 +1,158 @@
+//! An installation of its own for each test: a root key, system keys, storage, an engine, and one key store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::clock::Clock;
+use claviger_engine::crypto::random::{Random, SystemRandom};
+use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile, SystemKeys};
+use claviger_engine::key::algorithm::Algorithm;
+use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::name::Name;
+use claviger_engine::storage::{LmdbOptions, LmdbStorage, MemoryStorage, Storage};
+use claviger_engine::{AccessMethods, Engine, EngineParts, Error, KeyRecord};
+use tempfile::TempDir;
+
+/// An engine with one key store, and the places that belong to it.
+pub(crate) struct Installation {
+    // Dropped in this order: the engine before the places that it uses.
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: StoreId,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) places: Places,
+}
+
+impl Installation {
+    pub(crate) fn in_memory() -> Self {
+        Self::on(Arc::new(MemoryStorage::new()))
+    }
+
+    pub(crate) fn on_lmdb() -> Self {
+        let places = Places::new();
+        let storage = places.open();
+        Self::at(places, storage, CAPACITY)
+    }
+
+    pub(crate) fn on(storage: Arc<dyn Storage>) -> Self {
+        Self::at(Places::new(), storage, CAPACITY)
+    }
+
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self::at(Places::new(), Arc::new(MemoryStorage::new()), capacity)
+    }
+
+    fn at(places: Places, storage: Arc<dyn Storage>, capacity: usize) -> Self {
+        let engine =
+            start(Arc::clone(&storage), places.system_keys(), capacity, Arc::new(SystemRandom::new())).unwrap();
+        let store = create_store(&engine, "store").unwrap();
+        Self { engine, store, storage, places }
+    }
+
+    /// Creates a key of `algorithm`; a secret gets the value `VALUE`.
+    pub(crate) fn create(&self, key_name: &str, algorithm: Algorithm) -> KeyId {
+        self.try_create(key_name, algorithm).unwrap().id
+    }
+
+    pub(crate) fn try_create(&self, key_name: &str, algorithm: Algorithm) -> Result<KeyRecord, Error> {
+        let created = self.engine.create_keys(self.store, vec![new_key(key_name, algorithm)])?;
+        let [record] = <[_; 1]>::try_from(created).unwrap();
+        Ok(record)
+    }
+
+    /// Ends the engine and lets go of storage; the places stay.
+    pub(crate) fn close(self) -> (Places, StoreId) {
+        (self.places, self.store)
+    }
+}
+
+/// Root key and system keys, each in a file, and a folder for data.
+pub(crate) struct Places {
+    folder: TempDir,
+    root_key: DevelopmentRootKey,
+}
+
+impl Places {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let random = SystemRandom::new();
+        let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
+        let places = Self { folder, root_key };
+        places.file().create(&places.root_key, &random).unwrap();
+        places
+    }
+
+    pub(crate) fn system_keys(&self) -> SystemKeys {
+        self.file().unlock(&self.root_key).unwrap()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Opens the data folder, without a floor, so that tests run on a crowded disk.
+    pub(crate) fn open(&self) -> Arc<dyn Storage> {
+        let options = LmdbOptions { map_size: 0, free_space_floor: 0, ..LmdbOptions::default() };
+        Arc::new(LmdbStorage::open(&self.data(), &options).unwrap())
+    }
+
+    /// An engine on the data folder.
+    pub(crate) fn start(&self) -> Arc<Engine> {
+        start(self.open(), self.system_keys(), CAPACITY, Arc::new(SystemRandom::new())).unwrap()
+    }
+
+    fn file(&self) -> SystemKeyFile {
+        SystemKeyFile::at(self.folder.path().join("system-keys"))
+    }
+}
+
+/// A clock that moves by a second each time that it is looked at.
+#[derive(Default)]
+struct SteppingClock(AtomicU64);
+
+impl Clock for SteppingClock {
+    fn now_ms(&self) -> u64 {
+        self.0.fetch_add(1_000, Ordering::Relaxed)
+    }
+}
+
+pub(crate) fn start(
+    storage: Arc<dyn Storage>,
+    system_keys: SystemKeys,
+    cached_keys_max: usize,
+    random: Arc<dyn Random>,
+) -> Result<Arc<Engine>, Error> {
+    let clock = Arc::new(SteppingClock::default());
+    Engine::start(EngineParts { storage, system_keys, random, clock, cached_keys_max, compute_threads: 1 })
+}
+
+pub(crate) fn create_store(engine: &Engine, store_name: &str) -> Result<StoreId, Error> {
+    let new = NewKeyStore {
+        name: name(store_name),
+        methods: AccessMethods::CLIENT_CERTIFICATE,
+        authority_certificate: b"certificate".to_vec(),
+        authority_private_key: SecretBytes::from(b"private key".to_vec()),
+    };
+    engine.create_store(new).map(|record| record.id)
+}
+
+pub(crate) fn new_key(key_name: &str, algorithm: Algorithm) -> NewKey {
+    let value = (algorithm == Algorithm::Opaque).then(|| SecretBytes::from(VALUE.to_vec()));
+    NewKey { name: name(key_name), algorithm, value }
+}
+
+pub(crate) fn new_secret(key_name: &str, value: Vec<u8>) -> NewKey {
+    NewKey { name: name(key_name), algorithm: Algorithm::Opaque, value: Some(SecretBytes::from(value)) }
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// The value of secrets whose value does not matter.
+pub(crate) const VALUE: &[u8] = b"correct horse battery staple";
+
+/// More keys than any test makes that does not choose its own.
+const CAPACITY: usize = 10_000;

@@ -1,0 +1,40 @@
+//! Where records stand, for tests that reach past the engine into storage. Part of the stored format.
+
+use claviger_engine::key::id::KeyId;
+use claviger_engine::storage::{Address, Database, Storage, Versioned, Write};
+
+/// The record of a key.
+pub(crate) fn key_address(id: KeyId) -> Address {
+    Address::new(Database::Keys, [b"k", &id.0[..]].concat())
+}
+
+/// The record of one version of a key.
+pub(crate) fn version_address(id: KeyId, version: u32) -> Address {
+    Address::new(Database::Keys, [b"v", &id.0[..], &version.to_be_bytes()].concat())
+}
+
+/// Everything that is stored.
+pub(crate) fn all_records(storage: &dyn Storage) -> Vec<(Address, Versioned)> {
+    let mut records = Vec::new();
+    for database in Database::ALL {
+        let prefix = Address::new(database, "");
+        let mut after = None;
+        loop {
+            let page = storage.scan(&prefix, after.as_ref(), 1_000).unwrap();
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            records.extend(page);
+        }
+    }
+    records
+}
+
+/// Writes past the engine.
+pub(crate) fn put(storage: &dyn Storage, address: &Address, value: Vec<u8>) {
+    storage.transact(&[], &[Write::Put { address: address.clone(), value }]).unwrap();
+}
+
+/// Deletes past the engine.
+pub(crate) fn delete(storage: &dyn Storage, address: &Address) {
+    storage.transact(&[], &[Write::Delete { address: address.clone() }]).unwrap();
+}
