@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{Compare, Revision, StorageError, TransactError, Write};
 use crate::limits::{GROUP_COUNT_MAX, GROUP_OPERATIONS, GROUP_SIZE};
@@ -40,12 +40,14 @@ struct Waiting {
 impl GroupWriter {
     /// Starts the writer thread.
     pub(super) fn start(target: Arc<impl GroupCommit>) -> io::Result<Self> {
-        let (queue, waiting) = bounded(GROUP_COUNT_MAX);
+        // Each caller waits for its answer, so there are never more entries than threads. A bounded channel would keep
+        // what is queued when the writer thread dies, and its callers would wait for ever; this kind drops it.
+        let (queue, waiting) = unbounded();
         let thread = thread::Builder::new().name("storage-writer".into()).spawn(move || write(&*target, &waiting))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Waits for a place in the queue and for the result; `None` if the writer thread is gone.
+    /// Queues the transaction and waits for the result; `None` if the writer thread is gone.
     pub(super) fn transact(&self, transaction: Transaction) -> Option<Result<Revision, TransactError>> {
         let (answer, result) = bounded(1);
         self.queue.as_ref()?.send(Waiting { transaction, answer }).ok()?;
