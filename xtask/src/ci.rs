@@ -70,6 +70,10 @@ fn summarize(outcomes: &[Outcome]) -> Result<()> {
     }
     let total: Duration = outcomes.iter().map(|outcome| outcome.duration).sum();
     println!("{:<14} {:<7} {:>7.0}", "all", "", total.as_secs_f64());
+    // Last, and on a line of its own, what readers of test runs look for.
+    if let Some(Ok(tally)) = outcomes.iter().find(|outcome| outcome.name == "test").map(|outcome| &outcome.result) {
+        println!("\ntests: {tally}");
+    }
 
     let failed: Vec<_> =
         outcomes.iter().filter(|outcome| outcome.result.is_err()).map(|outcome| outcome.name).collect();
