@@ -139,7 +139,7 @@ impl SecretBytes {
     }
 
     /// Lends the bytes. Each call is a place to review.
-    pub(crate) fn expose(&self) -> &[u8] {
+    pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
