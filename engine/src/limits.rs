@@ -53,7 +53,7 @@ pub const SCAN_PAGE_SIZE: usize = 4 * 1024 * 1024;
 /// Bytes of recent changes that a storage retains for its watches: some 100,000 changes of one address.
 pub const WATCH_LOG_SIZE: usize = 16 * 1024 * 1024;
 
-/// Most transactions that share one commit, and most that wait for the next one.
+/// Most transactions that share one commit.
 pub const GROUP_COUNT_MAX: usize = 1_024;
 
 /// Bytes of keys and values at which a shared commit takes no further transaction.
