@@ -10,7 +10,7 @@ pub const DECISIONS_MAX: usize = 64;
 /// Bytes that a connection gathers before it works on them, unless one frame is larger: about what is best in flight, and small enough to stay in the cache of a core.
 pub const GATHER_SIZE: usize = 256 * 1024;
 
-/// Bytes with which a connection's receive buffer begins, and to which it shrinks when idle.
+/// Bytes with which a connection's receive buffer begins. One that rests has none.
 pub const RECEIVE_SIZE_MIN: usize = 16 * 1024;
 
 /// Bytes of replies at which a connection writes before it goes on working.
@@ -40,19 +40,19 @@ pub const HELLO_TIME: Duration = Duration::from_secs(10);
 /// How long a client may take for one frame.
 pub const FRAME_TIME: Duration = Duration::from_secs(30);
 
-/// How long a client may take to read something of what is written to it.
+/// How long a client may take to read a part of what is written to it: [`WRITE_SIZE`] bytes.
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
 
-/// How long, and how many bytes, a connection that is ended for a fault is read on, so that its last reply arrives.
-pub const DISCARD_TIME: Duration = Duration::from_secs(1);
+/// How long a TCP connection that the server ends is read on, so that its last reply arrives.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
 
-/// See [`DISCARD_TIME`].
-pub const DISCARD_SIZE_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes that are read on meanwhile.
+pub const LINGER_SIZE_MAX: usize = 4 * 1024 * 1024;
 
 /// What one item of random bytes costs: mostly the call of the generator.
 pub const RANDOM_ITEM_COST: Duration = Duration::from_nanos(600);
 
-/// How long new requests are answered with ShuttingDown before connections without work are closed.
+/// How long a connection without work answers new requests with ShuttingDown before it is closed.
 pub const DRAIN_NOTICE: Duration = Duration::from_secs(1);
 
 /// QUIC streams that a client may have open at once. Announced in the greeting.

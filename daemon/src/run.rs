@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::config::Config;
 use crate::control::{ControlPort, ControlSettings};
-use crate::data_port::{DataPort, DataPortSettings};
+use crate::data_port::{DataPort, DataPortSettings, Times};
 use crate::installation::Installation;
 use crate::pem::{self, Credential};
 
@@ -68,6 +68,7 @@ impl Daemon {
             workers: config.data.workers,
             connections_max: config.data.connections_max,
             idle: config.data.idle,
+            times: Times::default(),
             certificate_chain: of_data.certificate_chain,
             private_key: of_data.private_key,
         };

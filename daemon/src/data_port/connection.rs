@@ -1,39 +1,42 @@
 //! The bytes of one byte stream: read, worked on in turns, written. The same for every transport.
 
 mod receive_buffer;
+mod watchdog;
 
 use std::io;
 use std::iter;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{sleep, timeout};
 
 use self::receive_buffer::{Gathered, ReceiveBuffer};
+use self::watchdog::{Look, Watchdog};
+use super::Times;
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
 use super::identity::ClientIdentity;
 use super::session::{Session, Stop};
 use super::workers::WorkerContext;
-use crate::limits::{DISCARD_SIZE_MAX, DISCARD_TIME, DRAIN_NOTICE, FRAME_TIME, HELLO_TIME, WRITE_SIZE, WRITE_TIME};
+use crate::limits::WRITE_SIZE;
 
 /// Whose doing the end of a byte stream was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The client closed, or the server is shutting down, or nothing came for too long.
-    Regular,
+    /// The client has closed its direction, and everything is answered.
+    ByClient,
+    /// The server is shutting down, or nothing came for too long.
+    ByServer,
     /// The client sent what cannot be understood.
     ClientFault,
 }
 
-/// Serves one byte stream until it ends.
+/// Serves one byte stream until it ends. All replies are with the transport then, and the server's direction is closed.
 ///
 /// # Errors
-/// If the transport fails. That is the client's affair, or the network's.
+/// If the transport fails, or the client does not take what is written. That is the client's affair, or the network's.
 pub(super) async fn serve<S>(
     stream: &mut S,
     identity: Arc<ClientIdentity>,
@@ -45,10 +48,7 @@ where
     let (completions, mut completed) = Completions::channel();
     let mut connection = ByteStream::new(identity, completions, context);
     let ending = connection.run(stream, &mut completed, context).await?;
-    timeout(WRITE_TIME, stream.shutdown()).await??;
-    if ending == Ending::ClientFault {
-        discard(stream).await;
-    }
+    timeout(connection.times.write, stream.shutdown()).await??;
     Ok(ending)
 }
 
@@ -57,10 +57,7 @@ struct ByteStream {
     session: Session,
     received: ReceiveBuffer,
     watchdog: Watchdog,
-    /// The daemon is shutting down. A token of this byte stream's own: looking at it takes no lock that others take.
-    drain: CancellationToken,
-    /// When the notice of shutting down is over.
-    notice_end: Option<Instant>,
+    times: Times,
 }
 
 impl ByteStream {
@@ -70,13 +67,8 @@ impl ByteStream {
         let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
         let session =
             Session::new(Arc::clone(&service.engine), Arc::clone(&service.room), admissions, completions, idle_ms);
-        Self {
-            session,
-            received: ReceiveBuffer::new(),
-            watchdog: Watchdog::new(service.idle),
-            drain: service.drain.child_token(),
-            notice_end: None,
-        }
+        let watchdog = Watchdog::new(service.idle, &service.times);
+        Self { session, received: ReceiveBuffer::new(), watchdog, times: service.times }
     }
 
     async fn run<S>(
@@ -88,36 +80,42 @@ impl ByteStream {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut drain = pin!(context.service.drain.cancelled());
+        let mut notice = pin!(sleep(self.times.drain_notice));
+        let (mut draining, mut noticed) = (false, false);
         // Set when nothing more is read: then what is in flight is answered, and that is all.
         let mut ending = None;
         loop {
             self.write(stream).await?;
-            if let Some(ending) = ending
-                && self.session.in_flight() == 0
-            {
-                return Ok(ending);
+            if self.session.in_flight() == 0 {
+                match ending {
+                    Some(ending) => return Ok(ending),
+                    None if noticed => return Ok(Ending::ByServer),
+                    None => {}
+                }
             }
+            let resting = self.received.bytes().is_empty();
             tokio::select! {
                 Some(completion) = completed.recv() => {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
                     self.session.complete(&mut context.worker.borrow_mut(), ready);
                 }
                 gathered = self.received.gather(stream), if ending.is_none() => match gathered? {
+                    Gathered::Bytes if resting => self.watchdog.progress(),
                     Gathered::Bytes => {}
-                    Gathered::End => ending = Some(Ending::Regular),
+                    Gathered::End => ending = Some(Ending::ByClient),
                 },
-                () = &mut self.watchdog.sleep => {
-                    if self.watchdog.is_over(&mut self.session, &mut self.received) {
-                        return Ok(Ending::Regular);
-                    }
-                }
-                () = self.drain.cancelled(), if self.notice_end.is_none() => {
+                () = self.watchdog.wake() => match self.watchdog.look(&self.session, resting) {
+                    Look::Over => return Ok(Ending::ByServer),
+                    Look::Resting => self.rest(),
+                    Look::Busy => {}
+                },
+                () = &mut drain, if !draining => {
+                    draining = true;
                     self.session.drain();
-                    self.notice_end = Some(Instant::now() + DRAIN_NOTICE);
+                    notice.as_mut().reset(tokio::time::Instant::now() + self.times.drain_notice);
                 }
-                () = sleep_until(self.notice_end.unwrap_or_else(Instant::now)), if self.notice_end.is_some() && ending.is_none() => {
-                    ending = Some(Ending::Regular);
-                }
+                () = &mut notice, if draining && !noticed => noticed = true,
             }
             if ending.is_none() && self.work(stream, context).await? == Stop::End {
                 ending = Some(Ending::ClientFault);
@@ -129,7 +127,7 @@ impl ByteStream {
     async fn work<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, context: &WorkerContext) -> io::Result<Stop> {
         loop {
             let done = self.session.receive(&mut context.worker.borrow_mut(), self.received.bytes());
-            if done.consumed > 0 || self.received.bytes().is_empty() {
+            if done.consumed > 0 {
                 self.watchdog.progress();
             }
             self.received.consume(done.consumed);
@@ -151,67 +149,21 @@ impl ByteStream {
             return Ok(());
         }
         for part in output.as_bytes().chunks(WRITE_SIZE) {
-            timeout(WRITE_TIME, stream.write_all(part)).await??;
+            // Flushed each time, so that what a client does not read is not gathered elsewhere.
+            let sent = async {
+                stream.write_all(part).await?;
+                stream.flush().await
+            };
+            timeout(self.times.write, sent).await??;
         }
-        timeout(WRITE_TIME, stream.flush()).await??;
         output.clear();
+        self.watchdog.progress();
         Ok(())
     }
-}
 
-/// Ends byte streams on which nothing goes on, and takes memory back from those that rest.
-struct Watchdog {
-    sleep: Pin<Box<Sleep>>,
-    /// When a frame was last taken, or the byte stream began.
-    since: Instant,
-    idle: Duration,
-}
-
-impl Watchdog {
-    fn new(idle: Duration) -> Self {
-        let since = Instant::now();
-        Self { sleep: Box::pin(sleep_until(since + HELLO_TIME)), since, idle }
-    }
-
-    fn progress(&mut self) {
-        self.since = Instant::now();
-    }
-
-    /// Looks whether the time is over, and sets when to look again.
-    fn is_over(&mut self, session: &mut Session, received: &mut ReceiveBuffer) -> bool {
-        let now = Instant::now();
-        let allowed = match (session.greeted(), received.bytes().is_empty()) {
-            (false, _) => HELLO_TIME,
-            (true, false) => FRAME_TIME,
-            (true, true) => self.idle,
-        };
-        // Whoever waits for an answer is not idle.
-        let end = if session.in_flight() > 0 { now + allowed } else { self.since + allowed };
-        if received.bytes().is_empty() {
-            received.shrink();
-            session.shrink();
-        }
-        self.sleep.as_mut().reset(end.min(now + LOOK_AGAIN).max(now));
-        now >= end
+    /// Gives memory back, and with it the plaintext that has passed through it.
+    fn rest(&mut self) {
+        self.received = ReceiveBuffer::new();
+        self.session.forget_output();
     }
 }
-
-/// Reads on for a moment after a fault of the client, so that its unread bytes do not make the system reset the connection before the client
-/// has read why.
-async fn discard<S: AsyncRead + Unpin>(stream: &mut S) {
-    let mut scratch = [0; 4_096];
-    let mut left = DISCARD_SIZE_MAX;
-    let read_on = async {
-        while left > 0 {
-            match stream.read(&mut scratch).await {
-                Ok(size @ 1..) => left = left.saturating_sub(size),
-                _ => return,
-            }
-        }
-    };
-    // Over is over: the connection is closed either way.
-    let _ = timeout(DISCARD_TIME, read_on).await;
-}
-
-/// How often a byte stream is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);

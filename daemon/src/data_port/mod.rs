@@ -28,6 +28,7 @@ use claviger_engine::Engine;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::workers::{Service, Workers};
+use crate::limits::{DRAIN_NOTICE, FRAME_TIME, HELLO_TIME, LINGER_TIME, WRITE_TIME};
 
 /// What the data port is told by the configuration.
 pub struct DataPortSettings {
@@ -37,10 +38,39 @@ pub struct DataPortSettings {
     pub connections_max: usize,
     /// A connection without frames for longer is closed.
     pub idle: Duration,
+    /// How long clients are waited for.
+    pub times: Times,
     /// Certificate of the server and those that lead from it to the authority.
     pub certificate_chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub private_key: PrivateKeyDer<'static>,
+}
+
+/// How long clients are waited for. The daemon takes the defaults, which the specification names; tests do not wait that long.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For the handshake, and then for the first Hello.
+    pub hello: Duration,
+    /// For the rest of a frame that has begun.
+    pub frame: Duration,
+    /// For taking some of what is written.
+    pub write: Duration,
+    /// For taking the last reply, where the server ends.
+    pub linger: Duration,
+    /// Between the beginning of a drain and the end of connections without work.
+    pub drain_notice: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            hello: HELLO_TIME,
+            frame: FRAME_TIME,
+            write: WRITE_TIME,
+            linger: LINGER_TIME,
+            drain_notice: DRAIN_NOTICE,
+        }
+    }
 }
 
 /// A running data port.
@@ -88,7 +118,10 @@ impl DataPort {
         self.service.drain.cancel();
         self.service.tasks.close();
         if tokio::time::timeout(grace, self.service.tasks.wait()).await.is_err() {
-            tracing::warn!(connections = self.connections(), "the time to drain is over: the remaining connections are cut");
+            tracing::warn!(
+                connections = self.connections(),
+                "the time to drain is over: the remaining connections are cut"
+            );
             self.service.cut.cancel();
             self.service.tasks.wait().await;
         }

@@ -1,17 +1,17 @@
 //! QUIC: accepting, handing over, streams.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use quinn::{Connecting, Connection, Endpoint, Incoming, RecvStream, SendStream, VarInt};
 use rustls_pki_types::CertificateDer;
 use tokio::io::join;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{self, Ending};
 use super::identity::{ClientIdentity, Transport};
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
-use crate::limits::HELLO_TIME;
 
 /// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
 pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, workers: Arc<Workers>) {
@@ -48,7 +48,8 @@ fn hand_over(incoming: Incoming, service: &Service, workers: &Workers) {
 pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerContext) {
     let _place = place;
     let address = connecting.remote_address();
-    let connection = match timeout(HELLO_TIME, connecting).await {
+    let (times, idle) = (context.service.times, context.service.idle);
+    let connection = match timeout(times.hello, connecting).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
         Err(_) => return tracing::debug!(%address, "a handshake took too long"),
@@ -56,6 +57,8 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
     let identity =
         Arc::new(ClientIdentity { address, transport: Transport::Quic, certificates: certificates(&connection) });
     let mut streams = JoinSet::new();
+    // Each stream watches over itself; without any, the connection does.
+    let mut without_streams = pin!(sleep(times.hello));
     let reason = loop {
         tokio::select! {
             stream = connection.accept_bi() => match stream {
@@ -69,7 +72,8 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
                 }
             },
             // Streams that have ended are forgotten.
-            Some(_) = streams.join_next() => {}
+            Some(_) = streams.join_next() => without_streams.as_mut().reset(Instant::now() + idle),
+            () = &mut without_streams, if streams.is_empty() => break NOTHING_WRONG,
             () = context.service.drain.cancelled(), if streams.is_empty() => break SHUTTING_DOWN,
             () = context.service.cut.cancelled() => break SHUTTING_DOWN,
         }
@@ -80,10 +84,19 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
 async fn serve_stream(send: SendStream, receive: RecvStream, identity: Arc<ClientIdentity>, context: WorkerContext) {
     let mut stream = join(receive, send);
     let ended = connection::serve(&mut stream, identity, &context).await;
-    let (mut receive, _) = stream.into_inner();
-    if let Ok(Ending::ClientFault) = ended {
-        // Already stopped or closed is as good.
-        let _ = receive.stop(PROTOCOL_ERROR);
+    let (mut receive, mut send) = stream.into_inner();
+    // Streams that the client has stopped or reset already are as good.
+    match ended {
+        Ok(ending) => {
+            let code = if ending == Ending::ClientFault { PROTOCOL_ERROR } else { NOTHING_WRONG };
+            let _ = receive.stop(code);
+            // Closing the connection would lose what has not arrived.
+            let _ = timeout(context.service.times.write, send.stopped()).await;
+        }
+        Err(_) => {
+            let _ = receive.stop(PROTOCOL_ERROR);
+            let _ = send.reset(PROTOCOL_ERROR);
+        }
     }
 }
 

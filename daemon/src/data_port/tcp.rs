@@ -4,16 +4,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::BufReader;
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::connection;
+use super::connection::{self, Ending};
 use super::identity::{ClientIdentity, Transport};
 use super::tls::ALPN;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
-use crate::limits::{HELLO_TIME, SOCKET_READ_SIZE};
+use crate::limits::{LINGER_SIZE_MAX, SOCKET_READ_SIZE};
 
 /// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
 pub(super) async fn accept(listener: TcpListener, service: Arc<Service>, workers: Arc<Workers>) {
@@ -65,7 +65,7 @@ async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: Wo
         // What a reply needs is bounded by the session; a second bound would only cut its records.
         connection.set_buffer_limit(None);
     });
-    let mut stream = timeout(HELLO_TIME, accepting).await??;
+    let mut stream = timeout(context.service.times.hello, accepting).await??;
     let (_, connection) = stream.get_ref();
     if connection.alpn_protocol() != Some(ALPN) {
         // A client that offers no protocol at all passes the handshake, and ends here.
@@ -74,8 +74,23 @@ async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: Wo
     let certificates =
         connection.peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
     let identity = Arc::new(ClientIdentity { address, transport: Transport::Tcp, certificates });
-    connection::serve(&mut stream, identity, &context).await?;
+    if connection::serve(&mut stream, identity, &context).await? != Ending::ByClient {
+        // Over is over: the connection is closed either way.
+        let _ = timeout(context.service.times.linger, linger(&mut stream)).await;
+    }
     Ok(())
+}
+
+/// Reads on until the client closes: bytes that nobody has read would make the system reset the connection before the client has read its last reply.
+async fn linger<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut scratch = [0; 4_096];
+    let mut left = LINGER_SIZE_MAX;
+    while left > 0 {
+        match stream.read(&mut scratch).await {
+            Ok(size @ 1..) => left = left.saturating_sub(size),
+            _ => return,
+        }
+    }
 }
 
 /// How long accepting rests after an error.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::request::WaitingRoom;
-use super::{DataPortSettings, quic, tcp};
+use super::{DataPortSettings, Times, quic, tcp};
 
 /// What all connections share.
 pub(super) struct Service {
@@ -28,6 +28,7 @@ pub(super) struct Service {
     pub(super) tls: Arc<ServerConfig>,
     pub(super) room: Arc<WaitingRoom>,
     pub(super) idle: Duration,
+    pub(super) times: Times,
     /// No new connections, no new requests.
     pub(super) drain: CancellationToken,
     /// Everything ends now.
@@ -81,6 +82,7 @@ impl Service {
             tls,
             room: Arc::default(),
             idle: settings.idle,
+            times: settings.times,
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),

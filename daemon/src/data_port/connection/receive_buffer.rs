@@ -53,13 +53,6 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Gives memory back if there is more than a resting byte stream needs. To be called when nothing is left to work on.
-    pub(super) fn shrink(&mut self) {
-        if self.memory.len() > RECEIVE_SIZE_MIN {
-            self.resize(0);
-        }
-    }
-
     /// Waits for bytes, then takes all that are there already, up to about [`GATHER_SIZE`]. What has been read stays if the future is dropped.
     pub(super) async fn gather<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<Gathered> {
         poll_fn(|context| {

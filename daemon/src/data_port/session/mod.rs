@@ -95,6 +95,11 @@ impl Session {
         &mut self.output
     }
 
+    /// Gives the memory of replies back. None waits to be written.
+    pub(super) fn forget_output(&mut self) {
+        self.output = OutputBuffer::new();
+    }
+
     /// Requests whose replies are still to come.
     pub(super) const fn in_flight(&self) -> usize {
         self.in_flight

@@ -1,0 +1,152 @@
+//! A data port on free ports of this machine, over an engine on storage in memory.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use claviger_daemon::data_port::{DataPort, DataPortSettings, Times};
+use claviger_daemon::limits::{CONNECTIONS_MAX, IDLE};
+use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::clock::SystemClock;
+use claviger_engine::crypto::random::SystemRandom;
+use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
+use claviger_engine::key::algorithm::Algorithm;
+use claviger_engine::key::id::StoreId;
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::storage::{MemoryStorage, Storage};
+use claviger_engine::{AccessMethods, Engine, EngineParts};
+use claviger_protocol::KeyId;
+use tempfile::TempDir;
+
+use super::certificates::Authority;
+
+/// A running data port with one key store, `store`.
+pub(crate) struct Server {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) address: SocketAddr,
+    /// The authority of the server's own certificate.
+    pub(crate) server_authority: Authority,
+    /// The authority of the key store.
+    pub(crate) authority: Authority,
+    pub(crate) store: StoreId,
+    port: Option<DataPort>,
+    _folder: TempDir,
+}
+
+/// What tests choose.
+pub(crate) struct Options {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) cached_keys_max: usize,
+    pub(crate) compute_threads: usize,
+    pub(crate) workers: usize,
+    pub(crate) connections_max: usize,
+    pub(crate) idle: Duration,
+    pub(crate) times: Times,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            storage: Arc::new(MemoryStorage::new()),
+            cached_keys_max: 1_000,
+            compute_threads: 2,
+            workers: 2,
+            connections_max: CONNECTIONS_MAX,
+            idle: IDLE,
+            // Nothing has to wait for clients that do not know that the server ends.
+            times: Times { drain_notice: Duration::ZERO, ..Times::default() },
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::start_with(Options::default())
+    }
+
+    pub(crate) fn start_with(options: Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(&folder, &options);
+        let (server_authority, authority) = (Authority::new("server authority"), Authority::new("store authority"));
+        let store = create_store(&engine, "store", &authority);
+        let (tcp, udp) = bind();
+        let address = tcp.local_addr().unwrap();
+        let credential = server_authority.server();
+        let settings = DataPortSettings {
+            workers: options.workers,
+            connections_max: options.connections_max,
+            idle: options.idle,
+            times: options.times,
+            certificate_chain: credential.chain,
+            private_key: credential.private_key,
+        };
+        let port = DataPort::start(Arc::clone(&engine), settings, tcp, udp).unwrap();
+        Self { engine, address, server_authority, authority, store, port: Some(port), _folder: folder }
+    }
+
+    /// Creates a key of `algorithm` in the store; a secret gets the value [`SECRET`].
+    pub(crate) fn create(&self, name: &str, algorithm: Algorithm) -> KeyId {
+        self.create_in(self.store, name, algorithm)
+    }
+
+    pub(crate) fn create_in(&self, store: StoreId, name: &str, algorithm: Algorithm) -> KeyId {
+        let value = (algorithm == Algorithm::Opaque).then(|| SecretBytes::from(SECRET.to_vec()));
+        let new = NewKey { name: name.parse().unwrap(), algorithm, value };
+        KeyId(self.engine.create_keys(store, vec![new]).unwrap()[0].id.0)
+    }
+
+    /// Another key store, with an authority of its own.
+    pub(crate) fn create_store(&self, name: &str) -> (StoreId, Authority) {
+        let authority = Authority::new(name);
+        (create_store(&self.engine, name, &authority), authority)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.port.as_ref().map_or(0, DataPort::connections)
+    }
+
+    /// Ends the data port in good order, as far as `grace` allows.
+    pub(crate) fn drain(&mut self, grace: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let port = self.port.take().unwrap();
+        async move { port.drain(grace).await }
+    }
+}
+
+fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
+    let random = SystemRandom::new();
+    let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
+    let file = SystemKeyFile::at(folder.path().join("system-keys"));
+    file.create(&root_key, &random).unwrap();
+    Engine::start(EngineParts {
+        storage: Arc::clone(&options.storage),
+        system_keys: file.unlock(&root_key).unwrap(),
+        random: Arc::new(random),
+        clock: Arc::new(SystemClock),
+        cached_keys_max: options.cached_keys_max,
+        compute_threads: options.compute_threads,
+    })
+    .unwrap()
+}
+
+fn create_store(engine: &Engine, name: &str, authority: &Authority) -> StoreId {
+    let new = NewKeyStore {
+        name: name.parse().unwrap(),
+        methods: AccessMethods::CLIENT_CERTIFICATE,
+        authority_certificate: authority.certificate.to_vec(),
+        authority_private_key: SecretBytes::from(authority.private_key()),
+    };
+    engine.create_store(new).unwrap().id
+}
+
+/// The same free port for both transports.
+fn bind() -> (TcpListener, UdpSocket) {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()) {
+            return (tcp, udp);
+        }
+    }
+}
+
+/// The value of secrets whose value does not matter.
+pub(crate) const SECRET: &[u8] = b"correct horse battery staple";
