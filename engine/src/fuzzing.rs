@@ -9,6 +9,10 @@ use crate::key::id::KeyId;
 use crate::key::material::{KeyMaterial, SecretBytes};
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
+use crate::record::codec::{Reader, Writer};
+use crate::record::key_version::KeyVersionRecord;
+use crate::record::reference::Reference;
+use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
 
 /// A ciphertext: what parses is written back as it was; what this key did not seal does not open; what it seals opens.
 ///
@@ -39,6 +43,35 @@ pub fn ciphertext(data: &[u8]) {
     assert_eq!(opened, plaintext);
 }
 
+/// The fields of a record, of whatever type: what decodes has one encoding.
+///
+/// # Panics
+/// If it has another one.
+pub fn record(data: &[u8]) {
+    for is_record in RECORD_TYPES {
+        is_record(data);
+    }
+}
+
+const RECORD_TYPES: [fn(&[u8]) -> bool; 5] = [
+    is_record::<KeyStoreRecord>,
+    is_record::<KeyRecord>,
+    is_record::<KeyVersionRecord>,
+    is_record::<Reference>,
+    is_record::<AuthorityRecord>,
+];
+
+/// Whether `data` are the fields of an `R`; if so, checks that they are what it encodes to.
+fn is_record<R: Record>(data: &[u8]) -> bool {
+    let mut reader = Reader::new(data);
+    let decoded = R::decode(&mut reader);
+    let (Some(record), Some(())) = (decoded, reader.finish()) else { return false };
+    let mut writer = Writer::default();
+    record.encode(&mut writer);
+    assert_eq!(writer.finish(), data, "a record of type {} has one encoding", R::RECORD_TYPE);
+    true
+}
+
 /// One byte over and over: a fuzz target must do the same with the same input.
 struct OneByte;
 
@@ -52,6 +85,9 @@ impl Random for OneByte {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::id::StoreId;
+    use crate::record::AccessMethods;
+    use crate::record::key_version::Origin;
 
     #[test]
     fn ciphertext_keeps_its_promises_on_small_and_large_inputs() {
@@ -62,6 +98,43 @@ mod tests {
             header_like.iter_mut().zip([1, 16, 0, 0, 0, 1]).for_each(|(byte, value)| *byte = value);
             header_like.iter_mut().skip(6).take(16).for_each(|byte| *byte = 0x11);
             ciphertext(&header_like);
+        }
+    }
+
+    fn encoded<R: Record>(record: &R) -> Vec<u8> {
+        let mut writer = Writer::default();
+        record.encode(&mut writer);
+        writer.finish()
+    }
+
+    #[test]
+    fn record_keeps_its_promise_on_records_and_on_what_is_nearly_one() {
+        let store = KeyStoreRecord {
+            id: StoreId([2; 16]),
+            name: "store".parse().unwrap(),
+            created_ms: 1,
+            methods: AccessMethods::CLIENT_CERTIFICATE,
+        };
+        let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
+        let samples = [
+            encoded(&store),
+            encoded(&crate::record::key::tests::sample()),
+            encoded(&KeyVersionRecord { origin: Origin::Generated, wrapped: vec![3; 9] }),
+            encoded(&Reference([4; 16])),
+            encoded(&authority),
+        ];
+        record(&[]);
+        for sample in samples {
+            let types = RECORD_TYPES.iter().filter(|is_record| is_record(&sample)).count();
+            assert_eq!(types, 1, "a record is of one type");
+            for at in 0..sample.len() {
+                record(&sample[..at]);
+                for value in 0..=255 {
+                    let mut altered = sample.clone();
+                    altered[at] = value;
+                    record(&altered);
+                }
+            }
         }
     }
 }
