@@ -13,6 +13,8 @@ mod registry;
 mod slot;
 mod stores;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use entry::KeyEntry;
 pub(crate) use entry::{EntryVersion, PreparedKey};

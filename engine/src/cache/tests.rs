@@ -1,0 +1,245 @@
+//! What the cache keeps to inside: who is told what, and that nothing stays behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::{Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, StorePolicy, StoreSlot, Stores};
+use crate::error::Error;
+use crate::key::algorithm::Algorithm;
+use crate::key::id::{KeyId, StoreId};
+use crate::key::material::SecretBytes;
+use crate::key::state::KeyState;
+use crate::key::version::KeyVersion;
+
+/// Keys in a map; something can be made to happen in the middle of the next load.
+struct Source {
+    store: Arc<StoreSlot>,
+    keys: Mutex<BTreeMap<KeyId, KeyState>>,
+    in_next_load: Mutex<Option<Happening>>,
+}
+
+type Happening = Box<dyn FnOnce(&Source) + Send>;
+
+impl Source {
+    fn new() -> Self {
+        let name = "store".parse().unwrap();
+        let policy = StorePolicy { name, methods: None, authority: Vec::new(), generation: 0 };
+        let store = Stores::default().publish(StoreId([1; 16]), policy);
+        Self { store, keys: Mutex::default(), in_next_load: Mutex::default() }
+    }
+
+    fn set(&self, id: KeyId, state: Option<KeyState>) {
+        match state {
+            Some(state) => self.keys.lock().insert(id, state),
+            None => self.keys.lock().remove(&id),
+        };
+    }
+
+    fn in_next_load(&self, happening: impl FnOnce(&Self) + Send + 'static) {
+        *self.in_next_load.lock() = Some(Box::new(happening));
+    }
+
+    fn entry(&self, id: KeyId, state: KeyState) -> KeyEntry {
+        let value = PreparedKey::Opaque(SecretBytes::from(Vec::new()));
+        let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value }]);
+        KeyEntry { id, store: Arc::clone(&self.store), algorithm: Algorithm::Opaque, state, versions }
+    }
+}
+
+impl KeySource for Source {
+    fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
+        let state = self.keys.lock().get(&id).copied();
+        let happening = self.in_next_load.lock().take();
+        if let Some(happening) = happening {
+            happening(self);
+        }
+        state.map(|state| self.entry(id, state)).ok_or(Error::KeyNotFound(id))
+    }
+}
+
+/// The answers that the waiters of one test were given.
+#[derive(Clone, Default)]
+struct Answers(Arc<Mutex<Vec<Result<(), LoadError>>>>);
+
+impl Answers {
+    fn waiter(&self) -> super::Waiter {
+        let answers = Arc::clone(&self.0);
+        Box::new(move |answer| answers.lock().push(answer))
+    }
+
+    fn take(&self) -> Vec<Result<(), LoadError>> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+fn id(number: u32) -> KeyId {
+    let mut id = [0; 16];
+    id[12..].copy_from_slice(&number.to_be_bytes());
+    KeyId(id)
+}
+
+fn load(cache: &Arc<Cache>, source: &Source, id: KeyId) -> Vec<Result<(), LoadError>> {
+    let answers = Answers::default();
+    if let Some(job) = cache.request(id, answers.waiter()) {
+        job.run(source);
+    }
+    answers.take()
+}
+
+fn state(cache: &Cache, id: KeyId) -> Option<KeyState> {
+    cache.slot(id)?.get().as_ref().map(|entry| entry.state())
+}
+
+fn cache(capacity: usize) -> Arc<Cache> {
+    Arc::new(Cache::new(capacity))
+}
+
+#[test]
+fn key_that_is_not_there_leaves_no_slot() {
+    let (cache, source) = (cache(10), Source::new());
+    assert_eq!(load(&cache, &source, id(1)), [Err(LoadError::NotFound)]);
+    assert!(cache.slot(id(1)).is_none());
+}
+
+#[test]
+fn load_that_is_never_run_tells_its_waiters_and_leaves_no_slot() {
+    let (cache, source, answers) = (cache(10), Source::new(), Answers::default());
+    source.set(id(1), Some(KeyState::Available));
+    let job = cache.request(id(1), answers.waiter()).unwrap();
+    assert!(cache.request(id(1), answers.waiter()).is_none());
+    drop(job);
+    assert_eq!(answers.take(), [Err(LoadError::Overloaded); 2]);
+    assert!(cache.slot(id(1)).is_none());
+    assert_eq!(load(&cache, &source, id(1)), [Ok(())]);
+}
+
+// R-K9
+#[test]
+fn waiter_who_asks_after_a_change_is_not_told_what_was_before() {
+    let (cache, source, answers) = (cache(10), Arc::new(Source::new()), Answers::default());
+    let job = cache.request(id(1), answers.waiter()).unwrap();
+    // The key is created while the load that did not find it is under way; then somebody asks.
+    source.in_next_load({
+        let (cache, answers) = (Arc::clone(&cache), answers.clone());
+        move |source| {
+            source.set(id(1), Some(KeyState::Available));
+            cache.refresh(id(1), source);
+            assert!(cache.request(id(1), answers.waiter()).is_none());
+        }
+    });
+    job.run(&*source);
+    assert_eq!(answers.take(), [Ok(()); 2]);
+    assert_eq!(state(&cache, id(1)), Some(KeyState::Available));
+}
+
+// R-K9
+#[test]
+fn key_that_goes_during_a_load_does_not_come_back() {
+    let changes: [fn(&Cache, &Source); 2] =
+        [|cache, source| cache.refresh(id(1), source), |cache, _| cache.forget_all()];
+    for change in changes {
+        let (cache, source, answers) = (cache(10), Source::new(), Answers::default());
+        source.set(id(1), Some(KeyState::Available));
+        let job = cache.request(id(1), answers.waiter()).unwrap();
+        source.in_next_load({
+            let cache = Arc::clone(&cache);
+            move |source| {
+                source.set(id(1), None);
+                change(&cache, source);
+            }
+        });
+        job.run(&source);
+        assert_eq!(answers.take(), [Err(LoadError::NotFound)]);
+        assert!(cache.slot(id(1)).is_none());
+        assert_eq!(cache.loaded(), 0);
+    }
+}
+
+#[test]
+fn what_is_forgotten_and_loaded_again_counts_once() {
+    let (cache, source) = (cache(10), Source::new());
+    for number in 0..5 {
+        source.set(id(number), Some(KeyState::Available));
+    }
+    for _ in 0..3 {
+        for number in 0..5 {
+            load(&cache, &source, id(number));
+        }
+        assert_eq!(cache.loaded(), 5);
+        cache.forget_all();
+        assert_eq!(cache.loaded(), 0);
+        assert!(cache.slot(id(0)).is_none());
+    }
+    for number in 0..5 {
+        load(&cache, &source, id(number));
+        source.set(id(number), None);
+        cache.refresh(id(number), &source);
+    }
+    assert_eq!(cache.loaded(), 0);
+}
+
+#[test]
+fn worker_that_kept_a_slot_finds_nothing_in_it_after_eviction() {
+    let (cache, source) = (cache(2), Source::new());
+    for number in 0..4 {
+        source.set(id(number), Some(KeyState::Available));
+    }
+    load(&cache, &source, id(0));
+    let kept = cache.slot(id(0)).unwrap();
+    for number in 1..4 {
+        load(&cache, &source, id(number));
+    }
+    assert!(kept.is_retired() && kept.get().is_none());
+    source.set(id(0), Some(KeyState::Disabled));
+    cache.refresh(id(0), &source);
+    load(&cache, &source, id(0));
+    assert_eq!(state(&cache, id(0)), Some(KeyState::Disabled));
+    assert!(kept.get().is_none(), "its place is another one now");
+}
+
+#[test]
+fn ring_keeps_its_places_while_slots_come_and_go() {
+    let (cache, source) = (cache(16), Source::new());
+    let (mut number, mut most) = (0x2545_f491_u32, 0);
+    for _ in 0..5_000 {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (chosen, is_there) = (id(number >> 8 & 31), number & 0x8000_0000 == 0);
+        source.set(chosen, is_there.then_some(KeyState::Available));
+        cache.refresh(chosen, &source);
+        assert_eq!(load(&cache, &source, chosen), [if is_there { Ok(()) } else { Err(LoadError::NotFound) }]);
+        let with_key = (0..32).filter(|number| state(&cache, id(*number)).is_some()).count();
+        assert_eq!(with_key, cache.loaded());
+        most = most.max(with_key);
+    }
+    assert_eq!(most, 16, "the cache was full at times, and never more than that");
+}
+
+#[test]
+fn holds_a_million_keys_if_told_to() {
+    const MILLION: u32 = 1_000_000;
+    let (cache, source) = (cache(1_000_000), Source::new());
+    let answered = Arc::new(AtomicUsize::new(0));
+    let every = EveryKey(source);
+    for number in 0..=MILLION {
+        let answered = Arc::clone(&answered);
+        let waiter = Box::new(move |answer: Result<(), LoadError>| {
+            answered.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
+        });
+        cache.request(id(number), waiter).unwrap().run(&every);
+    }
+    assert_eq!(answered.load(Ordering::Relaxed), 1_000_001);
+    assert_eq!(cache.loaded(), 1_000_000);
+    assert!(state(&cache, id(MILLION)).is_some());
+}
+
+/// Has every key.
+struct EveryKey(Source);
+
+impl KeySource for EveryKey {
+    fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
+        Ok(self.0.entry(id, KeyState::Available))
+    }
+}
