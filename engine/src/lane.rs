@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
+use crate::cache::KeyEntry;
 use crate::key::algorithm::{Algorithm, Operation};
+use crate::key::version::KeyVersion;
 use crate::limits::INLINE_COST_MAX;
 
 /// Where a frame's work is done.
@@ -34,6 +36,18 @@ pub fn cost(algorithm: Algorithm, operation: Operation, items: usize, bytes: usi
     let items = u64::try_from(items).unwrap_or(u64::MAX).saturating_mul(u64::from(per_item));
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(cost.kibibyte_nanoseconds.into()) / 1_024;
     Duration::from_nanos(items.saturating_add(bytes))
+}
+
+impl KeyEntry {
+    /// What `items` of `bytes` in all cost on one core at most, with this key. Verification that names no version may try all of them.
+    #[must_use]
+    pub fn cost(&self, operation: Operation, version: Option<KeyVersion>, items: usize, bytes: usize) -> Duration {
+        let tries = match operation {
+            Operation::Verify | Operation::VerifyMac if version.is_none() => self.versions.len(),
+            _ => 1,
+        };
+        cost(self.algorithm, operation, items, bytes).saturating_mul(u32::try_from(tries).unwrap_or(u32::MAX))
+    }
 }
 
 /// The lane for work of this cost.

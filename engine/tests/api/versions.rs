@@ -1,6 +1,6 @@
 //! Rotation, and what old versions still do.
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_engine::key::algorithm::{Algorithm, Operation};
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::VersionState;
 use claviger_engine::key::version::KeyVersion;
@@ -126,6 +126,11 @@ on_every_storage! {
             assert_eq!(only(calls::verify_mac(key, None, &[item]).unwrap()).unwrap(), 1_u32.to_be_bytes());
             let made = only(calls::make_mac(key, &[b"message"]).unwrap()).unwrap();
             assert_eq!(calls::split_version(&made).0, 100);
+            // What may be tried a hundred times counts a hundred times, so that it does not hold up a worker.
+            let cost = |operation, version| key.cost(operation, version, 2, 100);
+            let once = cost(Operation::VerifyMac, KeyVersion::new(1));
+            assert_eq!(cost(Operation::VerifyMac, None), once * 100);
+            assert_eq!(cost(Operation::MakeMac, None), once);
         });
     }
 
