@@ -4,6 +4,7 @@ use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::limits::RECEIVE_BUFFER_SIZE;
 use crate::tls::{ALPN, server_name, tls_config};
+use rustls::AlertDescription;
 use std::io;
 use std::sync::Arc;
 use tokio::io::BufReader;
@@ -51,7 +52,10 @@ impl TcpConnector {
         let mut stream = self.tls.connect(server_name(config)?, stream).await.map_err(|error| {
             let address = config.address.clone();
             match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(rustls::Error::NoApplicationProtocol) => Error::OtherProtocol { address },
+                Some(
+                    rustls::Error::NoApplicationProtocol
+                    | rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+                ) => Error::OtherProtocol { address },
                 Some(reason) => Error::Untrusted { address, reason: reason.to_string() },
                 None => Error::Unreachable { address, source: error },
             }
