@@ -28,11 +28,14 @@ pub const SOCKET_READ_SIZE: usize = 128 * 1024;
 /// Unanswered requests of one byte stream that wait for a lane or for storage. Announced in the greeting.
 pub const FRAMES_IN_FLIGHT: usize = 1_024;
 
-/// Bytes of all requests that wait for a lane or for storage, in the whole daemon.
+/// Bytes of all requests that wait for a lane or for storage, and of the replies of a lane that wait for their clients, in the whole daemon.
 pub const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// How often a request is begun anew because its keys changed or left the cache meanwhile. After that it is answered Overloaded.
 pub const ATTEMPTS_MAX: u8 = 8;
+
+/// Bytes of a certificate's subject in the answer to Whoami. A longer one is left out: escaping can make three bytes of one.
+pub const SUBJECT_SIZE_MAX: usize = 4_096;
 
 /// How long a client may take for the handshake, and then for its first Hello.
 pub const HELLO_TIME: Duration = Duration::from_secs(10);
@@ -131,3 +134,53 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 24 * 60 * 60)
 }
+
+// Control port.
+
+/// Connections of the control port at once: administrators and their programs, not the public.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+/// Requests that are worked on at once. The ones that are slow make keys, which takes a core each.
+pub const CONTROL_CALLS_MAX: usize = 32;
+
+/// Requests at once on one HTTP/2 connection.
+pub const CONTROL_STREAMS_MAX: u32 = 16;
+
+/// How long a client may take for its handshake.
+pub const CONTROL_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// How long a client may take for the head of a request, the pause before it included.
+pub const CONTROL_HEADER_TIME: Duration = Duration::from_secs(60);
+
+/// How often a silent HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
+pub const CONTROL_KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How long a connection lives before the client is asked to make a new one, so that a certificate that has ended does not stay.
+pub const CONTROL_CONNECTION_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Most bytes of one reply that waits for its HTTP/2 client to read.
+pub const CONTROL_SEND_BUFFER_SIZE: usize = 256 * 1024;
+
+/// How long the control port waits before it accepts again after the system gave it no connection (no file descriptors, say).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Time for a request that reads: some thousand records at most.
+pub const READ_TIME: Duration = Duration::from_secs(10);
+
+/// Time for a request that changes one thing; an RSA-4096 key takes up to 2 seconds to make.
+pub const CHANGE_TIME: Duration = Duration::from_secs(30);
+
+/// Time for a request that creates many keys.
+pub const CREATE_KEYS_TIME: Duration = Duration::from_secs(120);
+
+/// Most bytes of a body that says little: a name, a number, a signing request.
+pub const SMALL_BODY_SIZE_MAX: usize = 32 * 1024;
+
+/// Most bytes of a body that creates keys. One transaction of the storage takes 4 MiB, and base64 makes 4 bytes of 3.
+pub const CREATE_KEYS_BODY_SIZE_MAX: usize = 6 * 1024 * 1024;
+
+/// Most RSA keys of one request that creates keys: each takes up to 2 seconds of a core.
+pub const SLOW_KEYS_MAX: usize = 16;
+
+/// Keys or key stores of one page of a list, unless the request names another number.
+pub const LIST_PAGE_SIZE: usize = 100;

@@ -81,8 +81,8 @@ impl Daemon {
             free_space_floor: config.storage.free_space_floor,
             folder: config.storage.folder.clone(),
         };
-        let control =
-            ControlPort::start(installation, Arc::clone(&data), settings, listeners.control).context("control port")?;
+        let control = ControlPort::start(installation, Arc::clone(&data), &settings, listeners.control)
+            .context("control port")?;
         tracing::info!(data = %data_address, control = %control_address, after = ?began.elapsed(), "started");
         Ok(Self { data, control, drain: config.data.drain, data_address, control_address })
     }

@@ -1,15 +1,43 @@
 //! The control port: management over HTTPS with JSON, for administrators who show a client certificate.
+//!
+//! A request goes this way: [`listen`] (connection, handshake, who asks) · [`router`] (which route; size, time) · [`browser`] (what a web page
+//! cannot forge) · `call` (what is asked, as types) · a handler of `stores`, `keys`, `certificates`, `algorithms`, `health` ·
+//! [`change`] if something is to change · `answer` or [`problem`]. All routes stand in [`route`], and [`openapi`] describes them from there.
+//!
+//! There is no cryptography on anybody's data here, and no secret is ever read back.
 
-use std::net::TcpListener;
+mod algorithms;
+mod answer;
+pub mod browser;
+mod call;
+pub mod caller;
+mod certificates;
+pub mod change;
+mod describe;
+mod health;
+mod keys;
+pub mod listen;
+pub mod openapi;
+pub mod problem;
+pub mod route;
+pub mod router;
+mod stores;
+mod tls;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
+use tokio::sync::Semaphore;
 
+pub use listen::ControlPort;
+
+use crate::control::browser::Hosts;
 use crate::data_port::DataPort;
 use crate::installation::Installation;
+use crate::limits::CONTROL_CALLS_MAX;
 use crate::pem::Credential;
 
 /// What the control port is told by the configuration.
@@ -24,26 +52,35 @@ pub struct ControlSettings {
     pub free_space_floor: u64,
 }
 
-/// A running control port.
-pub struct ControlPort {
-    _installation: Installation,
-    _listener: TcpListener,
+/// What every request works on.
+pub struct ControlState {
+    installation: Installation,
+    data: Arc<Mutex<Option<DataPort>>>,
+    hosts: Hosts,
+    folder: PathBuf,
+    free_space_floor: u64,
+    started: Timestamp,
+    calls: Arc<Semaphore>,
 }
 
-impl ControlPort {
-    /// Starts serving on a socket that is bound already.
+impl ControlState {
+    /// The state of a control port that answers to the names in its certificate.
     ///
     /// # Errors
-    /// If certificate and key do not belong together, or an authority is no certificate.
-    pub fn start(
+    /// If the certificate cannot be read.
+    pub fn new(
         installation: Installation,
-        _data: Arc<Mutex<Option<DataPort>>>,
-        _settings: ControlSettings,
-        listener: TcpListener,
-    ) -> anyhow::Result<Self> {
-        Ok(Self { _installation: installation, _listener: listener })
+        data: Arc<Mutex<Option<DataPort>>>,
+        settings: &ControlSettings,
+    ) -> anyhow::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            installation,
+            data,
+            hosts: Hosts::of(&settings.credential.certificate_chain)?,
+            folder: settings.folder.clone(),
+            free_space_floor: settings.free_space_floor,
+            started: Timestamp::now(),
+            calls: Arc::new(Semaphore::new(CONTROL_CALLS_MAX)),
+        }))
     }
-
-    /// Takes no more requests, finishes those that have been read, after `grace` at the latest.
-    pub async fn drain(self, _grace: Duration) {}
 }

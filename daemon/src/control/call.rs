@@ -1,0 +1,166 @@
+//! What is asked: path, query and body of one request, as types.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Query;
+use claviger_engine::Engine;
+use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::name::Name;
+use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use http::Uri;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::caller::Caller;
+use super::problem::{Kind, Problem};
+use super::route::Route;
+use crate::limits::LIST_PAGE_SIZE;
+
+/// One request, after everything that is alike for all routes has been checked.
+pub(super) struct Call {
+    /// The route.
+    pub(super) route: &'static Route,
+    /// Who asks.
+    pub(super) caller: Caller,
+    /// Names the request in the log and in the answer.
+    pub(super) trace_id: String,
+    /// Parts of the path by the names that the route gives them.
+    pub(super) parameters: BTreeMap<String, String>,
+    /// The URI.
+    pub(super) uri: Uri,
+    /// The body; it may hold secrets.
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// Which part of a list is asked for.
+pub(super) struct Page {
+    pub(super) after: Option<Name>,
+    pub(super) limit: usize,
+}
+
+impl Call {
+    /// The body as a `T`. An empty one says `{}`.
+    pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body = if self.body.is_empty() { b"{}" } else { self.body.trim_ascii_start() };
+        // The library would take an array for the fields of an object in their order.
+        if !body.starts_with(b"{") {
+            return Err(Problem::new(Kind::Malformed, "the body is not what this route takes: expected a JSON object"));
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let detail =
+                format!("the body is not what this route takes: {} at line {line}, column {column}", harmless(&error));
+            Problem::new(Kind::Malformed, detail)
+        })
+    }
+
+    /// The part of a list that the query asks for.
+    pub(super) fn page(&self) -> Result<Page, Problem> {
+        let Query(query) = Query::<PageQuery>::try_from_uri(&self.uri).map_err(|_| {
+            Problem::new(
+                Kind::Malformed,
+                "the query may say `after=NAME` and `limit=NUMBER`, each once, and nothing else",
+            )
+        })?;
+        let limit = query.limit.unwrap_or(LIST_PAGE_SIZE);
+        if !(1..=LIST_PAGE_SIZE_MAX).contains(&limit) {
+            return Err(Problem::new(Kind::InvalidValue, format!("limit is {limit}: give 1 to {LIST_PAGE_SIZE_MAX}")));
+        }
+        let after = query.after.map(|after| after.parse::<Name>());
+        let after = after.transpose().map_err(|error| Problem::new(Kind::InvalidValue, format!("after: {error}")))?;
+        Ok(Page { after, limit })
+    }
+
+    /// The id of the key store that the path names by id or name.
+    pub(super) fn store(&self, engine: &Engine) -> Result<StoreId, Problem> {
+        let text = self.parameter("store");
+        let by_id = text.parse().ok().and_then(|id| engine.store_by_id(id));
+        let by_name = || text.parse().ok().and_then(|name| engine.store_by_name(&name));
+        by_id.or_else(by_name).map(|store| store.id()).ok_or_else(|| {
+            let detail = format!("no key store has the name or id {text:?}: GET /v1/stores lists them");
+            Problem::new(Kind::StoreNotFound, detail)
+        })
+    }
+
+    /// The id of the key that the path names by id or name, in the key store that it names.
+    pub(super) fn key(&self, engine: &Engine) -> Result<KeyId, Problem> {
+        let store = self.store(engine)?;
+        let text = self.parameter("key");
+        if let Ok(id) = text.parse::<KeyId>() {
+            // A name may look like an id: what is no id of this store may still be one of its names.
+            if engine.describe_key(id).is_ok_and(|record| record.store == store) {
+                return Ok(id);
+            }
+        }
+        let named = text.parse::<Name>().ok().map(|name| engine.find_key(store, &name)).transpose()?;
+        named.flatten().ok_or_else(|| {
+            let detail =
+                format!("no key of this store has the name or id {text:?}: GET /v1/stores/STORE/keys lists them");
+            Problem::new(Kind::KeyNotFound, detail)
+        })
+    }
+
+    fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What is wrong with a body, without quoting it: a value in it may be secret.
+fn harmless(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let about_fields = ["unknown field", "missing field", "duplicate field"];
+    if about_fields.iter().any(|start| text.starts_with(start)) || !error.is_data() {
+        return text.to_owned();
+    }
+    // "invalid type: string \"...\", expected a sequence": what was expected is ours, what came is not.
+    text.rsplit_once(", expected ")
+        .map_or_else(|| "a value is wrong".to_owned(), |(_, expected)| format!("expected {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_control::message::{CreateKeys, CreateStore};
+
+    use super::*;
+
+    fn said<T: DeserializeOwned>(body: &str) -> String {
+        harmless(&serde_json::from_str::<T>(body).err().unwrap())
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_told_without_quoting_it() {
+        for (body, expected) in [
+            ("", "EOF while parsing a value"),
+            ("{", "EOF while parsing an object"),
+            ("\"hunter2\"", "expected struct CreateKeys"),
+            ("{\"keys\": \"hunter2\"}", "expected a sequence"),
+            ("{\"keys\": [{\"name\": \"a\", \"algorithm\": \"OPAQUE\", \"value\": 424242}]}", "expected a string"),
+            (
+                "{\"keys\": [{\"name\": \"a\", \"algorithm\": \"OPAQUE\", \"valeu\": \"hunter2\"}]}",
+                "unknown field `valeu`",
+            ),
+            ("{\"keys\": [{\"name\": \"hunter2, expected hunter2\"}]}", "missing field `algorithm`"),
+            ("{\"keys\": \"x, expected hunter2\"}", "expected a sequence"),
+            ("{\"keys\": [], \"keys\": []}", "duplicate field `keys`"),
+            ("{\"keys\": []} hunter2", "trailing characters"),
+            ("{\"keys\": hunter2}", "expected value"),
+        ] {
+            let said = said::<CreateKeys>(body);
+            assert!(said.contains(expected), "{body}: {said}");
+            assert!(!said.contains("hunter2") && !said.contains("424242"), "{body}: {said}");
+        }
+        assert!(
+            said::<CreateStore>("{\"name\": \"a\", \"access\": {\"password\": true}}")
+                .contains("unknown field `password`")
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Who asks: taken from the client certificate that the handshake has checked.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rustls_pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::problem::{Kind, Problem};
+
+/// What a caller may do. Each route names the role that it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Administers the installation and everything in it: a certificate of an administrators' authority.
+    SystemAdministrator,
+}
+
+impl Role {
+    /// Its name in the API description.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SystemAdministrator => "system administrator",
+        }
+    }
+}
+
+/// Who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    name: String,
+    fingerprint: String,
+    role: Role,
+    not_after: SystemTime,
+}
+
+impl Caller {
+    /// The administrator of a certificate that has been checked against the administrators' authorities; `None` if it cannot be read.
+    #[must_use]
+    pub fn administrator(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+        let not_after = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
+        let hash = digest(&SHA256, certificate);
+        Some(Self {
+            // Control characters would let a name forge lines of the log.
+            name: name.unwrap_or("(no name)").chars().filter(|c| !c.is_control()).collect(),
+            fingerprint: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            role: Role::SystemAdministrator,
+            not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(not_after),
+        })
+    }
+
+    /// Lets the caller pass if he has `role` and his certificate is still valid.
+    ///
+    /// # Errors
+    /// The problem to answer.
+    pub fn authorise(&self, role: Role, now: SystemTime) -> Result<(), Problem> {
+        if now > self.not_after {
+            let detail = "your certificate has ended since you connected: connect with a new one";
+            return Err(Problem::new(Kind::NotPermitted, detail));
+        }
+        if self.role != role {
+            return Err(Problem::new(Kind::NotPermitted, format!("this needs the role {}", role.name())));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Caller {
+    /// The name, which a certificate may share with others, and enough of the fingerprint to tell them apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.fingerprint.get(..FINGERPRINT_DIGITS).unwrap_or_default())
+    }
+}
+
+const FINGERPRINT_DIGITS: usize = 16;

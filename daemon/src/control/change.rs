@@ -1,0 +1,140 @@
+//! Changes, and the one function that makes them.
+//!
+//! A change is a value that says exactly what is to happen, before anything has: this is what can be shown to somebody who has to approve it.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use claviger_control::message::{IssuedCertificate, KeyList};
+use claviger_control::secret::SecretText;
+use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::name::Name;
+use claviger_engine::key::state::KeyState;
+use claviger_engine::{AccessMethods, Engine};
+use jiff::Timestamp;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::problem::{Kind, Problem};
+use super::{ControlState, describe};
+use crate::authority::{Authority, Purpose, Subject};
+use crate::pem;
+
+/// What is to change. Shown, it tells everything but secrets.
+pub enum Change {
+    /// A new key store, with an authority of its own.
+    CreateStore {
+        /// Its name.
+        name: Name,
+        /// Who may come in.
+        methods: AccessMethods,
+    },
+    /// New keys, all or none.
+    CreateKeys {
+        /// The key store.
+        store: StoreId,
+        /// The keys.
+        keys: Vec<NewKey>,
+    },
+    /// A new version of a key.
+    RotateKey {
+        /// The key.
+        key: KeyId,
+    },
+    /// A key is disabled or enabled.
+    SetKeyState {
+        /// The key.
+        key: KeyId,
+        /// Its state from then on.
+        state: KeyState,
+    },
+    /// A new client certificate.
+    IssueCertificate {
+        /// The key store.
+        store: StoreId,
+        /// Who the client is.
+        common_name: String,
+        /// How long the certificate is valid.
+        lifetime: Duration,
+        /// Signing request in PEM; without one, a key is made.
+        signing_request: Option<String>,
+    },
+}
+
+/// The one way of every change: authorised, made, in the log, answered.
+pub(super) fn make(state: &ControlState, call: &Call, change: Change) -> Result<Answer, Problem> {
+    call.caller.authorise(call.route.role, SystemTime::now())?;
+    let shown = change.to_string();
+    let answer = change.apply(&state.installation.engine)?;
+    tracing::info!(trace_id = call.trace_id, caller = %call.caller, "changed: {shown}");
+    Ok(answer)
+}
+
+impl Change {
+    fn apply(self, engine: &Engine) -> Result<Answer, Problem> {
+        match self {
+            Self::CreateStore { name, methods } => {
+                let now = SystemTime::now();
+                let authority = Authority::create("Claviger key store", now, engine.random())?;
+                let record = engine.create_store(NewKeyStore {
+                    name,
+                    methods,
+                    authority_certificate: authority.certificate().to_vec(),
+                    authority_private_key: SecretBytes::from(std::mem::take(&mut *authority.private_key())),
+                })?;
+                Answer::created(format!("/v1/stores/{}", record.id), &describe::store(&record))
+            }
+            Self::CreateKeys { store, keys } => {
+                let records = engine.create_keys(store, keys)?;
+                let keys = records.iter().map(describe::key).collect();
+                Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None })
+            }
+            Self::RotateKey { key } => Answer::ok(&describe::key(&engine.rotate(key)?)),
+            Self::SetKeyState { key, state } => Answer::ok(&describe::key(&engine.set_state(key, state)?)),
+            Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
+                issue(engine, store, &common_name, lifetime, signing_request.as_deref())
+            }
+        }
+    }
+}
+
+fn issue(
+    engine: &Engine,
+    store: StoreId,
+    common_name: &str,
+    lifetime: Duration,
+    signing_request: Option<&str>,
+) -> Result<Answer, Problem> {
+    let stored = engine.authority(store)?;
+    let authority = Authority::from_der(&stored.certificate, stored.private_key.expose())?;
+    let subject = signing_request.map_or(Subject::Generated, Subject::Request);
+    let issued =
+        authority.issue(common_name, &Purpose::Client, &subject, lifetime, SystemTime::now(), engine.random())?;
+    let message = IssuedCertificate {
+        certificate: pem::encode("CERTIFICATE", &issued.certificate).to_string(),
+        private_key: issued.private_key.map(SecretText::from),
+        not_after: Timestamp::try_from(issued.not_after)
+            .map_err(|error| Problem::new(Kind::Internal, format!("the end of the certificate: {error}")))?,
+    };
+    Answer::created(format!("/v1/stores/{store}/authority"), &message)
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateStore { name, .. } => write!(f, "key store {name} created"),
+            Self::CreateKeys { store, keys } => {
+                write!(f, "keys created in store {store}:")?;
+                keys.iter().try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))
+            }
+            Self::RotateKey { key } => write!(f, "key {key} rotated"),
+            Self::SetKeyState { key, state } => write!(f, "key {key} set to {state}"),
+            Self::IssueCertificate { store, common_name, lifetime, .. } => {
+                let days = lifetime.as_secs() / (24 * 60 * 60);
+                write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")
+            }
+        }
+    }
+}

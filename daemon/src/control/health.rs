@@ -1,0 +1,68 @@
+//! How the daemon is, and whether it does its work.
+
+use claviger_control::message::{Health, Readiness};
+use http::StatusCode;
+
+use super::ControlState;
+use super::answer::Answer;
+use super::call::Call;
+use super::problem::Problem;
+
+pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+    let facts = &state.installation.facts;
+    let free = free_space(state);
+    let connections = state.data.lock().as_ref().map_or(0, |data| data.connections());
+    let mut warnings = Vec::new();
+    if facts.root_key.contains("UNSAFE") {
+        warnings.push(
+            "development root key (UNSAFE): whoever reads its file has the root key; not for production".to_owned(),
+        );
+    }
+    if !facts.separated {
+        warnings.push("not separated: root key, system keys and data are on one machine".to_owned());
+    }
+    if !facts.hardware_generator {
+        warnings.push("the processor has no random generator of its own: never clone or resume this machine twice from one snapshot while clavigerd runs".to_owned());
+    }
+    if free.is_some_and(|free| free < state.free_space_floor) {
+        warnings.push(format!(
+            "changes are refused because the disk of {} is nearly full: free some space",
+            state.folder.display()
+        ));
+    }
+    Answer::ok(&Health {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol_version: claviger_protocol::header::VERSION.into(),
+        started: state.started,
+        root_key: facts.root_key.to_owned(),
+        separated: facts.separated,
+        hardware_random_generator: facts.hardware_generator,
+        storage_revision: state.installation.storage.revision().0,
+        storage_free_bytes: free,
+        cached_keys: count(state.installation.engine.cached_keys()),
+        data_connections: count(connections),
+        warnings,
+    })
+}
+
+pub(super) fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+    let mut reasons = Vec::new();
+    if state.data.lock().is_none() {
+        reasons.push("the daemon is ending: the data port takes no more requests".to_owned());
+    }
+    // A transaction without compares and writes goes all the way of a change, and changes nothing.
+    if let Err(error) = state.installation.storage.transact(&[], &[]) {
+        reasons.push(error.to_string());
+    }
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Answer::new(status, &Readiness { ready: reasons.is_empty(), reasons })
+}
+
+fn free_space(state: &ControlState) -> Option<u64> {
+    let disk = rustix::fs::statvfs(&state.folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

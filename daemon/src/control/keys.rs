@@ -1,0 +1,87 @@
+//! Keys: create, list, describe, rotate, disable, enable.
+
+use claviger_control::message::{CreateKeys, KeyList, NewKey, Nothing};
+use claviger_engine::change;
+use claviger_engine::key::algorithm::Algorithm;
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::state::KeyState;
+use claviger_engine::limits::CREATE_KEYS_MAX;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::change::Change;
+use super::problem::{Kind, Problem};
+use super::{ControlState, describe};
+use crate::limits::SLOW_KEYS_MAX;
+
+pub(super) fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let store = call.store(&state.installation.engine)?;
+    let CreateKeys { keys } = call.body()?;
+    if !(1..=CREATE_KEYS_MAX).contains(&keys.len()) {
+        let detail = format!("keys: {} of them, but one request creates 1 to {CREATE_KEYS_MAX}: split it", keys.len());
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    let keys = keys.into_iter().enumerate().map(|(index, key)| new_key(index, key)).collect::<Result<Vec<_>, _>>()?;
+    if keys.iter().filter(|key| is_slow_to_make(key.algorithm)).count() > SLOW_KEYS_MAX {
+        let detail = format!("keys: one request makes at most {SLOW_KEYS_MAX} RSA keys, which take long: split it");
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    Ok(Change::CreateKeys { store, keys })
+}
+
+pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let engine = &state.installation.engine;
+    let (store, page) = (call.store(engine)?, call.page()?);
+    let records = engine.list_keys(store, page.after.as_ref(), page.limit)?;
+    let next = records.last().filter(|_| records.len() == page.limit).map(|record| record.name.to_string());
+    Answer::ok(&KeyList { keys: records.iter().map(describe::key).collect(), next })
+}
+
+pub(super) fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let engine = &state.installation.engine;
+    Answer::ok(&describe::key(&engine.describe_key(call.key(engine)?)?))
+}
+
+pub(super) fn rotate(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    Ok(Change::RotateKey { key: call.key(&state.installation.engine)? })
+}
+
+pub(super) fn disable(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    Ok(Change::SetKeyState { key: call.key(&state.installation.engine)?, state: KeyState::Disabled })
+}
+
+pub(super) fn enable(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    Ok(Change::SetKeyState { key: call.key(&state.installation.engine)?, state: KeyState::Available })
+}
+
+/// The key number `index` of a request, from 0.
+fn new_key(index: usize, key: NewKey) -> Result<change::NewKey, Problem> {
+    let invalid = |what: String| Problem::new(Kind::InvalidValue, format!("keys[{index}]: {what}"));
+    let name = key.name.parse().map_err(|error| invalid(format!("name: {error}")))?;
+    let algorithm = Algorithm::from_name(&key.algorithm)
+        .ok_or_else(|| invalid(format!("algorithm: there is no {:?}: GET /v1/algorithms lists them", key.algorithm)))?;
+    let value = key
+        .value
+        .map(|value| value.decode_base64().ok_or_else(|| invalid("value: not base64 with padding".to_owned())));
+    let value = value.transpose()?.map(|mut bytes| SecretBytes::from(std::mem::take(&mut *bytes)));
+    Ok(change::NewKey { name, algorithm, value })
+}
+
+const fn is_slow_to_make(algorithm: Algorithm) -> bool {
+    match algorithm {
+        Algorithm::Rsa2048Pkcs1Sha256
+        | Algorithm::Rsa2048PssSha256
+        | Algorithm::Rsa3072Pkcs1Sha256
+        | Algorithm::Rsa3072PssSha256
+        | Algorithm::Rsa4096Pkcs1Sha256
+        | Algorithm::Rsa4096PssSha256 => true,
+        Algorithm::Opaque
+        | Algorithm::Xaes256Gcm
+        | Algorithm::HmacSha256
+        | Algorithm::Ed25519
+        | Algorithm::EcdsaP256Sha256 => false,
+    }
+}

@@ -1,0 +1,161 @@
+//! Connections of the control port: accepted, authenticated, served, and ended in good order.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::caller::Caller;
+use super::router::router;
+use super::{ControlSettings, ControlState, tls};
+use crate::data_port::DataPort;
+use crate::installation::Installation;
+use crate::limits::{
+    ACCEPT_PAUSE, CONTROL_CONNECTION_TIME, CONTROL_CONNECTIONS_MAX, CONTROL_HANDSHAKE_TIME, CONTROL_HEADER_TIME,
+    CONTROL_KEEP_ALIVE, CONTROL_SEND_BUFFER_SIZE, CONTROL_STREAMS_MAX,
+};
+
+/// A running control port.
+pub struct ControlPort {
+    ending: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl ControlPort {
+    /// Starts serving on a socket that is bound already. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// If certificate and key do not belong together, an authority is no certificate, or the system refuses the socket.
+    pub fn start(
+        installation: Installation,
+        data: Arc<Mutex<Option<DataPort>>>,
+        settings: &ControlSettings,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
+        let acceptor = TlsAcceptor::from(tls::config(settings)?);
+        let router = router(&ControlState::new(installation, data, settings)?)?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let port = Self { ending: CancellationToken::new(), connections: TaskTracker::new() };
+        let accept = accept(listener, acceptor, router, port.ending.clone(), port.connections.clone());
+        port.connections.spawn(accept);
+        Ok(port)
+    }
+
+    /// Takes no more connections and requests, finishes those that have been read, after `grace` at the latest.
+    pub async fn drain(self, grace: Duration) {
+        self.ending.cancel();
+        self.connections.close();
+        if timeout(grace, self.connections.wait()).await.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "control port: some requests were not finished in time"
+            );
+        }
+    }
+}
+
+async fn accept(
+    listener: tokio::net::TcpListener,
+    acceptor: TlsAcceptor,
+    router: Router,
+    ending: CancellationToken,
+    connections: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
+    loop {
+        let accepted = tokio::select! {
+            () = ending.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "control port: no connection accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!("control port: {CONTROL_CONNECTIONS_MAX} connections are open, one more is refused");
+            continue;
+        };
+        connections.spawn(serve(stream, acceptor.clone(), router.clone(), ending.clone(), place));
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    router: Router,
+    ending: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
+    let peer = stream.peer_addr().ok();
+    let handshake = tokio::select! {
+        () = ending.cancelled() => return,
+        handshake = timeout(CONTROL_HANDSHAKE_TIME, acceptor.accept(stream)) => handshake,
+    };
+    let stream = match handshake {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::info!(?peer, %error, "control port: handshake refused"),
+        Err(_) => return tracing::info!(?peer, "control port: handshake not finished in time"),
+    };
+    let (_, session) = stream.get_ref();
+    let http2 = session.alpn_protocol() == Some(tls::HTTP2);
+    let certificate = session.peer_certificates().and_then(|chain| chain.first());
+    let Some(caller) = certificate.and_then(Caller::administrator) else {
+        return tracing::info!(?peer, "control port: the client's certificate cannot be read");
+    };
+    tracing::debug!(?peer, %caller, "control port: connected");
+    let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(caller.clone());
+        request.map(axum::body::Body::new)
+    });
+    let server = http_server(http2);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = ending.cancelled() => None,
+        () = sleep(CONTROL_CONNECTION_TIME) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(?peer, error, "control port: connection broke");
+    }
+}
+
+fn http_server(http2: bool) -> auto::Builder<TokioExecutor> {
+    // The handshake has told which of the two is spoken, so nothing is guessed from the first bytes.
+    let server = auto::Builder::new(TokioExecutor::new());
+    let mut server = if http2 { server.http2_only() } else { server.http1_only() };
+    // Without a timer the time limits of the library do nothing.
+    server.http1().timer(TokioTimer::new()).header_read_timeout(CONTROL_HEADER_TIME);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONTROL_STREAMS_MAX)
+        .max_send_buf_size(CONTROL_SEND_BUFFER_SIZE)
+        .keep_alive_interval(CONTROL_KEEP_ALIVE)
+        .keep_alive_timeout(CONTROL_KEEP_ALIVE);
+    server
+}

@@ -1,0 +1,134 @@
+//! The API description (OpenAPI 3.1), made from the table of routes.
+
+use claviger_control::message::Problem as ProblemMessage;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required,
+    ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::ControlState;
+use super::answer::Answer;
+use super::browser::REQUEST_HEADER;
+use super::call::Call;
+use super::problem::Problem;
+use super::route::{Form, ROUTES, Route};
+
+/// The description of every route.
+#[must_use]
+pub fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Claviger control port")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .build();
+    let (mut paths, mut schemas) =
+        (PathsBuilder::new(), vec![(ProblemMessage::name().into_owned(), ProblemMessage::schema())]);
+    for route in &ROUTES {
+        let method = if route.changes() { HttpMethod::Post } else { HttpMethod::Get };
+        paths = paths.path(route.path, PathItem::new(method, operation(route)));
+        for form in route.request.iter().chain(&route.reply) {
+            (form.schemas)(&mut schemas);
+        }
+    }
+    let certificate = SecurityScheme::MutualTls {
+        description: Some("a client certificate of an administrators' authority".to_owned()),
+        deprecated: None,
+        extensions: None,
+    };
+    let components =
+        ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(CERTIFICATE, certificate).build();
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths)
+        .components(Some(components))
+        .security(Some([SecurityRequirement::new(CERTIFICATE, [""; 0])]))
+        .build()
+}
+
+pub(super) fn show(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
+    Answer::ok(&document())
+}
+
+fn operation(route: &Route) -> OperationBuilder {
+    let mut operation =
+        OperationBuilder::new().operation_id(Some(route.operation)).summary(Some(route.summary)).description(Some(
+            format!("Needs the role: {}. Takes at most {} seconds.", route.role.name(), route.time.as_secs()),
+        ));
+    for name in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+        operation = operation.parameter(parameter(name, ParameterIn::Path, Required::True, "name or id", text()));
+    }
+    if route.paged {
+        let after = parameter("after", ParameterIn::Query, Required::False, "only names after this one", text());
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(1_000));
+        let limit = parameter(
+            "limit",
+            ParameterIn::Query,
+            Required::False,
+            "most of them in the reply; 100 unless given",
+            limit.into(),
+        );
+        operation = operation.parameter(after).parameter(limit);
+    }
+    if route.changes() {
+        let description = "any value; a browser cannot be made to send it to a foreign site";
+        operation = operation.parameter(parameter(
+            REQUEST_HEADER.as_str(),
+            ParameterIn::Header,
+            Required::True,
+            description,
+            text(),
+        ));
+    }
+    if let Some(form) = &route.request {
+        let description = format!("at most {} bytes", route.body_size_max);
+        let body = RequestBodyBuilder::new().description(Some(description)).required(Some(Required::True));
+        operation = operation.request_body(Some(body.content("application/json", content(Some(form))).build()));
+    }
+    let reply = |description: &str| {
+        ResponseBuilder::new().description(description).content("application/json", content(route.reply.as_ref()))
+    };
+    operation = operation.response(route.success.as_str(), reply("done"));
+    if route.may_be_unavailable {
+        operation = operation.response("503", reply("not now"));
+    }
+    let problem = Content::new(Some(Ref::from_schema_name(ProblemMessage::name())));
+    let problem = ResponseBuilder::new().description("refused, and why").content("application/problem+json", problem);
+    operation.response("default", problem)
+}
+
+fn parameter(
+    name: &str,
+    place: ParameterIn,
+    required: Required,
+    description: &str,
+    schema: Schema,
+) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(RefOr::T(schema)))
+}
+
+fn text() -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn content(form: Option<&Form>) -> Content {
+    match form {
+        Some(form) => Content::new(Some(Ref::from_schema_name((form.name)()))),
+        None => Content::new(Some(RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::Object))))),
+    }
+}
+
+const CERTIFICATE: &str = "client_certificate";
+
+const DESCRIPTION: &str = "Manages key stores, keys and client certificates. Cryptography is on the data port. \
+    Changing requests need `Content-Type: application/json` and the header `Claviger-Request`. \
+    Refusals are problems (RFC 9457) that say what to do next.";

@@ -1,0 +1,226 @@
+//! Refusals, in the form of RFC 9457. Each says what is wrong and what to do next.
+
+use claviger_control::message;
+use claviger_engine::Error;
+use claviger_engine::storage::StorageError;
+use http::StatusCode;
+
+use crate::authority::AuthorityError;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+}
+
+/// Kinds of problems. Their numbers and names are part of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No route has this path.
+    NoSuchRoute,
+    /// The route does not have this method.
+    MethodNotAllowed,
+    /// The request did not come with a client certificate that names a caller.
+    NotAuthenticated,
+    /// The caller may not do this.
+    NotPermitted,
+    /// A request that a web page of somebody else could have made.
+    CrossSite,
+    /// A header that changing requests must have is missing.
+    HeaderMissing,
+    /// The body is not `application/json`.
+    MediaType,
+    /// Path, query or body cannot be read.
+    Malformed,
+    /// The body is larger than the route takes.
+    BodyTooLarge,
+    /// Something in the request has a value that cannot be.
+    InvalidValue,
+    /// A key store must have at least one access method.
+    NoAccessMethod,
+    /// There is no such key store.
+    StoreNotFound,
+    /// There is no such key.
+    KeyNotFound,
+    /// The name is in use.
+    NameTaken,
+    /// The state of what is to be changed does not allow it, or has moved meanwhile.
+    Conflict,
+    /// The request took longer than its route allows.
+    Timeout,
+    /// Too many requests at once.
+    Busy,
+    /// The daemon is ending.
+    ShuttingDown,
+    /// The disk or the storage is full.
+    StorageFull,
+    /// The storage takes no changes, or cannot be read.
+    StorageUnavailable,
+    /// Something else went wrong here.
+    Internal,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 21] = [
+        Self::NoSuchRoute,
+        Self::MethodNotAllowed,
+        Self::NotAuthenticated,
+        Self::NotPermitted,
+        Self::CrossSite,
+        Self::HeaderMissing,
+        Self::MediaType,
+        Self::Malformed,
+        Self::BodyTooLarge,
+        Self::InvalidValue,
+        Self::NoAccessMethod,
+        Self::StoreNotFound,
+        Self::KeyNotFound,
+        Self::NameTaken,
+        Self::Conflict,
+        Self::Timeout,
+        Self::Busy,
+        Self::ShuttingDown,
+        Self::StorageFull,
+        Self::StorageUnavailable,
+        Self::Internal,
+    ];
+
+    /// Name for programs, status code, and title for people.
+    #[must_use]
+    pub const fn row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::NoSuchRoute => ("no-such-route", StatusCode::NOT_FOUND, "No such route"),
+            Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::NotAuthenticated => ("not-authenticated", StatusCode::UNAUTHORIZED, "Not authenticated"),
+            Self::NotPermitted => ("not-permitted", StatusCode::FORBIDDEN, "Not permitted"),
+            Self::CrossSite => ("cross-site", StatusCode::FORBIDDEN, "Request from a foreign site"),
+            Self::HeaderMissing => ("header-missing", StatusCode::BAD_REQUEST, "Header missing"),
+            Self::MediaType => ("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Media type not supported"),
+            Self::Malformed => ("malformed", StatusCode::BAD_REQUEST, "Malformed request"),
+            Self::BodyTooLarge => ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),
+            Self::InvalidValue => ("invalid-value", StatusCode::UNPROCESSABLE_ENTITY, "Invalid value"),
+            Self::NoAccessMethod => ("no-access-method", StatusCode::UNPROCESSABLE_ENTITY, "No access method"),
+            Self::StoreNotFound => ("key-store-not-found", StatusCode::NOT_FOUND, "Key store not found"),
+            Self::KeyNotFound => ("key-not-found", StatusCode::NOT_FOUND, "Key not found"),
+            Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
+            Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
+            Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
+            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once"),
+            Self::ShuttingDown => ("shutting-down", StatusCode::SERVICE_UNAVAILABLE, "Shutting down"),
+            Self::StorageFull => ("storage-full", StatusCode::INSUFFICIENT_STORAGE, "Storage full"),
+            Self::StorageUnavailable => {
+                ("storage-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Storage not available")
+            }
+            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem with what a person should know of it.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What a person should know of it.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// As it is answered to the request with this path and trace id.
+    #[must_use]
+    pub fn message(&self, path: &str, trace_id: &str) -> message::Problem {
+        let (name, status, title) = self.kind.row();
+        message::Problem {
+            kind: format!("{PROBLEM_PREFIX}{name}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            instance: path.to_owned(),
+            trace_id: trace_id.to_owned(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    /// Administrators are told the detail: they are those who can act. No message of the engine holds a secret.
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::KeyNotFound(_) | Error::KeyVersionNotFound { .. } => Kind::KeyNotFound,
+            Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
+            Error::NameTaken(_) => Kind::NameTaken,
+            Error::KeyNotUsable { .. } | Error::TooManyVersions(_) | Error::Conflict => Kind::Conflict,
+            Error::OperationNotAllowed { .. }
+            | Error::SizeNotAllowed
+            | Error::KeyCount
+            | Error::ValueMismatch
+            | Error::SecretTooLarge => Kind::InvalidValue,
+            Error::Storage(error) => storage_kind(error),
+            Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::Entropy(_) => Kind::Internal,
+            Error::Closed => Kind::ShuttingDown,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<AuthorityError> for Problem {
+    fn from(error: AuthorityError) -> Self {
+        let kind = match error {
+            AuthorityError::CommonName
+            | AuthorityError::ServerName(_)
+            | AuthorityError::NoServerName
+            | AuthorityError::Request
+            | AuthorityError::RequestSignature => Kind::InvalidValue,
+            AuthorityError::Ended => Kind::Conflict,
+            AuthorityError::Damaged | AuthorityError::Entropy(_) | AuthorityError::Library(_) => Kind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+fn storage_kind(error: &StorageError) -> Kind {
+    match error {
+        StorageError::FreeSpaceFloor { .. } | StorageError::SizeLimit { .. } => Kind::StorageFull,
+        StorageError::TransactionTooLarge { .. } | StorageError::TooManyOperations { .. } => Kind::BodyTooLarge,
+        StorageError::WritesEnded { .. } | StorageError::Permission { .. } | StorageError::System { .. } => {
+            Kind::StorageUnavailable
+        }
+        StorageError::NewerFormat { .. }
+        | StorageError::InUse { .. }
+        | StorageError::Damaged { .. }
+        | StorageError::AlreadyOpen { .. }
+        | StorageError::AddressSize { .. }
+        | StorageError::ValueTooLarge { .. }
+        | StorageError::RepeatedAddress { .. } => Kind::Internal,
+    }
+}
+
+/// What the names of all kinds begin with.
+pub const PROBLEM_PREFIX: &str = "urn:claviger:problem:";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_of_kinds_differ_and_their_statuses_are_errors() {
+        let names: BTreeSet<_> = Kind::ALL.into_iter().map(|kind| kind.row().0).collect();
+        assert_eq!(names.len(), Kind::ALL.len());
+        for kind in Kind::ALL {
+            let (name, status, title) = kind.row();
+            assert!(status.is_client_error() || status.is_server_error(), "{name}");
+            assert!(!title.is_empty());
+        }
+    }
+}

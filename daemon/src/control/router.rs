@@ -1,0 +1,188 @@
+//! From an HTTP request to a route and back: what is alike for all of them.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{RawPathParams, Request};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use bytes::Bytes;
+use claviger_engine::crypto::random::Random;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant as Deadline, timeout_at};
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::caller::Caller;
+use super::problem::{Kind, Problem};
+use super::route::{Handler, ROUTES, Route};
+use super::{ControlState, browser, change};
+
+/// All routes. A request must carry its [`Caller`] as an extension.
+///
+/// # Errors
+/// If the table names a method that is not known.
+pub fn router(state: &Arc<ControlState>) -> anyhow::Result<Router> {
+    let mut router = Router::new();
+    for route in &ROUTES {
+        let state = Arc::clone(state);
+        let handler =
+            move |parameters: RawPathParams, request: Request| serve(Arc::clone(&state), route, parameters, request);
+        router = router.route(route.path, on(MethodFilter::try_from(route.method.clone())?, handler));
+    }
+    let absent = Arc::clone(state);
+    let other_method = Arc::clone(state);
+    Ok(router
+        .fallback(move |request: Request| async move {
+            let detail = "there is no such route: GET /v1/openapi.json describes all of them";
+            refuse(&absent, &request, Problem::new(Kind::NoSuchRoute, detail))
+        })
+        .method_not_allowed_fallback(move |request: Request| async move {
+            let detail = "this route does not take this method: the header Allow names those that it takes";
+            refuse(&other_method, &request, Problem::new(Kind::MethodNotAllowed, detail))
+        }))
+}
+
+async fn serve(
+    state: Arc<ControlState>,
+    route: &'static Route,
+    parameters: RawPathParams,
+    request: Request,
+) -> Response {
+    let began = Instant::now();
+    let trace_id = trace_id(request.headers(), &state);
+    let path = request.uri().path().to_owned();
+    let result = answer(state, route, &trace_id, &parameters, request).await;
+    let (status, response) = match result {
+        Ok(answer) => (answer.status, respond(answer, &trace_id)),
+        Err(problem) => (problem.kind().row().1, respond_problem(&problem, &path, &trace_id)),
+    };
+    tracing::debug!(trace_id, operation = route.operation, status = status.as_u16(), after = ?began.elapsed(), "answered");
+    response
+}
+
+async fn answer(
+    state: Arc<ControlState>,
+    route: &'static Route,
+    trace_id: &str,
+    parameters: &RawPathParams,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let (parts, body) = request.into_parts();
+    browser::check_site(&parts.uri, &parts.headers, &state.hosts)?;
+    let caller = parts.extensions.get::<Caller>().cloned();
+    let caller = caller.ok_or_else(|| {
+        Problem::new(Kind::NotAuthenticated, "connect with the client certificate of an administrator")
+    })?;
+    caller.authorise(route.role, SystemTime::now())?;
+    if route.changes() {
+        browser::check_change(&parts.headers)?;
+    }
+    let busy = || Problem::new(Kind::Busy, "too many requests are worked on: ask again in a moment");
+    let permit = Arc::clone(&state.calls).try_acquire_owned().map_err(|_| busy())?;
+    let deadline = Deadline::now() + route.time;
+    let late = |detail: &str| Problem::new(Kind::Timeout, detail);
+    let body = timeout_at(deadline, read_body(body, route.body_size_max)).await;
+    let body = body.map_err(|_| late("the body did not arrive in time: send it again, faster"))??;
+    let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let call = Call { route, caller, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, body };
+    // The permit goes along, so that work whose caller has given up counts until it is over.
+    let work = spawn_blocking(move || {
+        let _permit = permit;
+        match route.handler {
+            Handler::Read(read) => read(&state, &call),
+            Handler::Change(prepare) => change::make(&state, &call, prepare(&state, &call)?),
+        }
+    });
+    let done = timeout_at(deadline, work).await;
+    let done = done
+        .map_err(|_| late("this takes longer than it may; a change may still be made, so look before repeating it"))?;
+    done.map_err(|error| Problem::new(Kind::Internal, format!("the request was not finished: {error}")))?
+}
+
+/// The whole body, if it has at most `size_max` bytes.
+async fn read_body(mut body: Body, size_max: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let too_large =
+        || Problem::new(Kind::BodyTooLarge, format!("the body of this request may have at most {size_max} bytes"));
+    let hint = body.size_hint();
+    let known = hint.upper().and_then(|size| usize::try_from(size).ok());
+    if known.is_some_and(|size| size > size_max) {
+        return Err(too_large());
+    }
+    // Room for all of it at once where its size is known: growing leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(known.unwrap_or(0)));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::new(Kind::Malformed, "the body broke off: send it again"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > size_max - bytes.len() {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+fn refuse(state: &ControlState, request: &Request, problem: Problem) -> Response {
+    respond_problem(&problem, request.uri().path(), &trace_id(request.headers(), state))
+}
+
+fn respond(answer: Answer, trace_id: &str) -> Response {
+    let Answer { status, location, body } = answer;
+    let mut response = reply(status, "application/json", Bytes::from_owner(body), trace_id);
+    if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn respond_problem(problem: &Problem, path: &str, trace_id: &str) -> Response {
+    let (name, status, _) = problem.kind().row();
+    if status.is_server_error() {
+        tracing::error!(trace_id, problem = name, "{}", problem.detail());
+    } else {
+        tracing::info!(trace_id, problem = name, "refused: {}", problem.detail());
+    }
+    let body = serde_json::to_vec(&problem.message(path, trace_id)).unwrap_or_default();
+    let mut response = reply(status, "application/problem+json", Bytes::from(body), trace_id);
+    if matches!(problem.kind(), Kind::Busy) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn reply(status: StatusCode, media_type: &'static str, body: Bytes, trace_id: &str) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(trace_id) = HeaderValue::try_from(trace_id) {
+        headers.insert(TRACE_HEADER, trace_id);
+    }
+    response
+}
+
+/// The trace id that the client gave, if it is one; else a new one: 32 lower-case hexadecimal digits.
+fn trace_id(headers: &HeaderMap, state: &ControlState) -> String {
+    let given = headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
+    let digits = |text: &&str| text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    given.filter(digits).map_or_else(
+        || {
+            let mut bytes = [0; 16];
+            // A trace id is no secret: should there be no random bytes, all requests share one, and are served.
+            let _ = Random::fill(state.installation.engine.random(), &mut bytes);
+            format!("{:032x}", u128::from_be_bytes(bytes))
+        },
+        str::to_owned,
+    )
+}
+
+/// Names a request in the answer and in the log. A client may choose it.
+pub const TRACE_HEADER: HeaderName = HeaderName::from_static("claviger-trace-id");

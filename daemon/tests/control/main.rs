@@ -1,0 +1,15 @@
+//! The control port as a client sees it: most through the router without a socket, the rest over real mutual TLS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may be blunt: a panic is the report"
+)]
+
+mod certificates;
+mod keys;
+mod routes;
+mod stores;
+mod support;
+mod tls;

@@ -1,0 +1,286 @@
+//! What is alike for all routes.
+
+use axum::body::Body;
+use claviger_daemon::control::openapi;
+use claviger_daemon::control::route::ROUTES;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Port, request};
+
+/// The path of a route for things that are not there.
+fn path(route: &str) -> String {
+    route.replace("{store}", "absent").replace("{key}", "absent")
+}
+
+// R-O1
+#[tokio::test]
+async fn unknown_routes_are_problems_that_say_where_the_known_ones_are() {
+    let port = Port::new();
+    for path in ["/", "/v1", "/v1/", "/v2/health", "/v1/health/", "/v1/stores/a/b", "/v1/../v1/health", "//v1/health"] {
+        let reply = port.get(path).await;
+        assert_eq!((reply.status, reply.problem()), (StatusCode::NOT_FOUND, "no-such-route"), "{path}");
+        assert!(reply.detail().contains("openapi.json"));
+        assert_eq!(reply.body["instance"], path);
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn other_methods_are_refused_on_every_route() {
+    let port = Port::new();
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        for route in &ROUTES {
+            let reply = port.send(request(method, &path(route.path), "{}")).await;
+            assert_eq!(
+                (reply.status, reply.problem()),
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+                "{}",
+                route.path
+            );
+            assert!(
+                reply.headers.get("allow").unwrap().to_str().unwrap().contains(route.method.as_str()),
+                "{}",
+                route.path
+            );
+            assert!(reply.headers.get("access-control-allow-origin").is_none());
+        }
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn every_route_asks_for_a_caller() {
+    let port = Port::new();
+    for route in &ROUTES {
+        let reply = port.send_as_nobody(request(route.method.as_str(), &path(route.path), "{}")).await;
+        assert_eq!((reply.status, reply.problem()), (StatusCode::UNAUTHORIZED, "not-authenticated"), "{}", route.path);
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn every_route_refuses_what_comes_from_another_site() {
+    let port = Port::new();
+    for route in &ROUTES {
+        for (name, value) in [
+            ("host", "evil.example"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            let mut request = request(route.method.as_str(), &path(route.path), "{}");
+            request.headers_mut().insert(name, value.parse().unwrap());
+            let reply = port.send(request).await;
+            assert_eq!((reply.status, reply.problem()), (StatusCode::FORBIDDEN, "cross-site"), "{} {name}", route.path);
+        }
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn changing_routes_need_their_header_and_media_type() {
+    let port = Port::new();
+    for route in ROUTES.iter().filter(|route| route.changes()) {
+        let mut unmarked = request("POST", &path(route.path), "{}");
+        unmarked.headers_mut().remove("claviger-request");
+        assert_eq!(port.send(unmarked).await.problem(), "header-missing", "{}", route.path);
+        for media_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+            let mut request = request("POST", &path(route.path), "{}");
+            request.headers_mut().insert("content-type", media_type.parse().unwrap());
+            let reply = port.send(request).await;
+            assert_eq!(
+                (reply.status, reply.problem()),
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type"),
+                "{}",
+                route.path
+            );
+        }
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn no_route_takes_a_body_above_its_limit() {
+    let port = Port::new();
+    for route in &ROUTES {
+        let body = " ".repeat(route.body_size_max + 1);
+        let reply = port.send(request(route.method.as_str(), &path(route.path), &body)).await;
+        assert_eq!(
+            (reply.status, reply.problem()),
+            (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            "{}",
+            route.path
+        );
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn a_body_whose_size_is_not_told_is_bounded_too() {
+    let port = Port::new();
+    let frames = futures_of_frames(1_024, 64 * 1024);
+    let mut chunked = request("POST", "/v1/stores", "");
+    *chunked.body_mut() = frames;
+    assert_eq!(port.send(chunked).await.problem(), "body-too-large");
+}
+
+/// A body of `count` frames of `size` bytes without a length.
+fn futures_of_frames(count: usize, size: usize) -> Body {
+    let (mut sender, body) = http_body_util::channel::Channel::<bytes::Bytes, std::convert::Infallible>::new(1);
+    tokio::spawn(async move {
+        for _ in 0..count {
+            // The reader has given up once this fails.
+            if sender.send_data(vec![b' '; size].into()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Body::new(body)
+}
+
+// R-O1
+#[tokio::test]
+async fn bodies_that_are_no_json_or_of_another_form_are_refused_without_being_quoted() {
+    let port = Port::with_store().await;
+    for route in ROUTES.iter().filter(|route| route.changes()) {
+        let path = route.path.replace("{store}", "store").replace("{key}", "absent");
+        for body in [
+            "hunter2",
+            "{",
+            "[]",
+            "null",
+            "\"hunter2\"",
+            "{\"name\": \"hunter2\", \"unknown\": 1}",
+            "{\"x\": \"hunter2\"}",
+            "\u{0}",
+            "{}{}",
+        ] {
+            let reply = port.send(request("POST", &path, body)).await;
+            assert_eq!((reply.status, reply.problem()), (StatusCode::BAD_REQUEST, "malformed"), "{path} {body}");
+            assert!(!reply.body.to_string().contains("hunter2"), "{path} {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named_with_the_list_to_look_at() {
+    let port = Port::with_store().await;
+    for route in ROUTES.iter().filter(|route| route.path.contains("{store}")) {
+        let reply = port.send(request(route.method.as_str(), &path(route.path), body_of(route.operation))).await;
+        assert_eq!((reply.status, reply.problem()), (StatusCode::NOT_FOUND, "key-store-not-found"), "{}", route.path);
+        assert!(reply.detail().contains("GET /v1/stores"));
+    }
+    for route in ROUTES.iter().filter(|route| route.path.contains("{key}")) {
+        for absent in ["absent", "00000000000000000000000000000000", "a%20b", "..", "%F0%9F%94%91"] {
+            let path = route.path.replace("{store}", "store").replace("{key}", absent);
+            let reply = port.send(request(route.method.as_str(), &path, body_of(route.operation))).await;
+            assert_eq!((reply.status, reply.problem()), (StatusCode::NOT_FOUND, "key-not-found"), "{path}");
+        }
+    }
+}
+
+fn body_of(operation: &str) -> &'static str {
+    match operation {
+        "create_keys" => r#"{"keys": [{"name": "a", "algorithm": "Ed25519"}]}"#,
+        "issue_certificate" => r#"{"common_name": "a"}"#,
+        _ => "",
+    }
+}
+
+// R-P2 has the like for the data port.
+#[tokio::test]
+async fn a_trace_id_is_taken_over_if_it_is_one_and_made_if_not() {
+    let port = Port::new();
+    let given = "0123456789abcdef0123456789abcdef";
+    for (sent, kept) in [(given, true), ("0123", false), ("0123456789ABCDEF0123456789ABCDEF", false), ("", false)] {
+        for path in ["/v1/health", "/absent"] {
+            let mut request = request("GET", path, "");
+            request.headers_mut().insert("claviger-trace-id", sent.parse().unwrap());
+            let reply = port.send(request).await;
+            let trace_id = reply.headers.get("claviger-trace-id").unwrap().to_str().unwrap();
+            assert_eq!(trace_id == sent, kept, "{sent}");
+            assert_eq!(trace_id.len(), 32);
+            if path == "/absent" {
+                assert_eq!(reply.body["trace_id"], trace_id);
+            }
+        }
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn the_description_names_every_route_with_its_form() {
+    let port = Port::new();
+    let reply = port.get("/v1/openapi.json").await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.body, serde_json::to_value(openapi::document()).unwrap());
+    assert_eq!(reply.body["openapi"], "3.1.0");
+    for route in &ROUTES {
+        let operation = &reply.body["paths"][route.path][route.method.as_str().to_lowercase()];
+        assert_eq!(operation["operationId"], route.operation);
+        assert!(operation["responses"][route.success.as_str()].is_object(), "{}", route.operation);
+        assert!(operation["responses"]["default"].is_object(), "{}", route.operation);
+        assert_eq!(operation["requestBody"].is_object(), route.changes(), "{}", route.operation);
+    }
+    let mut references = Vec::new();
+    collect_references(&reply.body, &mut references);
+    assert!(references.len() > ROUTES.len());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(reply.body.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn collect_references<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(Value::as_str));
+            fields.values().for_each(|value| collect_references(value, references));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, references)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_route_has_limits_and_a_name_of_its_own() {
+    let mut names = std::collections::BTreeSet::new();
+    for route in &ROUTES {
+        assert!(names.insert(route.operation), "{}", route.operation);
+        assert!(!route.time.is_zero());
+        assert_eq!(route.changes(), route.method == http::Method::POST, "{}", route.operation);
+        assert_eq!(route.changes(), route.body_size_max > 0, "{}", route.operation);
+    }
+}
+
+// R-O1
+#[tokio::test]
+async fn health_names_what_is_unsafe() {
+    let health = Port::new().get("/v1/health").await;
+    assert_eq!(health.status, StatusCode::OK);
+    assert_eq!(health.body["root_key"], "development file (UNSAFE)");
+    assert_eq!(health.body["separated"], false);
+    let warnings = health.body["warnings"].to_string();
+    assert!(warnings.contains("development root key (UNSAFE)") && warnings.contains("not separated"), "{warnings}");
+    assert_eq!(health.body["storage_revision"], 0);
+    assert_eq!(health.headers.get("cache-control").unwrap(), "no-store");
+}
+
+// R-O1
+#[tokio::test]
+async fn a_daemon_without_its_data_port_is_not_ready_and_says_why() {
+    let ready = Port::new().get("/v1/ready").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        ready.body,
+        json!({"ready": false, "reasons": ["the daemon is ending: the data port takes no more requests"]})
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_a_host_is_refused() {
+    let request = Request::get("/v1/health").body(Body::empty()).unwrap();
+    assert_eq!(Port::new().send(request).await.problem(), "cross-site");
+}

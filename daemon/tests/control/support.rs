@@ -1,0 +1,202 @@
+//! A control port over an installation in a temporary folder.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::body::Body;
+use claviger_control::{ControlClient, Credentials};
+use claviger_daemon::authority::{Authority, Issued, Purpose, Subject};
+use claviger_daemon::config::Config;
+use claviger_daemon::control::caller::Caller;
+use claviger_daemon::control::router::router;
+use claviger_daemon::control::{ControlSettings, ControlState};
+use claviger_daemon::installation::{self, Installation};
+use claviger_daemon::pem::{self, Credential};
+use claviger_daemon::run::{Daemon, Listeners};
+use claviger_engine::crypto::random::SystemRandom;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// A router without a socket, and the administrator who calls it.
+pub(crate) struct Port {
+    router: Router,
+    administrator: Caller,
+    _folder: TempDir,
+}
+
+/// What came back.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The last part of a problem's type.
+    pub(crate) fn problem(&self) -> &str {
+        assert_eq!(self.headers.get("content-type").unwrap(), "application/problem+json", "{}", self.body);
+        self.body["type"].as_str().unwrap().strip_prefix("urn:claviger:problem:").unwrap()
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        self.body["detail"].as_str().unwrap()
+    }
+}
+
+impl Port {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        installation::init(&config).unwrap();
+        let administrators = authority("Administrators");
+        let settings = ControlSettings {
+            credential: credential(&issue(&authority("Server"), "server", &Purpose::Server(&names()))),
+            administrators: vec![administrators.certificate().clone()],
+            folder: folder.path().to_owned(),
+            free_space_floor: 0,
+        };
+        let installation = Installation::open(&config).unwrap();
+        let state = ControlState::new(installation, Arc::new(Mutex::new(None)), &settings).unwrap();
+        let administrator = issue(&administrators, "Ada", &Purpose::Client).certificate;
+        Self {
+            router: router(&state).unwrap(),
+            administrator: Caller::administrator(&administrator).unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// Sends `request` as the administrator.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Reply {
+        request.extensions_mut().insert(self.administrator.clone());
+        self.send_as_nobody(request).await
+    }
+
+    /// Sends `request` without anybody who asks.
+    pub(crate) async fn send_as_nobody(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| panic!("not JSON: {body:?}"));
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(request("GET", path, "")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(request("POST", path, &body.to_string())).await
+    }
+
+    /// A key store named `store`.
+    pub(crate) async fn with_store() -> Self {
+        let port = Self::new();
+        let reply = port.post("/v1/stores", &json!({"name": "store", "access": {"client_certificate": true}})).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
+        port
+    }
+
+    pub(crate) async fn create_keys(&self, keys: Value) -> Reply {
+        self.post("/v1/stores/store/keys", &json!({ "keys": keys })).await
+    }
+}
+
+/// A request with everything that a good client sends.
+pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost:7701")
+        .header("content-type", "application/json")
+        .header("claviger-request", "1")
+        .body(Body::from(body.to_owned()))
+        .unwrap()
+}
+
+/// A whole daemon with both ports open, and the authorities that it believes.
+pub(crate) struct Running {
+    pub(crate) daemon: Daemon,
+    pub(crate) server: Authority,
+    pub(crate) administrators: Authority,
+    pub(crate) folder: TempDir,
+}
+
+impl Running {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        (config.data.address, config.control.address) = (any, any);
+        config.data.drain = Duration::from_secs(1);
+        installation::init(&config).unwrap();
+        let (server, administrators) = (authority("Server"), authority("Administrators"));
+        std::fs::create_dir(folder.path().join("tls")).unwrap();
+        write_pem(&folder, "tls/server", &issue(&server, "server", &Purpose::Server(&names())));
+        write(&folder, "tls/administrators-ca.pem", &pem::encode("CERTIFICATE", administrators.certificate()));
+        let daemon = Daemon::start(&config, Listeners::bind(&config).unwrap()).await.unwrap();
+        Self { daemon, server, administrators, folder }
+    }
+
+    pub(crate) fn client(&self, issued: &Issued) -> ControlClient {
+        let Credential { certificate_chain, private_key } = credential(issued);
+        let server_authorities = vec![self.server.certificate().clone()];
+        let credentials = Credentials { server_authorities, certificate_chain, private_key };
+        ControlClient::new(&self.daemon.control_address().to_string(), credentials).unwrap()
+    }
+
+    pub(crate) fn administrator(&self) -> ControlClient {
+        self.client(&issue(&self.administrators, "Ada", &Purpose::Client))
+    }
+}
+
+pub(crate) fn config(folder: &Path) -> Config {
+    Config::parse("[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[data]\nworkers = 1", folder).unwrap()
+}
+
+pub(crate) fn authority(name: &str) -> Authority {
+    Authority::create(name, SystemTime::now(), &SystemRandom::new()).unwrap()
+}
+
+pub(crate) fn issue(authority: &Authority, name: &str, purpose: &Purpose<'_>) -> Issued {
+    let day = Duration::from_secs(24 * 60 * 60);
+    authority.issue(name, purpose, &Subject::Generated, day, SystemTime::now(), &SystemRandom::new()).unwrap()
+}
+
+pub(crate) fn names() -> [String; 2] {
+    ["localhost".to_owned(), "127.0.0.1".to_owned()]
+}
+
+pub(crate) fn credential(issued: &Issued) -> Credential {
+    let key = issued.private_key.as_ref().unwrap();
+    Credential {
+        certificate_chain: vec![issued.certificate.clone()],
+        private_key: PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+    }
+}
+
+/// Writes `NAME.pem` and `NAME-key.pem`.
+pub(crate) fn write_pem(folder: &TempDir, name: &str, issued: &Issued) {
+    write(folder, &format!("{name}.pem"), &pem::encode("CERTIFICATE", &issued.certificate));
+    write(folder, &format!("{name}-key.pem"), issued.private_key.as_ref().unwrap());
+}
+
+pub(crate) fn write(folder: &TempDir, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The one certificate of a PEM text.
+pub(crate) fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
