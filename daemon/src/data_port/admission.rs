@@ -100,6 +100,10 @@ impl Admissions {
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_millis(now_ms));
         verifier.verify_client_cert(end_entity, intermediates, now).ok()?;
         let (_, certificate) = X509Certificate::from_der(end_entity).ok()?;
+        // Path validation takes a certificate that names no purpose for any purpose.
+        if !certificate.extended_key_usage().ok()??.value.client_auth {
+            return None;
+        }
         Some(end_ms(&certificate).min(end_ms(&parsed_authority)))
     }
 }

@@ -7,6 +7,8 @@ use claviger_protocol::Fact;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::subject::subject_text;
+
 /// A client as the connection shows it. Trust is decided for each key store: see `admission`.
 pub(crate) struct ClientIdentity {
     /// The peer address of the socket.
@@ -41,7 +43,9 @@ impl ClientIdentity {
             // The handshake has parsed it already; facts that cannot be read are left out all the same.
             if let Ok((_, parsed)) = X509Certificate::from_der(certificate) {
                 facts.push((Fact::PublicKeyDigest, sha256(parsed.public_key().raw)));
-                facts.push((Fact::CertificateSubject, parsed.subject().to_string().into_bytes()));
+                if let Some(subject) = subject_text(parsed.subject()) {
+                    facts.push((Fact::CertificateSubject, subject.into_bytes()));
+                }
                 facts.push((Fact::CertificateEnd, end_ms(&parsed).to_be_bytes().to_vec()));
             }
         }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::completion::{Completion, Completions};
 use super::perform::{Keys, WireSink, perform};
-use super::request::Waiting;
+use super::request::{Room, Waiting};
 
 /// The keys of a batch, taken along to other threads.
 pub(super) enum PinnedKeys {
@@ -46,6 +46,8 @@ impl PinnedKeys {
 pub(super) struct LaneTask {
     pub(super) waiting: Waiting,
     pub(super) keys: PinnedKeys,
+    /// The place of the reply.
+    _room: Room,
     engine: Arc<Engine>,
     completions: Completions,
     items: usize,
@@ -59,9 +61,10 @@ pub(super) struct LaneTask {
 }
 
 impl LaneTask {
-    /// Queues the pieces of a batch of `items` that costs `cost`. When all have ended, the task arrives among `completions`.
+    /// Queues the pieces of a batch of `items` that costs `cost` and whose reply has `room`. When all have ended, the task arrives among `completions`.
     pub(super) fn start(
         waiting: Waiting,
+        room: Room,
         keys: PinnedKeys,
         items: usize,
         cost: Duration,
@@ -73,6 +76,7 @@ impl LaneTask {
         let task = Arc::new(Self {
             waiting,
             keys,
+            _room: room,
             engine: Arc::clone(engine),
             completions: completions.clone(),
             items,

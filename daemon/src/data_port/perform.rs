@@ -10,6 +10,9 @@ use claviger_engine::operation::{
     WrapItem,
 };
 use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope, lane};
+use claviger_protocol::limits::{
+    CIPHERTEXT_OVERHEAD, FRAME_SIZE_MAX, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE, SIGNATURE_SIZE_MAX,
+};
 use claviger_protocol::message::{self, Item, Items, MessageForm};
 use claviger_protocol::{BatchWriter, KeyId, Request, Status, TraceId};
 
@@ -24,6 +27,8 @@ pub(super) struct Batch {
     operation: Operation,
     /// How many items it has.
     pub(super) items: usize,
+    /// How many bytes its results may have beyond those of its body.
+    added_size: usize,
 }
 
 /// None, one, or for re-encryption two keys.
@@ -45,23 +50,33 @@ pub(super) enum Keys<'k> {
 impl Batch {
     /// What `request` is as a batch; `None` if it is none.
     pub(super) fn of(request: &Request<'_>) -> Option<Self> {
-        let one = |key, operation, items| Some(Self { keys: KeyIds::One(key), operation, items });
+        let batch = |keys, operation, items, result_size| {
+            Some(Self { keys, operation, items, added_size: items * result_size })
+        };
+        let one = |key, operation, items, result_size| batch(KeyIds::One(key), operation, items, result_size);
         match request {
-            Request::Encrypt(r) => one(r.key_id, Operation::Encrypt, r.items.len()),
-            Request::Decrypt(r) => one(r.key_id, Operation::Decrypt, r.items.len()),
+            Request::Encrypt(r) => one(r.key_id, Operation::Encrypt, r.items.len(), CIPHERTEXT_OVERHEAD),
+            Request::Decrypt(r) => one(r.key_id, Operation::Decrypt, r.items.len(), 0),
             Request::Reencrypt(r) => {
                 let keys = KeyIds::SourceAndTarget(r.source_key_id, r.target_key_id);
-                Some(Self { keys, operation: Operation::Decrypt, items: r.items.len() })
+                batch(keys, Operation::Decrypt, r.items.len(), CIPHERTEXT_OVERHEAD)
             }
-            Request::GenerateDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len()),
-            Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len()),
-            Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len()),
-            Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len()),
-            Request::Verify(r) => one(r.key_id, Operation::Verify, r.items.len()),
-            Request::MakeMac(r) => one(r.key_id, Operation::MakeMac, r.items.len()),
-            Request::VerifyMac(r) => one(r.key_id, Operation::VerifyMac, r.items.len()),
+            Request::GenerateDataKey(r) => {
+                let result_size = VERSION_OR_SIZE + CIPHERTEXT_OVERHEAD + 2 * usize::from(r.data_key_size);
+                one(r.key_id, Operation::WrapDataKey, r.items.len(), result_size)
+            }
+            Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), CIPHERTEXT_OVERHEAD),
+            Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len(), 0),
+            Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len(), VERSION_OR_SIZE + SIGNATURE_SIZE_MAX),
+            Request::Verify(r) => one(r.key_id, Operation::Verify, r.items.len(), VERSION_OR_SIZE),
+            Request::MakeMac(r) => {
+                one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_OR_SIZE + SIGNATURE_SIZE_MAX)
+            }
+            Request::VerifyMac(r) => one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_OR_SIZE),
             Request::RandomBytes(r) => {
-                Some(Self { keys: KeyIds::None, operation: Operation::ReadSecret, items: r.items.len() })
+                let sizes = r.items.clone().map(|item| random_size(item.size).min(RANDOM_SIZE_MAX));
+                let (items, added_size) = (r.items.len(), sizes.sum());
+                Some(Self { keys: KeyIds::None, operation: Operation::ReadSecret, items, added_size })
             }
             Request::Hello(_)
             | Request::Ping(_)
@@ -71,6 +86,12 @@ impl Batch {
             | Request::ReadSecret(_)
             | Request::ReadPublicKey(_) => None,
         }
+    }
+
+    /// Most bytes of the reply, if the body of the request has `body_size`.
+    pub(super) fn reply_size_max(&self, body_size: usize) -> usize {
+        let results = self.items * RESULT_PREFIX_SIZE + self.added_size + body_size;
+        results.min(FRAME_SIZE_MAX)
     }
 
     /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
@@ -122,8 +143,7 @@ pub(super) fn perform(
             key.verify_mac(convert::named_version(r.key_version), of(part, &r.items).map(verify_mac_item), sink)
         }
         (Request::RandomBytes(r), Keys::None) => {
-            // 4 GiB and more are no size either.
-            let sizes = of(part, &r.items).map(|item| usize::try_from(item.size).unwrap_or(usize::MAX));
+            let sizes = of(part, &r.items).map(|item| random_size(item.size));
             operation::random_bytes(scope.random(), sizes, sink);
             Ok(())
         }
@@ -183,6 +203,11 @@ const fn verify_mac_item(item: message::VerifyMacItem<'_>) -> VerifyMacItem<'_> 
     VerifyMacItem { message: item.message, mac: item.mac }
 }
 
+/// What no machine can address is no size either.
+fn random_size(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
 const fn sign_form(form: MessageForm) -> SignForm {
     match form {
         MessageForm::Message => SignForm::Message,
@@ -196,3 +221,6 @@ const fn data_key_form(form: message::DataKeyForm) -> DataKeyForm {
         message::DataKeyForm::PlainAndWrapped => DataKeyForm::PlainAndWrapped,
     }
 }
+
+/// Bytes of the version before a signature or MAC, and of the size before a wrapped data key.
+const VERSION_OR_SIZE: usize = 4;

@@ -39,12 +39,12 @@ pub(super) struct Waiting {
     pub(super) body: Arc<KeptBody>,
 }
 
-/// How many bytes of requests wait in the whole daemon.
+/// How many bytes of requests and of their replies wait in the whole daemon.
 #[derive(Default)]
 pub(super) struct WaitingRoom(AtomicUsize);
 
 /// A place in the waiting room, given back when it is dropped.
-struct Room {
+pub(super) struct Room {
     room: Arc<WaitingRoom>,
     size: usize,
 }
@@ -90,7 +90,8 @@ impl KeptBody {
 }
 
 impl WaitingRoom {
-    fn enter(self: &Arc<Self>, size: usize) -> Option<Room> {
+    /// A place for `size` bytes; `None` if there is not so much room.
+    pub(super) fn enter(self: &Arc<Self>, size: usize) -> Option<Room> {
         let fits = |waiting: usize| waiting.checked_add(size).filter(|sum| *sum <= WAITING_BYTES_MAX);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
         Some(Room { room: Arc::clone(self), size })

@@ -1,21 +1,276 @@
-//! Every operation, with keys of every kind.
+//! Every operation, with keys of every kind and algorithm.
 
-use claviger_engine::key::algorithm::Algorithm;
-use claviger_protocol::message::{Decrypt, DecryptItem, Encrypt, EncryptItem, Ping};
+use aws_lc_rs::digest::{SHA256, digest};
+use claviger_engine::key::algorithm::{Algorithm, KeyKind};
+use claviger_protocol::Reply as Decoded;
+use claviger_protocol::limits::DATA_KEY_SIZE_MAX;
+use claviger_protocol::message::{DataKeyForm, DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, Whoami};
+use claviger_protocol::{Fact, KeyId, KeyState, KeyVersionState, Limit, Opcode, Status, StoreId};
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
-use crate::support::{Client, Server};
+use crate::support::messages::{
+    decrypt, encrypt, generate, make_mac, random, reencrypt, resolve, sign, unwrap, verify, verify_mac, wrap,
+};
+use crate::support::server::SECRET;
+use crate::support::{CALL, Client, Server, Transport, client};
 
 on_both_transports! {
-    // R-P1
-    async fn hello_ping_encrypt_and_decrypt(transport) {
+    // R-P2
+    async fn hello_announces_every_limit_once(transport) {
         let server = Server::start();
-        let key_id = server.create("records", Algorithm::Xaes256Gcm);
-        let mut client = Client::greeted(&server, transport).await;
-        assert_eq!(client.call(Ping { payload: b"hello" }).await.body, b"hello");
-        let (context, plaintext) = (&b"tenant 7"[..], &b"card number"[..]);
-        let items = [EncryptItem { context, plaintext }];
-        let ciphertext = client.call(Encrypt { key_id, items }).await.only();
-        let items = [DecryptItem { context, ciphertext: &ciphertext }];
-        assert_eq!(client.call(Decrypt { key_id, items }).await.only(), plaintext);
+        let mut client = Client::connect(&server, transport, None).await.unwrap();
+        for _ in 0..2 {
+            client.send(&client::hello()).await;
+            let reply = client.reply().await;
+            let Ok(Decoded::Hello(greeting)) = Decoded::decode(Opcode::Hello, &reply.body) else { panic!("{reply:?}") };
+            assert_eq!(greeting.version, 1);
+            let announced: Vec<_> = greeting.limits.map(|limit| (limit.limit, limit.value)).collect();
+            assert_eq!(announced, Limit::ALL.map(|limit| (limit.code(), limit.default_value())));
+        }
     }
+
+    async fn ping_gives_back_what_it_got(transport) {
+        let server = Server::start();
+        let mut client = Client::greeted(&server, transport).await;
+        for payload in [&b""[..], b"hello", &[0xFF; 64]] {
+            assert_eq!(client.call(Ping { payload }).await.body, payload);
+        }
+    }
+
+    // R-A7
+    async fn whoami_tells_what_the_server_sees(transport) {
+        let server = Server::start();
+        let credential = server.authority.client("billing");
+        let mut client = Client::greeted_as(&server, transport, &credential).await;
+        let facts = facts(&client.call(Whoami).await.body);
+        let mut mapped = [0; 16];
+        mapped[10..].copy_from_slice(&[0xFF, 0xFF, 127, 0, 0, 1]);
+        assert_eq!(facts[0], (Fact::Address.code(), mapped.to_vec()));
+        assert_eq!(facts[1].0, Fact::Port.code());
+        let expected = if transport == Transport::Tcp { Fact::TRANSPORT_TCP } else { Fact::TRANSPORT_QUIC };
+        assert_eq!(facts[2], (Fact::Transport.code(), vec![expected]));
+        let sha256 = |bytes: &[u8]| digest(&SHA256, bytes).as_ref().to_vec();
+        let (_, certificate) = x509_parser::parse_x509_certificate(&credential.chain[0]).unwrap();
+        assert_eq!(facts[3], (Fact::CertificateDigest.code(), sha256(&credential.chain[0])));
+        assert_eq!(facts[4], (Fact::PublicKeyDigest.code(), sha256(certificate.public_key().raw)));
+        assert_eq!(facts[5], (Fact::CertificateSubject.code(), b"CN=billing".to_vec()));
+        let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap() * 1_000;
+        assert_eq!(facts[6], (Fact::CertificateEnd.code(), end.to_be_bytes().to_vec()));
+        assert_eq!(facts.len(), 7);
+    }
+
+    async fn resolve_and_describe_tell_of_keys_of_every_algorithm(transport) {
+        let server = Server::start();
+        let keys: Vec<_> = algorithms().iter().map(|&algorithm| (algorithm, create(&server, algorithm))).collect();
+        let mut client = Client::greeted(&server, transport).await;
+        let names: Vec<_> = keys.iter().map(|(algorithm, _)| algorithm.row().name.as_bytes()).collect();
+        let results = client.call(resolve("store", &names)).await.results();
+        for ((algorithm, id), result) in keys.into_iter().zip(results) {
+            let kind = algorithm.row().kind.id();
+            let expected = [&id.0[..], &server.store.0, &[kind, algorithm.id()]].concat();
+            assert_eq!(result, expected, "{algorithm}");
+            let reply = client.call(DescribeKey { key_id: id }).await;
+            let Ok(Decoded::DescribeKey(key)) = Decoded::decode(Opcode::DescribeKey, &reply.body) else { panic!() };
+            assert_eq!((key.key_id, key.store_id), (id, StoreId(server.store.0)));
+            assert_eq!((key.kind, key.algorithm, key.state), (kind, algorithm.id(), KeyState::Available.code()));
+            assert_eq!((key.name, key.current_version), (algorithm.row().name.as_bytes(), 1));
+            let versions: Vec<_> = key.versions.map(|version| (version.version, version.state)).collect();
+            assert_eq!(versions, [(1, KeyVersionState::Current.code())]);
+        }
+    }
+
+    // R-K3, R-K19
+    async fn encrypt_and_decrypt_carry_sizes_from_nothing_to_the_largest(transport) {
+        let server = Server::start();
+        let key = create(&server, Algorithm::Xaes256Gcm);
+        let mut client = Client::greeted(&server, transport).await;
+        let (long_context, long) = (vec![3; 4_096], vec![7; 32_768]);
+        let items = [(&b""[..], &b""[..]), (b"tenant 7", b"card number"), (&long_context, &long), (b"", b"")];
+        let ciphertexts = client.call(encrypt(key, &items)).await.results();
+        for (ciphertext, (_, plaintext)) in ciphertexts.iter().zip(items) {
+            assert_eq!(ciphertext.len(), plaintext.len() + 94);
+        }
+        assert_ne!(ciphertexts[0], ciphertexts[3]);
+        let sealed: Vec<_> = items.iter().zip(&ciphertexts).map(|(item, it)| (item.0, &it[..])).collect();
+        let plaintexts = client.call(decrypt(key, &sealed)).await.results();
+        assert!(plaintexts.iter().zip(items).all(|(plaintext, item)| plaintext == item.1));
+    }
+
+    // R-K16
+    async fn reencrypt_moves_to_another_key_or_to_the_newest_version(transport) {
+        let server = Server::start();
+        let [source, target] = ["source", "target"].map(|name| server.create(name, Algorithm::Xaes256Gcm));
+        let mut client = Client::greeted(&server, transport).await;
+        let first = client.call(encrypt(source, &[(b"a", b"plain")])).await.only();
+        let second = client.call(reencrypt(source, target, &[[b"a", b"b", &first]])).await.only();
+        assert_eq!(client.call(decrypt(target, &[(b"b", &second)])).await.only(), b"plain");
+        server.engine.rotate(claviger_engine::key::id::KeyId(target.0)).unwrap();
+        let third = client.call(reencrypt(target, target, &[[b"b", b"", &second]])).await.only();
+        assert_eq!((second[5], third[5]), (1, 2), "key versions");
+        assert_eq!(client.call(decrypt(target, &[(b"", &third)])).await.only(), b"plain");
+    }
+
+    // R-K17
+    async fn data_keys_are_generated_wrapped_and_unwrapped(transport) {
+        let server = Server::start();
+        let key = create(&server, Algorithm::Xaes256Gcm);
+        let mut client = Client::greeted(&server, transport).await;
+        for size in [16_u16, 32, 64] {
+            let plain_size = usize::from(size);
+            let wrapped = client.call(generate(key, DataKeyForm::Wrapped, size, &[b"c"])).await.only();
+            assert_eq!(wrapped.len(), 4 + plain_size + 94);
+            let data_key = client.call(unwrap(key, &[(b"c", &wrapped[4..])])).await.only();
+            assert_eq!(data_key.len(), plain_size);
+            let both = client.call(generate(key, DataKeyForm::PlainAndWrapped, size, &[b"c"])).await.only();
+            let (wrapped, plain) = both[4..].split_at(plain_size + 94);
+            assert_eq!(client.call(unwrap(key, &[(b"c", wrapped)])).await.only(), plain);
+            assert_ne!(data_key, plain);
+        }
+        for data_key in [vec![1], vec![2; DATA_KEY_SIZE_MAX]] {
+            let wrapped = client.call(wrap(key, &[(b"c", &data_key)])).await.only();
+            assert_eq!(client.call(unwrap(key, &[(b"c", &wrapped)])).await.only(), data_key);
+            // The purpose is bound in.
+            assert_eq!(client.call(decrypt(key, &[(b"c", &wrapped)])).await.items()[0].0, Status::DecryptionFailed);
+        }
+    }
+
+    // R-K4
+    async fn signatures_of_every_algorithm_verify(transport) {
+        let server = Server::start();
+        for &algorithm in algorithms().iter().filter(|algorithm| algorithm.row().kind == KeyKind::Asymmetric) {
+            let key = create(&server, algorithm);
+            let mut client = Client::greeted(&server, transport).await;
+            let hash = digest(&SHA256, b"message");
+            let mut forms = vec![(MessageForm::Message, &b"message"[..])];
+            if algorithm.row().digest_size.is_some() {
+                forms.push((MessageForm::Digest, hash.as_ref()));
+            }
+            for (form, message) in forms {
+                let signed = client.call(sign(key, form, &[message])).await.only();
+                let (version, signature) = signed.split_at(4);
+                assert_eq!(version, [0, 0, 0, 1]);
+                for named in [0, 1] {
+                    let verified = client.call(verify(key, named, form, &[(message, signature)])).await.only();
+                    assert_eq!(verified, [0, 0, 0, 1], "{algorithm}");
+                }
+                // Both forms mean the same signature.
+                let again = client.call(verify(key, 0, MessageForm::Message, &[(b"message", signature)])).await;
+                assert_eq!(again.only(), [0, 0, 0, 1], "{algorithm}");
+                let other = client.call(verify(key, 0, MessageForm::Message, &[(b"other", signature)])).await;
+                assert_eq!(other.items(), [(Status::VerificationFailed, vec![])], "{algorithm}");
+            }
+        }
+    }
+
+    // R-K6
+    async fn public_keys_of_every_algorithm_are_read(transport) {
+        let server = Server::start();
+        let mut client = Client::greeted(&server, transport).await;
+        for &algorithm in algorithms().iter().filter(|algorithm| algorithm.row().kind == KeyKind::Asymmetric) {
+            let key_id = create(&server, algorithm);
+            let reply = client.call(ReadPublicKey { key_id, key_version: 0 }).await;
+            let Ok(Decoded::ReadPublicKey(read)) = Decoded::decode(Opcode::ReadPublicKey, &reply.body) else { panic!() };
+            assert_eq!((read.key_version, read.algorithm), (1, algorithm.id()));
+            assert!(SubjectPublicKeyInfo::from_der(read.public_key).is_ok_and(|(rest, _)| rest.is_empty()));
+        }
+    }
+
+    // R-K5
+    async fn macs_are_made_and_verified(transport) {
+        let server = Server::start();
+        let key = create(&server, Algorithm::HmacSha256);
+        let mut client = Client::greeted(&server, transport).await;
+        let made = client.call(make_mac(key, &[b"", b"message"])).await.results();
+        assert!(made.iter().all(|made| made.len() == 4 + 32));
+        let items = [(&b""[..], &made[0][4..]), (b"message", &made[1][4..]), (b"other", &made[1][4..]), (b"", &made[0][4..35])];
+        let verified = client.call(verify_mac(key, 1, &items)).await.items();
+        let (good, bad) = ((Status::Ok, vec![0, 0, 0, 1]), (Status::VerificationFailed, vec![]));
+        assert_eq!(verified, [good.clone(), good, bad.clone(), bad], "the last one is shortened");
+    }
+
+    // R-K2
+    async fn secrets_are_read(transport) {
+        let server = Server::start();
+        let key_id = create(&server, Algorithm::Opaque);
+        let mut client = Client::greeted(&server, transport).await;
+        for key_version in [0, 1] {
+            let reply = client.call(ReadSecret { key_id, key_version }).await;
+            let Ok(Decoded::ReadSecret(read)) = Decoded::decode(Opcode::ReadSecret, &reply.body) else { panic!() };
+            assert_eq!((read.key_version, read.value), (1, SECRET));
+        }
+        assert_eq!(client.call(ReadSecret { key_id, key_version: 2 }).await.status(), Status::KeyVersionNotFound);
+    }
+
+    // R-K17
+    async fn random_bytes_come_in_the_sizes_asked_for(transport) {
+        let server = Server::start();
+        let mut client = Client::greeted(&server, transport).await;
+        let store = StoreId(server.store.0);
+        let results = client.call(random(store, &[1, 32, 32, 32_768])).await.results();
+        assert_eq!(results.iter().map(Vec::len).collect::<Vec<_>>(), [1, 32, 32, 32_768]);
+        assert_ne!(results[1], results[2]);
+        let results = client.call(random(store, &[0, 1, 32_769, u32::MAX])).await.items();
+        let statuses = results.into_iter().map(|(status, _)| status).collect::<Vec<_>>();
+        assert_eq!(statuses, [Status::SizeNotAllowed, Status::Ok, Status::SizeNotAllowed, Status::SizeNotAllowed]);
+        assert_eq!(client.call(random(StoreId([0; 16]), &[1])).await.status(), Status::NotPermitted);
+    }
+
+    // R-P2
+    async fn a_reply_carries_opcode_request_id_and_trace_id_of_its_request(transport) {
+        let server = Server::start();
+        let mut client = Client::greeted(&server, transport).await;
+        let trace_id = claviger_protocol::TraceId([0xAB; 16]);
+        let header = claviger_protocol::RequestHeader { request_id: u64::MAX, trace_id, ..Default::default() };
+        client.send(&client::request_with(header, Ping { payload: b"" })).await;
+        let reply = client.reply().await.header;
+        assert_eq!((reply.opcode, reply.request_id, reply.trace_id, reply.retry_ms), (2, u64::MAX, trace_id, 0));
+        assert_ne!(u64::MAX, CALL);
+    }
+
+    // R-K1
+    async fn keys_do_not_do_what_their_kind_does_not_do(transport) {
+        let server = Server::start();
+        let keys = [Algorithm::Opaque, Algorithm::Xaes256Gcm, Algorithm::HmacSha256, Algorithm::Ed25519]
+            .map(|algorithm| (algorithm.row().kind, create(&server, algorithm)));
+        let mut client = Client::greeted(&server, transport).await;
+        for (kind, key) in keys {
+            let form = MessageForm::Message;
+            let replies = [
+                (KeyKind::Symmetric, client.call(encrypt(key, &[(b"", b"")])).await),
+                (KeyKind::Symmetric, client.call(decrypt(key, &[(b"", b"")])).await),
+                (KeyKind::Symmetric, client.call(reencrypt(key, key, &[[b"", b"", b""]])).await),
+                (KeyKind::Symmetric, client.call(generate(key, DataKeyForm::Wrapped, 32, &[b""])).await),
+                (KeyKind::Symmetric, client.call(wrap(key, &[(b"", b"k")])).await),
+                (KeyKind::Symmetric, client.call(unwrap(key, &[(b"", b"")])).await),
+                (KeyKind::Asymmetric, client.call(sign(key, form, &[b""])).await),
+                (KeyKind::Asymmetric, client.call(verify(key, 0, form, &[(b"", b"")])).await),
+                (KeyKind::Asymmetric, client.call(ReadPublicKey { key_id: key, key_version: 0 }).await),
+                (KeyKind::Mac, client.call(make_mac(key, &[b""])).await),
+                (KeyKind::Mac, client.call(verify_mac(key, 0, &[(b"", b"")])).await),
+                (KeyKind::Secret, client.call(ReadSecret { key_id: key, key_version: 0 }).await),
+            ];
+            for (needed, reply) in replies {
+                let expected = if kind == needed { Status::Ok } else { Status::OperationNotAllowed };
+                assert_eq!(reply.status(), expected, "opcode {:#04x} with a {kind}", reply.header.opcode);
+            }
+        }
+    }
+}
+
+/// All but those that take a second and more to make: they differ from RSA-2048 in nothing but their size.
+fn algorithms() -> Vec<Algorithm> {
+    let slow =
+        |algorithm: Algorithm| algorithm.row().name.starts_with("RSA-3") || algorithm.row().name.starts_with("RSA-4");
+    Algorithm::ALL.iter().copied().filter(|algorithm| !slow(*algorithm)).collect()
+}
+
+/// A key named after its algorithm.
+fn create(server: &Server, algorithm: Algorithm) -> KeyId {
+    server.create(algorithm.row().name, algorithm)
+}
+
+/// Number and value of each fact.
+pub(crate) fn facts(body: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let Ok(Decoded::Whoami(reply)) = Decoded::decode(Opcode::Whoami, body) else { panic!("no answer to Whoami") };
+    reply.facts.map(|fact| (fact.fact, fact.value.to_vec())).collect()
 }

@@ -49,7 +49,10 @@ impl Session {
         let cost = batch.cost(keys, body.bytes().len());
         match lane(cost) {
             Lane::Inline => self.work(&mut turn.scope, request, decoded, keys, batch),
-            Lane::Compute => self.hand_over(request, body, pin(&frame, batch.keys), batch, cost),
+            Lane::Compute => {
+                let keys = pin(&frame, batch.keys)?;
+                self.hand_over(request, body, keys, batch, cost);
+            }
         }
         Ok(())
     }
@@ -64,6 +67,9 @@ impl Session {
         batch: &Batch,
     ) {
         let header = &request.header;
+        if request.is_late() {
+            return self.refuse(header, Status::DeadlineExceeded);
+        }
         let mut reply = self.output.reply(header).batch(batch.items);
         let all = 0..batch.items;
         match perform(decoded, &all, keys, scope, &mut WireSink(&mut reply), header.trace_id) {
@@ -79,20 +85,15 @@ impl Session {
     }
 
     /// Gives the work to the compute pool.
-    fn hand_over(
-        &mut self,
-        request: &Incoming,
-        body: &Body<'_>,
-        keys: Option<PinnedKeys>,
-        batch: &Batch,
-        cost: Duration,
-    ) {
-        let kept = body.keep(&self.room);
-        let (Some(keys), Some(body), true) = (keys, kept, self.take_place()) else {
+    fn hand_over(&mut self, request: &Incoming, body: &Body<'_>, keys: PinnedKeys, batch: &Batch, cost: Duration) {
+        // The reply waits as well, until the client reads: so there must be room for both.
+        let room = self.room.enter(batch.reply_size_max(body.bytes().len()));
+        let kept = room.zip(body.keep(&self.room)).filter(|_| self.take_place());
+        let Some((room, body)) = kept else {
             return self.refuse(&request.header, Status::Overloaded);
         };
         let waiting = Waiting { request: request.clone(), body };
-        LaneTask::start(waiting, keys, batch.items, cost, &self.engine, &self.completions);
+        LaneTask::start(waiting, room, keys, batch.items, cost, &self.engine, &self.completions);
     }
 
     /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.
@@ -185,10 +186,10 @@ impl<'f> FoundKeys<'f> {
     }
 }
 
-/// The keys of a batch, to be taken to another thread.
-fn pin(frame: &Frame<'_>, ids: KeyIds) -> Option<PinnedKeys> {
-    let key = |id| frame.pin(convert::key_id(id));
-    Some(match ids {
+/// The keys of a batch, to be taken to another thread; or the first that is not loaded any more.
+fn pin(frame: &Frame<'_>, ids: KeyIds) -> Result<PinnedKeys, KeyId> {
+    let key = |id| frame.pin(convert::key_id(id)).ok_or(id);
+    Ok(match ids {
         KeyIds::None => PinnedKeys::None,
         KeyIds::One(id) => PinnedKeys::One(key(id)?),
         KeyIds::SourceAndTarget(source, target) => PinnedKeys::SourceAndTarget(key(source)?, key(target)?),

@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use claviger_engine::{Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
-use claviger_protocol::{EncodeError, OutputBuffer, Request, RequestHeader, Status};
+use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
 
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
@@ -181,6 +181,9 @@ impl Session {
                 self.refuse(&waiting.request.header, convert::load_status(error))
             }
             Completion::Worked(task) => self.worked(turn, &task),
+            Completion::Described(request, _) | Completion::Resolved(request, ..) if request.is_late() => {
+                self.refuse(&request.header, Status::DeadlineExceeded);
+            }
             Completion::Described(request, result) => self.described(turn, &request, result),
             Completion::Resolved(request, store, result) => self.resolved(turn, &request, store, result),
             Completion::Failed(request, status) => self.refuse(&request.header, status),
@@ -197,6 +200,7 @@ impl Session {
         };
         // What was read before the end began is finished.
         if self.draining && request.attempts == 0 {
+            self.greeted |= request.opcode == Opcode::Hello;
             return self.refuse(&request.header, Status::ShuttingDown);
         }
         if let Some(batch) = Batch::of(&decoded) {

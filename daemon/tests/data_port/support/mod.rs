@@ -2,6 +2,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod client;
+pub(crate) mod messages;
 pub(crate) mod server;
 
 pub(crate) use client::{CALL, Client, Transport, request, request_with, within};
