@@ -84,6 +84,8 @@ impl Random for OneByte {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::key::id::StoreId;
     use crate::record::AccessMethods;
@@ -98,6 +100,18 @@ mod tests {
             header_like.iter_mut().zip([1, 16, 0, 0, 0, 1]).for_each(|(byte, value)| *byte = value);
             header_like.iter_mut().skip(6).take(16).for_each(|byte| *byte = 0x11);
             ciphertext(&header_like);
+        }
+    }
+
+    #[test]
+    fn targets_keep_their_promises_on_their_corpora() {
+        for (target, run) in [("ciphertext", ciphertext as fn(&[u8])), ("record", record)] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                println!("{}", path.display());
+                run(&std::fs::read(&path).unwrap());
+            }
         }
     }
 
