@@ -81,3 +81,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

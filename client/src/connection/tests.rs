@@ -1,0 +1,88 @@
+//! What needs control of the clock: a byte stream in memory, and a server's end of it in the test's hands.
+
+use super::*;
+use crate::limits::RECEIVE_BUFFER_SIZE;
+use claviger_protocol::deframer::{self, Step};
+use claviger_protocol::message::{HelloReply, Ping};
+use claviger_protocol::{OutputBuffer, RequestHeader, TraceId};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// The next request of the client.
+async fn request(server: &mut DuplexStream) -> RequestHeader {
+    let mut bytes = Vec::new();
+    loop {
+        match deframer::request(&bytes) {
+            Step::Frame(frame) => return frame.header,
+            Step::Need(_) => assert_ne!(server.read_buf(&mut bytes).await.unwrap(), 0, "the client is gone"),
+            Step::Fault(fault) => panic!("the client sent a fault: {}", fault.status),
+        }
+    }
+}
+
+async fn connection() -> (Connection, DuplexStream) {
+    let (client, mut server) = tokio::io::duplex(RECEIVE_BUFFER_SIZE);
+    let (reader, writer) = tokio::io::split(client);
+    let greet = async {
+        let hello = request(&mut server).await;
+        let mut output = OutputBuffer::new();
+        output.reply_with(&hello, HelloReply { version: 1, limits: [] }).unwrap();
+        server.write_all(output.as_bytes()).await.unwrap();
+    };
+    let (raw, ()) = tokio::join!(RawConnection::greet(reader, writer), greet);
+    let bytes_in_flight = Arc::new(Semaphore::new(1_000_000));
+    (Connection::start(raw.unwrap(), bytes_in_flight, Coalescing::OFF), server)
+}
+
+fn ping() -> Arc<Call> {
+    Arc::new(Call::new(Ping { payload: b"ping" }, TraceId::NONE, Instant::now() + Duration::from_secs(9)).unwrap())
+}
+
+// R-P6
+#[tokio::test(start_paused = true)]
+async fn a_silent_byte_stream_is_given_up_after_a_while() {
+    let (connection, mut server) = connection().await;
+    let asked = Instant::now();
+    let (answer, _) = tokio::join!(tokio::time::timeout(SILENCE_MAX, connection.call(ping())), request(&mut server));
+    assert!(answer.is_err(), "nobody answered");
+    connection.end_if_silent(asked);
+    assert!(!connection.is_usable());
+    assert!(connection.call(ping()).await.is_err());
+}
+
+// R-P6
+#[tokio::test(start_paused = true)]
+async fn a_byte_stream_on_which_others_are_answered_is_kept() {
+    let (connection, mut server) = connection().await;
+    let asked = Instant::now();
+    let slow = tokio::time::timeout(SILENCE_MAX, connection.call(ping()));
+    let answered_later = async {
+        request(&mut server).await;
+        tokio::time::advance(SILENCE_MAX / 2).await;
+        let call = connection.call(ping());
+        let answer = async {
+            let header = request(&mut server).await;
+            let mut output = OutputBuffer::new();
+            output.reply_with(&header, Ping { payload: b"ping" }).unwrap();
+            server.write_all(output.as_bytes()).await.unwrap();
+        };
+        let (result, ()) = tokio::join!(call, answer);
+        assert!(result.is_ok());
+    };
+    let (slow, ()) = tokio::join!(slow, answered_later);
+    assert!(slow.is_err(), "nobody answered that one");
+    connection.end_if_silent(asked);
+    assert!(connection.is_usable());
+}
+
+// R-P6
+#[tokio::test(start_paused = true)]
+async fn a_call_of_short_time_does_not_end_the_byte_stream() {
+    let (connection, mut server) = connection().await;
+    let asked = Instant::now();
+    let short = tokio::time::timeout(Duration::from_millis(1), connection.call(ping()));
+    let (answer, _) = tokio::join!(short, request(&mut server));
+    assert!(answer.is_err());
+    connection.end_if_silent(asked);
+    assert!(connection.is_usable());
+}
