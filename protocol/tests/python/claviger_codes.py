@@ -57,8 +57,9 @@ Status = IntEnum(
     },
 )
 # Section 6, column "where": statuses that an item may have; all of them but Ok and SizeNotAllowed are of items only.
-ITEM_STATUSES = {Status.Ok, Status.KeyNotFound} | {status for status in Status if 0x20 <= status <= 0x27}
-FRAME_STATUSES = set(Status) - ITEM_STATUSES | {Status.Ok, Status.SizeNotAllowed}
+EITHER_STATUSES = {Status.Ok, Status.SizeNotAllowed, Status.InternalError}
+ITEM_STATUSES = EITHER_STATUSES | {Status.KeyNotFound} | {status for status in Status if 0x20 <= status <= 0x27}
+FRAME_STATUSES = set(Status) - ITEM_STATUSES | EITHER_STATUSES
 Kind = IntEnum("Kind", {"Secret": 1, "Symmetric": 2, "Mac": 3, "Asymmetric": 4})  # 11.2
 Algorithm = IntEnum(
     "Algorithm",
