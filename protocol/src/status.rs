@@ -267,7 +267,8 @@ impl Status {
     /// Whether an item of a batch may carry this status.
     #[must_use]
     pub const fn speaks_of_items(self) -> bool {
-        matches!(self, Self::Ok | Self::SizeNotAllowed | Self::InternalError | Self::Unknown(_)) || !self.speaks_of_frames()
+        matches!(self, Self::Ok | Self::SizeNotAllowed | Self::InternalError | Self::Unknown(_))
+            || !self.speaks_of_frames()
     }
 }
 
