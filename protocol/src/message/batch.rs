@@ -1,8 +1,10 @@
 //! Counted lists inside a body: the items of a batch and the like, and the results that answer them.
 //! `SPEC.md` section 4.
 //!
+//! ```text
 //! request   item_count u16 | item_count x item
 //! reply     item_count u16 | item_count x (status u8 | result bytes32)
+//! ```
 
 use crate::codec::Reader;
 use crate::error::DecodeError;

@@ -1,9 +1,11 @@
 //! Generate, wrap and unwrap data keys. `SPEC.md` sections 5.9 to 5.11.
 //!
+//! ```text
 //! generate  key_id [16] | form u8 | data_key_size u16 | item_count u16 | item_count x context bytes32
 //! wrap      key_id [16] | item_count u16 | item_count x (context bytes32 | data_key bytes32)
 //! unwrap    key_id [16] | item_count u16 | item_count x (context bytes32 | wrapped bytes32)
 //! result    wrapped bytes32 | plain; wrapped; data key
+//! ```
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};

@@ -1,8 +1,10 @@
 //! Describe key: state and versions. `SPEC.md` section 5.5.
 //!
+//! ```text
 //! request   key_id [16]
 //! reply     key_id [16] | store_id [16] | kind u8 | algorithm u8 | state u8 | current_version u32 | created u64
 //!           | name bytes16 | version_count u16 | version_count x (version u32 | version_state u8 | created u64)
+//! ```
 
 use super::batch::{Item, Items};
 use super::{Message, ReplyMessage};

@@ -1,10 +1,12 @@
 //! Encrypt, Decrypt and Re-encrypt. `SPEC.md` sections 5.6 to 5.8.
 //!
+//! ```text
 //! encrypt     key_id [16] | item_count u16 | item_count x (context bytes32 | plaintext bytes32)
 //! decrypt     key_id [16] | item_count u16 | item_count x (context bytes32 | ciphertext bytes32)
 //! re-encrypt  source_key_id [16] | target_key_id [16]
 //!             | item_count u16 | item_count x (source_context bytes32 | target_context bytes32 | ciphertext bytes32)
 //! result      ciphertext, plaintext, ciphertext
+//! ```
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items};

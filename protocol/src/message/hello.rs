@@ -1,7 +1,9 @@
 //! Hello: versions and limits. `SPEC.md` section 3.
 //!
+//! ```text
 //! request   version_min u8 | version_max u8 | option_count u16 | option_count x (option u16 | value bytes16)
 //! reply     version u8 | limit_count u16 | limit_count x (limit u16 | value u64)
+//! ```
 
 use super::batch::{Item, Items};
 use super::{Message, ReplyMessage};

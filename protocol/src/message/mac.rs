@@ -1,8 +1,10 @@
 //! Make MAC and Verify MAC. `SPEC.md` sections 5.14 and 5.15.
 //!
+//! ```text
 //! make      key_id [16] | item_count u16 | item_count x message bytes32
 //! verify    key_id [16] | key_version u32 | item_count u16 | item_count x (message bytes32 | mac bytes32)
-//! result    key_version u32 | mac; key_version u32 ([`super::Versioned`], [`super::Verified`])
+//! result    key_version u32 | mac; key_version u32   (`Versioned`, `Verified`)
+//! ```
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items};

@@ -1,7 +1,9 @@
 //! Ping: the same bytes back. `SPEC.md` section 5.2.
 //!
+//! ```text
 //! request   payload, to the end
 //! reply     the same
+//! ```
 
 use super::{Message, ReplyMessage};
 use crate::codec::Reader;

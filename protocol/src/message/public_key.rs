@@ -1,7 +1,9 @@
 //! Read public key. `SPEC.md` section 5.17.
 //!
+//! ```text
 //! request   key_id [16] | key_version u32
 //! reply     key_version u32 | algorithm u8 | public_key bytes32
+//! ```
 
 use super::{Message, ReplyMessage};
 use crate::codec::Reader;

@@ -1,7 +1,9 @@
 //! Random bytes. `SPEC.md` section 5.18.
 //!
+//! ```text
 //! request   store_id [16] | item_count u16 | item_count x size u32
 //! result    that many bytes
+//! ```
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items};

@@ -1,7 +1,9 @@
 //! Resolve: from names to ids. `SPEC.md` section 5.4.
 //!
+//! ```text
 //! request   store_name bytes16 | item_count u16 | item_count x key_name bytes16
 //! result    key_id [16] | store_id [16] | kind u8 | algorithm u8
+//! ```
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};

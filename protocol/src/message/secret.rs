@@ -1,7 +1,9 @@
 //! Read secret. `SPEC.md` section 5.16.
 //!
+//! ```text
 //! request   key_id [16] | key_version u32
 //! reply     key_version u32 | value bytes32
+//! ```
 
 use super::{Message, ReplyMessage};
 use crate::codec::Reader;

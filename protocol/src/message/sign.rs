@@ -1,8 +1,10 @@
 //! Sign and Verify. `SPEC.md` sections 5.12 and 5.13.
 //!
+//! ```text
 //! sign      key_id [16] | form u8 | item_count u16 | item_count x message bytes32
 //! verify    key_id [16] | key_version u32 | form u8 | item_count u16 | item_count x (message bytes32 | signature bytes32)
 //! result    key_version u32 | signature; key_version u32
+//! ```
 
 use super::Message;
 use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};

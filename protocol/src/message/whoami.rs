@@ -1,7 +1,9 @@
 //! Whoami: what the server sees of its client. `SPEC.md` section 5.3.
 //!
+//! ```text
 //! request   empty
 //! reply     fact_count u16 | fact_count x (fact u16 | value bytes16)
+//! ```
 
 use super::batch::{Item, Items};
 use super::{Message, ReplyMessage};
