@@ -1,2 +1,119 @@
-//! Program.
-fn main() {}
+//! `claviger-loadtest`: what a daemon does, against the same operation in process.
+//!
+//! `arguments` what is asked for · `target`, `daemon`, `installation` the daemon that is measured · `task`, `workload` the request that is repeated ·
+//! `run` one measurement · `load`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
+//! whether answers are right · `in_process` the limit · `table`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod byte_stream;
+mod check;
+mod conversation;
+mod cpus;
+mod daemon;
+mod format;
+mod in_process;
+mod installation;
+mod limits;
+mod load;
+mod machine;
+mod pace;
+mod plot;
+mod recorder;
+mod report;
+mod run;
+mod stats;
+mod table;
+mod target;
+mod task;
+mod workload;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Arguments, Command, DaemonArguments, OutputArguments, RunArguments, TableArguments};
+use crate::machine::Machine;
+use crate::run::Outcome;
+use crate::target::Target;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("claviger-loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        // A person who gives up ends the daemon too: what is dropped here ends it.
+        let work = async {
+            match &arguments.command {
+                None => measure_once(&arguments.run).await,
+                Some(Command::Table(table)) => measure_table(table).await,
+            }
+        };
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            done = work => done,
+            _ = interrupt.recv() => bail!("given up"),
+            _ = terminate.recv() => bail!("given up"),
+        }
+    })
+}
+
+async fn measure_once(arguments: &RunArguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let mut target = match arguments.remote() {
+        Some(remote) => Target::connect(remote)?,
+        None => start(&arguments.daemon).await?,
+    };
+    pin(&arguments.daemon)?;
+    report::print_head(&plan, &target);
+    let outcome = run::measure(&plan, &mut target, &mut |row| report::print_row(&plan.task, row)).await?;
+    report::print_outcome(&outcome);
+    println!("machine     {}", Machine::this());
+    let outcomes = [outcome];
+    write(&arguments.output, &outcomes, |path| outcomes.iter().try_for_each(|outcome| plot::plot_run(path, outcome)))?;
+    ensure!(outcomes.iter().all(|outcome| outcome.total.items > 0), "nothing was done: see what failed above");
+    Ok(())
+}
+
+async fn measure_table(arguments: &TableArguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let mut target = start(&arguments.daemon).await?;
+    pin(&arguments.daemon)?;
+    let outcomes = table::measure_table(&plan, &mut target).await?;
+    println!("{}\n", Machine::this());
+    table::print_table(&outcomes);
+    write(&arguments.output, &outcomes, |path| plot::plot_table(path, &outcomes))
+}
+
+async fn start(arguments: &DaemonArguments) -> anyhow::Result<Target> {
+    Target::start(&arguments.program()?, &arguments.daemon_cpus()?).await
+}
+
+/// After the daemon has started: from here on this thread measures in process, and the threads of the load inherit its place.
+fn pin(arguments: &DaemonArguments) -> anyhow::Result<()> {
+    arguments.pin_load.as_ref().map_or(Ok(()), |cpus| cpus.pin())
+}
+
+fn write(
+    arguments: &OutputArguments,
+    outcomes: &[Outcome],
+    plot: impl FnOnce(&std::path::Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if let Some(path) = &arguments.json {
+        report::write_json(path, &Machine::this(), outcomes)?;
+    }
+    if let Some(path) = &arguments.plot {
+        plot(path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! A throwaway installation for a daemon that is measured: configuration, authorities, and after its start a key store with one client.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use claviger_client::{Identity, ServerCa};
+use claviger_control::message::{Access, CreateKeys, CreateStore, IssueCertificate, NewKey};
+use claviger_control::{ControlClient, Credentials};
+use claviger_protocol::Algorithm;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::limits::CERTIFICATE_DAYS;
+
+/// Files of an installation, and who may administer it.
+pub(crate) struct Installation {
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// Issues the server's certificate.
+    server_authority: CertifiedIssuer<'static, KeyPair>,
+    /// Issues the administrator's.
+    administrators: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// What a client needs to know.
+pub(crate) struct ClientFiles {
+    pub(crate) server_ca: ServerCa,
+    pub(crate) identity: Identity,
+}
+
+impl Installation {
+    /// Writes all files but those that `clavigerd init` makes.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn write(folder: &Path) -> anyhow::Result<Self> {
+        let server_authority = authority("load test: servers")?;
+        let administrators = authority("load test: administrators")?;
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &server_authority)?;
+
+        let config = folder.join("clavigerd.toml");
+        write_private(&config, CONFIG)?;
+        write_private(&folder.join("server.pem"), &certificate.pem())?;
+        write_private(&folder.join("server-key.pem"), &key.serialize_pem())?;
+        write_private(&folder.join("administrators.pem"), &administrators.pem())?;
+        Ok(Self { config, server_authority, administrators })
+    }
+
+    /// A client of the control port with a fresh certificate of an administrator.
+    ///
+    /// # Errors
+    /// If the control port cannot be asked.
+    pub(crate) fn administrator(&self, address: &str) -> anyhow::Result<ControlClient> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "load test");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.administrators)?;
+        let private_key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let credentials = Credentials {
+            server_authorities: vec![self.server_authority.der().clone()],
+            certificate_chain: vec![certificate.der().clone()],
+            private_key,
+        };
+        Ok(ControlClient::new(address, credentials)?)
+    }
+
+    /// Creates the key store, and a certificate for the load.
+    ///
+    /// # Errors
+    /// Those of the control port.
+    pub(crate) async fn create_store(&self, administrator: &ControlClient) -> anyhow::Result<ClientFiles> {
+        let access = Access { client_certificate: true };
+        administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await?;
+        let order = IssueCertificate {
+            common_name: "load test".to_owned(),
+            lifetime_days: Some(CERTIFICATE_DAYS),
+            signing_request: None,
+        };
+        let issued = administrator.issue_certificate(STORE, &order).await?;
+        let private_key =
+            issued.private_key.context("the control port issued a certificate without its private key")?;
+        let identity = Identity::from_pem(issued.certificate.as_bytes(), private_key.expose().as_bytes())?;
+        let server_ca = ServerCa::from_der(self.server_authority.der().to_vec());
+        Ok(ClientFiles { server_ca, identity })
+    }
+}
+
+/// Creates a key of `algorithm` and names it after that.
+///
+/// # Errors
+/// Those of the control port.
+pub(crate) async fn create_key(administrator: &ControlClient, algorithm: Algorithm) -> anyhow::Result<String> {
+    let name = algorithm.name().to_ascii_lowercase();
+    let key = NewKey { name: name.clone(), algorithm: algorithm.name().to_owned(), value: None };
+    administrator.create_keys(STORE, &CreateKeys { keys: vec![key] }).await?;
+    Ok(name)
+}
+
+fn authority(name: &str) -> anyhow::Result<CertifiedIssuer<'static, KeyPair>> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+}
+
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
+}
+
+/// Reads a file of at most `size_max` bytes.
+///
+/// # Errors
+/// If it cannot be read or is larger.
+pub(crate) fn read_bounded(path: &Path, size_max: u64) -> anyhow::Result<Vec<u8>> {
+    let size = fs::metadata(path).with_context(|| path.display().to_string())?.len();
+    anyhow::ensure!(size <= size_max, "{} has {size} bytes, more than the {size_max} that it may have", path.display());
+    fs::read(path).with_context(|| path.display().to_string())
+}
+
+/// The key store of the load.
+pub(crate) const STORE: &str = "load-test";
+
+/// Ports that are free, a log for programs, and a disk that may be nearly full.
+const CONFIG: &str = r#"
+[data]
+address = "127.0.0.1:0"
+[control]
+address = "127.0.0.1:0"
+certificate = "server.pem"
+key = "server-key.pem"
+administrators = "administrators.pem"
+[tls]
+certificate = "server.pem"
+key = "server-key.pem"
+[storage]
+free_space_floor_mib = 16
+[log]
+format = "json"
+"#;

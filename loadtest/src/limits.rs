@@ -1,0 +1,73 @@
+//! Every bound of the load test, with unit and reason.
+
+use std::time::Duration;
+
+// What is asked for.
+
+/// Most byte streams of one run: as many as one daemon takes by default.
+pub(crate) const BYTE_STREAMS_MAX: usize = 10_000;
+
+/// Longest run and longest warm-up: an hour shows what a day would, and a forgotten run ends.
+pub(crate) const DURATION_MAX: Duration = Duration::from_secs(3_600);
+
+/// Shortest run: a tenth of a second of processor time is counted to 10 %.
+pub(crate) const DURATION_MIN: Duration = Duration::from_millis(100);
+
+/// Most items a second that can be asked for in all: far above what a machine does.
+pub(crate) const RATE_MAX: u32 = 1_000_000_000;
+
+/// Most rounds of a table. Its rows are medians over the rounds.
+pub(crate) const ROUNDS_MAX: usize = 100;
+
+// How the load is made.
+
+/// Bytes of one write: what leaves at once without falling out of the processor's cache on its way.
+pub(crate) const WRITE_SIZE: usize = 64 * 1024;
+
+/// Requests of slow operations that are in flight unless told otherwise, in items: enough to keep every lane of a daemon busy.
+pub(crate) const SLOW_ITEMS_IN_FLIGHT: usize = 256;
+
+/// How long before a frame is due its sender begins to watch the clock without sleeping: timers are exact to a millisecond only.
+pub(crate) const WATCHED_TIME: Duration = Duration::from_millis(2);
+
+/// How long all byte streams together may take to be made.
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(60);
+
+/// How long a daemon may leave everything unanswered. A frame of 1,024 RSA-4096 signatures takes 2 seconds on one slow core.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+// What is kept.
+
+/// Replies of one thread that are kept to be checked after the run.
+pub(crate) const SAMPLES_MAX: u32 = 200;
+
+/// Bytes of all replies of one thread that are kept to be checked.
+pub(crate) const SAMPLES_SIZE_MAX: usize = 64 * 1024 * 1024;
+
+/// Largest latency that is told apart from larger ones, in nanoseconds: longer than [`SILENCE_MAX`].
+pub(crate) const LATENCY_MAX_NS: u64 = 120_000_000_000;
+
+/// Lines of the daemon's log that are shown if it fails.
+pub(crate) const LOG_LINES_MAX: usize = 40;
+
+// The daemon that is started.
+
+/// How long a daemon may take until it serves.
+pub(crate) const START_TIME: Duration = Duration::from_secs(30);
+
+/// How long a daemon may take to end before it is killed.
+pub(crate) const END_TIME: Duration = Duration::from_secs(15);
+
+/// Days for which its certificates are valid: longer than any run.
+pub(crate) const CERTIFICATE_DAYS: u32 = 2;
+
+// The same operation in process.
+
+/// How long one round of measuring in process takes.
+pub(crate) const IN_PROCESS_ROUND: Duration = Duration::from_millis(20);
+
+/// Rounds of measuring in process before a run, and again after it.
+pub(crate) const IN_PROCESS_ROUNDS: usize = 7;
+
+/// Most bytes of a certificate or key file.
+pub(crate) const PEM_FILE_SIZE_MAX: u64 = 64 * 1024;

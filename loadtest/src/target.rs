@@ -1,0 +1,134 @@
+//! The daemon that is measured: one that was started for it, or one that runs elsewhere.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use claviger_client::{ClientConfig, Identity, ServerCa, Transport};
+use claviger_control::ControlClient;
+use claviger_protocol::Algorithm;
+use tempfile::TempDir;
+
+use crate::cpus::Cpus;
+use crate::daemon::Daemon;
+use crate::installation::{ClientFiles, Installation, STORE, create_key, read_bounded};
+use crate::limits::PEM_FILE_SIZE_MAX;
+
+/// A daemon, and what it takes to use it.
+pub(crate) struct Target {
+    address: String,
+    files: ClientFiles,
+    /// The key store that is used.
+    pub(crate) store: String,
+    keys: Keys,
+}
+
+/// Where keys come from.
+enum Keys {
+    /// Made when they are needed.
+    Made(Box<Started>),
+    /// There already: the one that is used.
+    Named(String),
+}
+
+/// A daemon of our own.
+struct Started {
+    // Dropped in this order: the daemon uses the folder.
+    daemon: Daemon,
+    _folder: TempDir,
+    administrator: ControlClient,
+    made: HashMap<Algorithm, String>,
+}
+
+/// A daemon that runs elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    pub(crate) address: String,
+    pub(crate) server_ca: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) private_key: PathBuf,
+    pub(crate) store: String,
+    pub(crate) key: String,
+}
+
+impl Target {
+    /// Starts `program` on `cpus` in a temporary folder, with one key store and one client.
+    ///
+    /// # Errors
+    /// If the daemon does not come up, or refuses.
+    pub(crate) async fn start(program: &std::path::Path, cpus: &Cpus) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("claviger-loadtest-").tempdir().context("no temporary folder")?;
+        let installation = Installation::write(folder.path())?;
+        let daemon = Daemon::start(program, &installation.config, cpus)?;
+        let address = daemon.addresses().data.clone();
+        let administrator = installation.administrator(&daemon.addresses().control)?;
+        let files = installation.create_store(&administrator).await.with_context(|| daemon.said())?;
+        let started = Started { daemon, _folder: folder, administrator, made: HashMap::new() };
+        Ok(Self { address, files, store: STORE.to_owned(), keys: Keys::Made(Box::new(started)) })
+    }
+
+    /// A daemon that runs already.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub(crate) fn connect(remote: Remote) -> anyhow::Result<Self> {
+        let read = |path: &PathBuf| read_bounded(path, PEM_FILE_SIZE_MAX);
+        let server_ca =
+            ServerCa::from_pem(&read(&remote.server_ca)?).with_context(|| remote.server_ca.display().to_string())?;
+        let identity = Identity::from_pem(&read(&remote.certificate)?, &read(&remote.private_key)?)?;
+        let files = ClientFiles { server_ca, identity };
+        Ok(Self { address: remote.address, files, store: remote.store, keys: Keys::Named(remote.key) })
+    }
+
+    /// Settings of a client of its data port.
+    pub(crate) fn client_config(&self, transport: Transport) -> ClientConfig {
+        let ClientFiles { server_ca, identity } = &self.files;
+        let mut config = ClientConfig::new(self.address.clone(), server_ca.clone(), Some(identity.clone()));
+        config.transport = transport;
+        config
+    }
+
+    /// The name of the key to use for an algorithm; it is made if the daemon is ours.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(crate) async fn key_name(&mut self, algorithm: Algorithm) -> anyhow::Result<String> {
+        match &mut self.keys {
+            Keys::Named(name) => Ok(name.clone()),
+            Keys::Made(started) => {
+                if let Some(name) = started.made.get(&algorithm) {
+                    return Ok(name.clone());
+                }
+                let name = create_key(&started.administrator, algorithm).await?;
+                started.made.insert(algorithm, name.clone());
+                Ok(name)
+            }
+        }
+    }
+
+    /// Processor time that the daemon has used, if it is ours.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub(crate) fn processor_time(&self) -> anyhow::Result<Option<Duration>> {
+        self.daemon().map(Daemon::processor_time).transpose()
+    }
+
+    /// The daemon, if it is ours.
+    pub(crate) fn daemon(&self) -> Option<&Daemon> {
+        match &self.keys {
+            Keys::Made(started) => Some(&started.daemon),
+            Keys::Named(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.daemon() {
+            Some(daemon) => write!(f, "clavigerd, process {}, in a temporary folder", daemon.process_id()),
+            None => write!(f, "the daemon at {}", self.address),
+        }
+    }
+}
