@@ -257,6 +257,8 @@ impl ControlClient {
     async fn connect(&self) -> Result<TlsStream, ControlError> {
         let connect = |error| ControlError::Connect { address: self.address.clone(), error };
         let tcp = TcpStream::connect(&self.address).await.map_err(connect)?;
+        // Head and body of a request are written apart: waiting to put them together would cost 40 ms.
+        tcp.set_nodelay(true).map_err(connect)?;
         let tls = self.connector.connect(self.server_name.clone(), tcp).await;
         tls.map_err(|error| match tls_error(&error) {
             Some(rustls::Error::AlertReceived(alert)) => self.refused(*alert),

@@ -17,7 +17,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::oid_registry::{OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::FromDer;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::{AUTHORITY_LIFETIME, CLOCK_SKEW, COMMON_NAME_SIZE_MAX};
@@ -120,11 +120,10 @@ impl Authority {
         let key =
             KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(private_key), &PKCS_ECDSA_P256_SHA256);
         let key = WipedKeyPair(key.map_err(|_| AuthorityError::Damaged)?);
-        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| AuthorityError::Damaged)?;
-        let not_after = u64::try_from(parsed.validity().not_after.timestamp()).map_err(|_| AuthorityError::Damaged)?;
         let certificate = CertificateDer::from(certificate.to_vec());
+        let not_after = pem::not_after(&certificate).ok_or(AuthorityError::Damaged)?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|_| AuthorityError::Damaged)?;
-        Ok(Self { certificate, not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(not_after), issuer })
+        Ok(Self { certificate, not_after, issuer })
     }
 
     /// Its certificate.
@@ -274,7 +273,7 @@ impl SigningKey for WipedKeyPair {
 #[cfg(test)]
 mod tests {
     use claviger_engine::crypto::random::SystemRandom;
-    use x509_parser::prelude::X509Version;
+    use x509_parser::prelude::{X509Certificate, X509Version};
 
     use super::*;
 

@@ -4,6 +4,7 @@ pub mod authority;
 pub mod config;
 pub mod control;
 pub mod data_port;
+pub mod dev;
 pub mod installation;
 pub mod limits;
 pub mod logging;

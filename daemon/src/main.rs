@@ -1,11 +1,13 @@
 //! `clavigerd`: the daemon of Claviger.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use claviger_daemon::config::Config;
+use claviger_daemon::dev::{self, Options};
 use claviger_daemon::run::{Listeners, end_of_process, run};
 use claviger_daemon::{installation, logging};
 
@@ -33,12 +35,28 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Try everything out: makes an installation in one folder (UNSAFE), uses it, and serves until Ctrl-C.
+    #[command(
+        after_help = "Examples:\n  clavigerd dev\n  clavigerd dev --folder /tmp/claviger --data 127.0.0.1:0 --control 127.0.0.1:0"
+    )]
+    Dev {
+        /// Where to make it; one that was made before is used again.
+        #[arg(long, value_name = "FOLDER", default_value = "claviger-dev")]
+        folder: PathBuf,
+        /// Where the data port listens; port 0 takes any that is free. [default: 127.0.0.1:7700]
+        #[arg(long, value_name = "ADDRESS")]
+        data: Option<SocketAddr>,
+        /// Where the control port listens; port 0 takes any that is free. [default: 127.0.0.1:7701]
+        #[arg(long, value_name = "ADDRESS")]
+        control: Option<SocketAddr>,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run { config } => serve(&config),
         Command::Init { config } => init(&config),
+        Command::Dev { folder, data, control } => develop(Options { folder, data, control }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,14 +67,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(path: &std::path::Path) -> anyhow::Result<()> {
+fn serve(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     logging::start(&config.log);
     let listeners = Listeners::bind(&config)?;
     runtime()?.block_on(async { run(config, listeners, end_of_process()?).await })
 }
 
-fn init(path: &std::path::Path) -> anyhow::Result<()> {
+fn develop(options: Options) -> anyhow::Result<()> {
+    runtime()?.block_on(async { dev::run(options, end_of_process()?).await })
+}
+
+fn init(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     installation::init(&config)?;
     println!("made a new installation:");

@@ -1,6 +1,5 @@
 //! From bound sockets to a running daemon, and back to silence.
 
-use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -34,7 +33,7 @@ impl Listeners {
     pub fn bind(config: &Config) -> anyhow::Result<Self> {
         let (data_tcp, data_udp) = bind_pair(config.data.address)?;
         let control = TcpListener::bind(config.control.address);
-        let control = control.map_err(|error| refused("[control]", config.control.address, "TCP", &error))?;
+        let control = control.map_err(|error| refused("control", config.control.address, "TCP", &error))?;
         Ok(Self { data_tcp, data_udp, control })
     }
 }
@@ -144,21 +143,25 @@ fn bind_pair(address: SocketAddr) -> anyhow::Result<(TcpListener, UdpSocket)> {
     let mut attempts = if address.port() == 0 { FREE_PORT_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        let tcp = TcpListener::bind(address).map_err(|error| refused("[data]", address, "TCP", &error))?;
+        let tcp = TcpListener::bind(address).map_err(|error| refused("data", address, "TCP", &error))?;
         let bound = tcp.local_addr()?;
         match UdpSocket::bind(bound) {
             Ok(udp) => return Ok((tcp, udp)),
             Err(_) if attempts > 0 => {}
-            Err(error) => return Err(refused("[data]", bound, "UDP", &error)),
+            Err(error) => return Err(refused("data", bound, "UDP", &error)),
         }
     }
 }
 
-fn refused(section: &str, address: SocketAddr, transport: impl Display, error: &io::Error) -> anyhow::Error {
+fn refused(name: &str, address: SocketAddr, transport: &str, error: &io::Error) -> anyhow::Error {
+    let section = format!("[{name}]");
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let option = if transport.to_string() == "UDP" { 'u' } else { 't' };
-            format!("another program listens there; find it with `ss -l{option}np`, or set {section} address")
+            let option = if transport == "UDP" { 'u' } else { 't' };
+            format!(
+                "another program listens there; find it with `ss -l{option}np`, or set {section} address \
+                 (`clavigerd dev` takes --{name} ADDRESS)"
+            )
         }
         io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; set {section} address"),
         io::ErrorKind::PermissionDenied => format!("ports below 1024 need a privilege; set {section} address"),

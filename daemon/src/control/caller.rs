@@ -1,13 +1,14 @@
 //! Who asks: taken from the client certificate that the handshake has checked.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::problem::{Kind, Problem};
+use crate::pem;
 
 /// What a caller may do. Each route names the role that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +42,13 @@ impl Caller {
     pub fn administrator(certificate: &CertificateDer<'_>) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
         let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
-        let not_after = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
         let hash = digest(&SHA256, certificate);
         Some(Self {
             // Control characters would let a name forge lines of the log.
             name: name.unwrap_or("(no name)").chars().filter(|c| !c.is_control()).collect(),
             fingerprint: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
             role: Role::SystemAdministrator,
-            not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(not_after),
+            not_after: pem::not_after(certificate)?,
         })
     }
 

@@ -104,6 +104,8 @@ async fn serve(
     _place: OwnedSemaphorePermit,
 ) {
     let peer = stream.peer_addr().ok();
+    // Waiting to put small writes together would only delay answers; a socket that refuses serves all the same.
+    let _ = stream.set_nodelay(true);
     let handshake = tokio::select! {
         () = ending.cancelled() => return,
         handshake = timeout(CONTROL_HANDSHAKE_TIME, acceptor.accept(stream)) => handshake,

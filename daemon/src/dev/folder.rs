@@ -1,0 +1,157 @@
+//! The folder of a development installation: what is in it, how it is made, how it is known again.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use claviger_engine::crypto::random::Random;
+
+use crate::authority::{Authority, Issued, Purpose, Subject};
+use crate::config::Config;
+use crate::installation;
+use crate::limits::AUTHORITY_LIFETIME;
+use crate::pem;
+
+/// The folder.
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(super) const fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file of the folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether it was made before. The configuration file is written last, so that what is there without it was not finished.
+    pub(super) fn is_made(&self) -> anyhow::Result<bool> {
+        if self.file(CONFIG).exists() {
+            return Ok(true);
+        }
+        match fs::read_dir(&self.path).map(|entries| entries.count()) {
+            Ok(0) => Ok(false),
+            Ok(_) => bail!("there is no {CONFIG} in it: {}", self.half_made()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("folder {}", self.path.display())),
+        }
+    }
+
+    /// What to do about a folder that was not finished.
+    pub(super) fn half_made(&self) -> String {
+        let path = self.path.display();
+        format!(
+            "folder {path} is half made, or is not one of Claviger: delete it (`rm -r {path}`), or name another by --folder"
+        )
+    }
+
+    /// The configuration in it, or the one that it will have, at these addresses.
+    pub(super) fn config(&self, data: Option<SocketAddr>, control: Option<SocketAddr>) -> anyhow::Result<Config> {
+        let path = self.file(CONFIG);
+        let mut config = if path.exists() { Config::read(&path)? } else { Config::parse(CONFIG_HEAD, &self.path)? };
+        config.data.address = data.unwrap_or(config.data.address);
+        config.control.address = control.unwrap_or(config.control.address);
+        Ok(config)
+    }
+
+    /// Makes everything in it, for the addresses of `config`.
+    pub(super) fn make(&self, config: &Config, random: &dyn Random) -> anyhow::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(self.file("tls"))?;
+        let now = SystemTime::now();
+        let server = Authority::create("Claviger development server", now, random)?;
+        let administrators = Authority::create("Claviger development administrators", now, random)?;
+        let names = server_names(config);
+        let issue = |authority: &Authority, name: &str, purpose: &Purpose<'_>| {
+            authority.issue(name, purpose, &Subject::Generated, AUTHORITY_LIFETIME, now, random)
+        };
+        self.write_credential("tls/server", &issue(&server, "clavigerd", &Purpose::Server(&names))?)?;
+        self.write_credential("tls/administrator", &issue(&administrators, "administrator", &Purpose::Client)?)?;
+        self.write(SERVER_CA, &pem::encode("CERTIFICATE", server.certificate()))?;
+        self.write(ADMINISTRATORS_CA, &pem::encode("CERTIFICATE", administrators.certificate()))?;
+        installation::init(config)?;
+        let (data, control) = (config.data.address, config.control.address);
+        self.write(
+            CONFIG,
+            &format!("{CONFIG_HEAD}\n[data]\naddress = \"{data}\"\n\n[control]\naddress = \"{control}\"\n"),
+        )
+    }
+
+    /// Writes `NAME.pem` and, readable by the owner only, `NAME-key.pem`.
+    pub(super) fn write_credential(&self, name: &str, issued: &Issued) -> anyhow::Result<()> {
+        let key = issued.private_key.as_ref().context("a certificate without its key")?;
+        self.write(&format!("{name}-key.pem"), key)?;
+        self.write(&format!("{name}.pem"), &pem::encode("CERTIFICATE", &issued.certificate))
+    }
+
+    /// Writes the file that the command line reads, for a daemon that listens there.
+    pub(super) fn write_client_configuration(&self, data: SocketAddr, control: SocketAddr) -> anyhow::Result<()> {
+        self.write(CLIENT, &format!(
+            "# For `claviger --config FILE`; paths start at the folder of this file. Written by each start of `clavigerd dev`.\n\
+             \n[data]\naddress = \"{data}\"\nserver_ca = \"{SERVER_CA}\"\ncertificate = \"{CLIENT_NAME}.pem\"\nkey = \"{CLIENT_NAME}-key.pem\"\n\
+             \n[control]\naddress = \"{control}\"\nserver_ca = \"{SERVER_CA}\"\ncertificate = \"tls/administrator.pem\"\nkey = \"tls/administrator-key.pem\"\n"
+        ))
+    }
+
+    /// Commands that do something with what is there.
+    pub(super) fn commands(&self) -> Vec<String> {
+        let beside = std::env::current_exe().ok().map(|program| program.with_file_name("claviger"));
+        let here = std::env::current_dir().unwrap_or_default();
+        let program = beside.filter(|program| program.exists()).map_or_else(
+            || "cargo run --quiet --release --bin claviger --".to_owned(),
+            |program| program.strip_prefix(&here).unwrap_or(&program).display().to_string(),
+        );
+        let configuration = self.file(CLIENT);
+        let commands = ["health", "key list demo", "key rotate demo records", "whoami"];
+        let export = format!("export CLAVIGER_CONFIG={}", configuration.display());
+        std::iter::once(export).chain(commands.iter().map(|command| format!("{program} {command}"))).collect()
+    }
+
+    /// Writes a file whole or not at all, readable by the owner only.
+    pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.file(name);
+        let temporary = self.file(&format!("{name}.new"));
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().with_context(|| format!("file {}", path.display()))
+    }
+}
+
+/// Names of this machine for itself, and the addresses that were asked for.
+fn server_names(config: &Config) -> Vec<String> {
+    let mut addresses: Vec<IpAddr> = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    for address in [config.data.address.ip(), config.control.address.ip()] {
+        if !address.is_unspecified() && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    std::iter::once("localhost".to_owned()).chain(addresses.iter().map(ToString::to_string)).collect()
+}
+
+pub(super) const CLIENT_NAME: &str = "tls/demo-client";
+pub(super) const SERVER_CA: &str = "tls/server-ca.pem";
+const ADMINISTRATORS_CA: &str = "tls/administrators-ca.pem";
+const CONFIG: &str = "config.toml";
+const CLIENT: &str = "client.toml";
+
+const CONFIG_HEAD: &str = "\
+# Made by `clavigerd dev`. UNSAFE: root key, system keys and data are in one folder.
+# All settings are explained in config.example.toml.
+
+[log]
+level = \"warn\"
+";
