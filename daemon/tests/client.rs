@@ -1,6 +1,12 @@
 //! The client library and the data port together: every operation, alone and in batches, on both transports. R-P6.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests may be blunt")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may be blunt"
+)]
 
 #[allow(dead_code, unused_imports, reason = "shared with the tests of the data port")]
 #[path = "data_port/support/mod.rs"]
