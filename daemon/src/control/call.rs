@@ -78,7 +78,8 @@ impl Call {
         let by_id = text.parse().ok().and_then(|id| engine.store_by_id(id));
         let by_name = || text.parse().ok().and_then(|name| engine.store_by_name(&name));
         by_id.or_else(by_name).map(|store| store.id()).ok_or_else(|| {
-            let detail = format!("no key store has the name or id {text:?}: GET /v1/stores lists them");
+            let detail =
+                format!("no key store has the name or id {text:?}: see GET /v1/stores, or `claviger store list`");
             Problem::new(Kind::StoreNotFound, detail)
         })
     }
@@ -96,7 +97,7 @@ impl Call {
         let named = text.parse::<Name>().ok().map(|name| engine.find_key(store, &name)).transpose()?;
         named.flatten().ok_or_else(|| {
             let detail =
-                format!("no key of this store has the name or id {text:?}: GET /v1/stores/STORE/keys lists them");
+                format!("no key of this store has the name or id {text:?}: see GET /v1/stores/STORE/keys, or `claviger key list`");
             Problem::new(Kind::KeyNotFound, detail)
         })
     }

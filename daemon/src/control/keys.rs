@@ -61,8 +61,12 @@ pub(super) fn enable(state: &ControlState, call: &Call) -> Result<Change, Proble
 fn new_key(index: usize, key: NewKey) -> Result<change::NewKey, Problem> {
     let invalid = |what: String| Problem::new(Kind::InvalidValue, format!("keys[{index}]: {what}"));
     let name = key.name.parse().map_err(|error| invalid(format!("name: {error}")))?;
-    let algorithm = Algorithm::from_name(&key.algorithm)
-        .ok_or_else(|| invalid(format!("algorithm: there is no {:?}: GET /v1/algorithms lists them", key.algorithm)))?;
+    let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| {
+        invalid(format!(
+            "algorithm: there is no {:?}: see GET /v1/algorithms, or `claviger key algorithms`",
+            key.algorithm
+        ))
+    })?;
     let value = key
         .value
         .map(|value| value.decode_base64().ok_or_else(|| invalid("value: not base64 with padding".to_owned())));

@@ -112,7 +112,14 @@ impl Folder {
             |program| program.strip_prefix(&here).unwrap_or(&program).display().to_string(),
         );
         let configuration = self.file(CLIENT);
-        let commands = ["health", "key list demo", "key rotate demo records", "whoami"];
+        let commands = [
+            "health",
+            "key list --store demo",
+            "encrypt --store demo --key records Cargo.toml Cargo.toml.enc",
+            "decrypt --store demo --key records Cargo.toml.enc -",
+            "sign --store demo --key signing-ed25519 --hex Cargo.toml",
+            "key rotate --store demo records",
+        ];
         let export = format!("export CLAVIGER_CONFIG={}", configuration.display());
         std::iter::once(export).chain(commands.iter().map(|command| format!("{program} {command}"))).collect()
     }

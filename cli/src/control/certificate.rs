@@ -1,0 +1,102 @@
+//! `claviger certificate`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+use claviger_control::ControlClient;
+use claviger_control::message::IssueCertificate;
+use serde_json::json;
+
+use super::show;
+
+/// Operations on client certificates.
+#[derive(Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// Issue a client certificate of a key store: NAME.pem, and its private key NAME-key.pem unless it is for a signing request
+    #[command(after_help = "\
+Examples:
+  claviger certificate issue --store payments billing
+  claviger certificate issue --store payments --days 30 --out /etc/billing/claviger billing
+
+  A private key that never leaves its machine:
+  openssl req -new -newkey ed25519 -nodes -subj / -keyout billing-key.pem -out billing.csr
+  claviger certificate issue --store payments --request billing.csr billing")]
+    Issue(IssueArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct IssueArguments {
+    /// Name or id of the key store
+    #[arg(long)]
+    store: String,
+    /// For how many days it is valid, 1 to 398 [default: 90]
+    #[arg(long)]
+    days: Option<u32>,
+    /// Signing request (PKCS#10, PEM); nothing but its key is taken from it
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// Where to write: PREFIX.pem and PREFIX-key.pem [default: NAME]
+    #[arg(long, value_name = "PREFIX")]
+    out: Option<PathBuf>,
+    /// Who the client is; it appears in logs
+    name: String,
+}
+
+pub(super) async fn run(command: CertificateCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
+    let CertificateCommand::Issue(IssueArguments { store, days, request, out, name }) = command;
+    let prefix = out.unwrap_or_else(|| PathBuf::from(&name));
+    let (certificate_path, key_path) = (with_suffix(&prefix, ".pem")?, with_suffix(&prefix, "-key.pem")?);
+    let signing_request =
+        request.map(|path| fs::read_to_string(&path).with_context(|| format!("file {}", path.display())));
+    let signing_request = signing_request.transpose()?;
+    // Looked at before anything is issued. A file that appears meanwhile is still not overwritten.
+    for path in [&certificate_path, &key_path] {
+        let is_written = *path == certificate_path || signing_request.is_none();
+        if is_written && path.exists() {
+            bail!(exists(path));
+        }
+    }
+    let request = IssueCertificate { common_name: name, lifetime_days: days, signing_request };
+    let issued = client.issue_certificate(&store, &request).await?;
+    // The key first: it cannot be had again.
+    let key_path = issued.private_key.as_ref().map(|key| write(&key_path, key.expose(), 0o600).map(|()| key_path));
+    let key_path = key_path.transpose()?;
+    write(&certificate_path, &issued.certificate, 0o644)?;
+    if json {
+        return show::json(
+            &json!({ "certificate": certificate_path, "private_key": key_path, "not_after": issued.not_after }),
+        );
+    }
+    let key = key_path.map(|path| ("private key", format!("{} (readable by you only)", path.display())));
+    let facts =
+        [("certificate", certificate_path.display().to_string()), ("valid until", show::time(issued.not_after))];
+    show::facts(facts.into_iter().chain(key))
+}
+
+fn with_suffix(prefix: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
+    let name = prefix.file_name().context("--out names no file")?;
+    let mut name = name.to_owned();
+    name.push(suffix);
+    Ok(prefix.with_file_name(name))
+}
+
+/// Writes a new file.
+fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error: std::io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow!(exists(path)),
+        _ => anyhow!(error).context(format!("file {}", path.display())),
+    })
+}
+
+fn exists(path: &Path) -> String {
+    format!("{} exists already and is not overwritten: remove it, or name another place by --out", path.display())
+}

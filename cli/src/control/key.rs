@@ -1,0 +1,185 @@
+//! `claviger key`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
+use claviger_control::ControlClient;
+use claviger_control::message::{CreateKeys, Key, KeyList, NewKey};
+use claviger_control::secret::SecretText;
+use zeroize::Zeroizing;
+
+use super::show;
+
+/// Operations on keys.
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Create keys, all or none
+    #[command(after_help = "\
+Examples:
+  claviger key create --store payments --algorithm XAES-256-GCM records
+  claviger key create --store payments --algorithm Ed25519 receipts invoices reminders
+  claviger key create --store payments --algorithm OPAQUE --value-file password.txt database-password
+  printf %s \"$PASSWORD\" | claviger key create --store payments --algorithm OPAQUE --value-file - database-password")]
+    Create(CreateArguments),
+    /// List the keys of a store
+    #[command(
+        after_help = "Examples:\n  claviger key list --store payments\n  claviger key list --store payments --json"
+    )]
+    List {
+        /// Name or id of the key store
+        #[arg(long)]
+        store: String,
+    },
+    /// Show a key and its versions
+    #[command(after_help = "Example:\n  claviger key show --store payments records")]
+    Show(KeyArguments),
+    /// Add a version and make it the current one; the ones before go on decrypting and verifying
+    #[command(after_help = "Example:\n  claviger key rotate --store payments records")]
+    Rotate(KeyArguments),
+    /// Refuse every cryptographic operation with a key, from now on
+    #[command(after_help = "Example:\n  claviger key disable --store payments records")]
+    Disable(KeyArguments),
+    /// Make a disabled key available again
+    #[command(after_help = "Example:\n  claviger key enable --store payments records")]
+    Enable(KeyArguments),
+    /// List the algorithms that keys can have
+    #[command(after_help = "Example:\n  claviger key algorithms")]
+    Algorithms,
+}
+
+#[derive(Args)]
+pub(crate) struct CreateArguments {
+    /// Name or id of the key store
+    #[arg(long)]
+    store: String,
+    /// Their algorithm: see `claviger key algorithms`
+    #[arg(long)]
+    algorithm: String,
+    /// File with the value of a secret, byte for byte, a line end included; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    value_file: Option<PathBuf>,
+    /// Their names: up to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct KeyArguments {
+    /// Name or id of the key store
+    #[arg(long)]
+    store: String,
+    /// Name or id of the key
+    key: String,
+}
+
+pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
+    let changed = |key: Key, what: &str| {
+        if json { show::json(&key) } else { show::line(&format!("key {}: {what}", key.name)) }
+    };
+    match command {
+        KeyCommand::Create(arguments) => create(arguments, client, json).await,
+        KeyCommand::List { store } => list(&all(client, &store).await?, json),
+        KeyCommand::Show(KeyArguments { store, key }) => {
+            let key = client.key(&store, &key).await?;
+            if json { show::json(&key) } else { describe(key) }
+        }
+        KeyCommand::Rotate(KeyArguments { store, key }) => {
+            let key = client.rotate_key(&store, &key).await?;
+            let version = key.current_version;
+            changed(key, &format!("version {version} is the current one"))
+        }
+        KeyCommand::Disable(KeyArguments { store, key }) => changed(
+            client.disable_key(&store, &key).await?,
+            "disabled; nothing is encrypted, decrypted, signed or verified with it any more",
+        ),
+        KeyCommand::Enable(KeyArguments { store, key }) => changed(client.enable_key(&store, &key).await?, "available"),
+        KeyCommand::Algorithms => algorithms(client, json).await,
+    }
+}
+
+async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
+    let CreateArguments { store, algorithm, value_file, names } = arguments;
+    ensure!(
+        value_file.is_none() || names.len() == 1,
+        "--value-file is the value of one secret, but {} names are given: create them one by one",
+        names.len()
+    );
+    let mut value = value_file.map(|path| read_value(&path)).transpose()?;
+    let keys = names.into_iter().map(|name| NewKey { name, algorithm: algorithm.clone(), value: value.take() });
+    let created = client.create_keys(&store, &CreateKeys { keys: keys.collect() }).await?;
+    list(&created, json)
+}
+
+fn list(list: &KeyList, json: bool) -> anyhow::Result<()> {
+    if json {
+        return show::json(list);
+    }
+    let row = |key: &Key| {
+        let version = key.current_version.to_string();
+        [key.name.clone(), key.algorithm.clone(), key.state.clone(), version, show::time(key.changed), key.id.clone()]
+    };
+    show::table(["name", "algorithm", "state", "version", "changed", "id"], list.keys.iter().map(row))
+}
+
+fn describe(key: Key) -> anyhow::Result<()> {
+    show::facts([
+        ("name", key.name),
+        ("id", key.id),
+        ("store", key.store_id),
+        ("kind", key.kind),
+        ("algorithm", key.algorithm),
+        ("state", key.state),
+        ("created", show::time(key.created)),
+        ("changed", show::time(key.changed)),
+    ])?;
+    show::line("")?;
+    let row = |version: &claviger_control::message::KeyVersion| {
+        [version.version.to_string(), version.state.clone(), show::time(version.created)]
+    };
+    show::table(["version", "state", "created"], key.versions.iter().map(row))
+}
+
+async fn algorithms(client: &ControlClient, json: bool) -> anyhow::Result<()> {
+    let list = client.algorithms().await?;
+    if json {
+        return show::json(&list);
+    }
+    let rows = list.algorithms.into_iter().map(|row| [row.name, row.kind, row.operations.join(", ")]);
+    show::table(["algorithm", "kind", "operations"], rows)
+}
+
+/// All pages in one.
+async fn all(client: &ControlClient, store: &str) -> anyhow::Result<KeyList> {
+    let mut list = client.keys(store, None).await?;
+    while let Some(after) = list.next.take() {
+        let page = client.keys(store, Some(&after)).await?;
+        list.keys.extend(page.keys);
+        list.next = page.next;
+    }
+    Ok(list)
+}
+
+fn read_value(path: &Path) -> anyhow::Result<SecretText> {
+    // Reserved once, with a byte more than allowed to tell a value that is too large: growing would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_SIZE_MAX + 1));
+    let limit = VALUE_SIZE_MAX as u64 + 1;
+    let size = match path.to_str() {
+        Some("-") => io::stdin().take(limit).read_to_end(&mut bytes).context("standard input")?,
+        _ => {
+            let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+            read.with_context(|| format!("file {}", path.display()))?
+        }
+    };
+    ensure!(
+        size <= VALUE_SIZE_MAX,
+        "the value of a secret has at most {VALUE_SIZE_MAX} bytes: {} has more",
+        path.display()
+    );
+    Ok(SecretText::base64_of(&bytes))
+}
+
+/// Most bytes of the value of a secret, as the server has it.
+const VALUE_SIZE_MAX: usize = 32_768;

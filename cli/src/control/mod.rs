@@ -1,0 +1,43 @@
+//! The control operations: what an administrator does, for people and for scripts.
+
+mod certificate;
+mod health;
+mod key;
+mod show;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use claviger_control::ControlClient;
+
+/// Operations of the control port.
+#[derive(Subcommand)]
+pub(crate) enum ControlCommand {
+    /// Show how the server is; the exit code is 1 if it is not ready
+    #[command(after_help = "Examples:\n  claviger health\n  claviger health --json")]
+    Health,
+    /// Work with key stores
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Work with keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Work with client certificates
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
+}
+
+/// Does what it is told. The exit code is not 0 if the answer is no.
+///
+/// # Errors
+/// In one line, with the thing and the remedy.
+pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: bool) -> anyhow::Result<ExitCode> {
+    match command {
+        ControlCommand::Health => return health::show(client, json).await,
+        ControlCommand::Store(command) => store::run(command, client, json).await?,
+        ControlCommand::Key(command) => key::run(command, client, json).await?,
+        ControlCommand::Certificate(command) => certificate::run(command, client, json).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
