@@ -3,31 +3,12 @@
 
 mod server;
 
-use claviger_client::{Client, Coalescing, Error, Key, MakeMacItem, Retry, Status, TraceId, Transport};
-use claviger_protocol::message::{HelloReply, Ping, Request, Resolved};
-use claviger_protocol::{KeyId, Limit, Opcode, StoreId};
-use server::{Peer, TestServer};
+use claviger_client::{Coalescing, Error, Key, MakeMacItem, Retry, Status, TraceId};
+use claviger_protocol::message::{Ping, Request};
+use claviger_protocol::{Limit, Opcode};
+use server::{connected, resolve};
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-const KEY: Resolved = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 3, algorithm: 32 };
-
-/// A client with a MAC key, and the server's end of its only byte stream.
-async fn connected(limits: &[(Limit, u64)], coalescing: Coalescing) -> (TestServer, Key, Peer) {
-    let server = TestServer::start(Transport::Tcp).await;
-    let mut config = server.config();
-    config.coalescing = coalescing;
-    let (client, mut peer) = tokio::join!(Client::connect(config), server.accept_with(limits));
-    let client = client.unwrap();
-    let (key, ()) = tokio::join!(client.key("store", "mac"), resolve(&mut peer));
-    (server, key.unwrap(), peer)
-}
-
-async fn resolve(peer: &mut Peer) {
-    let request = peer.request().await;
-    assert_eq!(request.opcode, Opcode::Resolve);
-    peer.results(&request, &[Ok(&KEY.encode())]).await;
-}
 
 /// Starts calls that each make the MAC of their number.
 fn start_calls(key: &Key, numbers: std::ops::Range<u8>) -> JoinSet<(u8, Result<Vec<u8>, Error>)> {
@@ -280,81 +261,6 @@ async fn calls_given_up_while_they_wait_are_never_sent() {
     peer.echo_macs(&request).await;
     assert_each_has_its_own(first).await;
     assert_each_has_its_own(last).await;
-}
-
-/// What a server sends that it may not, and how the call ends.
-async fn after_bad_reply(bad: impl AsyncFn(&mut Peer)) -> Error {
-    let (server, key, mut peer) = connected(&[], Coalescing::default()).await;
-    let key = key.with_deadline(Duration::from_secs(10));
-    let answer = async {
-        bad(&mut peer).await;
-        // The client gives the byte stream up and tries once more.
-        assert!(peer.try_request().await.is_none(), "the byte stream is still used");
-        let mut peer = server.accept().await;
-        bad(&mut peer).await;
-        assert!(peer.try_request().await.is_none(), "the byte stream is still used");
-    };
-    let (result, ()) = tokio::join!(key.make_mac(b"x"), answer);
-    result.unwrap_err()
-}
-
-// R-P3
-#[tokio::test]
-async fn a_reply_to_nobody_ends_the_byte_stream() {
-    let error = after_bad_reply(async |peer| {
-        let mut request = peer.request().await;
-        request.header.request_id += 1;
-        peer.echo_macs(&request).await;
-    });
-    assert!(matches!(error.await, Error::Disconnected));
-}
-
-// R-P3
-#[tokio::test]
-async fn a_reply_of_another_operation_ends_the_byte_stream() {
-    let error = after_bad_reply(async |peer| {
-        let mut request = peer.request().await;
-        request.header.opcode = Opcode::Hello.code();
-        peer.reply(&request, HelloReply { version: 1, limits: [] }).await;
-    });
-    assert!(matches!(error.await, Error::Disconnected));
-}
-
-// R-P3
-#[tokio::test]
-async fn bytes_that_are_no_frame_end_the_byte_stream() {
-    for bytes in [&[0xFF; 40][..], &[0; 40], &[0, 0, 0, 36, 2]] {
-        let error = after_bad_reply(async |peer| {
-            peer.request().await;
-            let whole = [bytes, &[0; 40]].concat();
-            peer.send(&whole).await;
-        });
-        assert!(matches!(error.await, Error::Disconnected));
-    }
-}
-
-// R-P3
-#[tokio::test]
-async fn a_reply_with_another_number_of_results_is_bad() {
-    let (_server, key, mut peer) = connected(&[], Coalescing::default()).await;
-    let answer = async {
-        let request = peer.request().await;
-        peer.results(&request, &[Ok(&[0, 0, 0, 1, 9]), Ok(&[0, 0, 0, 1, 9])]).await;
-    };
-    let (result, ()) = tokio::join!(key.make_mac(b"x"), answer);
-    assert!(matches!(result.unwrap_err(), Error::BadReply));
-}
-
-// R-P3
-#[tokio::test]
-async fn a_pong_of_other_bytes_is_bad() {
-    let (_server, key, mut peer) = connected(&[], Coalescing::default()).await;
-    let answer = async {
-        let request = peer.request().await;
-        peer.reply(&request, Ping { payload: b"other" }).await;
-    };
-    let (result, ()) = tokio::join!(key.client().ping(b"these"), answer);
-    assert!(matches!(result.unwrap_err(), Error::BadReply));
 }
 
 #[tokio::test]

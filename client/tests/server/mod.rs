@@ -3,10 +3,10 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test reports")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use claviger_client::{ClientConfig, ServerCa, Status, Transport};
+use claviger_client::{Client, ClientConfig, Coalescing, Key, ServerCa, Status, Transport};
 use claviger_protocol::deframer::{self, Step};
-use claviger_protocol::message::{HelloReply, LimitValue, ReplyMessage, Request};
-use claviger_protocol::{Limit, Opcode, OutputBuffer, RequestHeader};
+use claviger_protocol::message::{HelloReply, LimitValue, ReplyMessage, Request, Resolved};
+use claviger_protocol::{KeyId, Limit, Opcode, OutputBuffer, RequestHeader, StoreId};
 use quinn::crypto::rustls::QuicServerConfig;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -41,6 +41,24 @@ pub(crate) struct Received {
     pub(crate) header: RequestHeader,
     pub(crate) opcode: Opcode,
     pub(crate) body: Vec<u8>,
+}
+
+/// A client with a MAC key, and the server's end of its only byte stream.
+pub(crate) async fn connected(limits: &[(Limit, u64)], coalescing: Coalescing) -> (TestServer, Key, Peer) {
+    let server = TestServer::start(Transport::Tcp).await;
+    let mut config = server.config();
+    config.coalescing = coalescing;
+    let (client, mut peer) = tokio::join!(Client::connect(config), server.accept_with(limits));
+    let client = client.unwrap();
+    let (key, ()) = tokio::join!(client.key("store", "mac"), resolve(&mut peer));
+    (server, key.unwrap(), peer)
+}
+
+/// Answers Resolve for the one key.
+pub(crate) async fn resolve(peer: &mut Peer) {
+    let request = peer.request().await;
+    assert_eq!(request.opcode, Opcode::Resolve);
+    peer.results(&request, &[Ok(&KEY.encode())]).await;
 }
 
 impl TestServer {
@@ -226,3 +244,6 @@ impl Received {
         request.items.map(|item| item.message.to_vec()).collect()
     }
 }
+
+/// What the key store of the test server says of its key.
+const KEY: Resolved = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 3, algorithm: 32 };
