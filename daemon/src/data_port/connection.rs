@@ -80,7 +80,8 @@ impl ByteStream {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut drain = pin!(context.service.drain.cancelled());
+        // A token of this byte stream's own: looking at it takes no lock that others take.
+        let mut drain = pin!(context.service.drain.child_token().cancelled_owned());
         let mut notice = pin!(sleep(self.times.drain_notice));
         let (mut draining, mut noticed) = (false, false);
         // Set when nothing more is read: then what is in flight is answered, and that is all.

@@ -11,4 +11,14 @@
 #[macro_use]
 mod support;
 
+#[allow(dead_code, reason = "the reader of the vectors is shared with the codec's tests, which use all of it")]
+#[path = "../../../protocol/tests/vector/mod.rs"]
+mod vector;
+
+mod admission;
+mod batches;
+mod framing;
+mod garbage;
+mod handshake;
 mod operations;
+mod vectors;

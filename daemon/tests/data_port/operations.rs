@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 use crate::support::messages::{
     decrypt, encrypt, generate, make_mac, random, reencrypt, resolve, sign, unwrap, verify, verify_mac, wrap,
 };
-use crate::support::server::SECRET;
+use crate::support::server::{SECRET, engine_id};
 use crate::support::{CALL, Client, Server, Transport, client};
 
 on_both_transports! {
@@ -104,7 +104,7 @@ on_both_transports! {
         let first = client.call(encrypt(source, &[(b"a", b"plain")])).await.only();
         let second = client.call(reencrypt(source, target, &[[b"a", b"b", &first]])).await.only();
         assert_eq!(client.call(decrypt(target, &[(b"b", &second)])).await.only(), b"plain");
-        server.engine.rotate(claviger_engine::key::id::KeyId(target.0)).unwrap();
+        server.engine.rotate(engine_id(target)).unwrap();
         let third = client.call(reencrypt(target, target, &[[b"b", b"", &second]])).await.only();
         assert_eq!((second[5], third[5]), (1, 2), "key versions");
         assert_eq!(client.call(decrypt(target, &[(b"", &third)])).await.only(), b"plain");

@@ -80,10 +80,10 @@ impl KeyEntry {
         self.check(Operation::WrapDataKey)?;
         let mut sealer = self.sealer(scope, Operation::WrapDataKey)?;
         for WrapItem { context, data_key } in items {
-            if !(1..=DATA_KEY_SIZE_MAX).contains(&data_key.len()) {
-                sink.reject(ItemError::SizeNotAllowed);
-            } else if context.len() > CONTEXT_SIZE_MAX {
+            if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
+            } else if !(1..=DATA_KEY_SIZE_MAX).contains(&data_key.len()) {
+                sink.reject(ItemError::SizeNotAllowed);
             } else {
                 sink.item(data_key.len() + SEAL_OVERHEAD, |out| sealer.seal(Purpose::DataKey, context, data_key, out));
             }

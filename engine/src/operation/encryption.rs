@@ -98,7 +98,9 @@ impl KeyEntry {
         // Room for the largest at once: a vector that grows leaves plaintext behind where it was.
         let mut plaintext = Zeroizing::new(Vec::with_capacity(PLAINTEXT_SIZE_MAX));
         for item in items {
-            let Some(size) = plaintext_size(item.ciphertext) else {
+            // No ciphertext was ever made with such a context; what the sizes tell is told before anything is tried.
+            let sized = plaintext_size(item.ciphertext).filter(|_| item.source_context.len() <= CONTEXT_SIZE_MAX);
+            let Some(size) = sized else {
                 sink.reject(ItemError::DecryptionFailed);
                 continue;
             };

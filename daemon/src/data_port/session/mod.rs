@@ -20,7 +20,7 @@ use super::completion::{Completion, Completions};
 use super::convert;
 use super::perform::Batch;
 use super::request::{Body, Incoming, Waiting, WaitingRoom};
-use crate::limits::{ATTEMPTS_MAX, FRAMES_IN_FLIGHT, OUTPUT_SIZE, OUTPUT_SIZE_MIN, RETRY_MS_MAX, RETRY_MS_MIN};
+use crate::limits::{ATTEMPTS_MAX, FRAMES_IN_FLIGHT, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN};
 
 /// One byte stream. Owned by one worker thread.
 pub(super) struct Session {
@@ -108,13 +108,6 @@ impl Session {
     /// Whether the client has said Hello.
     pub(super) const fn greeted(&self) -> bool {
         self.greeted
-    }
-
-    /// Gives memory back if there is more than a resting byte stream needs. To be called when nothing waits to be written.
-    pub(super) fn shrink(&mut self) {
-        if self.output.is_empty() && self.output.capacity() > OUTPUT_SIZE_MIN {
-            self.output = OutputBuffer::new();
-        }
     }
 
     /// From now on new requests are answered with ShuttingDown.

@@ -42,6 +42,14 @@ impl Authority {
         self.issue(&client_params(name))
     }
 
+    /// A client of this authority that acts as if it were one.
+    pub(crate) fn client_as_issuer(&self, name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = client_params(name);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
     /// A certificate for a server on this machine.
     pub(crate) fn server(&self) -> Credential {
         let mut params = named("server");

@@ -10,7 +10,7 @@ use claviger_protocol::message::{Hello, HelloOption, Message};
 use claviger_protocol::{OutputBuffer, ReplyHeader, RequestHeader, Status};
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls::client::ResolvesClientCert;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
@@ -42,7 +42,7 @@ pub(crate) struct Client {
 #[derive(Clone)]
 pub(crate) struct QuicConnection {
     pub(crate) connection: quinn::Connection,
-    _endpoint: quinn::Endpoint,
+    pub(crate) endpoint: quinn::Endpoint,
 }
 
 /// The direction from client to server.
@@ -138,7 +138,7 @@ impl QuicConnection {
         let crypto = QuicClientConfig::try_from(config).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
         let connection = endpoint.connect(address, &address.ip().to_string()).unwrap().await?;
-        Ok(Self { connection, _endpoint: endpoint })
+        Ok(Self { connection, endpoint })
     }
 
     /// A new stream of the connection.
@@ -243,7 +243,11 @@ impl Reply {
 
 /// What a client needs for TLS: the server's authority, the protocol, and a certificate if it has one.
 pub(crate) fn tls(server: &Authority, credential: Option<&Credential>) -> ClientConfig {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    tls_of(aws_lc_rs::default_provider(), server, credential)
+}
+
+pub(crate) fn tls_of(provider: CryptoProvider, server: &Authority, credential: Option<&Credential>) -> ClientConfig {
+    let provider = Arc::new(provider);
     let mut roots = RootCertStore::empty();
     roots.add(server.certificate.clone()).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

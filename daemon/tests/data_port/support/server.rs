@@ -11,8 +11,9 @@ use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
 use claviger_engine::key::algorithm::Algorithm;
-use claviger_engine::key::id::StoreId;
+use claviger_engine::key::id::{self, StoreId};
 use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::state::KeyState;
 use claviger_engine::storage::{MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts};
 use claviger_protocol::KeyId;
@@ -95,10 +96,20 @@ impl Server {
         KeyId(self.engine.create_keys(store, vec![new]).unwrap()[0].id.0)
     }
 
+    /// Disables or enables a key.
+    pub(crate) fn set_state(&self, key: KeyId, state: KeyState) {
+        self.engine.set_state(engine_id(key), state).unwrap();
+    }
+
     /// Another key store, with an authority of its own.
     pub(crate) fn create_store(&self, name: &str) -> (StoreId, Authority) {
         let authority = Authority::new(name);
-        (create_store(&self.engine, name, &authority), authority)
+        (self.create_store_for(name, &authority), authority)
+    }
+
+    /// Another key store for the clients of `authority`.
+    pub(crate) fn create_store_for(&self, name: &str, authority: &Authority) -> StoreId {
+        create_store(&self.engine, name, authority)
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -136,6 +147,11 @@ fn create_store(engine: &Engine, name: &str, authority: &Authority) -> StoreId {
         authority_private_key: SecretBytes::from(authority.private_key()),
     };
     engine.create_store(new).unwrap().id
+}
+
+/// The engine's id of a key.
+pub(crate) const fn engine_id(key: KeyId) -> id::KeyId {
+    id::KeyId(key.0)
 }
 
 /// The same free port for both transports.
