@@ -126,9 +126,12 @@ impl Client {
             let name = name(key);
             let resolved = match known {
                 Some(resolved) => resolved,
-                None => resolved.next().ok_or(Error::BadReply)??,
+                None => {
+                    let resolved = resolved.next().ok_or(Error::BadReply)??;
+                    self.remember(name.clone(), resolved);
+                    resolved
+                }
             };
-            self.remember(name.clone(), resolved);
             Ok(Key::new(self.clone(), resolved, Some(name)))
         });
         Ok(keys.collect())

@@ -1,7 +1,8 @@
 //! Settings of a client.
 
 use crate::error::{CertificateError, Error};
-use crate::limits::{CONNECTIONS_MAX, QUIC_STREAMS_MAX};
+use crate::limits::CONNECTIONS_MAX;
+use claviger_protocol::limits::STREAMS_PER_CONNECTION_MAX;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub struct ClientConfig {
     pub transport: Transport,
     /// Connections held, 1 to 256. Default: 1. More help where one core of the server is not enough.
     pub connections: usize,
-    /// QUIC: streams opened on each connection and kept, 1 to 16. Default: 4. TCP has one byte stream a connection.
+    /// QUIC: streams opened on each connection and kept, 1 to 16, or as many as the server allows. Default: 4. TCP has
+    /// one byte stream a connection.
     pub streams: usize,
     /// Time for one call, attempts and waits together; at most 10 minutes. Default: 30 s. See
     /// [`crate::Client::with_deadline`].
@@ -108,7 +110,7 @@ impl ClientConfig {
         let refuse = |setting, reason| Err(Error::Setting { setting, reason });
         match self {
             _ if !(1..=CONNECTIONS_MAX).contains(&self.connections) => refuse("connections", "it is 1 to 256"),
-            _ if !(1..=QUIC_STREAMS_MAX).contains(&self.streams) => refuse("streams", "it is 1 to 16"),
+            _ if !(1..=STREAMS_PER_CONNECTION_MAX).contains(&self.streams) => refuse("streams", "it is 1 to 16"),
             _ if self.deadline.is_zero() => refuse("deadline", "it is more than zero"),
             _ if self.connect_timeout.is_zero() => refuse("connect_timeout", "it is more than zero"),
             _ if self.coalescing.items_max == 0 => refuse("coalescing.items_max", "it is at least 1, which is off"),

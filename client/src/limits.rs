@@ -3,6 +3,7 @@
 use claviger_protocol::limits::{
     BATCH_ITEMS_MAX, BYTES_IN_FLIGHT_ADVISED, CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, FRAME_SIZE_MAX,
     FRAMES_IN_FLIGHT_MAX, HEADER_SIZE, MESSAGE_SIZE_MAX, PLAINTEXT_SIZE_MAX, RANDOM_SIZE_MAX,
+    STREAMS_PER_CONNECTION_MAX,
 };
 use claviger_protocol::{Limit, message::LimitValue};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Limits {
     pub frames_in_flight: usize,
     /// Unanswered bytes of one connection that give the best rate.
     pub bytes_in_flight: usize,
+    /// QUIC streams of one connection.
+    pub streams: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +50,7 @@ impl Default for Limits {
             random_size: RANDOM_SIZE_MAX,
             frames_in_flight: FRAMES_IN_FLIGHT_MAX,
             bytes_in_flight: BYTES_IN_FLIGHT_ADVISED,
+            streams: STREAMS_PER_CONNECTION_MAX,
         }
     }
 }
@@ -67,7 +71,8 @@ impl Limits {
                 Some(Limit::RandomSize) => limits.random_size = value,
                 Some(Limit::FramesInFlight) => limits.frames_in_flight = value.clamp(1, FRAMES_IN_FLIGHT_MAX),
                 Some(Limit::BytesInFlightAdvised) => limits.bytes_in_flight = value.clamp(1, BYTES_IN_FLIGHT_MAX),
-                Some(Limit::StreamsPerConnection | Limit::DeadlineMilliseconds | Limit::IdleMilliseconds) | None => {}
+                Some(Limit::StreamsPerConnection) => limits.streams = value.clamp(1, STREAMS_PER_CONNECTION_MAX),
+                Some(Limit::DeadlineMilliseconds | Limit::IdleMilliseconds) | None => {}
             }
         }
         limits
@@ -110,9 +115,6 @@ pub(crate) const QUIC_CONNECTION_WINDOW: u32 = 8 * 1_048_576;
 /// QUIC: bytes of the largest datagram that path discovery tries. 4,000 was measured 1.5 to 1.9 times as fast as 1,452
 /// where the path allows it; above 6,500 segmentation offload stalls.
 pub(crate) const QUIC_DATAGRAM_SIZE_MAX: u16 = 4_000;
-
-/// QUIC streams that one client opens at most: what the protocol lets a server announce by default.
-pub(crate) const QUIC_STREAMS_MAX: usize = claviger_protocol::limits::STREAMS_PER_CONNECTION_MAX;
 
 /// Connections of one client: each costs the server buffers and a handshake.
 pub(crate) const CONNECTIONS_MAX: usize = 256;

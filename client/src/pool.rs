@@ -118,7 +118,6 @@ impl Pool {
             }
             match self.fill(slot).await {
                 Ok(()) => {}
-                Err(error @ (Error::Unreachable { .. } | Error::Address { .. } | Error::Disconnected)) => last = error,
                 Err(error) if error.retry() == Retry::Never => return Err(error),
                 Err(error) => last = error,
             }

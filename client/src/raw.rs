@@ -44,8 +44,8 @@ impl RawConnection {
         connections.pop().ok_or(Error::Disconnected)
     }
 
-    /// Connects, shakes hands and greets: `streams` byte streams of one QUIC connection, or the one that a TCP
-    /// connection has, whatever `streams` says.
+    /// Connects, shakes hands and greets: `streams` byte streams of one QUIC connection, fewer if the server allows
+    /// fewer; or the one that a TCP connection has, whatever `streams` says.
     ///
     /// # Errors
     /// Those of the settings, the network, the handshake and the greeting.
@@ -191,8 +191,10 @@ impl Connector {
             }
             Self::Quic(connector) => {
                 let connection = connector.connect(config).await?;
-                let mut streams = Vec::with_capacity(config.streams);
-                for _ in 0..config.streams {
+                let mut streams: Vec<RawConnection> = Vec::with_capacity(config.streams);
+                while streams.len() < config.streams
+                    && streams.first().is_none_or(|first| streams.len() < first.limits.streams)
+                {
                     let (writer, reader) = open_stream(config, &connection).await?;
                     streams.push(RawConnection::greet(reader, writer).await?);
                 }
