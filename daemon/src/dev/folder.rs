@@ -111,16 +111,16 @@ impl Folder {
             || "cargo run --quiet --release --bin claviger --".to_owned(),
             |program| program.strip_prefix(&here).unwrap_or(&program).display().to_string(),
         );
-        let configuration = self.file(CLIENT);
+        let some_file = self.file(CLIENT).display().to_string();
         let commands = [
-            "health",
-            "key list --store demo",
-            "encrypt --store demo --key records Cargo.toml Cargo.toml.enc",
-            "decrypt --store demo --key records Cargo.toml.enc -",
-            "sign --store demo --key signing-ed25519 --hex Cargo.toml",
-            "key rotate --store demo records",
+            "health".to_owned(),
+            "key list --store demo".to_owned(),
+            format!("encrypt --store demo --key records {some_file} {some_file}.enc"),
+            format!("decrypt --store demo --key records {some_file}.enc -"),
+            format!("sign --store demo --key signing-ed25519 --hex {some_file}"),
+            "key rotate --store demo records".to_owned(),
         ];
-        let export = format!("export CLAVIGER_CONFIG={}", configuration.display());
+        let export = format!("export CLAVIGER_CONFIG={some_file}");
         std::iter::once(export).chain(commands.iter().map(|command| format!("{program} {command}"))).collect()
     }
 
