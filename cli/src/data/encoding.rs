@@ -1,0 +1,117 @@
+//! Bytes as people pass them on: as they are, in hexadecimal digits, or in base64.
+
+use anyhow::{Context, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// How bytes are written. Raw unless asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
+#[group(multiple = false)]
+pub(super) struct Encoding {
+    /// Hexadecimal digits instead of raw bytes
+    #[arg(long)]
+    hex: bool,
+    /// Base64 (RFC 4648, with padding) instead of raw bytes
+    #[arg(long)]
+    base64: bool,
+}
+
+impl Encoding {
+    /// Whether the result is text.
+    pub(super) const fn is_text(self) -> bool {
+        self.hex || self.base64
+    }
+
+    /// The bytes so written; text ends with a line end.
+    pub(super) fn encode(self, bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+        // Room for all of it at once: what grows leaves copies behind, and the bytes may be secret.
+        let mut text = String::with_capacity(2 * bytes.len() + 4);
+        match self {
+            Self { hex: true, .. } => push_hexadecimal(&mut text, bytes),
+            Self { base64: true, .. } => STANDARD.encode_string(bytes, &mut text),
+            _ => return Zeroizing::new(bytes.to_vec()),
+        }
+        text.push('\n');
+        Zeroizing::new(text.into_bytes())
+    }
+
+    /// The bytes that were so written; spaces and line ends in text do not count.
+    ///
+    /// # Errors
+    /// The text is none of this form.
+    pub(super) fn decode(self, text: &[u8]) -> anyhow::Result<Vec<u8>> {
+        if !self.is_text() {
+            return Ok(text.to_vec());
+        }
+        let digits: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        if self.hex {
+            ensure!(digits.len().is_multiple_of(2), "not hexadecimal: an odd number of digits");
+            return digits.chunks(2).map(hexadecimal_byte).collect::<Option<_>>().context("not hexadecimal digits");
+        }
+        STANDARD.decode(digits).context("not base64 with padding")
+    }
+}
+
+/// Two lowercase digits for each byte.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    push_hexadecimal(&mut text, bytes);
+    text
+}
+
+fn push_hexadecimal(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a string never fails.
+        let _ = write!(text, "{byte:02x}");
+    }
+}
+
+fn hexadecimal_byte(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    match digits {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAW: Encoding = Encoding { hex: false, base64: false };
+    const HEX: Encoding = Encoding { hex: true, base64: false };
+    const BASE64: Encoding = Encoding { hex: false, base64: true };
+
+    #[test]
+    fn every_byte_comes_back_in_every_form() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for encoding in [RAW, HEX, BASE64] {
+            assert_eq!(encoding.decode(&encoding.encode(&bytes)).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn text_ends_with_a_line_end_and_raw_bytes_do_not() {
+        assert_eq!(*HEX.encode(b"\x01\xaf"), b"01af\n");
+        assert_eq!(*BASE64.encode(b"\x01\xaf"), b"Aa8=\n");
+        assert_eq!(*RAW.encode(b"\x01\n"), b"\x01\n");
+    }
+
+    #[test]
+    fn wrapped_lines_and_capital_digits_are_read() {
+        assert_eq!(HEX.decode(b" 01\r\nAF \n").unwrap(), b"\x01\xaf");
+        assert_eq!(BASE64.decode(b"Aa\n8=\n").unwrap(), b"\x01\xaf");
+    }
+
+    #[test]
+    fn refuses_what_is_not_of_the_form() {
+        for text in ["1", "0g", "+1", "-1", "\u{e4}"] {
+            assert!(HEX.decode(text.as_bytes()).is_err(), "{text:?}");
+        }
+        for text in ["A", "Aa8", "Aa8==", "Aa9=", "A-8_", "\u{e4}"] {
+            assert!(BASE64.decode(text.as_bytes()).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Bounds of the data operations, with unit and reason.
+
+use std::time::Duration;
+
+/// Plaintext bytes of one record of an encrypted file: what the service takes at once.
+pub(super) const RECORD_SIZE_MAX: usize = 32_768;
+
+/// Bytes by which a record's ciphertext may be longer than its plaintext. It is 94 for XAES-256-GCM; the rest is room
+/// for other algorithms.
+pub(super) const RECORD_OVERHEAD_MAX: usize = 256;
+
+/// Records that are read, sent and written together: 512 KiB.
+pub(super) const RECORDS_OF_BATCH: usize = 16;
+
+/// Batches that the service works on at the same time. With those being read and written, a file of any size takes
+/// less than 10 MiB of memory.
+pub(super) const BATCHES_IN_FLIGHT: usize = 4;
+
+/// Batches that wait between the thread that reads and those that ask the service, and between them and the one that
+/// writes.
+pub(super) const BATCHES_WAITING: usize = 2;
+
+/// Bytes read from an encrypted file at once.
+pub(super) const READ_SIZE: usize = 131_072;
+
+/// Time for one batch of a file. Longer than a single call has: on a slow line, 2 MiB go before it.
+pub(super) const BATCH_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Bytes that the service binds to a ciphertext.
+pub(super) const CONTEXT_SIZE_MAX: usize = 4_096;
+
+/// Bytes of a message that the service hashes itself.
+pub(super) const MESSAGE_SIZE_MAX: usize = 32_768;
+
+/// Bytes of a file that holds a signature or a MAC, written in any form, with room for line ends.
+pub(super) const SIGNATURE_FILE_SIZE_MAX: usize = 4_096;
+
+/// Random bytes of one command, and of one item of the protocol. Who needs more than the first seeds a generator of
+/// his own.
+pub(super) const RANDOM_SIZE_MAX: usize = 1_048_576;
+pub(super) const RANDOM_ITEM_SIZE_MAX: usize = 32_768;
+
+/// Pings of one command, so that a forgotten one ends.
+pub(super) const PINGS_MAX: u32 = 10_000;

@@ -1,0 +1,212 @@
+//! The data operations: what a client of the data port does, for people and for scripts.
+
+mod describe;
+mod encoding;
+mod file;
+mod input;
+mod limits;
+mod mac;
+mod output;
+mod peer;
+mod public_key;
+mod random;
+mod secret;
+mod show;
+mod signature;
+
+use anyhow::anyhow;
+use claviger_client::{Client, ClientConfig, Error, Key, Status, Transport};
+use std::fmt;
+use std::process::ExitCode;
+
+/// Operations of the data port.
+#[derive(clap::Subcommand)]
+pub(crate) enum DataCommand {
+    /// Encrypt a file of any size
+    #[command(after_help = "\
+Examples:
+  claviger encrypt --store demo --key records report.pdf report.pdf.enc
+  claviger encrypt --store demo --key records --context tenant=7 --context year=2026 report.pdf report.pdf.enc
+  tar cz folder | claviger encrypt --store demo --key records - folder.tgz.enc")]
+    Encrypt(file::FileArguments),
+    /// Decrypt a file that `claviger encrypt` made
+    #[command(after_help = "\
+The output file appears when all of it is verified. To standard output goes what is verified, piece by piece:
+only the exit code 0 says that nothing is missing.
+
+Examples:
+  claviger decrypt --store demo --key records report.pdf.enc report.pdf
+  claviger decrypt --store demo --key records --context year=2026 --context tenant=7 report.pdf.enc report.pdf
+  claviger decrypt --store demo --key records notes.enc -
+  set -o pipefail; claviger decrypt --store demo --key records folder.tgz.enc - | tar xz")]
+    Decrypt(file::FileArguments),
+    /// Sign a file
+    #[command(after_help = "\
+Examples:
+  claviger sign --store demo --key signing-ed25519 report.pdf report.pdf.sig
+  claviger sign --store demo --key signing-p256 --digest --base64 disk-image.iso
+  echo -n text | claviger sign --store demo --key signing-rsa-2048 --hex")]
+    Sign(signature::SignArguments),
+    /// Verify the signature of a file; the exit code is 1 if it is not valid
+    #[command(after_help = "\
+Examples:
+  claviger verify --store demo --key signing-ed25519 report.pdf report.pdf.sig
+  claviger verify --store demo --key signing-p256 --digest --base64 disk-image.iso disk-image.iso.sig")]
+    Verify(signature::VerifyArguments),
+    /// Make the message authentication code of a file
+    #[command(after_help = "\
+Example:
+  claviger mac --store demo --key webhooks --hex body.json")]
+    Mac(mac::MakeArguments),
+    /// Verify the message authentication code of a file; the exit code is 1 if it is not valid
+    #[command(after_help = "\
+Example:
+  claviger verify-mac --store demo --key webhooks --hex body.json body.json.mac")]
+    VerifyMac(mac::VerifyArguments),
+    /// Work with secrets
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// Read a public key
+    #[command(after_help = "\
+Examples:
+  claviger public-key --store demo --key signing-p256 signing-p256.pem
+  openssl dgst -sha256 -verify signing-p256.pem -signature report.pdf.sig report.pdf")]
+    PublicKey(public_key::PublicKeyArguments),
+    /// Draw random bytes from the service
+    #[command(after_help = "\
+Example:
+  claviger random --store demo --key records --hex 32")]
+    Random(random::RandomArguments),
+    /// Show a key: its algorithm, state and versions
+    #[command(after_help = "\
+Example:
+  claviger describe --store demo --key records")]
+    Describe(describe::DescribeArguments),
+    /// Show the ids of keys
+    #[command(after_help = "\
+Example:
+  claviger resolve --store demo records webhooks")]
+    Resolve(describe::ResolveArguments),
+    /// Show what the server sees of this client
+    #[command(after_help = "\
+Examples:
+  claviger whoami
+  claviger whoami --transport quic")]
+    Whoami(peer::WhoamiArguments),
+    /// Measure the way to the server and back
+    #[command(after_help = "\
+Examples:
+  claviger ping
+  claviger ping --count 10 --transport quic")]
+    Ping(peer::PingArguments),
+}
+
+/// Does what it is told. The exit code is not 0 if the answer is no.
+///
+/// # Errors
+/// In one line, with the thing and the remedy.
+pub(crate) async fn run(command: DataCommand, config: ClientConfig, json: bool) -> anyhow::Result<ExitCode> {
+    let session = Session { config, json };
+    match command {
+        DataCommand::Encrypt(arguments) => file::encrypt(arguments, &session).await?,
+        DataCommand::Decrypt(arguments) => file::decrypt(arguments, &session).await?,
+        DataCommand::Sign(arguments) => signature::sign(arguments, &session).await?,
+        DataCommand::Verify(arguments) => return signature::verify(arguments, &session).await,
+        DataCommand::Mac(arguments) => mac::make(arguments, &session).await?,
+        DataCommand::VerifyMac(arguments) => return mac::verify(arguments, &session).await,
+        DataCommand::Secret(secret::SecretCommand::Read(arguments)) => secret::read(arguments, &session).await?,
+        DataCommand::PublicKey(arguments) => public_key::read(arguments, &session).await?,
+        DataCommand::Random(arguments) => random::draw(arguments, &session).await?,
+        DataCommand::Describe(arguments) => describe::describe(arguments, &session).await?,
+        DataCommand::Resolve(arguments) => return describe::resolve(arguments, &session).await,
+        DataCommand::Whoami(arguments) => peer::whoami(arguments, &session).await?,
+        DataCommand::Ping(arguments) => peer::ping(arguments, &session).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is the same for all commands.
+struct Session {
+    config: ClientConfig,
+    /// Results are for a program.
+    json: bool,
+}
+
+/// How the server is reached.
+#[derive(clap::Args)]
+struct ConnectionArguments {
+    /// What carries the connection [default: as configured]
+    #[arg(long, value_name = "TRANSPORT")]
+    transport: Option<TransportName>,
+}
+
+/// Transports by name.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum TransportName {
+    /// TLS over TCP
+    Tcp,
+    /// QUIC, over UDP
+    Quic,
+}
+
+/// Which key is meant.
+#[derive(clap::Args)]
+struct KeyArguments {
+    /// Name of the key store
+    #[arg(long, value_name = "NAME")]
+    store: String,
+    /// Name of the key
+    #[arg(long, value_name = "NAME")]
+    key: String,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+}
+
+impl Session {
+    async fn connect(&self, arguments: &ConnectionArguments) -> anyhow::Result<Client> {
+        let mut config = self.config.clone();
+        match arguments.transport {
+            Some(TransportName::Tcp) => config.transport = Transport::Tcp,
+            Some(TransportName::Quic) => config.transport = Transport::Quic,
+            None => {}
+        }
+        // The error names the address.
+        Client::connect(config).await.map_err(|error| anyhow!("{error}"))
+    }
+}
+
+impl KeyArguments {
+    /// Connects and finds the key.
+    async fn open(&self, session: &Session) -> anyhow::Result<Key> {
+        let client = session.connect(&self.connection).await?;
+        match client.key(&self.store, &self.key).await {
+            Ok(key) => Ok(key),
+            Err(error) if error.status() == Some(Status::NotPermitted) => {
+                Err(anyhow!("{self}: {error} ({})", who(&client).await))
+            }
+            Err(error) => Err(failed(&self.to_string(), &error)),
+        }
+    }
+}
+
+impl fmt::Display for KeyArguments {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.store, self.key)
+    }
+}
+
+/// What a client says of itself that was not admitted.
+async fn who(client: &Client) -> String {
+    match client.whoami().await {
+        Ok(whoami) => match whoami.certificate_subject {
+            Some(subject) => format!("your certificate is {subject}"),
+            None => "you showed no certificate".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+/// An error of the service, in one line, with what it befell. Its cause is in its text already.
+fn failed(what: &str, error: &Error) -> anyhow::Error {
+    anyhow!("{what}: {error}")
+}

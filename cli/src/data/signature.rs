@@ -1,0 +1,172 @@
+//! `claviger sign` and `claviger verify`.
+
+use super::encoding::Encoding;
+use super::input::{Input, TooLarge};
+use super::limits::SIGNATURE_FILE_SIZE_MAX;
+use super::output::{Content, Target};
+use super::{KeyArguments, Session, failed, show};
+use anyhow::{Context, anyhow, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use claviger_client::{Error, Key, MessageForm, Status};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What `sign` is told.
+#[derive(clap::Args)]
+pub(crate) struct SignArguments {
+    #[command(flatten)]
+    key: KeyArguments,
+    /// Hash here with SHA-256 and send the digest: for files of any size, with RSA and ECDSA keys
+    #[arg(long)]
+    digest: bool,
+    #[command(flatten)]
+    encoding: Encoding,
+    /// Replace the signature file if it exists
+    #[arg(long)]
+    force: bool,
+    /// File to sign; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    message: PathBuf,
+    /// File for the signature; standard output if it is - or left out
+    #[arg(value_name = "SIGNATURE")]
+    signature: Option<PathBuf>,
+}
+
+/// What `verify` is told.
+#[derive(clap::Args)]
+pub(crate) struct VerifyArguments {
+    #[command(flatten)]
+    key: KeyArguments,
+    /// The version that signed [default: the current one, then older ones]
+    #[arg(long = "key-version", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    key_version: Option<u32>,
+    /// Hash here with SHA-256 and send the digest: for files of any size, with RSA and ECDSA keys
+    #[arg(long)]
+    digest: bool,
+    #[command(flatten)]
+    encoding: Encoding,
+    /// File that was signed; - is standard input
+    #[arg(value_name = "FILE")]
+    message: PathBuf,
+    /// File with the signature; - is standard input
+    #[arg(value_name = "SIGNATURE")]
+    signature: PathBuf,
+}
+
+/// Signs.
+///
+/// # Errors
+/// With the thing and the remedy.
+pub(super) async fn sign(arguments: SignArguments, session: &Session) -> anyhow::Result<()> {
+    let SignArguments { key: key_arguments, digest, encoding, force, message, signature } = arguments;
+    let input = Input::open(&message)?;
+    let content = if encoding.is_text() || session.json { Content::Text } else { Content::Encodable };
+    let target = Target::new(signature.as_deref(), force, content)?;
+    let key = key_arguments.open(session).await?;
+    let message = Message::read(input, digest, &key)?;
+    let signed = match message.form {
+        MessageForm::Message => key.sign(&message.bytes).await,
+        MessageForm::Digest => key.sign_digest(&message.bytes).await,
+    };
+    let signature = signed.map_err(|error| failed(&key_arguments.to_string(), &error))?;
+    if session.json {
+        let result = json!({
+            "key_id": key.id().to_string(),
+            "key_version": signature.key_version,
+            "algorithm": show::name(key.algorithm()),
+            "signature": STANDARD.encode(&signature.bytes),
+        });
+        return target.write(format!("{result:#}\n").as_bytes());
+    }
+    target.write(&encoding.encode(&signature.bytes))
+}
+
+/// Verifies. The exit code is 1 if the signature is not valid.
+///
+/// # Errors
+/// With the thing and the remedy, if it could not be found out.
+pub(super) async fn verify(arguments: VerifyArguments, session: &Session) -> anyhow::Result<ExitCode> {
+    let VerifyArguments { key: key_arguments, key_version, digest, encoding, message, signature } = arguments;
+    let signature = read_code(&message, &signature, encoding)?;
+    let input = Input::open(&message)?;
+    let name = input.name.clone();
+    let key = key_arguments.open(session).await?;
+    let message = Message::read(input, digest, &key)?;
+    let verified = match message.form {
+        MessageForm::Message => key.verify(&message.bytes, &signature, key_version).await,
+        MessageForm::Digest => key.verify_digest(&message.bytes, &signature, key_version).await,
+    };
+    tell_verdict("signature", &name, &key_arguments, verified, session)
+}
+
+/// Reads a signature or MAC, which is not where the message is.
+///
+/// # Errors
+/// It is there; it cannot be read, or is written in another form.
+pub(super) fn read_code(message: &Path, code: &Path, encoding: Encoding) -> anyhow::Result<Vec<u8>> {
+    ensure!(message != code || code.as_os_str() != "-", "only one of the two can come from standard input");
+    let input = Input::open(code)?;
+    let name = input.name.clone();
+    let text = input.read_all(SIGNATURE_FILE_SIZE_MAX)?;
+    encoding.decode(&text).with_context(|| format!("{name} is written in another form"))
+}
+
+/// Says whether a signature or MAC is valid; the exit code says it to a script.
+///
+/// # Errors
+/// It could not be found out.
+pub(super) fn tell_verdict(
+    what: &str,
+    message: &str,
+    key: &KeyArguments,
+    verified: Result<u32, Error>,
+    session: &Session,
+) -> anyhow::Result<ExitCode> {
+    let key_version = match verified {
+        Ok(version) => Some(version),
+        Err(error) if error.status() == Some(Status::VerificationFailed) => None,
+        Err(error) => return Err(failed(&key.to_string(), &error)),
+    };
+    if session.json {
+        show::json(&json!({ "valid": key_version.is_some(), "key_version": key_version }))?;
+    } else if let Some(version) = key_version {
+        show::line(&format!("{message}: the {what} is valid, made by version {version} of {key}"))?;
+    } else {
+        show::line(&format!("{message}: the {what} is NOT VALID for {key}: of another file or key, or altered"))?;
+    }
+    Ok(if key_version.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is sent of a file.
+struct Message {
+    bytes: Vec<u8>,
+    form: MessageForm,
+}
+
+impl Message {
+    /// Reads the file, or hashes it if the key takes digests.
+    fn read(input: Input, digest: bool, key: &Key) -> anyhow::Result<Self> {
+        let algorithm = show::name(key.algorithm());
+        let digest_size = key.algorithm().ok().and_then(|algorithm| algorithm.row().digest_size);
+        if digest {
+            return match digest_size {
+                // All algorithms that take digests of this size take SHA-256.
+                Some(32) => Ok(Self { bytes: input.sha256()?.as_ref().to_vec(), form: MessageForm::Digest }),
+                Some(_) => bail!("{algorithm} takes digests of a hash that this program does not know: update it"),
+                None => bail!("a key of {algorithm} takes whole messages only: leave out --digest"),
+            };
+        }
+        match input.read_message() {
+            Ok(bytes) => Ok(Self { bytes, form: MessageForm::Message }),
+            Err(error) if error.is::<TooLarge>() && digest_size.is_some() => {
+                Err(anyhow!("{error}, the most that is sent to be hashed by the server: hash it here with --digest"))
+            }
+            Err(error) if error.is::<TooLarge>() => Err(anyhow!(
+                "{error}, the most that a key of {algorithm} takes: use an RSA or ECDSA key with --digest, or sign a list of checksums"
+            )),
+            Err(error) => Err(error),
+        }
+    }
+}
