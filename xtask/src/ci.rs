@@ -1,6 +1,5 @@
 //! `cargo xtask ci`: everything that must hold before a change lands.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -122,17 +121,12 @@ fn bench() -> Result<String> {
     done()
 }
 
-/// Over each transport; the load test starts the daemon that stands beside it.
+/// Over each transport. The load test starts the daemon that stands beside it.
 fn loadtest() -> Result<String> {
-    let packages = ["--package", "claviger-daemon", "--package", "claviger-loadtest"];
-    process::run(process::cargo(["build", "--release"]).args(packages))?;
+    process::run(&mut process::cargo(["build", "--release", "--package", "claviger-daemon"]))?;
     for transport in ["tcp", "quic"] {
-        process::run(Command::new("target/release/claviger-loadtest").args([
-            "--transport",
-            transport,
-            "--seconds",
-            "2",
-        ]))?;
+        let program = ["run", "--release", "--package", "claviger-loadtest", "--"];
+        process::run(process::cargo(program).args(["--transport", transport, "--seconds", "2"]))?;
     }
     done()
 }
