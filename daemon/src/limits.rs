@@ -16,9 +16,6 @@ pub const RECEIVE_SIZE_MIN: usize = 16 * 1024;
 /// Bytes of replies at which a connection writes before it goes on working.
 pub const OUTPUT_SIZE: usize = 256 * 1024;
 
-/// Bytes of memory for replies that a resting connection keeps.
-pub const OUTPUT_SIZE_MIN: usize = 4 * 1024;
-
 /// Bytes of one write. Larger ones leave the cache of a core between encryption and the kernel's copy.
 pub const WRITE_SIZE: usize = 64 * 1024;
 

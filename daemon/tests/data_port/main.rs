@@ -17,8 +17,10 @@ mod vector;
 
 mod admission;
 mod batches;
+mod changes;
 mod framing;
 mod garbage;
 mod handshake;
 mod operations;
+mod order;
 mod vectors;

@@ -5,7 +5,7 @@ pub(crate) mod client;
 pub(crate) mod messages;
 pub(crate) mod server;
 
-pub(crate) use client::{CALL, Client, Reply, Transport, request};
+pub(crate) use client::{CALL, Client, Reply, Transport, request, within};
 pub(crate) use server::{Options, Server};
 
 /// Makes of each function one test per transport.

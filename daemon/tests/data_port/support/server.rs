@@ -1,7 +1,7 @@
 //! A data port on free ports of this machine, over an engine on storage in memory.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use claviger_daemon::data_port::{DataPort, DataPortSettings, Times};
@@ -14,12 +14,14 @@ use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::{self, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
+use claviger_engine::lane::Pool;
 use claviger_engine::storage::{MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts};
 use claviger_protocol::KeyId;
 use tempfile::TempDir;
 
 use super::certificates::Authority;
+use super::client::within;
 
 /// A running data port with one key store, `store`.
 pub(crate) struct Server {
@@ -116,10 +118,59 @@ impl Server {
         self.port.as_ref().map_or(0, DataPort::connections)
     }
 
+    /// Waits until the server has noticed that all clients are gone.
+    pub(crate) async fn no_connections(&self) {
+        within(async {
+            while self.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until the compute pool has done what is queued.
+    pub(crate) fn compute_is_idle(&self) {
+        while self.engine.compute().waiting() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
     /// Ends the data port in good order, as far as `grace` allows.
     pub(crate) fn drain(&mut self, grace: Duration) -> impl Future<Output = ()> + Send + 'static {
         let port = self.port.take().unwrap();
         async move { port.drain(grace).await }
+    }
+}
+
+/// Holds up a pool of one thread until it is opened or dropped.
+pub(crate) struct Gate {
+    _open: mpsc::Sender<()>,
+}
+
+impl Gate {
+    /// Holds up the compute pool; returns when it does.
+    pub(crate) fn close(server: &Server) -> Self {
+        assert_eq!(server.engine.compute().threads(), 1, "a gate holds one thread");
+        let (reached, is_reached) = mpsc::channel();
+        let gate = Self::at(server.engine.compute(), reached);
+        is_reached.recv().unwrap();
+        gate
+    }
+
+    /// Holds up one thread of a pool, and says when it does.
+    pub(crate) fn at(pool: &Pool, reached: mpsc::Sender<()>) -> Self {
+        let (open, opened) = mpsc::channel::<()>();
+        let job = move || {
+            reached.send(()).unwrap();
+            // Ends when the gate is dropped.
+            let _ = opened.recv();
+        };
+        assert!(pool.submit(Box::new(job)).is_ok());
+        Self { _open: open }
+    }
+
+    pub(crate) fn open(self) {
+        drop(self);
     }
 }
 
