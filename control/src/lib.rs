@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod error;
 pub mod limits;
 pub mod message;
 pub mod secret;
 
-pub use client::{ControlClient, ControlError, Credentials};
+pub use client::{ControlClient, Credentials};
+pub use error::ControlError;

@@ -3,6 +3,8 @@
 //! Each port, the administrators, and each key store have an authority of their own, so that a certificate of one is worth nothing to another.
 //! An authority signs certificates of servers and clients and nothing else: path length 0, one purpose a certificate.
 
+mod key;
+
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -10,16 +12,12 @@ use claviger_engine::crypto::random::{EntropyError, Random};
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
-    SubjectPublicKeyInfo,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
 };
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer};
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::oid_registry::{OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA};
-use x509_parser::prelude::FromDer;
-use zeroize::{Zeroize, Zeroizing};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use zeroize::Zeroizing;
 
+use self::key::{WipedKeyPair, requested_key};
 use crate::limits::{AUTHORITY_LIFETIME, CLOCK_SKEW, COMMON_NAME_SIZE_MAX};
 use crate::pem;
 
@@ -223,57 +221,20 @@ fn server_names(names: &[String]) -> Result<Vec<SanType>, AuthorityError> {
     names.iter().map(san).collect()
 }
 
-/// The public key of a signing request, once the request has proved possession of the private one.
-fn requested_key(request: &str) -> Result<SubjectPublicKeyInfo, AuthorityError> {
-    let der = CertificateSigningRequestDer::from_pem_slice(request.as_bytes()).map_err(|_| AuthorityError::Request)?;
-    let (rest, parsed) = X509CertificationRequest::from_der(&der).map_err(|_| AuthorityError::Request)?;
-    if !rest.is_empty() {
-        return Err(AuthorityError::Request);
-    }
-    let sha1 = [OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA];
-    if sha1.contains(&parsed.signature_algorithm.algorithm) || parsed.verify_signature().is_err() {
-        return Err(AuthorityError::RequestSignature);
-    }
-    // Taken from the key itself: the algorithm of the signature does not tell the curve of the key.
-    SubjectPublicKeyInfo::from_der(parsed.certification_request_info.subject_pki.raw)
-        .map_err(|_| AuthorityError::RequestSignature)
-}
-
 /// Certificates tell seconds.
 fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// A key pair whose serialized form is wiped on drop; the library wipes its own form.
-struct WipedKeyPair(KeyPair);
-
-impl Drop for WipedKeyPair {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl PublicKeyData for WipedKeyPair {
-    fn der_bytes(&self) -> &[u8] {
-        self.0.der_bytes()
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        self.0.algorithm()
-    }
-}
-
-impl SigningKey for WipedKeyPair {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.0.sign(message)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use claviger_engine::crypto::random::SystemRandom;
-    use x509_parser::prelude::{X509Certificate, X509Version};
+    use rcgen::SignatureAlgorithm;
+    use rustls_pki_types::CertificateSigningRequestDer;
+    use rustls_pki_types::pem::PemObject;
+    use x509_parser::certification_request::X509CertificationRequest;
+    use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
     use super::*;
 

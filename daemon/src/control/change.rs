@@ -126,8 +126,9 @@ impl fmt::Display for Change {
         match self {
             Self::CreateStore { name, .. } => write!(f, "key store {name} created"),
             Self::CreateKeys { store, keys } => {
-                write!(f, "keys created in store {store}:")?;
-                keys.iter().try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))
+                write!(f, "{} keys created in store {store}:", keys.len())?;
+                keys.iter().take(SHOWN_KEYS).try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))?;
+                if keys.len() > SHOWN_KEYS { f.write_str(" and more") } else { Ok(()) }
             }
             Self::RotateKey { key } => write!(f, "key {key} rotated"),
             Self::SetKeyState { key, state } => write!(f, "key {key} set to {state}"),
@@ -138,3 +139,6 @@ impl fmt::Display for Change {
         }
     }
 }
+
+/// Names of new keys in one line of the log.
+const SHOWN_KEYS: usize = 20;

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
@@ -32,8 +33,9 @@ pub fn router(state: &Arc<ControlState>) -> anyhow::Result<Router> {
     let mut router = Router::new();
     for route in &ROUTES {
         let state = Arc::clone(state);
-        let handler =
-            move |parameters: RawPathParams, request: Request| serve(Arc::clone(&state), route, parameters, request);
+        let handler = move |parameters: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+            serve(Arc::clone(&state), route, parameters, request)
+        };
         router = router.route(route.path, on(MethodFilter::try_from(route.method.clone())?, handler));
     }
     let absent = Arc::clone(state);
@@ -52,16 +54,20 @@ pub fn router(state: &Arc<ControlState>) -> anyhow::Result<Router> {
 async fn serve(
     state: Arc<ControlState>,
     route: &'static Route,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Response {
     let began = Instant::now();
     let trace_id = trace_id(request.headers(), &state);
     let path = request.uri().path().to_owned();
-    let result = answer(state, route, &trace_id, &parameters, request).await;
+    let caller = request.extensions().get::<Caller>().cloned();
+    let result = match parameters {
+        Ok(parameters) => answer(state, route, &trace_id, &parameters, caller.as_ref(), request).await,
+        Err(_) => Err(Problem::new(Kind::Malformed, "the path is not text in UTF-8, percent-encoded")),
+    };
     let (status, response) = match result {
         Ok(answer) => (answer.status, respond(answer, &trace_id)),
-        Err(problem) => (problem.kind().row().1, respond_problem(&problem, &path, &trace_id)),
+        Err(problem) => (problem.kind().row().1, respond_problem(&problem, &path, &trace_id, caller.as_ref())),
     };
     tracing::debug!(trace_id, operation = route.operation, status = status.as_u16(), after = ?began.elapsed(), "answered");
     response
@@ -72,14 +78,13 @@ async fn answer(
     route: &'static Route,
     trace_id: &str,
     parameters: &RawPathParams,
+    caller: Option<&Caller>,
     request: Request,
 ) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     browser::check_site(&parts.uri, &parts.headers, &state.hosts)?;
-    let caller = parts.extensions.get::<Caller>().cloned();
-    let caller = caller.ok_or_else(|| {
-        Problem::new(Kind::NotAuthenticated, "connect with the client certificate of an administrator")
-    })?;
+    let unknown = || Problem::new(Kind::NotAuthenticated, "connect with the client certificate of an administrator");
+    let caller = caller.cloned().ok_or_else(unknown)?;
     caller.authorise(route.role, SystemTime::now())?;
     if route.changes() {
         browser::check_change(&parts.headers)?;
@@ -103,7 +108,8 @@ async fn answer(
     let done = timeout_at(deadline, work).await;
     let done = done
         .map_err(|_| late("this takes longer than it may; a change may still be made, so look before repeating it"))?;
-    done.map_err(|error| Problem::new(Kind::Internal, format!("the request was not finished: {error}")))?
+    // The handler panicked. What it said is in the log, and nobody else's affair.
+    done.map_err(|_| Problem::new(Kind::Internal, "a fault of the program ended this request: the log says more"))?
 }
 
 /// The whole body, if it has at most `size_max` bytes.
@@ -129,7 +135,8 @@ async fn read_body(mut body: Body, size_max: usize) -> Result<Zeroizing<Vec<u8>>
 }
 
 fn refuse(state: &ControlState, request: &Request, problem: Problem) -> Response {
-    respond_problem(&problem, request.uri().path(), &trace_id(request.headers(), state))
+    let caller = request.extensions().get::<Caller>();
+    respond_problem(&problem, request.uri().path(), &trace_id(request.headers(), state), caller)
 }
 
 fn respond(answer: Answer, trace_id: &str) -> Response {
@@ -141,12 +148,13 @@ fn respond(answer: Answer, trace_id: &str) -> Response {
     response
 }
 
-fn respond_problem(problem: &Problem, path: &str, trace_id: &str) -> Response {
+fn respond_problem(problem: &Problem, path: &str, trace_id: &str, caller: Option<&Caller>) -> Response {
     let (name, status, _) = problem.kind().row();
+    let caller = caller.map(tracing::field::display);
     if status.is_server_error() {
-        tracing::error!(trace_id, problem = name, "{}", problem.detail());
+        tracing::error!(trace_id, caller, problem = name, path, "not done: {}", problem.detail());
     } else {
-        tracing::info!(trace_id, problem = name, "refused: {}", problem.detail());
+        tracing::info!(trace_id, caller, problem = name, path, "refused: {}", problem.detail());
     }
     let body = serde_json::to_vec(&problem.message(path, trace_id)).unwrap_or_default();
     let mut response = reply(status, "application/problem+json", Bytes::from(body), trace_id);

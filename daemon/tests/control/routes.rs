@@ -181,6 +181,15 @@ async fn what_is_not_there_is_named_with_the_list_to_look_at() {
     }
 }
 
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_as_a_problem() {
+    let port = Port::with_store().await;
+    for path in ["/v1/stores/%ff", "/v1/stores/store/keys/%c3%28"] {
+        let reply = port.get(path).await;
+        assert_eq!((reply.status, reply.problem()), (StatusCode::BAD_REQUEST, "malformed"), "{path}");
+    }
+}
+
 fn body_of(operation: &str) -> &'static str {
     match operation {
         "create_keys" => r#"{"keys": [{"name": "a", "algorithm": "Ed25519"}]}"#,
