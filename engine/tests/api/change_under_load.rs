@@ -20,15 +20,17 @@ on_every_storage! {
             Ok(calls::version_of(&sealed))
         });
     }
+}
 
-    // R-K9
-    fn nothing_is_signed_under_the_state_before_an_acknowledged_change(installation) {
-        let id = installation.create("key", Algorithm::Ed25519);
-        under_load(installation, id, |key| {
-            let signed = only(calls::sign(key, SignForm::Message, &[b"message"])?).unwrap();
-            Ok(calls::split_version(&signed).0)
-        });
-    }
+// R-K9
+#[test]
+fn nothing_is_signed_under_the_state_before_an_acknowledged_change() {
+    let installation = Installation::in_memory();
+    let id = installation.create("key", Algorithm::Ed25519);
+    under_load(&installation, id, |key| {
+        let signed = only(calls::sign(key, SignForm::Message, &[b"message"])?).unwrap();
+        Ok(calls::split_version(&signed).0)
+    });
 }
 
 /// Two workers use the key without a pause, inside frames and by pins, while it is disabled, rotated and enabled as often as it may be.

@@ -71,7 +71,7 @@ struct Scene {
 // R-K7, R-K9, R-K15
 #[test]
 fn engine_behaves_like_the_model() {
-    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED));
     let done = RefCell::new(Done::default());
     let result = runner.run(&prop::collection::vec(step(), 1..120), |steps| {
