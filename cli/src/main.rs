@@ -6,6 +6,7 @@
 mod config;
 mod control;
 mod data;
+mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

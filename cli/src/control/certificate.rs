@@ -11,7 +11,7 @@ use claviger_control::ControlClient;
 use claviger_control::message::IssueCertificate;
 use serde_json::json;
 
-use super::show;
+use crate::show;
 
 /// Operations on client certificates.
 #[derive(Subcommand)]

@@ -6,7 +6,7 @@ use claviger_control::ControlClient;
 use claviger_control::message::{Health, Readiness};
 use serde::Serialize;
 
-use super::show;
+use crate::show;
 
 /// Both answers in one.
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use claviger_control::message::{CreateKeys, Key, KeyList, NewKey};
 use claviger_control::secret::SecretText;
 use zeroize::Zeroizing;
 
-use super::show;
+use crate::show;
 
 /// Operations on keys.
 #[derive(Subcommand)]

@@ -3,7 +3,6 @@
 mod certificate;
 mod health;
 mod key;
-mod show;
 mod store;
 
 use std::process::ExitCode;

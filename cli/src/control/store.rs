@@ -4,7 +4,7 @@ use clap::Subcommand;
 use claviger_control::ControlClient;
 use claviger_control::message::{Access, CreateStore, Store, StoreList};
 
-use super::show;
+use crate::show;
 
 /// Operations on key stores.
 #[derive(Subcommand)]

@@ -1,6 +1,7 @@
 //! `claviger describe` and `claviger resolve`.
 
-use super::{ConnectionArguments, KeyArguments, Session, failed, show};
+use super::{ConnectionArguments, KeyArguments, Session, failed, words};
+use crate::show;
 use claviger_client::{KeyDescription, Status};
 use serde_json::json;
 use std::process::ExitCode;
@@ -39,15 +40,19 @@ pub(super) async fn describe(arguments: DescribeArguments, session: &Session) ->
         ("name", key.name.clone()),
         ("id", key.key_id.to_string()),
         ("store id", key.store_id.to_string()),
-        ("kind", show::word(key.kind)),
-        ("algorithm", show::name(key.algorithm)),
-        ("state", show::word(key.state.map(|state| state.name()))),
+        ("kind", words::word(key.kind)),
+        ("algorithm", words::name(key.algorithm)),
+        ("state", words::word(key.state.map(|state| state.name()))),
         ("current version", key.current_version.to_string()),
-        ("created", show::time(key.created)),
+        ("created", words::time(key.created)),
     ])?;
     show::line("")?;
     let versions = key.versions.iter().map(|version| {
-        [version.version.to_string(), show::word(version.state.map(|state| state.name())), show::time(version.created)]
+        [
+            version.version.to_string(),
+            words::word(version.state.map(|state| state.name())),
+            words::time(version.created),
+        ]
     });
     show::table(["version", "state", "created"], versions)
 }
@@ -78,15 +83,15 @@ pub(super) async fn resolve(arguments: ResolveArguments, session: &Session) -> a
                     "name": name,
                     "id": key.id().to_string(),
                     "store_id": key.store_id().to_string(),
-                    "kind": show::word(key.kind()),
-                    "algorithm": show::name(key.algorithm()),
+                    "kind": words::word(key.kind()),
+                    "algorithm": words::name(key.algorithm()),
                 })
             })
             .collect();
         show::json(&json!({ "keys": keys, "missing": missing }))?;
     } else if !found.is_empty() {
         let rows = found.iter().map(|(name, key)| {
-            [(*name).to_owned(), key.id().to_string(), show::word(key.kind()), show::name(key.algorithm())]
+            [(*name).to_owned(), key.id().to_string(), words::word(key.kind()), words::name(key.algorithm())]
         });
         show::table(["key", "id", "kind", "algorithm"], rows)?;
     }
@@ -104,8 +109,8 @@ fn as_json(key: &KeyDescription) -> serde_json::Value {
         .map(|version| {
             json!({
                 "version": version.version,
-                "state": show::word(version.state.map(|state| state.name())),
-                "created": show::rfc_3339(version.created),
+                "state": words::word(version.state.map(|state| state.name())),
+                "created": words::rfc_3339(version.created),
             })
         })
         .collect();
@@ -113,11 +118,11 @@ fn as_json(key: &KeyDescription) -> serde_json::Value {
         "id": key.key_id.to_string(),
         "store_id": key.store_id.to_string(),
         "name": key.name,
-        "kind": show::word(key.kind),
-        "algorithm": show::name(key.algorithm),
-        "state": show::word(key.state.map(|state| state.name())),
+        "kind": words::word(key.kind),
+        "algorithm": words::name(key.algorithm),
+        "state": words::word(key.state.map(|state| state.name())),
         "current_version": key.current_version,
-        "created": show::rfc_3339(key.created),
+        "created": words::rfc_3339(key.created),
         "versions": versions,
     })
 }

@@ -4,7 +4,7 @@ use super::encoding::Encoding;
 use super::input::Input;
 use super::output::{Content, Target};
 use super::signature::{read_code, tell_verdict};
-use super::{KeyArguments, Session, failed, show};
+use super::{KeyArguments, Session, failed, words};
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -63,7 +63,7 @@ pub(super) async fn make(arguments: MakeArguments, session: &Session) -> anyhow:
         let result = json!({
             "key_id": key.id().to_string(),
             "key_version": mac.key_version,
-            "algorithm": show::name(key.algorithm()),
+            "algorithm": words::name(key.algorithm()),
             "mac": STANDARD.encode(&mac.bytes),
         });
         return target.write(format!("{result:#}\n").as_bytes());

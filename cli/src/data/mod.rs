@@ -11,8 +11,8 @@ mod peer;
 mod public_key;
 mod random;
 mod secret;
-mod show;
 mod signature;
+mod words;
 
 use anyhow::anyhow;
 use claviger_client::{Client, ClientConfig, Error, Key, Status, Transport};

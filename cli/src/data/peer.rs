@@ -2,7 +2,8 @@
 
 use super::encoding::hexadecimal;
 use super::limits::PINGS_MAX;
-use super::{ConnectionArguments, Session, show};
+use super::{ConnectionArguments, Session, words};
+use crate::show;
 use anyhow::anyhow;
 use claviger_client::Transport;
 use serde_json::json;
@@ -41,7 +42,7 @@ pub(super) async fn whoami(arguments: WhoamiArguments, session: &Session) -> any
             "port": who.port,
             "transport": transport,
             "certificate_subject": who.certificate_subject,
-            "certificate_end": who.certificate_end.map(show::rfc_3339),
+            "certificate_end": who.certificate_end.map(words::rfc_3339),
             "certificate_sha256": digest(who.certificate_digest),
             "public_key_sha256": digest(who.public_key_digest),
         });
@@ -56,7 +57,7 @@ pub(super) async fn whoami(arguments: WhoamiArguments, session: &Session) -> any
     match who.certificate_subject {
         Some(subject) => {
             facts.push(("certificate", subject));
-            facts.push(("valid until", who.certificate_end.map_or_else(unknown, show::time)));
+            facts.push(("valid until", who.certificate_end.map_or_else(unknown, words::time)));
             facts.push(("certificate, SHA-256", digest(who.certificate_digest).unwrap_or_else(unknown)));
             facts.push(("public key, SHA-256", digest(who.public_key_digest).unwrap_or_else(unknown)));
         }

@@ -1,7 +1,7 @@
 //! `claviger public-key`.
 
 use super::output::{Content, Target};
-use super::{KeyArguments, Session, failed, show};
+use super::{KeyArguments, Session, failed, words};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -40,7 +40,7 @@ pub(super) async fn read(arguments: PublicKeyArguments, session: &Session) -> an
         let result = json!({
             "key_id": key.id().to_string(),
             "key_version": public_key.key_version,
-            "algorithm": show::name(public_key.algorithm),
+            "algorithm": words::name(public_key.algorithm),
             "public_key": pem(&public_key.der),
         });
         return target.write(format!("{result:#}\n").as_bytes());

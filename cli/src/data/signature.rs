@@ -4,11 +4,12 @@ use super::encoding::Encoding;
 use super::input::{Input, TooLarge};
 use super::limits::SIGNATURE_FILE_SIZE_MAX;
 use super::output::{Content, Target};
-use super::{KeyArguments, Session, failed, show};
+use super::{KeyArguments, Session, failed, words};
+use crate::show;
 use anyhow::{Context, anyhow, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use claviger_client::{Error, Key, MessageForm, Status};
+use claviger_client::{Error, Key, Kind, MessageForm, Status};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -75,7 +76,7 @@ pub(super) async fn sign(arguments: SignArguments, session: &Session) -> anyhow:
         let result = json!({
             "key_id": key.id().to_string(),
             "key_version": signature.key_version,
-            "algorithm": show::name(key.algorithm()),
+            "algorithm": words::name(key.algorithm()),
             "signature": STANDARD.encode(&signature.bytes),
         });
         return target.write(format!("{result:#}\n").as_bytes());
@@ -148,7 +149,10 @@ struct Message {
 impl Message {
     /// Reads the file, or hashes it if the key takes digests.
     fn read(input: Input, digest: bool, key: &Key) -> anyhow::Result<Self> {
-        let algorithm = show::name(key.algorithm());
+        let algorithm = words::name(key.algorithm());
+        if let Ok(kind @ (Kind::Secret | Kind::Symmetric | Kind::Mac)) = key.kind() {
+            bail!("a key of {algorithm} ({}) does not sign: use an asymmetric one", kind.name().to_lowercase());
+        }
         let digest_size = key.algorithm().ok().and_then(|algorithm| algorithm.row().digest_size);
         if digest {
             return match digest_size {

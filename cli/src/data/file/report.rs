@@ -4,7 +4,7 @@ use super::{Direction, Job};
 use crate::data::Session;
 use crate::data::encoding::hexadecimal;
 use crate::data::output::Target;
-use crate::data::show;
+use crate::show;
 use indicatif::DecimalBytes;
 use serde_json::json;
 use std::time::Instant;

@@ -1,0 +1,16 @@
+//! The data operations of `claviger` against a real daemon, as a person or a script runs them.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may be blunt"
+)]
+
+mod altered_files;
+mod files;
+mod keys;
+mod outside;
+mod signatures;
+mod support;
