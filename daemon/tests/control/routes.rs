@@ -1,8 +1,11 @@
 //! What is alike for all routes.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use claviger_daemon::control::openapi;
 use claviger_daemon::control::route::ROUTES;
+use claviger_daemon::limits::CONTROL_CALLS_MAX;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -124,6 +127,51 @@ async fn a_body_whose_size_is_not_told_is_bounded_too() {
     let mut chunked = request("POST", "/v1/stores", "");
     *chunked.body_mut() = frames;
     assert_eq!(port.send(chunked).await.problem(), "body-too-large");
+}
+
+// R-P4 has the like for the data port.
+#[tokio::test]
+async fn more_requests_at_once_than_are_worked_on_are_told_to_come_back() {
+    let port = Arc::new(Port::new());
+    let waiting: Vec<_> = (0..CONTROL_CALLS_MAX).map(|_| waiting_request()).collect();
+    let (bodies, requests): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+    let calls: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let port = Arc::clone(&port);
+            tokio::spawn(async move { port.send(request).await.status })
+        })
+        .collect();
+    // One thread: once this task has its turn again, each of the others has had one, and waits for its body.
+    tokio::task::yield_now().await;
+    let refused = port.get("/v1/health").await;
+    assert_eq!((refused.status, refused.problem()), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
+    assert_eq!(refused.headers.get("retry-after").unwrap(), "1");
+    drop(bodies);
+    for call in calls {
+        assert!(call.await.unwrap().is_client_error());
+    }
+    assert_eq!(port.get("/v1/health").await.status, StatusCode::OK);
+}
+
+// R-O1
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_given_up_in_time() {
+    let port = Port::new();
+    let (_body, request) = waiting_request();
+    let began = tokio::time::Instant::now();
+    let reply = port.send(request).await;
+    assert_eq!((reply.status, reply.problem()), (StatusCode::GATEWAY_TIMEOUT, "timeout"));
+    let route = ROUTES.iter().find(|route| route.operation == "create_store").unwrap();
+    assert!(began.elapsed() >= route.time && began.elapsed() < 2 * route.time);
+}
+
+/// A request whose body does not come to its end before the sender is dropped.
+fn waiting_request() -> (http_body_util::channel::Sender<bytes::Bytes, std::convert::Infallible>, Request<Body>) {
+    let (sender, body) = http_body_util::channel::Channel::new(1);
+    let mut request = request("POST", "/v1/stores", "");
+    *request.body_mut() = Body::new(body);
+    (sender, request)
 }
 
 /// A body of `count` frames of `size` bytes without a length.
