@@ -129,7 +129,7 @@ async fn a_body_whose_size_is_not_told_is_bounded_too() {
     assert_eq!(port.send(chunked).await.problem(), "body-too-large");
 }
 
-// R-P4 has the like for the data port.
+// R-O1
 #[tokio::test]
 async fn more_requests_at_once_than_are_worked_on_are_told_to_come_back() {
     let port = Arc::new(Port::new());
@@ -246,7 +246,7 @@ fn body_of(operation: &str) -> &'static str {
     }
 }
 
-// R-P2 has the like for the data port.
+// R-O1
 #[tokio::test]
 async fn a_trace_id_is_taken_over_if_it_is_one_and_made_if_not() {
     let port = Port::new();
