@@ -21,10 +21,10 @@ use crate::config::Config;
 #[command(name = "claviger", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Arguments {
     /// Configuration file with addresses, certificates and keys [default: the environment's CLAVIGER_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = LAST)]
     config: Option<PathBuf>,
     /// Answer in JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -66,6 +66,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     runtime.shutdown_background();
     result
 }
+
+/// Place of the options of every command: after its own.
+const LAST: usize = 900;
 
 const AFTER_HELP: &str = "\
 `clavigerd dev` makes a server to try all of this with, and a configuration file:

@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
@@ -54,6 +55,18 @@ impl Encoding {
     }
 }
 
+/// JSON with `size` confidential bytes in it, which leaves no copy of them behind.
+///
+/// # Errors
+/// The message is none for JSON.
+pub(super) fn confidential_json(message: &impl Serialize, size: usize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    // Room for all of it at once: what grows leaves copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * size + JSON_SIZE_MAX));
+    serde_json::to_writer_pretty(&mut *text, message)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
 /// Two lowercase digits for each byte.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::new();
@@ -75,6 +88,9 @@ fn hexadecimal_byte(digits: &[u8]) -> Option<u8> {
         _ => None,
     }
 }
+
+/// Bytes of the JSON text around confidential ones, at most.
+const JSON_SIZE_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {

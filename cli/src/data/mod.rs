@@ -25,43 +25,42 @@ pub(crate) enum DataCommand {
     /// Encrypt a file of any size
     #[command(after_help = "\
 Examples:
-  claviger encrypt --store demo --key records report.pdf report.pdf.enc
-  claviger encrypt --store demo --key records --context tenant=7 --context year=2026 report.pdf report.pdf.enc
-  tar cz folder | claviger encrypt --store demo --key records - folder.tgz.enc")]
+  claviger encrypt --store demo --key records report.pdf report.enc
+  claviger encrypt --store demo --key records --context tenant=7 a.pdf a.enc
+  tar cz folder | claviger encrypt --store demo --key records - folder.enc")]
     Encrypt(file::FileArguments),
     /// Decrypt a file that `claviger encrypt` made
     #[command(after_help = "\
-The output file appears when all of it is verified. To standard output goes what is verified, piece by piece:
-only the exit code 0 says that nothing is missing.
+The output file appears when all of it is verified. Standard output gets what is
+verified, piece by piece: only the exit code 0 says that nothing is missing.
 
 Examples:
-  claviger decrypt --store demo --key records report.pdf.enc report.pdf
-  claviger decrypt --store demo --key records --context year=2026 --context tenant=7 report.pdf.enc report.pdf
-  claviger decrypt --store demo --key records notes.enc -
-  set -o pipefail; claviger decrypt --store demo --key records folder.tgz.enc - | tar xz")]
+  claviger decrypt --store demo --key records report.enc report.pdf
+  claviger decrypt --store demo --key records --context tenant=7 a.enc a.pdf
+  claviger decrypt --store demo --key records notes.enc -")]
     Decrypt(file::FileArguments),
     /// Sign a file
     #[command(after_help = "\
 Examples:
-  claviger sign --store demo --key signing-ed25519 report.pdf report.pdf.sig
-  claviger sign --store demo --key signing-p256 --digest --base64 disk-image.iso
+  claviger sign --store demo --key signing-ed25519 report.pdf report.sig
+  claviger sign --store demo --key signing-p256 --digest disk.iso disk.sig
   echo -n text | claviger sign --store demo --key signing-rsa-2048 --hex")]
     Sign(signature::SignArguments),
     /// Verify the signature of a file; the exit code is 1 if it is not valid
     #[command(after_help = "\
 Examples:
-  claviger verify --store demo --key signing-ed25519 report.pdf report.pdf.sig
-  claviger verify --store demo --key signing-p256 --digest --base64 disk-image.iso disk-image.iso.sig")]
+  claviger verify --store demo --key signing-ed25519 report.pdf report.sig
+  claviger verify --store demo --key signing-p256 --digest disk.iso disk.sig")]
     Verify(signature::VerifyArguments),
     /// Make the message authentication code of a file
     #[command(after_help = "\
 Example:
-  claviger mac --store demo --key webhooks --hex body.json")]
+  claviger mac --store demo --key webhooks --hex body.json body.mac")]
     Mac(mac::MakeArguments),
     /// Verify the message authentication code of a file; the exit code is 1 if it is not valid
     #[command(after_help = "\
 Example:
-  claviger verify-mac --store demo --key webhooks --hex body.json body.json.mac")]
+  claviger verify-mac --store demo --key webhooks --hex body.json body.mac")]
     VerifyMac(mac::VerifyArguments),
     /// Work with secrets
     #[command(subcommand)]
@@ -69,11 +68,13 @@ Example:
     /// Read a public key
     #[command(after_help = "\
 Examples:
-  claviger public-key --store demo --key signing-p256 signing-p256.pem
-  openssl dgst -sha256 -verify signing-p256.pem -signature report.pdf.sig report.pdf")]
+  claviger public-key --store demo --key signing-p256 public.pem
+  openssl dgst -sha256 -verify public.pem -signature report.sig report.pdf")]
     PublicKey(public_key::PublicKeyArguments),
     /// Draw random bytes from the service
     #[command(after_help = "\
+The bytes are drawn on the account of the store; any of its keys names it.
+
 Example:
   claviger random --store demo --key records --hex 32")]
     Random(random::RandomArguments),
@@ -135,7 +136,7 @@ struct Session {
 /// How the server is reached.
 #[derive(clap::Args)]
 struct ConnectionArguments {
-    /// What carries the connection [default: as configured]
+    /// What carries the connection: TLS over TCP, or QUIC [default: as configured]
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<TransportName>,
 }
@@ -143,9 +144,7 @@ struct ConnectionArguments {
 /// Transports by name.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum TransportName {
-    /// TLS over TCP
     Tcp,
-    /// QUIC, over UDP
     Quic,
 }
 

@@ -1,10 +1,12 @@
 //! `claviger random`.
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, confidential_json};
 use super::limits::{RANDOM_ITEM_SIZE_MAX, RANDOM_SIZE_MAX};
 use super::output::{Content, Target};
 use super::{KeyArguments, Session, failed};
 use anyhow::ensure;
+use claviger_control::secret::SecretText;
+use serde::Serialize;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -12,7 +14,6 @@ use zeroize::Zeroizing;
 #[derive(clap::Args)]
 pub(crate) struct RandomArguments {
     // A store is named on the wire by its id, which only its keys tell.
-    /// Any key of the store on whose account the bytes are
     #[command(flatten)]
     key: KeyArguments,
     #[command(flatten)]
@@ -28,6 +29,14 @@ pub(crate) struct RandomArguments {
     output: Option<PathBuf>,
 }
 
+/// The answer to a program.
+#[derive(Serialize)]
+struct Random {
+    size: usize,
+    /// Base64.
+    bytes: SecretText,
+}
+
 /// Draws random bytes.
 ///
 /// # Errors
@@ -38,7 +47,7 @@ pub(super) async fn draw(arguments: RandomArguments, session: &Session) -> anyho
     let to_file = output.as_ref().is_some_and(|path| path.as_os_str() != "-");
     let content = match () {
         () if to_file => Content::Secret,
-        () if encoding.is_text() => Content::Text,
+        () if encoding.is_text() || session.json => Content::Text,
         () => Content::Encodable,
     };
     let target = Target::new(output.as_deref(), force, content)?;
@@ -50,6 +59,10 @@ pub(super) async fn draw(arguments: RandomArguments, session: &Session) -> anyho
     let mut bytes = Zeroizing::new(Vec::with_capacity(size));
     for part in drawn {
         bytes.extend_from_slice(part.map_err(refused)?.expose());
+    }
+    if session.json {
+        let result = Random { size, bytes: SecretText::base64_of(&bytes) };
+        return target.write(&confidential_json(&result, size)?);
     }
     target.write(&encoding.encode(&bytes))
 }

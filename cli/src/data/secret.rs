@@ -1,12 +1,12 @@
 //! `claviger secret read`.
 
+use super::encoding::confidential_json;
 use super::output::{Content, Target};
 use super::{KeyArguments, Session, failed};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use claviger_control::secret::SecretText;
+use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
 /// What is done with secrets.
 #[derive(clap::Subcommand)]
@@ -39,6 +39,15 @@ pub(crate) struct ReadArguments {
     output: Option<PathBuf>,
 }
 
+/// The answer to a program.
+#[derive(Serialize)]
+struct SecretValue {
+    key_id: String,
+    key_version: u32,
+    /// Base64.
+    value: SecretText,
+}
+
 /// Reads the value of a secret: its bytes, as they are.
 ///
 /// # Errors
@@ -51,13 +60,13 @@ pub(super) async fn read(arguments: ReadArguments, session: &Session) -> anyhow:
     let secret = key.read_secret(arguments.key_version).await;
     let secret = secret.map_err(|error| failed(&arguments.key.to_string(), &error))?;
     let value = secret.value.expose();
-    // Room for all of it at once: what grows leaves copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(2 * value.len() + JSON_SIZE_MAX));
     if session.json {
-        text.push_str(&format!("{{\"key_id\":\"{}\",\"key_version\":{},\"value\":\"", key.id(), secret.key_version));
-        STANDARD.encode_string(value, &mut text);
-        text.push_str("\"}\n");
-        return target.write(text.as_bytes());
+        let result = SecretValue {
+            key_id: key.id().to_string(),
+            key_version: secret.key_version,
+            value: SecretText::base64_of(value),
+        };
+        return target.write(&confidential_json(&result, value.len())?);
     }
     target.write(value)?;
     if on_terminal {
@@ -66,6 +75,3 @@ pub(super) async fn read(arguments: ReadArguments, session: &Session) -> anyhow:
     }
     Ok(())
 }
-
-/// Bytes of the JSON text around a value, at most.
-const JSON_SIZE_MAX: usize = 128;

@@ -98,6 +98,8 @@ fn random_bytes_have_the_size_asked_for_and_differ() {
     }
     assert_ne!(random("32").done().output(), random("32").done().output());
     assert_eq!(random("32").args(["--hex"]).done().text().trim().len(), 64);
+    let json = random("3").args(["--json"]).done().json();
+    assert_eq!((&json["size"], json["bytes"].as_str().unwrap().len()), (&3.into(), 4));
     random("0").refused("ask for 1 to 1048576");
     random("1048577").refused("ask for 1 to 1048576");
 }
