@@ -16,7 +16,7 @@ use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::record::vault::Vault;
 use crate::source::VaultSource;
 use crate::storage::Storage;
-use crate::worker::Worker;
+use crate::worker::{PinnedKey, Worker};
 
 /// Keys of one installation: in storage, in memory, and at work.
 ///
@@ -120,6 +120,12 @@ impl Engine {
         if let Err(PoolFull(job)) = self.storage_lane.submit(Box::new(move || job.run(&*source))) {
             drop(job);
         }
+    }
+
+    /// The key of this id if it is in memory, to be held while a request waits, so that it is still there afterwards.
+    #[must_use]
+    pub fn pin(&self, id: KeyId) -> Option<PinnedKey> {
+        PinnedKey::of(&self.cache.slot(id)?)
     }
 
     /// The key store of this name, if there is one.

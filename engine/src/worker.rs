@@ -32,7 +32,7 @@ pub struct FoundKey<'f> {
     inside: PhantomData<&'f ()>,
 }
 
-/// A key on its way to another thread.
+/// A key on its way to another thread, or at a request that waits. While it is held, the key is not evicted; a change of the key passes it by.
 #[derive(Clone)]
 pub struct PinnedKey {
     slot: Arc<Slot>,
@@ -70,9 +70,7 @@ impl Frame<'_> {
     #[must_use]
     pub fn pin(&self, id: KeyId) -> Option<PinnedKey> {
         let mut table = self.table.borrow_mut();
-        let slot = table.slot(self.cache, id)?;
-        let entry = Arc::clone(slot.get().as_ref()?);
-        Some(PinnedKey { slot: Arc::clone(slot), entry })
+        PinnedKey::of(table.slot(self.cache, id)?)
     }
 
     /// The key store of this id.
@@ -91,6 +89,12 @@ impl FoundKey<'_> {
 }
 
 impl PinnedKey {
+    /// The key in `slot`, if one is loaded.
+    pub(crate) fn of(slot: &Arc<Slot>) -> Option<Self> {
+        let entry = Arc::clone(slot.get().as_ref()?);
+        Some(Self { slot: Arc::clone(slot), entry })
+    }
+
     /// The key as it was when it was pinned.
     #[must_use]
     pub fn entry(&self) -> &KeyEntry {

@@ -83,10 +83,14 @@ impl Cache {
         }
     }
 
-    /// Forgets a key unless something is going on at its slot.
+    /// Forgets a key unless something is going on at its slot, or it is in use elsewhere: then it would only be loaded again. So there may be more keys than
+    /// the capacity, but no more than requests wait at once.
     fn evict(&self, slot: &Arc<Slot>) -> bool {
         // Never waits: whoever holds `load` may be waiting for the ring.
         let Some(_load) = slot.load.try_lock() else { return false };
+        if slot.is_pinned() {
+            return false;
+        }
         slot.retire();
         self.remove(slot);
         true

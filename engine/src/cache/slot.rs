@@ -66,6 +66,11 @@ impl Slot {
         self.entry.load().as_ref().is_some_and(|held| Arc::ptr_eq(held, entry))
     }
 
+    /// Whether somebody has taken the key along to work with it on another thread, or waits with it for another key.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.entry.load().as_ref().is_some_and(|entry| Arc::strong_count(entry) > 1)
+    }
+
     pub(super) fn take_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
