@@ -12,7 +12,7 @@ use super::request::{Incoming, Waiting};
 
 /// Work that has ended elsewhere.
 pub(super) enum Completion {
-    /// A key that a request waited for is in the cache, or cannot be.
+    /// A key that a request waited for is in memory, held by the request; or it cannot be.
     Loaded(Waiting, Result<(), LoadError>),
     /// All pieces of a batch have ended.
     Worked(Arc<LaneTask>),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use claviger_engine::worker::PinnedKey;
 use claviger_protocol::{Opcode, RequestHeader};
 use zeroize::Zeroizing;
 
@@ -18,6 +19,8 @@ pub(super) struct Incoming {
     pub(super) deadline: Option<Instant>,
     /// How often it was begun.
     pub(super) attempts: u8,
+    /// Keys that were loaded for it: held, they stay in memory until it has been begun again.
+    pub(super) loaded: Vec<PinnedKey>,
 }
 
 /// The body of a request: in the receive buffer, or kept while the request waits.
@@ -54,7 +57,7 @@ impl Incoming {
     pub(super) fn new(header: RequestHeader, opcode: Opcode, now: Instant) -> Self {
         let milliseconds = u64::from(header.deadline_ms.min(claviger_protocol::limits::DEADLINE_MS_MAX));
         let deadline = (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds));
-        Self { header, opcode, deadline, attempts: 0 }
+        Self { header, opcode, deadline, attempts: 0, loaded: Vec::new() }
     }
 
     /// Whether its deadline has passed.

@@ -18,6 +18,7 @@ mod vector;
 mod admission;
 mod batches;
 mod changes;
+mod cold_keys;
 mod framing;
 mod garbage;
 mod handshake;

@@ -56,10 +56,11 @@ impl ReceiveBuffer {
     /// Waits for bytes, then takes all that are there already, up to about [`GATHER_SIZE`]. What has been read stays if the future is dropped.
     pub(super) async fn gather<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<Gathered> {
         poll_fn(|context| {
-            let before = self.end;
+            // Not told by `end`, which goes back when the buffer makes room.
+            let mut gathered = false;
             loop {
                 if self.at_end {
-                    return Poll::Ready(Ok(if self.end > before { Gathered::Bytes } else { Gathered::End }));
+                    return Poll::Ready(Ok(if gathered { Gathered::Bytes } else { Gathered::End }));
                 }
                 if self.end == self.memory.len() {
                     if self.bytes().len() >= GATHER_SIZE {
@@ -71,13 +72,14 @@ impl ReceiveBuffer {
                 match Pin::new(&mut *stream).poll_read(context, &mut free) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    // The waker is registered only if nothing was ready at all; with bytes at hand the caller comes back.
-                    Poll::Pending if self.end > before => return Poll::Ready(Ok(Gathered::Bytes)),
+                    // With bytes at hand the caller works on them, and comes back.
+                    Poll::Pending if gathered => return Poll::Ready(Ok(Gathered::Bytes)),
                     Poll::Pending => return Poll::Pending,
                 }
                 let size = free.filled().len();
                 self.at_end = size == 0;
                 self.end += size;
+                gathered |= size > 0;
             }
         })
         .await
@@ -104,5 +106,71 @@ impl ReceiveBuffer {
         }
         self.memory = memory;
         (self.start, self.end) = (0, held);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// Gives one part a read, then nothing more for now.
+    struct Parts(VecDeque<Vec<u8>>);
+
+    impl AsyncRead for Parts {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+            out: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let Some(part) = self.0.front_mut() else { return Poll::Pending };
+            let size = part.len().min(out.remaining());
+            out.put_slice(&part.drain(..size).collect::<Vec<_>>());
+            if part.is_empty() {
+                self.0.pop_front();
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn gather(buffer: &mut ReceiveBuffer, parts: &[&[u8]]) -> Poll<Gathered> {
+        let mut stream = Parts(parts.iter().map(|part| part.to_vec()).collect());
+        let gathering = pin!(buffer.gather(&mut stream));
+        gathering.poll(&mut Context::from_waker(Waker::noop())).map(Result::unwrap)
+    }
+
+    // R-P3
+    #[test]
+    fn tells_of_bytes_that_came_after_room_was_made() {
+        for consumed in (0..=RECEIVE_SIZE_MIN).step_by(RECEIVE_SIZE_MIN / 16) {
+            let mut buffer = ReceiveBuffer::new();
+            assert_eq!(gather(&mut buffer, &[&vec![1; RECEIVE_SIZE_MIN]]), Poll::Ready(Gathered::Bytes));
+            buffer.consume(consumed);
+            assert_eq!(gather(&mut buffer, &[b"2"]), Poll::Ready(Gathered::Bytes), "{consumed} bytes consumed");
+            assert_eq!(buffer.bytes().len(), RECEIVE_SIZE_MIN - consumed + 1);
+            assert_eq!(buffer.bytes().last(), Some(&b'2'));
+        }
+    }
+
+    #[test]
+    fn waits_while_there_is_nothing_and_tells_the_end() {
+        let mut buffer = ReceiveBuffer::new();
+        assert_eq!(gather(&mut buffer, &[]), Poll::Pending);
+        assert_eq!(gather(&mut buffer, &[b"a", b"b", b""]), Poll::Ready(Gathered::Bytes));
+        assert_eq!(buffer.bytes(), b"ab");
+        assert_eq!(gather(&mut buffer, &[]), Poll::Ready(Gathered::End));
+    }
+
+    // R-P4
+    #[test]
+    fn takes_no_more_at_once_than_its_bound() {
+        let mut buffer = ReceiveBuffer::new();
+        let part = vec![7; 3 * GATHER_SIZE];
+        assert_eq!(gather(&mut buffer, &[&part]), Poll::Ready(Gathered::Bytes));
+        assert_eq!(buffer.bytes().len(), GATHER_SIZE);
     }
 }

@@ -1,5 +1,6 @@
 //! Batches: keys, admission, lane, work, reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_engine::ReadScope;
@@ -132,9 +133,13 @@ impl Session {
         let Some(body) = body.keep(&self.room).filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
         };
-        let completions = self.completions.clone();
-        let waiting = Waiting { request, body };
-        self.engine.load(convert::key_id(missing), move |result| completions.send(Completion::Loaded(waiting, result)));
+        let (completions, engine) = (self.completions.clone(), Arc::clone(&self.engine));
+        let id = convert::key_id(missing);
+        let mut waiting = Waiting { request, body };
+        self.engine.load(id, move |result| {
+            waiting.request.loaded.extend(engine.pin(id));
+            completions.send(Completion::Loaded(waiting, result));
+        });
     }
 }
 
