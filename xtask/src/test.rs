@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     process::show(&command);
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
     let output = child.stdout.take().context("cargo test has no output")?;
-    let tally = show_and_count(BufReader::new(output))?;
+    let tally = pass_on_and_count(BufReader::new(output), std::io::stdout())?;
     let status = child.wait().context("cannot wait for cargo test")?;
 
     println!("\n{tally}");
@@ -76,11 +76,10 @@ impl Tally {
     }
 }
 
-/// Passes lines on as they come. Tests may print anything, so they are bytes.
-fn show_and_count(mut output: impl BufRead) -> Result<Tally> {
+/// Passes lines on to `screen` as they come. Tests may print anything, so they are bytes.
+fn pass_on_and_count(mut output: impl BufRead, mut screen: impl Write) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut line = Vec::new();
-    let mut screen = std::io::stdout().lock();
     while output.read_until(b'\n', &mut line).context("cannot read the output of cargo test")? > 0 {
         screen.write_all(&line).and_then(|()| screen.flush()).context("cannot write to standard output")?;
         tally.add(String::from_utf8_lossy(&line).trim_end());
@@ -94,7 +93,9 @@ mod tests {
     use super::*;
 
     fn check(lines: &str, passed: u64, failed: u64, ignored: u64) {
-        assert_eq!(show_and_count(lines.as_bytes()).unwrap(), Tally { passed, failed, ignored });
+        let mut screen = Vec::new();
+        assert_eq!(pass_on_and_count(lines.as_bytes(), &mut screen).unwrap(), Tally { passed, failed, ignored });
+        assert_eq!(screen, lines.as_bytes());
     }
 
     #[test]
