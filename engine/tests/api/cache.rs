@@ -292,6 +292,27 @@ fn evicted_key_comes_back_as_it_is_now() {
 }
 
 #[test]
+fn key_that_is_held_is_not_evicted_until_it_is_let_go() {
+    let installation = Installation::with_capacity(CACHED_KEYS_MIN);
+    let ids: Vec<_> = (0..8).map(|n| installation.create(&n.to_string(), Algorithm::HmacSha256)).collect();
+    let mut client = Client::new(&installation.engine);
+    client.with(ids[0], |_| ());
+    let held = installation.engine.pin(ids[0]).unwrap();
+    for id in &ids[1..] {
+        client.with(*id, |_| ());
+        assert!(held.is_in_force());
+        assert!(installation.engine.cached_keys() <= CACHED_KEYS_MIN + 1);
+    }
+    drop(held);
+    for id in &ids[1..] {
+        client.with(*id, |_| ());
+    }
+    assert_eq!(client.cached_state(ids[0]), None);
+    assert!(installation.engine.pin(ids[0]).is_none());
+    assert_eq!(installation.engine.cached_keys(), CACHED_KEYS_MIN);
+}
+
+#[test]
 fn keys_in_use_outlive_those_that_were_used_once() {
     let installation = Installation::with_capacity(4);
     let hot = installation.create("hot", Algorithm::HmacSha256);
