@@ -22,22 +22,6 @@ pub enum Lane {
     Compute,
 }
 
-/// What `items` of `bytes` in all cost on one core.
-#[must_use]
-pub fn cost(algorithm: Algorithm, operation: Operation, items: usize, bytes: usize) -> Duration {
-    let cost = algorithm.row().cost;
-    let per_item = match operation {
-        Operation::Encrypt | Operation::WrapDataKey | Operation::Sign | Operation::MakeMac => cost.make_nanoseconds,
-        Operation::Decrypt | Operation::UnwrapDataKey | Operation::Verify | Operation::VerifyMac => {
-            cost.check_nanoseconds
-        }
-        Operation::ReadSecret | Operation::ReadPublicKey => return Duration::ZERO,
-    };
-    let items = u64::try_from(items).unwrap_or(u64::MAX).saturating_mul(u64::from(per_item));
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(cost.kibibyte_nanoseconds.into()) / 1_024;
-    Duration::from_nanos(items.saturating_add(bytes))
-}
-
 impl KeyEntry {
     /// What `items` of `bytes` in all cost on one core at most, with this key. Verification that names no version may try all of them.
     #[must_use]
@@ -119,6 +103,21 @@ impl Drop for Pool {
             }
         }
     }
+}
+
+/// What `items` of `bytes` in all cost on one core, if each takes one try.
+fn cost(algorithm: Algorithm, operation: Operation, items: usize, bytes: usize) -> Duration {
+    let cost = algorithm.row().cost;
+    let per_item = match operation {
+        Operation::Encrypt | Operation::WrapDataKey | Operation::Sign | Operation::MakeMac => cost.make_nanoseconds,
+        Operation::Decrypt | Operation::UnwrapDataKey | Operation::Verify | Operation::VerifyMac => {
+            cost.check_nanoseconds
+        }
+        Operation::ReadSecret | Operation::ReadPublicKey => return Duration::ZERO,
+    };
+    let items = u64::try_from(items).unwrap_or(u64::MAX).saturating_mul(u64::from(per_item));
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(cost.kibibyte_nanoseconds.into()) / 1_024;
+    Duration::from_nanos(items.saturating_add(bytes))
 }
 
 fn run(queue: &Receiver<Job>) {

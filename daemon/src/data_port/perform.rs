@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use claviger_engine::key::algorithm::Operation;
+use claviger_engine::key::version::KeyVersion;
 use claviger_engine::operation::{
     self, DataKeyForm, DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,
     WrapItem,
 };
-use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope, lane};
+use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope};
 use claviger_protocol::limits::{
     CIPHERTEXT_OVERHEAD, FRAME_SIZE_MAX, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE, SIGNATURE_SIZE_MAX,
 };
@@ -25,6 +26,8 @@ pub(super) struct Batch {
     pub(super) keys: KeyIds,
     /// What it does with the first of them.
     operation: Operation,
+    /// The version of that key that it names; verification without one may try all of them.
+    version: Option<KeyVersion>,
     /// How many items it has.
     pub(super) items: usize,
     /// How many bytes its results may have beyond those of its body.
@@ -51,7 +54,7 @@ impl Batch {
     /// What `request` is as a batch; `None` if it is none.
     pub(super) fn of(request: &Request<'_>) -> Option<Self> {
         let batch = |keys, operation, items, result_size| {
-            Some(Self { keys, operation, items, added_size: items * result_size })
+            Some(Self { keys, operation, version: None, items, added_size: items * result_size })
         };
         let one = |key, operation, items, result_size| batch(KeyIds::One(key), operation, items, result_size);
         match request {
@@ -68,15 +71,22 @@ impl Batch {
             Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), CIPHERTEXT_OVERHEAD),
             Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len(), 0),
             Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len(), VERSION_OR_SIZE + SIGNATURE_SIZE_MAX),
-            Request::Verify(r) => one(r.key_id, Operation::Verify, r.items.len(), VERSION_OR_SIZE),
+            Request::Verify(r) => {
+                let version = convert::named_version(r.key_version);
+                one(r.key_id, Operation::Verify, r.items.len(), VERSION_OR_SIZE).map(|batch| Self { version, ..batch })
+            }
             Request::MakeMac(r) => {
                 one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_OR_SIZE + SIGNATURE_SIZE_MAX)
             }
-            Request::VerifyMac(r) => one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_OR_SIZE),
+            Request::VerifyMac(r) => {
+                let version = convert::named_version(r.key_version);
+                one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_OR_SIZE)
+                    .map(|batch| Self { version, ..batch })
+            }
             Request::RandomBytes(r) => {
                 let sizes = r.items.clone().map(|item| random_size(item.size).min(RANDOM_SIZE_MAX));
                 let (items, added_size) = (r.items.len(), sizes.sum());
-                Some(Self { keys: KeyIds::None, operation: Operation::ReadSecret, items, added_size })
+                Some(Self { keys: KeyIds::None, operation: Operation::ReadSecret, version: None, items, added_size })
             }
             Request::Hello(_)
             | Request::Ping(_)
@@ -96,7 +106,7 @@ impl Batch {
 
     /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
     pub(super) fn cost(&self, keys: Keys<'_>, body_size: usize) -> Duration {
-        let of = |key: &KeyEntry, operation| lane::cost(key.algorithm(), operation, self.items, body_size);
+        let of = |key: &KeyEntry, operation| key.cost(operation, self.version, self.items, body_size);
         match keys {
             Keys::None => RANDOM_ITEM_COST.saturating_mul(u32::try_from(self.items).unwrap_or(u32::MAX)),
             Keys::One(key) => of(key, self.operation),
