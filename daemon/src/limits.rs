@@ -52,11 +52,20 @@ pub const LINGER_SIZE_MAX: usize = 4 * 1024 * 1024;
 /// What one item of random bytes costs: mostly the call of the generator.
 pub const RANDOM_ITEM_COST: Duration = Duration::from_nanos(600);
 
+/// What each 1,024 random bytes cost beyond that.
+pub const RANDOM_KIBIBYTE_COST: Duration = Duration::from_nanos(1_000);
+
 /// How long a connection without work answers new requests with ShuttingDown before it is closed.
 pub const DRAIN_NOTICE: Duration = Duration::from_secs(1);
 
 /// QUIC streams that a client may have open at once. Announced in the greeting.
 pub const STREAMS_PER_CONNECTION: u32 = 16;
+
+/// QUIC streams that the transport allows at once: an eighth more, because it gives back the places of streams that have ended only when it has so many of them.
+pub const QUIC_STREAMS_MAX: u32 = STREAMS_PER_CONNECTION + STREAMS_PER_CONNECTION / 8;
+
+/// How many times within the idle time a QUIC connection is asked whether it is still there: a client that waits for an answer sends nothing by itself.
+pub const QUIC_KEEP_ALIVES: u32 = 3;
 
 /// Bytes that a client may send on one QUIC stream ahead of what is read: one frame, and the next one under way.
 pub const QUIC_STREAM_WINDOW: u32 = 2 * 1024 * 1024;

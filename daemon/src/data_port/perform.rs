@@ -18,7 +18,7 @@ use claviger_protocol::message::{self, Item, Items, MessageForm};
 use claviger_protocol::{BatchWriter, KeyId, Request, Status, TraceId};
 
 use super::convert;
-use crate::limits::RANDOM_ITEM_COST;
+use crate::limits::{RANDOM_ITEM_COST, RANDOM_KIBIBYTE_COST};
 
 /// A request that is a batch, as far as it must be known before its work begins.
 pub(super) struct Batch {
@@ -28,6 +28,8 @@ pub(super) struct Batch {
     operation: Operation,
     /// The version of that key that it names; verification without one may try all of them.
     version: Option<KeyVersion>,
+    /// Whether each item draws random bytes besides.
+    draws: bool,
     /// How many items it has.
     pub(super) items: usize,
     /// How many bytes its results may have beyond those of its body.
@@ -54,7 +56,7 @@ impl Batch {
     /// What `request` is as a batch; `None` if it is none.
     pub(super) fn of(request: &Request<'_>) -> Option<Self> {
         let batch = |keys, operation, items, result_size| {
-            Some(Self { keys, operation, version: None, items, added_size: items * result_size })
+            Some(Self { keys, operation, version: None, draws: false, items, added_size: items * result_size })
         };
         let one = |key, operation, items, result_size| batch(KeyIds::One(key), operation, items, result_size);
         match request {
@@ -67,6 +69,7 @@ impl Batch {
             Request::GenerateDataKey(r) => {
                 let result_size = VERSION_OR_SIZE + CIPHERTEXT_OVERHEAD + 2 * usize::from(r.data_key_size);
                 one(r.key_id, Operation::WrapDataKey, r.items.len(), result_size)
+                    .map(|batch| Self { draws: true, ..batch })
             }
             Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), CIPHERTEXT_OVERHEAD),
             Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len(), 0),
@@ -86,7 +89,14 @@ impl Batch {
             Request::RandomBytes(r) => {
                 let sizes = r.items.clone().map(|item| random_size(item.size).min(RANDOM_SIZE_MAX));
                 let (items, added_size) = (r.items.len(), sizes.sum());
-                Some(Self { keys: KeyIds::None, operation: Operation::ReadSecret, version: None, items, added_size })
+                Some(Self {
+                    keys: KeyIds::None,
+                    operation: Operation::ReadSecret,
+                    version: None,
+                    draws: true,
+                    items,
+                    added_size,
+                })
             }
             Request::Hello(_)
             | Request::Ping(_)
@@ -107,8 +117,13 @@ impl Batch {
     /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
     pub(super) fn cost(&self, keys: Keys<'_>, body_size: usize) -> Duration {
         let of = |key: &KeyEntry, operation| key.cost(operation, self.version, self.items, body_size);
+        let random = |items: usize, bytes: usize| {
+            let items = RANDOM_ITEM_COST.saturating_mul(u32::try_from(items).unwrap_or(u32::MAX));
+            items + RANDOM_KIBIBYTE_COST.saturating_mul(u32::try_from(bytes / 1_024).unwrap_or(u32::MAX))
+        };
         match keys {
-            Keys::None => RANDOM_ITEM_COST.saturating_mul(u32::try_from(self.items).unwrap_or(u32::MAX)),
+            Keys::None => random(self.items, self.added_size),
+            Keys::One(key) if self.draws => of(key, self.operation) + random(self.items, 0),
             Keys::One(key) => of(key, self.operation),
             Keys::SourceAndTarget(source, target) => of(source, Operation::Decrypt) + of(target, Operation::Encrypt),
         }
