@@ -13,6 +13,27 @@ pub const GATHER_SIZE: usize = 256 * 1024;
 /// Bytes with which a connection's receive buffer begins. One that rests has none.
 pub const RECEIVE_SIZE_MIN: usize = 16 * 1024;
 
+/// Bytes of a receive buffer that every connection may have. What is more takes room from [`WAITING_BYTES_MAX`].
+pub const RECEIVE_SIZE_FREE: usize = 64 * 1024;
+
+/// Bytes of one certificate that a client shows: ten times what is usual.
+pub const CERTIFICATE_SIZE_MAX: usize = 16 * 1024;
+
+/// Certificates between that of a client and its authority.
+pub const INTERMEDIATES_MAX: usize = 4;
+
+/// How long a refusal is remembered, in milliseconds.
+pub const REFUSAL_MS: u64 = 10_000;
+
+/// What one connection may work at a stretch, by the table of algorithms, while others on the same worker wait.
+pub const TURN_COST_MAX: Duration = Duration::from_micros(250);
+
+/// What each frame costs beside its items.
+pub const FRAME_COST: Duration = Duration::from_nanos(500);
+
+/// As [`FRAMES_IN_FLIGHT`], before a key store has let the client in.
+pub const FRAMES_IN_FLIGHT_STRANGER: usize = 64;
+
 /// Bytes of replies at which a connection writes before it goes on working.
 pub const OUTPUT_SIZE: usize = 256 * 1024;
 
@@ -25,7 +46,7 @@ pub const SOCKET_READ_SIZE: usize = 128 * 1024;
 /// Unanswered requests of one byte stream that wait for a lane or for storage. Announced in the greeting.
 pub const FRAMES_IN_FLIGHT: usize = 1_024;
 
-/// Bytes of all requests that wait for a lane or for storage, and of the replies of a lane that wait for their clients, in the whole daemon.
+/// Bytes of large receive buffers, of all requests that wait for a lane or for storage, and of the replies of a lane that wait for their clients, in the whole daemon.
 pub const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// How often a request is begun anew because its keys changed or left the cache meanwhile. After that it is answered Overloaded.

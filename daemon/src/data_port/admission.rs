@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::identity::{ClientIdentity, end_ms};
-use crate::limits::DECISIONS_MAX;
+use crate::limits::{DECISIONS_MAX, REFUSAL_MS};
 
 /// The decisions about one connection.
 pub(super) struct Admissions {
@@ -32,7 +32,8 @@ struct Decision {
 
 #[derive(Clone, Copy)]
 enum Verdict {
-    Refused,
+    /// Until then: a certificate may begin to be valid, so that it is judged again.
+    RefusedUntil(u64),
     /// Until this time, in milliseconds since 1970.
     AdmittedUntil(u64),
 }
@@ -54,19 +55,28 @@ impl Admissions {
             .decisions
             .iter()
             .find(|decision| decision.store == store.id() && decision.generation == policy.generation);
-        let verdict = match known {
-            Some(decision) => decision.verdict,
+        let verdict = match known.map(|decision| decision.verdict) {
+            Some(Verdict::RefusedUntil(end)) if now_ms >= end => self.decide(store.id(), &policy, now_ms),
+            Some(verdict) => verdict,
             None => self.decide(store.id(), &policy, now_ms),
         };
         match verdict {
-            Verdict::Refused => false,
+            Verdict::RefusedUntil(_) => false,
             Verdict::AdmittedUntil(end) => now_ms < end,
         }
     }
 
+    /// Whether some store has let this client in on this byte stream: until then it is a stranger.
+    pub(super) fn is_stranger(&self) -> bool {
+        !self.decisions.iter().any(|decision| matches!(decision.verdict, Verdict::AdmittedUntil(_)))
+    }
+
     #[cold]
     fn decide(&mut self, store: StoreId, policy: &StorePolicy, now_ms: u64) -> Verdict {
-        let verdict = self.judge(policy, now_ms);
+        let verdict = match self.admitted_until(policy, now_ms) {
+            Some(end) => Verdict::AdmittedUntil(end),
+            None => Verdict::RefusedUntil(now_ms.saturating_add(REFUSAL_MS)),
+        };
         self.decisions.retain(|decision| decision.store != store);
         if self.decisions.len() >= DECISIONS_MAX {
             self.decisions.remove(0);
@@ -75,17 +85,13 @@ impl Admissions {
         verdict
     }
 
-    fn judge(&self, policy: &StorePolicy, now_ms: u64) -> Verdict {
-        let Some(methods) = policy.methods else { return Verdict::Refused };
-        // Each method that is set narrows the time; one that does not pass ends it.
-        let mut end = u64::MAX;
-        if methods.client_certificate() {
-            match self.certificate_end(&policy.authority, now_ms) {
-                Some(certificate_end) => end = end.min(certificate_end),
-                None => return Verdict::Refused,
-            }
-        }
-        Verdict::AdmittedUntil(end)
+    /// Until when the client may come in, if it may: all methods that are set have to pass, and there is one at least.
+    fn admitted_until(&self, policy: &StorePolicy, now_ms: u64) -> Option<u64> {
+        let methods = policy.methods?;
+        let certificate = methods.client_certificate().then(|| self.certificate_end(&policy.authority, now_ms));
+        // One entry for each method that is set: when it ends to pass, or nothing if it does not pass.
+        let ends: Option<Vec<u64>> = certificate.into_iter().collect();
+        ends?.into_iter().min()
     }
 
     /// When the client's certificate ends, if it is one of `authority` (full path validation, RFC 5280 section 6) for client authentication.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::limits::{CERTIFICATE_SIZE_MAX, INTERMEDIATES_MAX};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -37,10 +38,14 @@ impl ClientCertVerifier for AskForCertificate {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // Chains of certificates that cannot be parsed end here, so that nothing later sees them.
+        // What is too large, or cannot be parsed, ends here, so that nothing later sees it.
+        let too_large = |certificate: &CertificateDer<'_>| certificate.len() > CERTIFICATE_SIZE_MAX;
+        if intermediates.len() > INTERMEDIATES_MAX || too_large(end_entity) || intermediates.iter().any(too_large) {
+            return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        }
         match X509Certificate::from_der(end_entity) {
             Ok(([], _)) => Ok(ClientCertVerified::assertion()),
             _ => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),

@@ -68,7 +68,7 @@ impl ByteStream {
         let session =
             Session::new(Arc::clone(&service.engine), Arc::clone(&service.room), admissions, completions, idle_ms);
         let watchdog = Watchdog::new(service.idle, &service.times);
-        Self { session, received: ReceiveBuffer::new(), watchdog, times: service.times }
+        Self { session, received: ReceiveBuffer::new(Arc::clone(&service.room)), watchdog, times: service.times }
     }
 
     async fn run<S>(
@@ -83,7 +83,10 @@ impl ByteStream {
         // A token of this byte stream's own: looking at it takes no lock that others take.
         let mut drain = pin!(context.service.drain.child_token().cancelled_owned());
         let mut notice = pin!(sleep(self.times.drain_notice));
-        let (mut draining, mut noticed) = (false, false);
+        let (mut draining, mut noticed) = (context.service.drain.is_cancelled(), false);
+        if draining {
+            self.session.drain();
+        }
         // Set when nothing more is read: then what is in flight is answered, and that is all.
         let mut ending = None;
         loop {
@@ -134,11 +137,15 @@ impl ByteStream {
             self.received.consume(done.consumed);
             match done.stop {
                 Stop::Need(size) => {
-                    self.received.make_room(size);
+                    self.received.make_room(size)?;
                     return Ok(done.stop);
                 }
                 Stop::End => return Ok(done.stop),
                 Stop::Write => self.write(stream).await?,
+                Stop::Yield => {
+                    self.write(stream).await?;
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }
@@ -164,7 +171,7 @@ impl ByteStream {
 
     /// Gives memory back, and with it the plaintext that has passed through it.
     fn rest(&mut self) {
-        self.received = ReceiveBuffer::new();
+        self.received.forget();
         self.session.forget_output();
     }
 }

@@ -11,12 +11,10 @@ use super::subject::subject_text;
 
 /// A client as the connection shows it. Trust is decided for each key store: see `admission`.
 pub(crate) struct ClientIdentity {
-    /// The peer address of the socket.
-    pub(crate) address: SocketAddr,
-    /// What carries the connection.
-    pub(crate) transport: Transport,
     /// The certificates that the client showed, its own first, if it showed any. It has proved to hold the private key of the first.
     pub(crate) certificates: Vec<CertificateDer<'static>>,
+    /// What Whoami answers, put together once: whoever asks again and again costs nothing more.
+    facts: Vec<(Fact, Vec<u8>)>,
 }
 
 /// What carries a connection.
@@ -27,18 +25,18 @@ pub(crate) enum Transport {
 }
 
 impl ClientIdentity {
-    /// The facts of Whoami, as number and value.
-    pub(crate) fn facts(&self) -> Vec<(Fact, Vec<u8>)> {
-        let address = match self.address.ip() {
+    /// What the connection shows: the peer address of the socket, what carries it, and the certificates.
+    pub(crate) fn new(address: SocketAddr, transport: Transport, certificates: Vec<CertificateDer<'static>>) -> Self {
+        let ip = match address.ip() {
             std::net::IpAddr::V4(address) => address.to_ipv6_mapped(),
             std::net::IpAddr::V6(address) => address,
         };
         let mut facts = vec![
-            (Fact::Address, address.octets().to_vec()),
-            (Fact::Port, self.address.port().to_be_bytes().to_vec()),
-            (Fact::Transport, vec![self.transport as u8]),
+            (Fact::Address, ip.octets().to_vec()),
+            (Fact::Port, address.port().to_be_bytes().to_vec()),
+            (Fact::Transport, vec![transport as u8]),
         ];
-        if let Some(certificate) = self.certificates.first() {
+        if let Some(certificate) = certificates.first() {
             facts.push((Fact::CertificateDigest, sha256(certificate)));
             // The handshake has parsed it already; facts that cannot be read are left out all the same.
             if let Ok((_, parsed)) = X509Certificate::from_der(certificate) {
@@ -49,7 +47,12 @@ impl ClientIdentity {
                 facts.push((Fact::CertificateEnd, end_ms(&parsed).to_be_bytes().to_vec()));
             }
         }
-        facts
+        Self { certificates, facts }
+    }
+
+    /// The facts of Whoami, as number and value.
+    pub(crate) fn facts(&self) -> &[(Fact, Vec<u8>)] {
+        &self.facts
     }
 }
 

@@ -29,6 +29,13 @@ pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, workers: A
 
 fn hand_over(incoming: Incoming, service: &Service, workers: &Workers) {
     let address = incoming.remote_address();
+    // Addresses can be made up in the first packet: once places are in demand, a client first shows that it is where it says.
+    if !incoming.remote_address_validated() && service.is_crowded() {
+        if let Err(error) = incoming.retry() {
+            tracing::debug!(%address, %error, "a client could not be asked to show its address");
+        }
+        return;
+    }
     let Some((worker, place)) = workers.place(service) else {
         tracing::warn!(%address, "a connection was refused: there are as many as [data] connections_max allows");
         return incoming.refuse();
@@ -54,8 +61,7 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
         Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
         Err(_) => return tracing::debug!(%address, "a handshake took too long"),
     };
-    let identity =
-        Arc::new(ClientIdentity { address, transport: Transport::Quic, certificates: certificates(&connection) });
+    let identity = Arc::new(ClientIdentity::new(address, Transport::Quic, certificates(&connection)));
     let mut streams = JoinSet::new();
     // Each stream watches over itself; without any, the connection does.
     let mut without_streams = pin!(sleep(times.hello));

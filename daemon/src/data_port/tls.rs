@@ -12,7 +12,8 @@ use rustls::version::TLS13;
 use super::DataPortSettings;
 use super::client_certificate::AskForCertificate;
 use crate::limits::{
-    QUIC_CONNECTION_WINDOW, QUIC_DATAGRAM_SIZE_MAX, QUIC_SEND_WINDOW, QUIC_STREAM_WINDOW, STREAMS_PER_CONNECTION,
+    QUIC_CONNECTION_WINDOW, QUIC_DATAGRAM_SIZE_MAX, QUIC_KEEP_ALIVES, QUIC_SEND_WINDOW, QUIC_STREAM_WINDOW,
+    QUIC_STREAMS_MAX,
 };
 
 /// The one crypto provider, with its hybrid key exchange first.
@@ -66,14 +67,15 @@ fn transport(settings: &DataPortSettings) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(QUIC_DATAGRAM_SIZE_MAX);
     transport
-        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_PER_CONNECTION))
+        .max_concurrent_bidi_streams(VarInt::from_u32(QUIC_STREAMS_MAX))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(QUIC_STREAM_WINDOW))
         .receive_window(VarInt::from_u32(QUIC_CONNECTION_WINDOW))
         .send_window(QUIC_SEND_WINDOW)
         .mtu_discovery_config(Some(discovery))
-        .max_idle_timeout(IdleTimeout::try_from(settings.idle).ok());
+        .max_idle_timeout(IdleTimeout::try_from(settings.idle).ok())
+        .keep_alive_interval(Some(settings.idle / QUIC_KEEP_ALIVES));
     transport
 }
 

@@ -91,6 +91,11 @@ impl Service {
         }
     }
 
+    /// Whether an eighth of the places is taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.connections() >= self.connections_max / 8
+    }
+
     /// Open connections.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)

@@ -3,15 +3,21 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroizing;
 
-use crate::limits::{GATHER_SIZE, RECEIVE_SIZE_MIN};
+use super::super::request::{Room, WaitingRoom};
+use crate::limits::{GATHER_SIZE, RECEIVE_SIZE_FREE, RECEIVE_SIZE_MIN};
 
 /// A buffer that is filled at its end and emptied from its front. It carries plaintext: wiped when it is dropped or outgrown.
+///
+/// It grows with the bytes that have come, not with what a frame announces, and takes room from all that waits in the daemon once it is large.
 pub(super) struct ReceiveBuffer {
+    room: Arc<WaitingRoom>,
+    place: Option<Room>,
     /// All initialised.
     memory: Zeroizing<Vec<u8>>,
     start: usize,
@@ -29,8 +35,14 @@ pub(super) enum Gathered {
 }
 
 impl ReceiveBuffer {
-    pub(super) fn new() -> Self {
-        Self { memory: Zeroizing::new(Vec::new()), start: 0, end: 0, at_end: false }
+    pub(super) fn new(room: Arc<WaitingRoom>) -> Self {
+        Self { room, place: None, memory: Zeroizing::new(Vec::new()), start: 0, end: 0, at_end: false }
+    }
+
+    /// Gives memory and room back. To be called when nothing is left to work on.
+    pub(super) fn forget(&mut self) {
+        (self.memory, self.place) = (Zeroizing::new(Vec::new()), None);
+        (self.start, self.end) = (0, 0);
     }
 
     /// What has not been worked on.
@@ -46,11 +58,21 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Makes sure that so many bytes more can be read: at most one frame, by the deframer.
-    pub(super) fn make_room(&mut self, size: usize) {
-        if self.end + size > self.memory.len() {
-            self.resize(self.bytes().len() + size);
+    /// Makes sure that bytes can be read on, if so many are missing to a frame: all of them, or twice as many as there are.
+    ///
+    /// # Errors
+    /// If too much waits in the daemon already.
+    pub(super) fn make_room(&mut self, missing: usize) -> io::Result<()> {
+        let held = self.bytes().len();
+        let wanted = held + missing.min(held.max(RECEIVE_SIZE_MIN));
+        if wanted > self.memory.len() {
+            if !self.resize(wanted) {
+                return Err(io::Error::other("too much waits already: the connection is closed"));
+            }
+        } else if self.start + wanted > self.memory.len() {
+            self.move_to_front();
         }
+        Ok(())
     }
 
     /// Waits for bytes, then takes all that are there already, up to about [`GATHER_SIZE`]. What has been read stays if the future is dropped.
@@ -63,10 +85,10 @@ impl ReceiveBuffer {
                     return Poll::Ready(Ok(if gathered { Gathered::Bytes } else { Gathered::End }));
                 }
                 if self.end == self.memory.len() {
-                    if self.bytes().len() >= GATHER_SIZE {
+                    // Without room for more, what there is comes first.
+                    if self.bytes().len() >= GATHER_SIZE || !self.grow() {
                         return Poll::Ready(Ok(Gathered::Bytes));
                     }
-                    self.grow();
                 }
                 let mut free = ReadBuf::new(self.memory.get_mut(self.end..).unwrap_or_default());
                 match Pin::new(&mut *stream).poll_read(context, &mut free) {
@@ -85,27 +107,38 @@ impl ReceiveBuffer {
         .await
     }
 
-    /// More room, moving what there is to the front.
-    fn grow(&mut self) {
-        if self.start > 0 && self.bytes().len() < self.memory.len() / 2 {
-            self.memory.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        } else {
-            self.resize(
-                (self.memory.len() * 2).clamp(RECEIVE_SIZE_MIN, GATHER_SIZE.max(self.bytes().len() + RECEIVE_SIZE_MIN)),
-            );
+    /// More room, moving what there is to the front; `false` if there is none.
+    fn grow(&mut self) -> bool {
+        let held = self.bytes().len();
+        if self.start > 0 && held < self.memory.len() / 2 {
+            self.move_to_front();
+            return true;
         }
+        let size = (self.memory.len() * 2).clamp(RECEIVE_SIZE_MIN, GATHER_SIZE.max(held + RECEIVE_SIZE_MIN));
+        self.resize(size)
     }
 
-    /// Moves to memory of at least `size` bytes.
-    fn resize(&mut self, size: usize) {
+    fn move_to_front(&mut self) {
         let held = self.bytes().len();
-        let mut memory = Zeroizing::new(vec![0; size.max(held)]);
+        self.memory.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, held);
+    }
+
+    /// Moves to memory of at least `size` bytes; `false` if there is no room for it.
+    fn resize(&mut self, size: usize) -> bool {
+        let held = self.bytes().len();
+        let size = size.max(held);
+        let place = if size > RECEIVE_SIZE_FREE { self.room.enter(size) } else { None };
+        if size > RECEIVE_SIZE_FREE && place.is_none() {
+            return false;
+        }
+        let mut memory = Zeroizing::new(vec![0; size]);
         if let Some(front) = memory.get_mut(..held) {
             front.copy_from_slice(self.bytes());
         }
-        self.memory = memory;
+        (self.memory, self.place) = (memory, place);
         (self.start, self.end) = (0, held);
+        true
     }
 }
 
@@ -147,7 +180,7 @@ mod tests {
     #[test]
     fn tells_of_bytes_that_came_after_room_was_made() {
         for consumed in (0..=RECEIVE_SIZE_MIN).step_by(RECEIVE_SIZE_MIN / 16) {
-            let mut buffer = ReceiveBuffer::new();
+            let mut buffer = ReceiveBuffer::new(Arc::default());
             assert_eq!(gather(&mut buffer, &[&vec![1; RECEIVE_SIZE_MIN]]), Poll::Ready(Gathered::Bytes));
             buffer.consume(consumed);
             assert_eq!(gather(&mut buffer, &[b"2"]), Poll::Ready(Gathered::Bytes), "{consumed} bytes consumed");
@@ -158,7 +191,7 @@ mod tests {
 
     #[test]
     fn waits_while_there_is_nothing_and_tells_the_end() {
-        let mut buffer = ReceiveBuffer::new();
+        let mut buffer = ReceiveBuffer::new(Arc::default());
         assert_eq!(gather(&mut buffer, &[]), Poll::Pending);
         assert_eq!(gather(&mut buffer, &[b"a", b"b", b""]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffer.bytes(), b"ab");
@@ -168,7 +201,7 @@ mod tests {
     // R-P4
     #[test]
     fn takes_no_more_at_once_than_its_bound() {
-        let mut buffer = ReceiveBuffer::new();
+        let mut buffer = ReceiveBuffer::new(Arc::default());
         let part = vec![7; 3 * GATHER_SIZE];
         assert_eq!(gather(&mut buffer, &[&part]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffer.bytes().len(), GATHER_SIZE);

@@ -49,7 +49,10 @@ impl Session {
         }
         let cost = batch.cost(keys, body.bytes().len());
         match lane(cost) {
-            Lane::Inline => self.work(&mut turn.scope, request, decoded, keys, batch),
+            Lane::Inline => {
+                turn.spent += cost;
+                self.work(&mut turn.scope, request, decoded, keys, batch);
+            }
             Lane::Compute => {
                 let keys = pin(&frame, batch.keys)?;
                 self.hand_over(request, body, keys, batch, cost);

@@ -9,7 +9,7 @@ mod greeting;
 mod read;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use claviger_engine::{Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
@@ -20,7 +20,10 @@ use super::completion::{Completion, Completions};
 use super::convert;
 use super::perform::Batch;
 use super::request::{Body, Incoming, Waiting, WaitingRoom};
-use crate::limits::{ATTEMPTS_MAX, FRAMES_IN_FLIGHT, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN};
+use crate::limits::{
+    ATTEMPTS_MAX, FRAME_COST, FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN,
+    TURN_COST_MAX,
+};
 
 /// One byte stream. Owned by one worker thread.
 pub(super) struct Session {
@@ -52,6 +55,8 @@ pub(super) enum Stop {
     Need(usize),
     /// Enough replies wait to be written.
     Write,
+    /// The turn has taken long enough: others are to have theirs.
+    Yield,
     /// The byte stream ends after what is written.
     End,
 }
@@ -64,6 +69,8 @@ struct Turn<'t> {
     now: Instant,
     /// Wall clock, in milliseconds since 1970.
     now_ms: u64,
+    /// What it has cost so far, by the table of algorithms.
+    spent: Duration,
 }
 
 impl Session {
@@ -124,6 +131,10 @@ impl Session {
             if self.output.len() >= OUTPUT_SIZE {
                 break Stop::Write;
             }
+            if turn.spent >= TURN_COST_MAX {
+                break Stop::Yield;
+            }
+            turn.spent += FRAME_COST;
             match deframer::request(bytes.get(consumed..).unwrap_or_default()) {
                 Step::Need(size) => break Stop::Need(size),
                 Step::Fault(fault) => {
@@ -226,8 +237,9 @@ impl Session {
     }
 
     /// Whether one more request may wait; counts it if so.
-    const fn take_place(&mut self) -> bool {
-        let free = self.in_flight < FRAMES_IN_FLIGHT;
+    fn take_place(&mut self) -> bool {
+        let places = if self.admissions.is_stranger() { FRAMES_IN_FLIGHT_STRANGER } else { FRAMES_IN_FLIGHT };
+        let free = self.in_flight < places;
         if free {
             self.in_flight += 1;
         }
@@ -260,6 +272,6 @@ impl<'t> Turn<'t> {
     fn begin(worker: &'t mut Worker, engine: &'t Engine) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        Self { worker, scope: ReadScope::new(engine.random()), now: Instant::now(), now_ms }
+        Self { worker, scope: ReadScope::new(engine.random()), now: Instant::now(), now_ms, spent: Duration::ZERO }
     }
 }
