@@ -26,9 +26,9 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "python3",
-        probe: &["-c", "import sys; sys.exit(sys.version_info < (3, 8))"],
+        probe: &["-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
         package: "python3",
-        purpose: "runs the client that was written from protocol/SPEC.md alone; version 3.8 or later",
+        purpose: "runs the client that was written from protocol/SPEC.md alone; version 3.11 or later",
     },
 ];
 

@@ -43,9 +43,13 @@ impl Process {
             .unwrap_or_else(|errors| panic!("{text:?} did not come: {errors}"))
     }
 
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Ends it as a service manager does, and waits.
     pub(crate) fn end(mut self, signal: Signal) -> Ended {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
         let (mut output, mut errors) = (String::new(), String::new());
         self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
         self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
