@@ -11,7 +11,6 @@ use crate::limits::{CALLS_QUEUED_MAX, SILENCE_MAX};
 use crate::raw::RawConnection;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waiting::Waiting;
 
@@ -72,10 +71,10 @@ impl Connection {
         answer.await.unwrap_or(Err(StreamEnded))
     }
 
-    /// Ends the byte stream if the server has been silent since `asked`, and for long: for calls that timed out.
-    pub(crate) fn end_if_silent(&self, asked: Instant) {
-        let since = asked.max(self.shared.waiting.heard_last());
-        if since.elapsed() >= SILENCE_MAX {
+    /// Ends the byte stream if the server has owed a reply for long without sending any: for calls that are given up.
+    /// What counts is not the time of one call: the server may be gone however short the calls are.
+    pub(crate) fn end_if_silent(&self) {
+        if self.shared.waiting.silent_since().is_some_and(|since| since.elapsed() >= SILENCE_MAX) {
             tracing::debug!("the server has been silent for too long");
             self.shared.ended.cancel();
         }

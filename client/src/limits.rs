@@ -97,7 +97,7 @@ pub(crate) const FRAMES_OF_BATCH_IN_FLIGHT: usize = 16;
 /// Names whose ids are remembered. A thousand services would not use more; beyond it the memory is cleared.
 pub(crate) const NAMES_REMEMBERED_MAX: usize = 65_536;
 
-/// How long a byte stream with unanswered requests may be silent before a call that timed out gives it up.
+/// How long a byte stream with unanswered requests may be silent before a call that is given up ends it.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// How often one call is sent again after Overloaded, ShuttingDown or ReplyFull. The deadline usually comes first.

@@ -84,7 +84,7 @@ impl Pool {
         let mut last = Error::Disconnected;
         for attempt in 0..ATTEMPTS_MAX {
             let connection = self.connection().await?;
-            let watch = SilenceWatch { connection: &connection, asked: Instant::now() };
+            let watch = SilenceWatch { connection: &connection };
             let result = connection.call(Arc::clone(call)).await;
             watch.disarm();
             match result {
@@ -166,7 +166,6 @@ impl Slot {
 /// Looks at the connection when a call is given up, by its caller or by its deadline.
 struct SilenceWatch<'c> {
     connection: &'c Connection,
-    asked: Instant,
 }
 
 impl SilenceWatch<'_> {
@@ -178,7 +177,7 @@ impl SilenceWatch<'_> {
 
 impl Drop for SilenceWatch<'_> {
     fn drop(&mut self) {
-        self.connection.end_if_silent(self.asked);
+        self.connection.end_if_silent();
     }
 }
 

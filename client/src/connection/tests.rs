@@ -7,6 +7,7 @@ use claviger_protocol::message::{HelloReply, Ping};
 use claviger_protocol::{OutputBuffer, RequestHeader, TraceId};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::{Instant, advance, timeout};
 
 /// The next request of the client.
 async fn request(server: &mut DuplexStream) -> RequestHeader {
@@ -42,10 +43,9 @@ fn ping() -> Arc<Call> {
 #[tokio::test(start_paused = true)]
 async fn a_silent_byte_stream_is_given_up_after_a_while() {
     let (connection, mut server) = connection().await;
-    let asked = Instant::now();
-    let (answer, _) = tokio::join!(tokio::time::timeout(SILENCE_MAX, connection.call(ping())), request(&mut server));
+    let (answer, _) = tokio::join!(timeout(SILENCE_MAX, connection.call(ping())), request(&mut server));
     assert!(answer.is_err(), "nobody answered");
-    connection.end_if_silent(asked);
+    connection.end_if_silent();
     assert!(!connection.is_usable());
     assert!(connection.call(ping()).await.is_err());
 }
@@ -54,11 +54,10 @@ async fn a_silent_byte_stream_is_given_up_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn a_byte_stream_on_which_others_are_answered_is_kept() {
     let (connection, mut server) = connection().await;
-    let asked = Instant::now();
-    let slow = tokio::time::timeout(SILENCE_MAX, connection.call(ping()));
+    let slow = timeout(SILENCE_MAX, connection.call(ping()));
     let answered_later = async {
         request(&mut server).await;
-        tokio::time::advance(SILENCE_MAX / 2).await;
+        advance(SILENCE_MAX / 2).await;
         let call = connection.call(ping());
         let answer = async {
             let header = request(&mut server).await;
@@ -71,7 +70,7 @@ async fn a_byte_stream_on_which_others_are_answered_is_kept() {
     };
     let (slow, ()) = tokio::join!(slow, answered_later);
     assert!(slow.is_err(), "nobody answered that one");
-    connection.end_if_silent(asked);
+    connection.end_if_silent();
     assert!(connection.is_usable());
 }
 
@@ -79,10 +78,32 @@ async fn a_byte_stream_on_which_others_are_answered_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn a_call_of_short_time_does_not_end_the_byte_stream() {
     let (connection, mut server) = connection().await;
-    let asked = Instant::now();
-    let short = tokio::time::timeout(Duration::from_millis(1), connection.call(ping()));
+    let short = timeout(Duration::from_millis(1), connection.call(ping()));
     let (answer, _) = tokio::join!(short, request(&mut server));
     assert!(answer.is_err());
-    connection.end_if_silent(asked);
+    connection.end_if_silent();
+    assert!(connection.is_usable());
+}
+
+// R-P6
+#[tokio::test(start_paused = true)]
+async fn a_silent_byte_stream_is_given_up_however_short_the_calls_are() {
+    let (connection, _server) = connection().await;
+    for _ in 0..10 {
+        assert!(connection.is_usable(), "not yet silent for long");
+        assert!(timeout(SILENCE_MAX / 10, connection.call(ping())).await.is_err(), "nobody answered");
+        connection.end_if_silent();
+    }
+    assert!(!connection.is_usable());
+}
+
+// R-P6
+#[tokio::test(start_paused = true)]
+async fn time_in_which_nothing_was_asked_is_no_silence() {
+    let (connection, _server) = connection().await;
+    advance(2 * SILENCE_MAX).await;
+    connection.end_if_silent();
+    assert!(timeout(SILENCE_MAX / 10, connection.call(ping())).await.is_err(), "nobody answered");
+    connection.end_if_silent();
     assert!(connection.is_usable());
 }

@@ -17,7 +17,8 @@ pub(super) struct Waiting {
 struct Table {
     /// Nothing once the byte stream has ended: then nobody may begin to wait.
     requests: Option<HashMap<u64, Waiter>>,
-    heard_last: Instant,
+    /// When the server was heard last, or when the first of these requests came, whichever is later.
+    silent_since: Instant,
 }
 
 /// One unanswered request. It stays until the reply comes, even if its callers have lost interest: the server works on
@@ -39,13 +40,20 @@ pub(super) enum Callers {
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { table: Mutex::new(Table { requests: Some(HashMap::new()), heard_last: Instant::now() }) }
+        Self { table: Mutex::new(Table { requests: Some(HashMap::new()), silent_since: Instant::now() }) }
     }
 
     /// Before the request is written.
     pub(super) fn add(&self, request_id: u64, waiter: Waiter) {
-        match &mut self.table.lock().requests {
-            Some(requests) => drop(requests.insert(request_id, waiter)),
+        let mut table = self.table.lock();
+        let Table { requests, silent_since } = &mut *table;
+        match requests {
+            Some(requests) => {
+                if requests.is_empty() {
+                    *silent_since = Instant::now();
+                }
+                requests.insert(request_id, waiter);
+            }
             None => waiter.callers.end(),
         }
     }
@@ -57,7 +65,7 @@ impl Waiting {
     pub(super) fn answer(&self, frame: &Frame<'_, ReplyHeader>) -> Result<(), DecodeError> {
         let waiter = {
             let mut table = self.table.lock();
-            table.heard_last = Instant::now();
+            table.silent_since = Instant::now();
             table.requests.as_mut().and_then(|requests| requests.remove(&frame.header.request_id))
         };
         let waiter = waiter.ok_or(DecodeError::Malformed)?;
@@ -68,9 +76,11 @@ impl Waiting {
         waiter.callers.answer(waiter.opcode, frame)
     }
 
-    /// When something came from the server.
-    pub(super) fn heard_last(&self) -> Instant {
-        self.table.lock().heard_last
+    /// Since when the server has owed a reply and sent none; nothing if it owes none.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        let table = self.table.lock();
+        let owed = table.requests.as_ref().is_some_and(|requests| !requests.is_empty());
+        owed.then_some(table.silent_since)
     }
 
     /// The byte stream has ended: nobody gets an answer.
