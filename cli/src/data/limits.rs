@@ -9,11 +9,11 @@ pub(super) const RECORD_SIZE_MAX: usize = 32_768;
 /// for other algorithms.
 pub(super) const RECORD_OVERHEAD_MAX: usize = 256;
 
-/// Records that are read, sent and written together: 512 KiB.
-pub(super) const RECORDS_OF_BATCH: usize = 16;
+/// Records that are read, sent and written together: 256 KiB, as much as a connection is advised to have in flight.
+pub(super) const RECORDS_OF_BATCH: usize = 8;
 
 /// Batches that the service works on at the same time. With those being read and written, a file of any size takes
-/// less than 10 MiB of memory.
+/// about 5 MiB of memory.
 pub(super) const BATCHES_IN_FLIGHT: usize = 4;
 
 /// Batches that wait between the thread that reads and those that ask the service, and between them and the one that
@@ -23,8 +23,8 @@ pub(super) const BATCHES_WAITING: usize = 2;
 /// Bytes read from an encrypted file at once.
 pub(super) const READ_SIZE: usize = 131_072;
 
-/// Time for one batch of a file. Longer than a single call has: on a slow line, 2 MiB go before it.
-pub(super) const BATCH_DEADLINE: Duration = Duration::from_secs(120);
+/// Time for one batch of a file. Longer than a single call has: on a slow line, 1 MiB goes with it.
+pub(super) const BATCH_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Bytes that the service binds to a ciphertext.
 pub(super) const CONTEXT_SIZE_MAX: usize = 4_096;

@@ -80,7 +80,7 @@ fn refuses_a_file_that_is_cut_anywhere() {
     let mut start = HEADER;
     for (number, record) in parts.records.iter().enumerate() {
         refusing.check(&whole[..start], &format!("it is cut: it ends after {number} records"));
-        for size in [1, 4, 5, 6, record.len() / 2, record.len() - 1] {
+        for size in [1, 5, record.len() - 1] {
             refusing
                 .check(&whole[..start + size], &format!("it is cut: it ends within record {number} (byte {start})"));
         }
@@ -165,10 +165,11 @@ fn refuses_pieces_of_two_files_put_together() {
 }
 
 #[test]
-fn refuses_a_header_altered_in_any_byte() {
+fn refuses_a_header_altered_in_any_field() {
     let refusing = Refusing::new();
     let parts = Parts::of(&refusing.daemon, "records", &bytes(RECORD + 1));
-    for index in 0..HEADER {
+    // Of the ids, whose bytes are alike, first and last.
+    for index in (0..16).chain([16, 31, 32, 47]) {
         let words = match index {
             0..5 => "it is no file that `claviger encrypt` made",
             5..8 => "as binary",
@@ -189,7 +190,7 @@ fn refuses_a_record_altered_in_any_field() {
     let parts = Parts::of(&refusing.daemon, "records", &bytes(RECORD + 100));
     // Size; then format, algorithm, version, key id, nonce (both halves), commitment, body, tag: SPEC.md section 9.
     let size = parts.records[1].len();
-    for index in [1, 2, 3, 4, 5, 6, 7, 10, 11, 26, 27, 38, 39, 50, 51, 82, 83, 150, size - 16, size - 1] {
+    for index in [1, 4, 5, 6, 7, 10, 11, 27, 39, 51, 82, 83, size - 16, size - 1] {
         refusing.check(&parts.with(|parts| parts.records[1][index] ^= 1), "record 1");
     }
     refusing.check(&parts.with(|parts| parts.records[0][200] ^= 1), "it cannot be decrypted");

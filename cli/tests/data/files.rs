@@ -19,7 +19,7 @@ fn decrypt(daemon: &Daemon) -> Run {
 fn files_of_every_size_come_back_over_both_transports() {
     let (daemon, files) = (Daemon::shared(), Files::new());
     for transport in ["tcp", "quic"] {
-        for size in [0, 1, RECORD - 1, RECORD, RECORD + 1, 16 * RECORD, 16 * RECORD + 1, 1_048_576 + 17] {
+        for size in [0, 1, RECORD - 1, RECORD, RECORD + 1, 8 * RECORD, 8 * RECORD + 1, 1_048_576 + 17] {
             let plaintext = bytes(size);
             let (plain, encrypted, decrypted) =
                 (files.with("plain", &plaintext), files.path("encrypted"), files.path("decrypted"));

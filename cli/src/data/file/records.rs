@@ -256,9 +256,9 @@ mod tests {
         assert_eq!(cut(1), (vec![(0, 1, true); 2], 1));
         assert_eq!(cut(RECORD), (vec![(0, RECORD, true); 2], 1));
         assert_eq!(cut(RECORD + 1), (vec![(0, RECORD, false), (1, 1, true)], 2));
-        assert_eq!(cut(BATCH), (vec![(0, RECORD, false), (15, RECORD, true)], 16));
-        assert_eq!(cut(BATCH + 1), (vec![(0, RECORD, false), (16, 1, true)], 17));
-        assert_eq!(cut(2 * BATCH), (vec![(0, RECORD, false), (31, RECORD, true)], 32));
+        assert_eq!(cut(BATCH), (vec![(0, RECORD, false), (7, RECORD, true)], 8));
+        assert_eq!(cut(BATCH + 1), (vec![(0, RECORD, false), (8, 1, true)], 9));
+        assert_eq!(cut(2 * BATCH), (vec![(0, RECORD, false), (15, RECORD, true)], 16));
     }
 
     #[test]
