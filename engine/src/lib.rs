@@ -3,6 +3,8 @@
 //! Start at [`engine`] (what an engine is made of), then [`worker`] (how a frame finds a key), [`operation`] (what is done with it) and
 //! [`change`] (how keys come and change). Time and randomness come in as arguments.
 
+#![forbid(unsafe_code)]
+
 mod cache;
 pub mod change;
 pub mod ciphertext;

@@ -118,6 +118,9 @@ pub const SLOT_TABLE_SIZE: usize = 256;
 /// Keys whose bursts one read of a socket keeps open at once. A burst costs about 1 microsecond to begin and 2 KB to keep.
 pub const BURSTS_PER_READ_MAX: usize = 16;
 
+/// Slots that the hand of eviction looks at for one key that is loaded: some ten microseconds, during which other loads wait.
+pub const EVICTION_STEPS_MAX: usize = 128;
+
 /// Keys that the cache keeps in any case: re-encryption needs two at once.
 pub const CACHED_KEYS_MIN: usize = 2;
 

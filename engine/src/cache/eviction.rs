@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::registry::Cache;
 use super::slot::Slot;
-use crate::limits::CACHED_KEYS_MIN;
+use crate::limits::{CACHED_KEYS_MIN, EVICTION_STEPS_MAX};
 
 /// The slots that hold a key, in a ring, and a hand that goes round it.
 pub(super) struct Clock {
@@ -70,8 +70,9 @@ impl Cache {
     pub(super) fn admit(&self, slot: &Arc<Slot>) {
         let mut ring = self.clock.ring.lock();
         ring.put_in(slot);
-        // Two rounds at most: the first takes away every second chance.
-        for _ in 0..ring.slots.len().saturating_mul(2) {
+        // Two rounds at most: the first takes away every second chance. In a large cache a part of a round: others wait for the ring meanwhile, and it may be too
+        // large by as many keys as it takes the hand to come round.
+        for _ in 0..ring.slots.len().saturating_mul(2).min(EVICTION_STEPS_MAX) {
             if ring.slots.len() <= self.clock.capacity {
                 return;
             }

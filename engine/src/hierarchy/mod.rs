@@ -12,7 +12,7 @@ pub mod system_keys;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use root_key::{DevelopmentRootKey, RootKeyCustody};
+pub use root_key::{CustodyClass, DevelopmentRootKey, RootKeyCustody};
 pub use system_keys::{SystemKeyFile, SystemKeys};
 
 use crate::crypto::random::EntropyError;

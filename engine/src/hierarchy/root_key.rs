@@ -1,5 +1,6 @@
 //! Custody of the root key, which wraps system keys and nothing else.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -30,7 +31,22 @@ pub trait RootKeyCustody: Send + Sync {
     fn unwrap(&self, context: &WrapContext<'_>, wrapped: &[u8]) -> Result<SecretBytes, HierarchyError>;
 
     /// What health says of this custody.
-    fn class(&self) -> &'static str;
+    fn class(&self) -> CustodyClass;
+}
+
+/// What kind of custodian holds a root key. Its text is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustodyClass {
+    /// A plain file, as [`DevelopmentRootKey`]. UNSAFE: whoever reads the file has the root key.
+    DevelopmentFile,
+}
+
+impl fmt::Display for CustodyClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DevelopmentFile => "development file (UNSAFE)",
+        })
+    }
 }
 
 /// The root key in a plain file. UNSAFE: whoever reads the file has the root key. For development and tests only.
@@ -87,8 +103,8 @@ impl RootKeyCustody for DevelopmentRootKey {
         self.wrapping_key()?.unwrap(context, wrapped).map_err(|_| HierarchyError::WrongRootKey)
     }
 
-    fn class(&self) -> &'static str {
-        "development file (UNSAFE)"
+    fn class(&self) -> CustodyClass {
+        CustodyClass::DevelopmentFile
     }
 }
 

@@ -24,6 +24,8 @@ pub struct AlgorithmRow {
     pub digest_size: Option<usize>,
     /// Time of one item on one core. Chooses the lane and counts against quotas.
     pub cost: Cost,
+    /// How long making a key of it takes.
+    pub generation: Generation,
 }
 
 /// What a key is for, in the words of the life cycle. The number is its id on the wire and in records.
@@ -94,6 +96,15 @@ pub struct Cost {
     pub kibibyte_nanoseconds: u32,
 }
 
+/// How long making a key takes on one core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// Well below a millisecond: random bytes, and at most a multiplication on a curve.
+    Fast,
+    /// Up to seconds: a search for large primes.
+    Slow,
+}
+
 /// Makes the enum, its list and its rows from one text, so that none of them can miss an algorithm.
 macro_rules! algorithms {
     ($($(#[$documentation:meta])* $variant:ident = $id:literal { $($field:ident: $value:expr),* $(,)? })*) => {
@@ -130,6 +141,7 @@ algorithms! {
         output_size: OutputSize::AtMost(SECRET_SIZE_MAX),
         digest_size: None,
         cost: Cost { make_nanoseconds: 50, check_nanoseconds: 0, kibibyte_nanoseconds: 30 },
+        generation: Generation::Fast,
     }
     /// AES-256-GCM with 192-bit nonces (C2SP XAES-256-GCM), committed to its key.
     Xaes256Gcm = 16 {
@@ -140,6 +152,7 @@ algorithms! {
         digest_size: None,
         // Opening: as if each item came from another burst, with a derivation and a commitment of its own.
         cost: Cost { make_nanoseconds: 110, check_nanoseconds: 600, kibibyte_nanoseconds: 55 },
+        generation: Generation::Fast,
     }
     /// HMAC with SHA-256 (FIPS 198-1), never truncated.
     HmacSha256 = 32 {
@@ -149,6 +162,7 @@ algorithms! {
         output_size: OutputSize::Fixed(32),
         digest_size: None,
         cost: Cost { make_nanoseconds: 240, check_nanoseconds: 240, kibibyte_nanoseconds: 600 },
+        generation: Generation::Fast,
     }
     /// Ed25519 (RFC 8032 section 5.1), of whole messages only.
     Ed25519 = 48 {
@@ -158,6 +172,7 @@ algorithms! {
         output_size: OutputSize::Fixed(64),
         digest_size: None,
         cost: Cost { make_nanoseconds: 6_300, check_nanoseconds: 27_400, kibibyte_nanoseconds: 1_500 },
+        generation: Generation::Fast,
     }
     /// ECDSA on P-256 with SHA-256 (FIPS 186-5 section 6); signatures in DER (RFC 3279 section 2.2.3).
     EcdsaP256Sha256 = 49 {
@@ -167,6 +182,7 @@ algorithms! {
         output_size: OutputSize::AtMost(72),
         digest_size: Some(32),
         cost: Cost { make_nanoseconds: 13_200, check_nanoseconds: 38_900, kibibyte_nanoseconds: 600 },
+        generation: Generation::Fast,
     }
     /// RSASSA-PKCS1-v1_5 with SHA-256, modulus of 2,048 bits (RFC 8017 section 8.2).
     Rsa2048Pkcs1Sha256 = 64 {
@@ -176,6 +192,7 @@ algorithms! {
         output_size: OutputSize::Fixed(256),
         digest_size: Some(32),
         cost: Cost::RSA_2048,
+        generation: Generation::Slow,
     }
     /// RSASSA-PSS with SHA-256 and a salt of 32 bytes, modulus of 2,048 bits (RFC 8017 section 8.1).
     Rsa2048PssSha256 = 65 {
@@ -185,6 +202,7 @@ algorithms! {
         output_size: OutputSize::Fixed(256),
         digest_size: Some(32),
         cost: Cost::RSA_2048,
+        generation: Generation::Slow,
     }
     /// RSASSA-PKCS1-v1_5 with SHA-256, modulus of 3,072 bits.
     Rsa3072Pkcs1Sha256 = 66 {
@@ -194,6 +212,7 @@ algorithms! {
         output_size: OutputSize::Fixed(384),
         digest_size: Some(32),
         cost: Cost::RSA_3072,
+        generation: Generation::Slow,
     }
     /// RSASSA-PSS with SHA-256 and a salt of 32 bytes, modulus of 3,072 bits.
     Rsa3072PssSha256 = 67 {
@@ -203,6 +222,7 @@ algorithms! {
         output_size: OutputSize::Fixed(384),
         digest_size: Some(32),
         cost: Cost::RSA_3072,
+        generation: Generation::Slow,
     }
     /// RSASSA-PKCS1-v1_5 with SHA-256, modulus of 4,096 bits.
     Rsa4096Pkcs1Sha256 = 68 {
@@ -212,6 +232,7 @@ algorithms! {
         output_size: OutputSize::Fixed(512),
         digest_size: Some(32),
         cost: Cost::RSA_4096,
+        generation: Generation::Slow,
     }
     /// RSASSA-PSS with SHA-256 and a salt of 32 bytes, modulus of 4,096 bits.
     Rsa4096PssSha256 = 69 {
@@ -221,6 +242,7 @@ algorithms! {
         output_size: OutputSize::Fixed(512),
         digest_size: Some(32),
         cost: Cost::RSA_4096,
+        generation: Generation::Slow,
     }
 }
 
