@@ -16,7 +16,7 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         Error::KeyVersionNotFound { .. } => Status::KeyVersionNotFound,
         Error::SizeNotAllowed => Status::SizeNotAllowed,
         Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) => {
-            tracing::error!(trace = %Trace(trace_id), %error, "a request failed at storage");
+            tracing::error!(trace = %trace_id, %error, "a request failed at storage");
             Status::StorageUnavailable
         }
         Error::Closed => Status::ShuttingDown,
@@ -28,7 +28,7 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::ValueMismatch
         | Error::SecretTooLarge
         | Error::Conflict => {
-            tracing::error!(trace = %Trace(trace_id), %error, "a request failed");
+            tracing::error!(trace = %trace_id, %error, "a request failed");
             Status::InternalError
         }
     }
@@ -83,15 +83,6 @@ pub(super) const fn named_version(version: u32) -> Option<KeyVersion> {
     KeyVersion::new(version)
 }
 
-/// A trace id as the log writes it: 32 hexadecimal digits.
-pub(super) struct Trace(pub(super) TraceId);
-
-impl std::fmt::Display for Trace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 // Both crates bound the same things. A difference would let through what the other refuses.
 const _: () = {
     use claviger_engine::limits as engine;
@@ -101,6 +92,8 @@ const _: () = {
     assert!(engine::MESSAGE_SIZE_MAX == wire::MESSAGE_SIZE_MAX);
     assert!(engine::DATA_KEY_SIZE_MAX == wire::DATA_KEY_SIZE_MAX);
     assert!(engine::RANDOM_SIZE_MAX == wire::RANDOM_SIZE_MAX);
+    assert!(engine::SECRET_SIZE_MAX == wire::SECRET_SIZE_MAX);
+    assert!(engine::NAME_SIZE_MAX == wire::NAME_SIZE_MAX);
     assert!(claviger_engine::ciphertext::SEAL_OVERHEAD == wire::CIPHERTEXT_OVERHEAD);
 };
 

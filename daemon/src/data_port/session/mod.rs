@@ -255,7 +255,7 @@ impl Session {
     /// Ends a reply that has been written, or says that it could not be.
     fn finish(&mut self, header: &RequestHeader, written: Result<(), EncodeError>) {
         if let Err(error) = written {
-            tracing::error!(trace = %convert::Trace(header.trace_id), %error, "a reply could not be written");
+            tracing::error!(trace = %header.trace_id, %error, "a reply could not be written");
             self.refuse(header, Status::InternalError);
         }
     }
