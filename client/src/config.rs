@@ -143,7 +143,7 @@ impl ServerCa {
     /// # Errors
     /// [`Error::Certificate`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
-        certificates(pem).map(Self).map_err(|source| Error::Certificate { what: "the server's CA certificate", source })
+        certificates(pem).map(Self).map_err(|error| certificate_error("the server's CA certificate", error))
     }
 
     /// Takes one certificate in DER form; it is looked at when the client is made.
@@ -161,9 +161,9 @@ impl Identity {
     /// [`Error::Certificate`].
     pub fn from_pem(certificates_pem: &[u8], private_key_pem: &[u8]) -> Result<Self, Error> {
         let private_key = PrivateKeyDer::from_pem_slice(private_key_pem)
-            .map_err(|error| Error::Certificate { what: "the client's private key", source: error.into() })?;
-        let certificates = certificates(certificates_pem)
-            .map_err(|source| Error::Certificate { what: "the client certificate", source })?;
+            .map_err(|error| certificate_error("the client's private key", error))?;
+        let certificates =
+            certificates(certificates_pem).map_err(|error| certificate_error("the client certificate", error))?;
         Ok(Self { certificates, private_key: Arc::new(private_key) })
     }
 
@@ -172,7 +172,7 @@ impl Identity {
     /// # Errors
     /// [`Error::Certificate`] if the private key is none.
     pub fn from_der(certificates: Vec<Vec<u8>>, private_key: Vec<u8>) -> Result<Self, Error> {
-        let refuse = |what| Error::Certificate { what, source: CertificateError::Missing };
+        let refuse = |what| certificate_error(what, CertificateError::Missing);
         let private_key = PrivateKeyDer::try_from(private_key).map_err(|_| refuse("the client's private key"))?;
         if certificates.is_empty() {
             return Err(refuse("the client certificate"));
@@ -180,6 +180,10 @@ impl Identity {
         let certificates = certificates.into_iter().map(CertificateDer::from).collect();
         Ok(Self { certificates, private_key: Arc::new(private_key) })
     }
+}
+
+pub(crate) fn certificate_error(what: &'static str, error: impl Into<CertificateError>) -> Error {
+    Error::Certificate { what, source: Arc::new(error.into()) }
 }
 
 /// All certificates of a PEM text, at least one.

@@ -3,10 +3,13 @@
 use crate::context::ContextError;
 use claviger_protocol::{EncodeError, Retry, Status};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a call has no result. [`Error::retry`] says whether to try again.
-#[derive(Debug, thiserror::Error)]
+///
+/// Errors can be cloned, for several calls may wait for the same attempt to connect.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     // The caller can act.
@@ -43,7 +46,7 @@ pub enum Error {
         /// Which one.
         what: &'static str,
         /// Why.
-        source: CertificateError,
+        source: Arc<CertificateError>,
     },
     /// The address has no network address.
     #[error("the address {address} cannot be found ({source}): check its spelling, it is written host:port")]
@@ -51,7 +54,7 @@ pub enum Error {
         /// As configured.
         address: String,
         /// Why.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// There is no connection to be had.
     #[error("no connection to {address} ({source}): check that the server runs and listens there")]
@@ -59,7 +62,7 @@ pub enum Error {
         /// As configured.
         address: String,
         /// Why.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The handshake of TLS failed: certificates or key exchange do not fit together.
     #[error("no trusted connection to {address} ({reason}): check the server's CA and the server name")]

@@ -33,6 +33,7 @@
 //! The protocol is that of `protocol/SPEC.md`; [`RawConnection`] speaks it frame by frame.
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod batch;
 mod call;
 mod client;

@@ -100,6 +100,10 @@ pub(crate) const NAMES_REMEMBERED_MAX: usize = 65_536;
 /// How long a byte stream with unanswered requests may be silent before a call that is given up ends it.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// Time that an attempt to connect has for itself before the server's next address is tried beside it: the delay that
+/// RFC 8305 section 5 recommends.
+pub(crate) const ADDRESS_HEAD_START: Duration = Duration::from_millis(250);
+
 /// How often one call is sent again after Overloaded, ShuttingDown or ReplyFull. The deadline usually comes first.
 pub(crate) const ATTEMPTS_MAX: u32 = 64;
 

@@ -1,5 +1,6 @@
 //! QUIC: a few long byte streams on one connection.
 
+use crate::addresses::connect_to_any;
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::limits::{QUIC_CONNECTION_WINDOW, QUIC_DATAGRAM_SIZE_MAX, QUIC_STREAM_WINDOW};
@@ -31,35 +32,22 @@ impl QuicConnector {
 
     /// Connects and shakes hands. The connection lives as long as a stream of it.
     pub(crate) async fn connect(&self, config: &ClientConfig) -> Result<Connection, Error> {
-        let address = || config.address.clone();
-        let addresses = tokio::net::lookup_host(&config.address)
-            .await
-            .map_err(|source| Error::Address { address: address(), source })?;
-        let mut last =
-            Error::Unreachable { address: address(), source: io::Error::from(io::ErrorKind::AddrNotAvailable) };
-        for socket_address in addresses {
-            match self.connect_to(config, socket_address).await {
-                Ok(connection) => return Ok(connection),
-                Err(error @ (Error::Untrusted { .. } | Error::OtherProtocol { .. } | Error::Setting { .. })) => {
-                    return Err(error);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let connect = |socket_address| connect_to(self.client.clone(), config.clone(), socket_address);
+        connect_to_any(config, connect).await
     }
+}
 
-    async fn connect_to(&self, config: &ClientConfig, socket_address: SocketAddr) -> Result<Connection, Error> {
-        let address = config.address.clone();
-        let endpoint = match endpoint(socket_address) {
-            Ok(endpoint) => endpoint,
-            Err(source) => return Err(Error::Unreachable { address, source }),
-        };
-        let connecting = endpoint
-            .connect_with(self.client.clone(), socket_address, &config.server_name)
-            .map_err(|error| connect_error(address.clone(), error))?;
-        connecting.await.map_err(|error| connection_error(address, error))
-    }
+async fn connect_to(
+    client: quinn::ClientConfig,
+    config: ClientConfig,
+    socket_address: SocketAddr,
+) -> Result<Connection, Error> {
+    let address = || config.address.clone();
+    let endpoint = endpoint(socket_address).map_err(|source| unreachable(address(), source))?;
+    let connecting = endpoint
+        .connect_with(client, socket_address, &config.server_name)
+        .map_err(|error| connect_error(address(), error))?;
+    connecting.await.map_err(|error| connection_error(address(), error))
 }
 
 /// Opens one byte stream.
@@ -105,7 +93,7 @@ fn connect_error(address: String, error: ConnectError) -> Error {
         ConnectError::InvalidServerName(_) => {
             Error::Setting { setting: "server_name", reason: "it is a host name or an IP address" }
         }
-        error => Error::Unreachable { address, source: io::Error::other(error) },
+        error => unreachable(address, error),
     }
 }
 
@@ -114,7 +102,7 @@ fn connection_error(address: String, error: ConnectionError) -> Error {
     match &error {
         ConnectionError::TransportError(reason) => handshake_error(address, u64::from(reason.code), &error),
         ConnectionError::ConnectionClosed(close) => handshake_error(address, u64::from(close.error_code), &error),
-        _ => Error::Unreachable { address, source: io::Error::other(error) },
+        _ => unreachable(address, error),
     }
 }
 
@@ -123,8 +111,12 @@ fn handshake_error(address: String, code: u64, error: &ConnectionError) -> Error
     match code.checked_sub(CRYPTO_ERROR) {
         Some(ALERT_NO_APPLICATION_PROTOCOL) => Error::OtherProtocol { address },
         Some(0..=0xFF) => Error::Untrusted { address, reason: error.to_string() },
-        _ => Error::Unreachable { address, source: io::Error::other(error.to_string()) },
+        _ => unreachable(address, error.to_string()),
     }
+}
+
+fn unreachable(address: String, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Unreachable { address, source: Arc::new(io::Error::other(error)) }
 }
 
 /// First of the transport errors that carry an alert of TLS (RFC 9000 section 20.1).

@@ -12,7 +12,9 @@ use claviger_protocol::limits::HEADER_SIZE;
 use claviger_protocol::message::{Hello, Reply};
 use claviger_protocol::{OutputBuffer, ReplyHeader, RequestHeader};
 use std::io;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinSet;
 
 /// One byte stream on which Hello has been answered.
 pub struct RawConnection {
@@ -178,7 +180,7 @@ impl Connector {
             Ok(result) => result,
             Err(_) => Err(Error::Unreachable {
                 address: config.address.clone(),
-                source: io::Error::from(io::ErrorKind::TimedOut),
+                source: Arc::new(io::Error::from(io::ErrorKind::TimedOut)),
             }),
         }
     }
@@ -191,12 +193,17 @@ impl Connector {
             }
             Self::Quic(connector) => {
                 let connection = connector.connect(config).await?;
-                let mut streams: Vec<RawConnection> = Vec::with_capacity(config.streams);
-                while streams.len() < config.streams
-                    && streams.first().is_none_or(|first| streams.len() < first.limits.streams)
-                {
+                let (writer, reader) = open_stream(config, &connection).await?;
+                // Its greeting says how many others there may be; they greet at once.
+                let first = RawConnection::greet(reader, writer).await?;
+                let mut greetings = JoinSet::new();
+                for _ in 1..config.streams.min(first.limits.streams) {
                     let (writer, reader) = open_stream(config, &connection).await?;
-                    streams.push(RawConnection::greet(reader, writer).await?);
+                    greetings.spawn(RawConnection::greet(reader, writer));
+                }
+                let mut streams = vec![first];
+                while let Some(greeted) = greetings.join_next().await {
+                    streams.push(greeted.map_err(|_| Error::Disconnected)??);
                 }
                 Ok(streams)
             }

@@ -1,11 +1,13 @@
 //! TLS over TCP: one byte stream a connection.
 
+use crate::addresses::connect_to_any;
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::limits::RECEIVE_BUFFER_SIZE;
 use crate::tls::{ALPN, server_name, tls_config};
 use rustls::AlertDescription;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
@@ -28,23 +30,16 @@ impl TcpConnector {
 
     /// Connects and shakes hands.
     pub(crate) async fn connect(&self, config: &ClientConfig) -> Result<TcpByteStream, Error> {
-        let address = || config.address.clone();
-        let unreachable = |source| Error::Unreachable { address: address(), source };
-        let addresses = tokio::net::lookup_host(&config.address)
-            .await
-            .map_err(|source| Error::Address { address: address(), source })?;
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for socket_address in addresses {
-            match TcpStream::connect(socket_address).await {
-                Ok(stream) => {
-                    // Frames are written whole; waiting for more would only delay them.
-                    stream.set_nodelay(true).map_err(unreachable)?;
-                    return self.shake_hands(config, stream).await;
-                }
-                Err(error) => last = error,
+        let connect = |socket_address| {
+            let address = config.address.clone();
+            async move {
+                connect_to(socket_address)
+                    .await
+                    .map_err(|source| Error::Unreachable { address, source: Arc::new(source) })
             }
-        }
-        Err(unreachable(last))
+        };
+        let stream = connect_to_any(config, connect).await?;
+        self.shake_hands(config, stream).await
     }
 
     async fn shake_hands(&self, config: &ClientConfig, stream: TcpStream) -> Result<TcpByteStream, Error> {
@@ -57,7 +52,7 @@ impl TcpConnector {
                     | rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
                 ) => Error::OtherProtocol { address },
                 Some(reason) => Error::Untrusted { address, reason: reason.to_string() },
-                None => Error::Unreachable { address, source: error },
+                None => Error::Unreachable { address, source: Arc::new(error) },
             }
         })?;
         let (_, session) = stream.get_mut();
@@ -68,4 +63,11 @@ impl TcpConnector {
         session.set_buffer_limit(None);
         Ok(stream)
     }
+}
+
+async fn connect_to(socket_address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(socket_address).await?;
+    // Frames are written whole; waiting for more would only delay them.
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

@@ -1,6 +1,6 @@
 //! TLS as the protocol asks for it. `SPEC.md` section 1.
 
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, certificate_error};
 use crate::error::Error;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
@@ -9,19 +9,19 @@ use std::sync::Arc;
 
 /// TLS 1.3 only, hybrid key exchange preferred, the configured CA and no other, ALPN `claviger/1`, no early data.
 pub(crate) fn tls_config(config: &ClientConfig) -> Result<rustls::ClientConfig, Error> {
-    let certificate_error = |what| move |error: rustls::Error| Error::Certificate { what, source: error.into() };
+    let refuse = |what| move |error: rustls::Error| certificate_error(what, error);
     let mut roots = RootCertStore::empty();
     for certificate in &config.server_ca.0 {
-        roots.add(certificate.clone()).map_err(certificate_error("the server's CA certificate"))?;
+        roots.add(certificate.clone()).map_err(refuse("the server's CA certificate"))?;
     }
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(certificate_error("TLS 1.3"))?
+        .map_err(refuse("TLS 1.3"))?
         .with_root_certificates(roots);
     let mut tls = match &config.identity {
         Some(identity) => builder
             .with_client_auth_cert(identity.certificates.clone(), identity.private_key.clone_key())
-            .map_err(certificate_error("the client certificate or its private key"))?,
+            .map_err(refuse("the client certificate or its private key"))?,
         None => builder.with_no_client_auth(),
     };
     tls.alpn_protocols = vec![ALPN.to_vec()];
