@@ -66,6 +66,24 @@ async fn streams_of_one_quic_connection_take_turns() {
     }
 }
 
+// R-P6
+#[tokio::test]
+async fn streams_of_one_quic_connection_do_not_wait_for_each_others_greeting() {
+    let server = TestServer::start(Transport::Quic).await;
+    let mut config = server.config();
+    config.streams = 3;
+    let accept = async {
+        let first = server.accept().await;
+        let mut second = first.next_stream_ungreeted().await;
+        let mut third = first.next_stream_ungreeted().await;
+        third.greet(&[]).await;
+        second.greet(&[]).await;
+        [first, second, third]
+    };
+    let (client, _peers) = tokio::join!(Client::connect(config), accept);
+    client.unwrap();
+}
+
 #[tokio::test]
 async fn announced_limits_are_seen() {
     let server = TestServer::start(Transport::Tcp).await;
@@ -208,6 +226,61 @@ async fn a_connection_lost_in_between_is_made_anew_by_the_next_call() {
         };
         let (result, ()) = tokio::join!(call, answer);
         result.unwrap();
+    }
+}
+
+/// A client that has lost its connection, and the server's end of the next one: it waits for its greeting, and the call
+/// that began it has been given up.
+async fn given_up_while_connecting(server: &TestServer) -> (Client, Peer) {
+    let (client, peer) = connected(server, config(server)).await;
+    drop(peer);
+    let peer = tokio::select! {
+        result = client.ping(b"first") => panic!("there was no answer to {result:?}"),
+        peer = server.accept_ungreeted() => peer.unwrap(),
+    };
+    (client, peer)
+}
+
+// R-P6
+#[tokio::test]
+async fn an_attempt_to_connect_outlives_the_call_that_began_it() {
+    for transport in [Transport::Tcp, Transport::Quic] {
+        let server = TestServer::start(transport).await;
+        let (client, mut peer) = given_up_while_connecting(&server).await;
+        let answer = async {
+            peer.greet(&[]).await;
+            let ping = peer.request().await;
+            peer.reply(&ping, Ping { payload: &ping.body }).await;
+        };
+        let (result, ()) = tokio::join!(client.ping(b"other"), answer);
+        assert!(result.is_ok(), "{transport:?}");
+    }
+}
+
+// R-P6
+#[tokio::test]
+async fn an_attempt_to_connect_ends_with_the_client() {
+    for transport in [Transport::Tcp, Transport::Quic] {
+        let server = TestServer::start(transport).await;
+        let (client, mut peer) = given_up_while_connecting(&server).await;
+        drop(client);
+        assert_eq!(peer.request().await.opcode, Opcode::Hello, "{transport:?}");
+        assert!(peer.try_request().await.is_none(), "{transport:?}");
+    }
+}
+
+// R-P6
+#[tokio::test]
+async fn calls_that_wait_for_the_same_attempt_share_its_failure() {
+    let server = TestServer::start(Transport::Tcp).await;
+    let (client, mut peer) = given_up_while_connecting(&server).await;
+    let refuse = async {
+        let hello = peer.request().await;
+        peer.status(&hello, Status::UnsupportedVersion, 0).await;
+    };
+    let (first, other, ()) = tokio::join!(client.ping(b"first"), client.ping(b"other"), refuse);
+    for result in [first, other] {
+        assert_eq!(result.unwrap_err().status(), Some(Status::UnsupportedVersion));
     }
 }
 

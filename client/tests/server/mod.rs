@@ -155,11 +155,16 @@ impl Peer {
 
     /// Another byte stream of the same QUIC connection, greeted.
     pub(crate) async fn next_stream(&self) -> Self {
-        let connection = self.connection.clone().unwrap();
-        let (writer, reader) = connection.accept_bi().await.unwrap();
-        let mut peer = Self::new(reader, writer, Some(connection));
+        let mut peer = self.next_stream_ungreeted().await;
         peer.greet(&[]).await;
         peer
+    }
+
+    /// Another byte stream of the same QUIC connection.
+    pub(crate) async fn next_stream_ungreeted(&self) -> Self {
+        let connection = self.connection.clone().unwrap();
+        let (writer, reader) = connection.accept_bi().await.unwrap();
+        Self::new(reader, writer, Some(connection))
     }
 
     pub(crate) async fn greet(&mut self, limits: &[(Limit, u64)]) {
