@@ -20,4 +20,3 @@ pub mod signature;
 pub mod symmetric;
 pub mod wrap;
 mod xaes;
-
