@@ -201,6 +201,10 @@ pub struct Health {
     pub root_key: String,
     /// Whether root key and system keys come from other machines than this one.
     pub separated: bool,
+    /// Whether memory is excluded from core dumps.
+    pub core_dumps_excluded: bool,
+    /// Whether memory is locked, so that it never gets into swap space.
+    pub memory_locked: bool,
     /// Whether the processor has a random generator of its own.
     pub hardware_random_generator: bool,
     /// Revision of the storage: it grows with every change.

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::hierarchy::{DevelopmentRootKey, RootKeyCustody, SystemKeyFile};
+use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, RootKeyCustody, SystemKeyFile};
+use claviger_engine::limits::MAP_SIZE_MAX;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage};
 use claviger_engine::{Engine, EngineParts};
 
 use crate::config::{self, Config, Custody};
+use crate::hardening::{Hardening, without_locking};
 
 /// An opened installation.
 pub struct Installation {
@@ -30,7 +32,7 @@ pub struct Installation {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// Who holds the root key.
-    pub root_key: &'static str,
+    pub root_key: CustodyClass,
     /// Whether root key and system keys come from other machines than this one.
     pub separated: bool,
     /// Whether the processor has a random generator of its own.
@@ -157,12 +159,15 @@ fn custody(config: &Config) -> impl RootKeyCustody {
 }
 
 fn open_storage(config: &Config) -> anyhow::Result<LmdbStorage> {
+    // A map that grows is mapped anew, and would be locked then: it has its full size from the beginning.
+    let map_size =
+        if Hardening::of_process().locked { MAP_SIZE_MAX } else { usize::try_from(config.storage.map_size)? };
     let options = LmdbOptions {
-        map_size: usize::try_from(config.storage.map_size)?,
+        map_size,
         free_space_floor: config.storage.free_space_floor,
         ..LmdbOptions::default()
     };
-    Ok(LmdbStorage::open(&config.storage.folder, &options)?)
+    Ok(without_locking(|| LmdbStorage::open(&config.storage.folder, &options))?)
 }
 
 /// Makes the folder that `path` is to stand in, for its owner only, if it is missing.
@@ -195,7 +200,7 @@ mod tests {
         let config = config(folder.path());
         init(&config).unwrap();
         let installation = Installation::open(&config).unwrap();
-        assert_eq!(installation.facts.root_key, "development file (UNSAFE)");
+        assert_eq!(installation.facts.root_key, CustodyClass::DevelopmentFile);
         assert!(!installation.facts.separated);
         assert!(installation.engine.stores().is_empty());
     }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod control;
 pub mod data_port;
 pub mod dev;
+pub mod hardening;
 pub mod installation;
 pub mod limits;
 pub mod logging;

@@ -164,8 +164,12 @@ const fn days(count: u64) -> Duration {
 
 // Control port.
 
-/// Connections of the control port at once: administrators and their programs, not the public.
+/// Connections of administrators and their programs at once, counted after the handshake.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+/// Connections of the control port whose clients have not shown yet who they are. Strangers can fill these places and no others,
+/// for [`CONTROL_HANDSHAKE_TIME`] each; 20 KB of memory a place.
+pub const CONTROL_HANDSHAKES_MAX: usize = 1_024;
 
 /// Requests that are worked on at once. The ones that are slow make keys, which takes a core each.
 pub const CONTROL_CALLS_MAX: usize = 32;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use claviger_daemon::config::Config;
 use claviger_daemon::dev::{self, Options};
+use claviger_daemon::hardening::Hardening;
 use claviger_daemon::run::{Listeners, end_of_process, run};
 use claviger_daemon::{installation, logging};
 
@@ -53,7 +54,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    // Before any key is made or read. What does not hold is told by health, and by the log of `run`.
+    Hardening::apply();
+    let result = match command {
         Command::Run { config } => serve(&config),
         Command::Init { config } => init(&config),
         Command::Dev { folder, data, control } => develop(Options { folder, data, control }),

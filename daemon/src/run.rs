@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::config::Config;
 use crate::control::{ControlPort, ControlSettings};
 use crate::data_port::{DataPort, DataPortSettings, Times};
+use crate::hardening::Hardening;
 use crate::installation::Installation;
 use crate::pem::{self, Credential};
 
@@ -117,6 +118,9 @@ impl Daemon {
 /// # Errors
 /// As [`Daemon::start`].
 pub async fn run(config: Config, listeners: Listeners, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    for warning in Hardening::of_process().warnings() {
+        tracing::warn!("{warning}");
+    }
     let daemon = Daemon::start(&config, listeners).await?;
     shutdown.await;
     daemon.stop().await;

@@ -10,7 +10,7 @@ use super::problem::{Kind, Problem};
 pub(super) struct Answer {
     /// 200, 201 or 503 (of readiness).
     pub(super) status: StatusCode,
-    /// Path of what was created.
+    /// Path of what was created, if it can be read.
     pub(super) location: Option<String>,
     /// The body. It may hold a private key, so it is wiped.
     pub(super) body: Zeroizing<Vec<u8>>,

@@ -37,10 +37,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The administrator of a certificate that has been checked against the administrators' authorities; `None` if it cannot be read.
+    /// The administrator of a certificate that has been checked against the administrators' authorities; `None` if it cannot be
+    /// read, or is not for client authentication (RFC 5280 section 4.2.1.12).
     #[must_use]
     pub fn administrator(certificate: &CertificateDer<'_>) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        // Path validation takes a certificate that names no purpose for any purpose.
+        if !parsed.extended_key_usage().ok()??.value.client_auth {
+            return None;
+        }
         let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
         let hash = digest(&SHA256, certificate);
         Some(Self {
@@ -76,3 +81,29 @@ impl fmt::Display for Caller {
 }
 
 const FINGERPRINT_DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+
+    use super::*;
+
+    fn certificate(purposes: &[ExtendedKeyUsagePurpose]) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.extended_key_usages = purposes.to_vec();
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    // R-O1
+    #[test]
+    fn only_a_certificate_for_client_authentication_makes_an_administrator() {
+        use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+        for purposes in [vec![], vec![ServerAuth], vec![Any]] {
+            assert_eq!(Caller::administrator(&certificate(&purposes)), None, "{purposes:?}");
+        }
+        assert_eq!(Caller::administrator(&CertificateDer::from(vec![0x30, 0])), None);
+        for purposes in [vec![ClientAuth], vec![ServerAuth, ClientAuth]] {
+            assert!(Caller::administrator(&certificate(&purposes)).is_some(), "{purposes:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::{AccessMethods, Engine};
+use http::StatusCode;
 use jiff::Timestamp;
 
 use super::answer::Answer;
@@ -118,7 +119,8 @@ fn issue(
         not_after: Timestamp::try_from(issued.not_after)
             .map_err(|error| Problem::new(Kind::Internal, format!("the end of the certificate: {error}")))?,
     };
-    Answer::created(format!("/v1/stores/{store}/authority"), &message)
+    // No location: nothing is kept of a certificate that could be read there.
+    Answer::new(StatusCode::CREATED, &message)
 }
 
 impl fmt::Display for Change {

@@ -1,26 +1,30 @@
 //! How the daemon is, and whether it does its work.
 
 use claviger_control::message::{Health, Readiness};
+use claviger_engine::hierarchy::CustodyClass;
 use http::StatusCode;
 
 use super::ControlState;
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
+use crate::hardening::Hardening;
 
 pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let facts = &state.installation.facts;
     let free = free_space(state);
     let connections = state.data.lock().as_ref().map_or(0, |data| data.connections());
     let mut warnings = Vec::new();
-    if facts.root_key.contains("UNSAFE") {
-        warnings.push(
+    match facts.root_key {
+        CustodyClass::DevelopmentFile => warnings.push(
             "development root key (UNSAFE): whoever reads its file has the root key; not for production".to_owned(),
-        );
+        ),
     }
     if !facts.separated {
         warnings.push("not separated: root key, system keys and data are on one machine".to_owned());
     }
+    let hardening = Hardening::of_process();
+    warnings.extend(hardening.warnings().map(str::to_owned));
     if !facts.hardware_generator {
         warnings.push("the processor has no random generator of its own: never clone or resume this machine twice from one snapshot while clavigerd runs".to_owned());
     }
@@ -34,8 +38,10 @@ pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),
         started: state.started,
-        root_key: facts.root_key.to_owned(),
+        root_key: facts.root_key.to_string(),
         separated: facts.separated,
+        core_dumps_excluded: hardening.undumpable,
+        memory_locked: hardening.locked,
         hardware_random_generator: facts.hardware_generator,
         storage_revision: state.installation.storage.revision().0,
         storage_free_bytes: free,

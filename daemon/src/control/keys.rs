@@ -2,7 +2,7 @@
 
 use claviger_control::message::{CreateKeys, KeyList, NewKey, Nothing};
 use claviger_engine::change;
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_engine::key::algorithm::{Algorithm, Generation};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::CREATE_KEYS_MAX;
@@ -22,7 +22,7 @@ pub(super) fn create(state: &ControlState, call: &Call) -> Result<Change, Proble
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
     let keys = keys.into_iter().enumerate().map(|(index, key)| new_key(index, key)).collect::<Result<Vec<_>, _>>()?;
-    if keys.iter().filter(|key| is_slow_to_make(key.algorithm)).count() > SLOW_KEYS_MAX {
+    if keys.iter().filter(|key| key.algorithm.row().generation == Generation::Slow).count() > SLOW_KEYS_MAX {
         let detail = format!("keys: one request makes at most {SLOW_KEYS_MAX} RSA keys, which take long: split it");
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
@@ -72,20 +72,4 @@ fn new_key(index: usize, key: NewKey) -> Result<change::NewKey, Problem> {
         .map(|value| value.decode_base64().ok_or_else(|| invalid("value: not base64 with padding".to_owned())));
     let value = value.transpose()?.map(|mut bytes| SecretBytes::from(std::mem::take(&mut *bytes)));
     Ok(change::NewKey { name, algorithm, value })
-}
-
-const fn is_slow_to_make(algorithm: Algorithm) -> bool {
-    match algorithm {
-        Algorithm::Rsa2048Pkcs1Sha256
-        | Algorithm::Rsa2048PssSha256
-        | Algorithm::Rsa3072Pkcs1Sha256
-        | Algorithm::Rsa3072PssSha256
-        | Algorithm::Rsa4096Pkcs1Sha256
-        | Algorithm::Rsa4096PssSha256 => true,
-        Algorithm::Opaque
-        | Algorithm::Xaes256Gcm
-        | Algorithm::HmacSha256
-        | Algorithm::Ed25519
-        | Algorithm::EcdsaP256Sha256 => false,
-    }
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -23,8 +24,8 @@ use super::{ControlSettings, ControlState, tls};
 use crate::data_port::DataPort;
 use crate::installation::Installation;
 use crate::limits::{
-    ACCEPT_PAUSE, CONTROL_CONNECTION_TIME, CONTROL_CONNECTIONS_MAX, CONTROL_HANDSHAKE_TIME, CONTROL_HEADER_TIME,
-    CONTROL_KEEP_ALIVE, CONTROL_SEND_BUFFER_SIZE, CONTROL_STREAMS_MAX,
+    ACCEPT_PAUSE, CONTROL_CONNECTION_TIME, CONTROL_CONNECTIONS_MAX, CONTROL_HANDSHAKE_TIME, CONTROL_HANDSHAKES_MAX,
+    CONTROL_HEADER_TIME, CONTROL_KEEP_ALIVE, CONTROL_SEND_BUFFER_SIZE, CONTROL_STREAMS_MAX,
 };
 
 /// A running control port.
@@ -74,7 +75,8 @@ async fn accept(
     ending: CancellationToken,
     connections: TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
+    let (handshakes, places) =
+        (Arc::new(Semaphore::new(CONTROL_HANDSHAKES_MAX)), Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX)));
     loop {
         let accepted = tokio::select! {
             () = ending.cancelled() => return,
@@ -88,39 +90,63 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!("control port: {CONTROL_CONNECTIONS_MAX} connections are open, one more is refused");
+        let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else {
+            tracing::warn!("control port: {CONTROL_HANDSHAKES_MAX} handshakes are under way, one more is refused");
             continue;
         };
-        connections.spawn(serve(stream, acceptor.clone(), router.clone(), ending.clone(), place));
+        let (acceptor, router, ending, places) =
+            (acceptor.clone(), router.clone(), ending.clone(), Arc::clone(&places));
+        connections.spawn(async move {
+            let Some((stream, caller)) = meet(stream, &acceptor, &ending, handshake).await else { return };
+            // Only now, so that nobody but administrators takes the places of administrators.
+            let Ok(_place) = places.try_acquire() else {
+                return tracing::warn!(%caller, "control port: {CONTROL_CONNECTIONS_MAX} connections are open, one more is refused");
+            };
+            serve(stream, caller, router, ending).await;
+        });
     }
 }
 
-async fn serve(
+/// The handshake: whoever comes out of it is an administrator.
+async fn meet(
     stream: TcpStream,
-    acceptor: TlsAcceptor,
-    router: Router,
-    ending: CancellationToken,
+    acceptor: &TlsAcceptor,
+    ending: &CancellationToken,
     _place: OwnedSemaphorePermit,
-) {
+) -> Option<(TlsStream<TcpStream>, Caller)> {
     let peer = stream.peer_addr().ok();
     // Waiting to put small writes together would only delay answers; a socket that refuses serves all the same.
     let _ = stream.set_nodelay(true);
     let handshake = tokio::select! {
-        () = ending.cancelled() => return,
+        () = ending.cancelled() => return None,
         handshake = timeout(CONTROL_HANDSHAKE_TIME, acceptor.accept(stream)) => handshake,
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::info!(?peer, %error, "control port: handshake refused"),
-        Err(_) => return tracing::info!(?peer, "control port: handshake not finished in time"),
+        Ok(Err(error)) => {
+            tracing::info!(?peer, %error, "control port: handshake refused");
+            return None;
+        }
+        Err(_) => {
+            tracing::info!(?peer, "control port: handshake not finished in time");
+            return None;
+        }
     };
-    let (_, session) = stream.get_ref();
-    let http2 = session.alpn_protocol() == Some(tls::HTTP2);
-    let certificate = session.peer_certificates().and_then(|chain| chain.first());
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let Some(caller) = certificate.and_then(Caller::administrator) else {
-        return tracing::info!(?peer, "control port: the client's certificate cannot be read");
+        tracing::info!(
+            ?peer,
+            "control port: the client's certificate cannot be read, or is not for clients (clientAuth)"
+        );
+        return None;
     };
+    Some((stream, caller))
+}
+
+async fn serve(stream: TlsStream<TcpStream>, caller: Caller, router: Router, ending: CancellationToken) {
+    let (socket, session) = stream.get_ref();
+    let peer = socket.peer_addr().ok();
+    let http2 = session.alpn_protocol() == Some(tls::HTTP2);
     tracing::debug!(?peer, %caller, "control port: connected");
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(caller.clone());

@@ -40,6 +40,7 @@ async fn with_a_signing_request_no_private_key_comes_back() {
     let issued = port.post(PATH, &json!({"common_name": "billing", "signing_request": request()})).await;
     assert_eq!(issued.status, StatusCode::CREATED, "{}", issued.body);
     assert!(issued.body.get("private_key").is_none());
+    assert!(issued.headers.get("location").is_none(), "a certificate cannot be read later");
 }
 
 // R-A5

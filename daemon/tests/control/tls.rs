@@ -6,6 +6,7 @@ use claviger_control::message::{Access, CreateKeys, CreateStore, IssueCertificat
 use claviger_control::secret::SecretText;
 use claviger_control::{ControlClient, ControlError};
 use claviger_daemon::authority::{Issued, Purpose};
+use claviger_daemon::limits::CONTROL_CONNECTIONS_MAX;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -67,6 +68,19 @@ async fn certificates_of_other_authorities_are_refused() {
         assert!(refused(&error), "{what}: {error}");
         assert!(error.to_string().contains("administrator"), "{error}");
     }
+    running.daemon.stop().await;
+}
+
+// R-O1
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_who_never_finish_a_handshake_do_not_keep_administrators_out() {
+    let running = Running::start().await;
+    let address = running.daemon.control_address();
+    // They are accepted in their order, so all of them are in before the administrator.
+    let strangers: Vec<_> =
+        (0..CONTROL_CONNECTIONS_MAX + 1).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    running.administrator().health().await.unwrap();
+    drop(strangers);
     running.daemon.stop().await;
 }
 
