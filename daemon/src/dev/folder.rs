@@ -50,9 +50,10 @@ impl Folder {
 
     /// What to do about a folder that was not finished.
     pub(super) fn half_made(&self) -> String {
-        let path = self.path.display();
         format!(
-            "folder {path} is half made, or is not one of Claviger: delete it (`rm -r {path}`), or name another by --folder"
+            "folder {} is half made, or is not one of Claviger: delete it (`rm -r {}`), or name another by --folder",
+            self.path.display(),
+            quoted(&self.path)
         )
     }
 
@@ -109,14 +110,15 @@ impl Folder {
         let here = std::env::current_dir().unwrap_or_default();
         let program = beside.filter(|program| program.exists()).map_or_else(
             || "cargo run --quiet --release --bin claviger --".to_owned(),
-            |program| program.strip_prefix(&here).unwrap_or(&program).display().to_string(),
+            |program| quoted(program.strip_prefix(&here).unwrap_or(&program)),
         );
-        let some_file = self.file(CLIENT).display().to_string();
+        let some_file = quoted(&self.file(CLIENT));
+        let encrypted = quoted(&self.file(&format!("{CLIENT}.enc")));
         let commands = [
             "health".to_owned(),
             "key list --store demo".to_owned(),
-            format!("encrypt --store demo --key records {some_file} {some_file}.enc"),
-            format!("decrypt --store demo --key records {some_file}.enc -"),
+            format!("encrypt --store demo --key records {some_file} {encrypted}"),
+            format!("decrypt --store demo --key records {encrypted} -"),
             format!("sign --store demo --key signing-ed25519 --hex {some_file}"),
             "key rotate --store demo records".to_owned(),
         ];
@@ -149,6 +151,13 @@ fn server_names(config: &Config) -> Vec<String> {
     std::iter::once("localhost".to_owned()).chain(addresses.iter().map(ToString::to_string)).collect()
 }
 
+/// `path` as one word of a POSIX shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&byte);
+    if !path.is_empty() && path.bytes().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
 pub(super) const CLIENT_NAME: &str = "tls/demo-client";
 pub(super) const SERVER_CA: &str = "tls/server-ca.pem";
 const ADMINISTRATORS_CA: &str = "tls/administrators-ca.pem";
@@ -157,8 +166,24 @@ const CLIENT: &str = "client.toml";
 
 const CONFIG_HEAD: &str = "\
 # Made by `clavigerd dev`. UNSAFE: root key, system keys and data are in one folder.
-# All settings are explained in config.example.toml.
+# All settings are explained in daemon/config.example.toml.
 
 [log]
 level = \"warn\"
 ";
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_quoted_paths_as_they_are() {
+        for path in ["/tmp/claviger-dev", "my keys/client.toml", "it's", "$HOME `id` \\ \"x\"; *", "Schlüssel", "~"] {
+            let shell = Command::new("sh").args(["-c", &format!("printf %s {}", quoted(Path::new(path)))]).output();
+            assert_eq!(String::from_utf8(shell.unwrap().stdout).unwrap(), path);
+        }
+        assert_eq!(quoted(Path::new("/tmp/claviger-dev")), "/tmp/claviger-dev");
+    }
+}
