@@ -14,6 +14,7 @@ use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, RootKeyCustod
 use claviger_engine::limits::MAP_SIZE_MAX;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage};
 use claviger_engine::{Engine, EngineParts};
+use rustix::process::{Resource, getrlimit};
 
 use crate::config::{self, Config, Custody};
 use crate::hardening::{Hardening, without_locking};
@@ -160,13 +161,13 @@ fn custody(config: &Config) -> impl RootKeyCustody {
 
 fn open_storage(config: &Config) -> anyhow::Result<LmdbStorage> {
     // A map that grows is mapped anew, and would be locked then: it has its full size from the beginning.
-    let map_size =
-        if Hardening::of_process().locked { MAP_SIZE_MAX } else { usize::try_from(config.storage.map_size)? };
-    let options = LmdbOptions {
-        map_size,
-        free_space_floor: config.storage.free_space_floor,
-        ..LmdbOptions::default()
+    let has_room = getrlimit(Resource::As).current.is_none();
+    let map_size = if Hardening::of_process().locked && has_room {
+        MAP_SIZE_MAX
+    } else {
+        usize::try_from(config.storage.map_size)?
     };
+    let options = LmdbOptions { map_size, free_space_floor: config.storage.free_space_floor, ..LmdbOptions::default() };
     Ok(without_locking(|| LmdbStorage::open(&config.storage.folder, &options))?)
 }
 

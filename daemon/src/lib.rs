@@ -1,6 +1,7 @@
 //! The daemon of Claviger: the only crate that knows both the wire and the engine.
 
 pub mod authority;
+pub mod certificates;
 pub mod config;
 pub mod control;
 pub mod data_port;

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use claviger_daemon::certificates::Certificates;
 use claviger_daemon::config::Config;
 use claviger_daemon::dev::{self, Options};
 use claviger_daemon::hardening::Hardening;
 use claviger_daemon::run::{Listeners, end_of_process, run};
 use claviger_daemon::{installation, logging};
+use claviger_engine::crypto::random::SystemRandom;
 
 /// The key management service Claviger.
 #[derive(Parser)]
@@ -36,6 +38,18 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Make certificates for both ports and for a first administrator, where the configuration file says.
+    #[command(
+        after_help = "Example:\n  clavigerd certificates --config /etc/claviger/clavigerd.toml --names kms.example.org,10.0.0.5"
+    )]
+    Certificates {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Host names and addresses by which clients reach this machine.
+        #[arg(long, value_name = "NAME,...", value_delimiter = ',', required = true)]
+        names: Vec<String>,
+    },
     /// Try everything out: makes an installation in one folder (UNSAFE), uses it, and serves until Ctrl-C.
     #[command(
         after_help = "Examples:\n  clavigerd dev\n  clavigerd dev --folder /tmp/claviger --data 127.0.0.1:0 --control 127.0.0.1:0"
@@ -60,6 +74,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run { config } => serve(&config),
         Command::Init { config } => init(&config),
+        Command::Certificates { config, names } => make_certificates(&config, &names),
         Command::Dev { folder, data, control } => develop(Options { folder, data, control }),
     };
     match result {
@@ -92,6 +107,16 @@ fn init(path: &Path) -> anyhow::Result<()> {
     );
     println!("  system keys  {}   keep a copy apart from the data folder", config.system_keys.path.display());
     println!("  data folder  {}", config.storage.folder.display());
+    Ok(())
+}
+
+fn make_certificates(path: &Path, names: &[String]) -> anyhow::Result<()> {
+    let certificates = Certificates::of(&Config::read(path)?);
+    certificates.make(names, &SystemRandom::new())?;
+    println!("made certificates, valid for ten years:\n{certificates}");
+    println!(
+        "The private keys of the two authorities are not kept: for further or new certificates move these files away and make all of them again."
+    );
     Ok(())
 }
 

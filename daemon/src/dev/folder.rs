@@ -1,20 +1,17 @@
 //! The folder of a development installation: what is in it, how it is made, how it is known again.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use claviger_engine::crypto::random::Random;
 
-use crate::authority::{Authority, Issued, Purpose, Subject};
+use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::installation;
-use crate::limits::AUTHORITY_LIFETIME;
-use crate::pem;
 
 /// The folder.
 pub(super) struct Folder {
@@ -68,31 +65,13 @@ impl Folder {
 
     /// Makes everything in it, for the addresses of `config`.
     pub(super) fn make(&self, config: &Config, random: &dyn Random) -> anyhow::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.file("tls"))?;
-        let now = SystemTime::now();
-        let server = Authority::create("Claviger development server", now, random)?;
-        let administrators = Authority::create("Claviger development administrators", now, random)?;
-        let names = server_names(config);
-        let issue = |authority: &Authority, name: &str, purpose: &Purpose<'_>| {
-            authority.issue(name, purpose, &Subject::Generated, AUTHORITY_LIFETIME, now, random)
-        };
-        self.write_credential("tls/server", &issue(&server, "clavigerd", &Purpose::Server(&names))?)?;
-        self.write_credential("tls/administrator", &issue(&administrators, "administrator", &Purpose::Client)?)?;
-        self.write(SERVER_CA, &pem::encode("CERTIFICATE", server.certificate()))?;
-        self.write(ADMINISTRATORS_CA, &pem::encode("CERTIFICATE", administrators.certificate()))?;
+        Certificates::of(config).make(&server_names(config), random)?;
         installation::init(config)?;
         let (data, control) = (config.data.address, config.control.address);
         self.write(
             CONFIG,
             &format!("{CONFIG_HEAD}\n[data]\naddress = \"{data}\"\n\n[control]\naddress = \"{control}\"\n"),
         )
-    }
-
-    /// Writes `NAME.pem` and, readable by the owner only, `NAME-key.pem`.
-    pub(super) fn write_credential(&self, name: &str, issued: &Issued) -> anyhow::Result<()> {
-        let key = issued.private_key.as_ref().context("a certificate without its key")?;
-        self.write(&format!("{name}-key.pem"), key)?;
-        self.write(&format!("{name}.pem"), &pem::encode("CERTIFICATE", &issued.certificate))
     }
 
     /// Writes the file that the command line reads, for a daemon that listens there.
@@ -160,7 +139,6 @@ fn quoted(path: &Path) -> String {
 
 pub(super) const CLIENT_NAME: &str = "tls/demo-client";
 pub(super) const SERVER_CA: &str = "tls/server-ca.pem";
-const ADMINISTRATORS_CA: &str = "tls/administrators-ca.pem";
 const CONFIG: &str = "config.toml";
 const CLIENT: &str = "client.toml";
 

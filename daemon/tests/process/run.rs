@@ -133,6 +133,26 @@ fn init_makes_three_places_and_warns_of_the_development_root_key() {
 
 // R-O4
 #[test]
+fn an_installation_starts_with_the_certificates_that_were_made_for_it() {
+    let place = Place::new();
+    fs::remove_dir_all(place.path("tls")).unwrap();
+    let mut arguments = place.arguments("certificates");
+    arguments.extend(["--names".into(), "localhost,127.0.0.1".into()]);
+    let arguments: Vec<_> = arguments.iter().map(std::ffi::OsString::as_os_str).collect();
+    let Ended { success, output, errors } = run(&arguments);
+    assert!(success, "{errors}");
+    for said in ["tls/server.pem", "tls/server-ca.pem", "tls/administrator-key.pem", "not kept"] {
+        assert!(output.contains(said), "{said:?} is missing: {output}");
+    }
+    let again = run(&arguments);
+    assert!(!again.success && again.errors.contains("nothing is overwritten"), "{}", again.errors);
+    place.init();
+    let (process, ..) = place.start();
+    assert!(process.end(Signal::TERM).success);
+}
+
+// R-O4
+#[test]
 fn a_service_manager_ends_it_in_good_order() {
     let place = Place::new();
     place.init();
