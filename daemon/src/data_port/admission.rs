@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use claviger_engine::StorePolicy;
 use claviger_engine::StoreSlot;
 use claviger_engine::key::id::StoreId;
+use claviger_engine::{Engine, StorePolicy};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -21,6 +21,8 @@ pub(super) struct Admissions {
     identity: Arc<ClientIdentity>,
     provider: Arc<CryptoProvider>,
     decisions: Vec<Decision>,
+    /// No store lets the client in, as was found some time before this one, in milliseconds since 1970.
+    stranger_until: u64,
 }
 
 /// What was decided under one policy of one store.
@@ -40,7 +42,7 @@ enum Verdict {
 
 impl Admissions {
     pub(super) const fn new(identity: Arc<ClientIdentity>, provider: Arc<CryptoProvider>) -> Self {
-        Self { identity, provider, decisions: Vec::new() }
+        Self { identity, provider, decisions: Vec::new(), stranger_until: 0 }
     }
 
     /// What the connection shows.
@@ -66,9 +68,17 @@ impl Admissions {
         }
     }
 
-    /// Whether some store has let this client in on this byte stream: until then it is a stranger.
-    pub(super) fn is_stranger(&self) -> bool {
-        !self.decisions.iter().any(|decision| matches!(decision.verdict, Verdict::AdmittedUntil(_)))
+    /// Whether no store lets this client in: then it may ask for less at once.
+    pub(super) fn is_stranger(&mut self, engine: &Engine, now_ms: u64) -> bool {
+        if self.decisions.iter().any(|decision| matches!(decision.verdict, Verdict::AdmittedUntil(_))) {
+            return false;
+        }
+        if now_ms >= self.stranger_until {
+            // A client of a store beyond these is told Overloaded earlier than others, until a store has let it in.
+            let known = engine.stores().into_iter().take(DECISIONS_MAX).any(|store| self.admits(&store, now_ms));
+            self.stranger_until = if known { 0 } else { now_ms.saturating_add(REFUSAL_MS) };
+        }
+        now_ms < self.stranger_until
     }
 
     #[cold]

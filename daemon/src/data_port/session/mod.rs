@@ -238,8 +238,8 @@ impl Session {
 
     /// Whether one more request may wait; counts it if so.
     fn take_place(&mut self) -> bool {
-        let places = if self.admissions.is_stranger() { FRAMES_IN_FLIGHT_STRANGER } else { FRAMES_IN_FLIGHT };
-        let free = self.in_flight < places;
+        let free = self.in_flight < FRAMES_IN_FLIGHT_STRANGER
+            || self.in_flight < FRAMES_IN_FLIGHT && !self.admissions.is_stranger(&self.engine, wall_clock_ms());
         if free {
             self.in_flight += 1;
         }
@@ -270,8 +270,13 @@ impl Session {
 
 impl<'t> Turn<'t> {
     fn begin(worker: &'t mut Worker, engine: &'t Engine) -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = wall_clock_ms();
         Self { worker, scope: ReadScope::new(engine.random()), now: Instant::now(), now_ms, spent: Duration::ZERO }
     }
+}
+
+/// Milliseconds since 1970.
+fn wall_clock_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
