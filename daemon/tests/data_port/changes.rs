@@ -47,7 +47,7 @@ on_both_transports! {
         for key in keys.into_iter().cycle().take(6) {
             clients.push(Load::begin(Client::greeted(&server, transport).await, key, keys));
         }
-        for _ in 0..5 {
+        for _ in 0..3 {
             for key in keys {
                 let server = Arc::clone(&server);
                 // A change blocks: not on a thread of the runtime.

@@ -35,8 +35,9 @@ on_both_transports! {
             }
             bytes
         };
-        let frames: Vec<_> = requests.map(|it| it.bytes).map(alter).collect();
-        assert!(frames.len() > 200);
+        // Every third is enough for one run.
+        let frames: Vec<_> = requests.map(|it| it.bytes).map(alter).step_by(3).collect();
+        assert!(frames.len() > 80);
         send_all(&server, transport, frames).await;
     }
 }

@@ -19,6 +19,7 @@ mod admission;
 mod batches;
 mod changes;
 mod cold_keys;
+mod endings;
 mod framing;
 mod garbage;
 mod handshake;

@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use claviger_daemon::data_port::Times;
-use claviger_daemon::limits::FRAMES_IN_FLIGHT;
+use claviger_daemon::limits::{FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER};
 use claviger_engine::key::algorithm::Algorithm;
+use claviger_engine::limits::STORAGE_THREADS;
 use claviger_protocol::message::{DescribeKey, MessageForm, Ping};
 use claviger_protocol::{RequestHeader, Retry, Status, StoreId};
 
@@ -57,6 +58,8 @@ on_both_transports! {
         let server = Server::start_with(one_compute_thread());
         let key = server.create("key", Algorithm::Rsa2048Pkcs1Sha256);
         let mut client = Client::greeted(&server, transport).await;
+        // Known from now on, and loaded: the compute pool is the only thing that is waited for.
+        assert_eq!(client.call(sign(key, MessageForm::Message, &[b"m"])).await.status(), Status::Ok);
         let gate = Gate::close(&server);
         let count = FRAMES_IN_FLIGHT as u64 + 50;
         let bytes: Vec<_> = (0..count).flat_map(|id| request(id, sign(key, MessageForm::Message, &[b"m"]))).collect();
@@ -80,6 +83,26 @@ on_both_transports! {
         assert_eq!(other.reply().await.status(), Status::Ok);
         // The places have come back.
         assert_eq!(client.call(sign(key, MessageForm::Message, &[b"m"])).await.status(), Status::Ok);
+    }
+
+    // R-P4
+    async fn strangers_have_fewer_places(transport) {
+        let server = Server::start();
+        let key_id = server.create("key", Algorithm::Xaes256Gcm);
+        let mut client = Client::connect(&server, transport, None).await.unwrap();
+        client.say_hello().await;
+        let gates = hold_storage(&server);
+        let count = FRAMES_IN_FLIGHT_STRANGER as u64 + 50;
+        let bytes: Vec<_> = (0..count).flat_map(|id| request(id, DescribeKey { key_id })).collect();
+        client.send(&bytes).await;
+        for id in FRAMES_IN_FLIGHT_STRANGER as u64..count {
+            let header = client.reply().await.header;
+            assert_eq!((header.status, header.request_id), (Status::Overloaded, id));
+        }
+        drop(gates);
+        for _ in 0..FRAMES_IN_FLIGHT_STRANGER {
+            assert_eq!(client.reply().await.status(), Status::NotPermitted);
+        }
     }
 
     // R-P4
@@ -167,11 +190,7 @@ on_both_transports! {
         let server = Server::start();
         let key_id = server.create("key", Algorithm::Xaes256Gcm);
         let mut client = Client::greeted(&server, transport).await;
-        let (reached, is_reached) = mpsc::channel();
-        let gates: Vec<_> = (0..claviger_engine::limits::STORAGE_THREADS)
-            .map(|_| Gate::at(server.engine.storage_lane(), reached.clone()))
-            .collect();
-        gates.iter().for_each(|_| is_reached.recv().unwrap());
+        let gates = hold_storage(&server);
         let header = RequestHeader { request_id: 1, deadline_ms: 1, ..RequestHeader::default() };
         client.send(&request_with(header, DescribeKey { key_id })).await;
         pass_a_deadline(&mut client).await;
@@ -188,6 +207,15 @@ async fn pass_a_deadline(client: &mut Client) {
     while Instant::now() < later {
         assert_eq!(client.call(Ping { payload: b"" }).await.status(), Status::Ok);
     }
+}
+
+/// Holds up all threads that read storage.
+fn hold_storage(server: &Server) -> Vec<Gate> {
+    let (reached, is_reached) = mpsc::channel();
+    let gate = |_| Gate::at(server.engine.storage_lane(), reached.clone());
+    let gates: Vec<_> = (0..STORAGE_THREADS).map(gate).collect();
+    gates.iter().for_each(|_| is_reached.recv().unwrap());
+    gates
 }
 
 fn one_compute_thread() -> Options {
