@@ -111,7 +111,7 @@ async fn all(client: &mut Client, requests: impl ExactSizeIterator<Item = Vec<u8
     let mut results = Vec::new();
     for _ in 0..count {
         let reply = client.reply().await;
-        results.push((reply.header.request_id as usize, reply.only()));
+        results.push((usize::try_from(reply.header.request_id).unwrap(), reply.only()));
     }
     results
 }

@@ -34,7 +34,7 @@ on_both_transports! {
                 1 => assert_eq!(reply.body, id.to_be_bytes()),
                 _ => assert_eq!(reply.status(), Status::Ok),
             }
-            assert!(!std::mem::replace(&mut seen[id as usize], true), "a second reply to {id}");
+            assert!(!std::mem::replace(&mut seen[usize::try_from(id).unwrap()], true), "a second reply to {id}");
         }
     }
 

@@ -157,11 +157,11 @@ fn client_hello_of_tls_1_2() -> Vec<u8> {
     body.push(0); // session id
     body.extend([0, 2, 0xC0, 0x2B]); // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
     body.extend([1, 0]); // no compression
-    body.extend([0, extensions.len() as u8]);
+    body.extend([0, u8::try_from(extensions.len()).unwrap()]);
     body.extend(extensions);
-    let mut message = vec![1, 0, 0, body.len() as u8];
+    let mut message = vec![1, 0, 0, u8::try_from(body.len()).unwrap()];
     message.extend(body);
-    let mut record = vec![22, 3, 1, 0, message.len() as u8];
+    let mut record = vec![22, 3, 1, 0, u8::try_from(message.len()).unwrap()];
     record.extend(message);
     record
 }
