@@ -1,8 +1,10 @@
 //! The bytes of an encrypted file. `docs/FILE_FORMAT.md` is the law; no IO here.
 //!
+//! ```text
 //! file    header [48] | record ...
 //! header  magic [8] | format version u8 | reserved [3] | record size u32 | file id [16] | key id [16]
 //! record  last mark u8 | size u32 | ciphertext [size]                                            big-endian
+//! ```
 
 use super::fault::FileFault;
 use crate::data::limits::{CONTEXT_SIZE_MAX, RECORD_OVERHEAD_MAX, RECORD_SIZE_MAX};

@@ -81,7 +81,7 @@ pub(super) async fn encrypt(arguments: FileArguments, session: &Session) -> anyh
     report.print(&job, session)
 }
 
-/// Decrypts a file that [`encrypt`] made.
+/// Decrypts a file that [`encrypt()`] made.
 ///
 /// # Errors
 /// With the thing and the remedy. The output file is not there then; standard output may have got a part, all of it
