@@ -98,6 +98,21 @@ impl<'a, T: Item<'a>> ExactSizeIterator for Items<'a, T> {}
 
 impl<'a, T: Item<'a>> FusedIterator for Items<'a, T> {}
 
+/// Refuses a list in which a code comes twice, whether or not the code is known.
+pub(crate) fn no_code_twice(codes: impl Iterator<Item = u16>) -> Result<(), DecodeError> {
+    // One bit for each code: 8 KiB, whatever the list.
+    let mut seen = [0_u64; 1 << 10];
+    for code in codes {
+        let bit = 1 << (code % 64);
+        let word = seen.get_mut(usize::from(code / 64)).ok_or(DecodeError::Malformed)?;
+        if *word & bit != 0 {
+            return Err(DecodeError::Malformed);
+        }
+        *word |= bit;
+    }
+    Ok(())
+}
+
 /// What the result of an item holds, borrowed from the body.
 pub trait ResultValue<'a>: Copy {
     /// Reads the value from the bytes of one result, which it must use up.

@@ -5,7 +5,7 @@
 //! reply     version u8 | limit_count u16 | limit_count x (limit u16 | value u64)
 //! ```
 
-use super::batch::{Item, Items};
+use super::batch::{Item, Items, no_code_twice};
 use super::{Message, ReplyMessage};
 use crate::codec::Reader;
 use crate::error::DecodeError;
@@ -89,7 +89,9 @@ impl<'a, I: IntoIterator<Item = HelloOption<'a>>> Message for Hello<I> {
 
 impl<'a> HelloReply<Items<'a, LimitValue>> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { version: reader.u8()?, limits: Items::read_list(reader, usize::MAX)? })
+        let (version, limits) = (reader.u8()?, Items::<LimitValue>::read_list(reader, usize::MAX)?);
+        no_code_twice(limits.clone().map(|limit| limit.limit))?;
+        Ok(Self { version, limits })
     }
 }
 

@@ -5,7 +5,7 @@
 //! reply     fact_count u16 | fact_count x (fact u16 | value bytes16)
 //! ```
 
-use super::batch::{Item, Items};
+use super::batch::{Item, Items, no_code_twice};
 use super::{Message, ReplyMessage};
 use crate::codec::Reader;
 use crate::error::DecodeError;
@@ -40,7 +40,9 @@ impl Message for Whoami {
 
 impl<'a> WhoamiReply<Items<'a, FactValue<'a>>> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { facts: Items::read_list(reader, usize::MAX)? })
+        let facts = Items::<FactValue<'a>>::read_list(reader, usize::MAX)?;
+        no_code_twice(facts.clone().map(|fact| fact.fact))?;
+        Ok(Self { facts })
     }
 }
 

@@ -279,6 +279,8 @@ def decode_whoami(body: bytes) -> list[tuple[int, bytes]]:
     reader = Reader(body)
     facts = [(named(Fact, reader.integer(2)), reader.sized(2)) for _ in range(reader.integer(2))]
     reader.finish()
+    if len({fact for fact, _ in facts}) != len(facts):
+        raise ProtocolError("a fact comes twice")
     return facts
 
 
