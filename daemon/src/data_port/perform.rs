@@ -1,6 +1,6 @@
 //! The work of each batch operation: from a request's items to calls of the engine. One arm for each operation.
 
-use std::iter::{Skip, Take};
+use std::iter::{self, Skip, Take};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use claviger_engine::operation::{
 };
 use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope};
 use claviger_protocol::limits::{
-    CIPHERTEXT_OVERHEAD, FRAME_SIZE_MAX, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE, SIGNATURE_SIZE_MAX,
+    BODY_SIZE_MAX, CIPHERTEXT_OVERHEAD, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE, SIGNATURE_SIZE_MAX,
 };
 use claviger_protocol::message::{self, Item, Items, MessageForm};
 use claviger_protocol::{BatchWriter, KeyId, Request, Status, TraceId};
@@ -87,8 +87,7 @@ impl Batch {
                     .map(|batch| Self { version, ..batch })
             }
             Request::RandomBytes(r) => {
-                let sizes = r.items.clone().map(|item| random_size(item.size).min(RANDOM_SIZE_MAX));
-                let (items, added_size) = (r.items.len(), sizes.sum());
+                let (items, added_size) = (r.items.len(), fitting_sizes(&r.items).flatten().map(allowed_size).sum());
                 Some(Self {
                     keys: KeyIds::None,
                     operation: Operation::ReadSecret,
@@ -108,10 +107,9 @@ impl Batch {
         }
     }
 
-    /// Most bytes of the reply, if the body of the request has `body_size`.
-    pub(super) fn reply_size_max(&self, body_size: usize) -> usize {
-        let results = self.items * RESULT_PREFIX_SIZE + self.added_size + body_size;
-        results.min(FRAME_SIZE_MAX)
+    /// Most bytes of its results, if the body of the request has `body_size`. They are put together before the reply leaves out what does not fit.
+    pub(super) const fn results_size_max(&self, body_size: usize) -> usize {
+        self.items * RESULT_PREFIX_SIZE + self.added_size + body_size
     }
 
     /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
@@ -168,8 +166,12 @@ pub(super) fn perform(
             key.verify_mac(convert::named_version(r.key_version), of(part, &r.items).map(verify_mac_item), sink)
         }
         (Request::RandomBytes(r), Keys::None) => {
-            let sizes = of(part, &r.items).map(|item| random_size(item.size));
-            operation::random_bytes(scope.random(), sizes, sink);
+            for size in fitting_sizes(&r.items).skip(part.start).take(part.len()) {
+                match size {
+                    Some(size) => operation::random_bytes(scope.random(), iter::once(size), sink),
+                    None => sink.reject(ItemError::ReplyFull),
+                }
+            }
             Ok(())
         }
         // `Batch::of` gives each operation the keys that it needs.
@@ -228,9 +230,21 @@ const fn verify_mac_item(item: message::VerifyMacItem<'_>) -> VerifyMacItem<'_> 
     VerifyMacItem { message: item.message, mac: item.mac }
 }
 
-/// What no machine can address is no size either.
-fn random_size(size: u32) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
+/// The sizes that a request for random bytes asks for; `None` where the reply has no room left. What does not fit is not made: else a request of 4 KiB would have
+/// 32 MiB made.
+fn fitting_sizes<'a>(items: &Items<'a, message::RandomBytesItem>) -> impl Iterator<Item = Option<usize>> {
+    let mut room = BODY_SIZE_MAX.saturating_sub(COUNT_SIZE + items.len() * RESULT_PREFIX_SIZE);
+    items.clone().map(move |item| {
+        // What no machine can address is no size either.
+        let size = usize::try_from(item.size).unwrap_or(usize::MAX);
+        room = room.checked_sub(allowed_size(size))?;
+        Some(size)
+    })
+}
+
+/// What a size adds to the reply.
+const fn allowed_size(size: usize) -> usize {
+    if size <= RANDOM_SIZE_MAX { size } else { 0 }
 }
 
 const fn sign_form(form: MessageForm) -> SignForm {
@@ -249,3 +263,6 @@ const fn data_key_form(form: message::DataKeyForm) -> DataKeyForm {
 
 /// Bytes of the version before a signature or MAC, and of the size before a wrapped data key.
 const VERSION_OR_SIZE: usize = 4;
+
+/// Bytes of the number of items before the results.
+const COUNT_SIZE: usize = 2;

@@ -91,7 +91,7 @@ impl Session {
     /// Gives the work to the compute pool.
     fn hand_over(&mut self, request: &Incoming, body: &Body<'_>, keys: PinnedKeys, batch: &Batch, cost: Duration) {
         // The reply waits as well, until the client reads: so there must be room for both.
-        let room = self.room.enter(batch.reply_size_max(body.bytes().len()));
+        let room = self.room.enter(batch.results_size_max(body.bytes().len()));
         let kept = room.zip(body.keep(&self.room)).filter(|_| self.take_place());
         let Some((room, body)) = kept else {
             return self.refuse(&request.header, Status::Overloaded);
