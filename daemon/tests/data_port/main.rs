@@ -15,6 +15,10 @@ mod support;
 #[path = "../../../protocol/tests/vector/mod.rs"]
 mod vector;
 
+#[allow(dead_code, reason = "shared with the tests of the process")]
+#[path = "../process/support.rs"]
+mod process;
+
 mod admission;
 mod batches;
 mod changes;
@@ -23,6 +27,7 @@ mod endings;
 mod framing;
 mod garbage;
 mod handshake;
+mod memory;
 mod operations;
 mod order;
 mod vectors;
