@@ -114,23 +114,17 @@ pub(crate) struct DaemonArguments {
 /// A daemon that runs already.
 #[derive(Debug, Args)]
 struct RemoteArguments {
-    /// Load the daemon whose data port is here, instead of starting one
-    #[arg(long, value_name = "HOST:PORT", requires_all = ["server_ca", "certificate", "private_key", "store", "key"], conflicts_with_all = ["daemon", "pin_daemon"])]
+    /// Load a daemon that runs already, instead of starting one: the configuration file of a client that it admits
+    #[arg(long, value_name = "FILE", requires_all = ["store", "key"], conflicts_with_all = ["daemon", "pin_daemon"])]
+    config: Option<PathBuf>,
+    /// Its data port [default: what the file says]
+    #[arg(long, value_name = "HOST:PORT", requires = "config")]
     address: Option<String>,
-    /// Certificate of the authority that its certificate comes from (PEM)
-    #[arg(long, value_name = "FILE", requires = "address")]
-    server_ca: Option<PathBuf>,
-    /// Client certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "address")]
-    certificate: Option<PathBuf>,
-    /// Private key of the client certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "address")]
-    private_key: Option<PathBuf>,
     /// Key store that admits the client
-    #[arg(long, value_name = "NAME", requires = "address")]
+    #[arg(long, value_name = "NAME", requires = "config")]
     store: Option<String>,
     /// Key to use; its algorithm must fit the operation
-    #[arg(long, value_name = "NAME", requires = "address")]
+    #[arg(long, value_name = "NAME", requires = "config")]
     key: Option<String>,
 }
 
@@ -193,15 +187,8 @@ impl RunArguments {
 
     /// The daemon to load, if it is not to be started.
     pub(crate) fn remote(&self) -> Option<Remote> {
-        let RemoteArguments { address, server_ca, certificate, private_key, store, key } = &self.remote;
-        Some(Remote {
-            address: address.clone()?,
-            server_ca: server_ca.clone()?,
-            certificate: certificate.clone()?,
-            private_key: private_key.clone()?,
-            store: store.clone()?,
-            key: key.clone()?,
-        })
+        let RemoteArguments { config, address, store, key } = &self.remote;
+        Some(Remote { config: config.clone()?, address: address.clone(), store: store.clone()?, key: key.clone()? })
     }
 }
 
@@ -286,8 +273,7 @@ Examples:
       one core for each side, as figures are compared
   claviger-loadtest table --seconds 5 --json table.json
       the table of the README
-  claviger-loadtest --address keys.example:7700 --server-ca ca.pem --certificate client.pem --private-key client-key.pem \\
-      --store demo --key records
+  claviger-loadtest --config claviger-dev/client.toml --store demo --key records
       a daemon that runs elsewhere";
 
 #[cfg(test)]
@@ -338,9 +324,10 @@ mod tests {
             ("--warm-up -1", "unexpected argument"),
             ("--pin-load x", "is no processor"),
             ("--transport udp", "possible values: tcp, quic"),
-            ("--address a:1", "--server-ca"),
-            ("--key records", "--address"),
-            ("--address a:1 --daemon d", "cannot be used with"),
+            ("--config c", "--store"),
+            ("--key records", "--config"),
+            ("--config c --store s --key k --daemon d", "cannot be used with"),
+            ("--address a:1", "--config"),
             ("--seconds 5 table", "cannot be used with"),
         ] {
             let error = plan(options).err().unwrap_or_else(|| panic!("{options} is taken"));

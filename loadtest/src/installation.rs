@@ -1,6 +1,6 @@
 //! A throwaway installation for a daemon that is measured: configuration, authorities, and after its start a key store with one client.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use rcgen::{
 };
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::client_file::ClientFile;
 use crate::limits::CERTIFICATE_DAYS;
 
 /// Files of an installation, and who may administer it.
@@ -26,12 +27,6 @@ pub(crate) struct Installation {
     server_authority: CertifiedIssuer<'static, KeyPair>,
     /// Issues the administrator's.
     administrators: CertifiedIssuer<'static, KeyPair>,
-}
-
-/// What a client needs to know.
-pub(crate) struct ClientFiles {
-    pub(crate) server_ca: ServerCa,
-    pub(crate) identity: Identity,
 }
 
 impl Installation {
@@ -74,11 +69,15 @@ impl Installation {
         Ok(ControlClient::new(address, credentials)?)
     }
 
-    /// Creates the key store, and a certificate for the load.
+    /// Creates the key store, and a client of it for the data port at `address`.
     ///
     /// # Errors
     /// Those of the control port.
-    pub(crate) async fn create_store(&self, administrator: &ControlClient) -> anyhow::Result<ClientFiles> {
+    pub(crate) async fn create_store(
+        &self,
+        administrator: &ControlClient,
+        address: String,
+    ) -> anyhow::Result<ClientFile> {
         let access = Access { client_certificate: true };
         administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await?;
         let order = IssueCertificate {
@@ -91,7 +90,7 @@ impl Installation {
             issued.private_key.context("the control port issued a certificate without its private key")?;
         let identity = Identity::from_pem(issued.certificate.as_bytes(), private_key.expose().as_bytes())?;
         let server_ca = ServerCa::from_der(self.server_authority.der().to_vec());
-        Ok(ClientFiles { server_ca, identity })
+        Ok(ClientFile { address, server_ca, identity: Some(identity) })
     }
 }
 
@@ -119,23 +118,14 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
 }
 
-/// Reads a file of at most `size_max` bytes.
-///
-/// # Errors
-/// If it cannot be read or is larger.
-pub(crate) fn read_bounded(path: &Path, size_max: u64) -> anyhow::Result<Vec<u8>> {
-    let size = fs::metadata(path).with_context(|| path.display().to_string())?.len();
-    anyhow::ensure!(size <= size_max, "{} has {size} bytes, more than the {size_max} that it may have", path.display());
-    fs::read(path).with_context(|| path.display().to_string())
-}
-
 /// The key store of the load.
 pub(crate) const STORE: &str = "load-test";
 
-/// Ports that are free, a log for programs, and a disk that may be nearly full.
+/// Ports that are free, an end without much patience, a log for programs, and a disk that may be nearly full.
 const CONFIG: &str = r#"
 [data]
 address = "127.0.0.1:0"
+drain_seconds = 1
 [control]
 address = "127.0.0.1:0"
 certificate = "server.pem"

@@ -69,5 +69,7 @@ pub(crate) const IN_PROCESS_ROUND: Duration = Duration::from_millis(20);
 /// Rounds of measuring in process before a run, and again after it.
 pub(crate) const IN_PROCESS_ROUNDS: usize = 7;
 
-/// Most bytes of a certificate or key file.
-pub(crate) const PEM_FILE_SIZE_MAX: u64 = 64 * 1024;
+// The daemon that runs elsewhere.
+
+/// Most bytes of a client's configuration file, and of each certificate or key that it names.
+pub(crate) const CLIENT_FILE_SIZE_MAX: u64 = 64 * 1024;

@@ -1,6 +1,6 @@
 //! `claviger-loadtest`: what a daemon does, against the same operation in process.
 //!
-//! `arguments` what is asked for · `target`, `daemon`, `installation` the daemon that is measured · `task`, `workload` the request that is repeated ·
+//! `arguments` what is asked for · `target`, `daemon`, `installation`, `client_file` the daemon that is measured · `task`, `workload` the request that is repeated ·
 //! `run` one measurement · `load`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
 //! whether answers are right · `in_process` the limit · `table`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@
 mod arguments;
 mod byte_stream;
 mod check;
+mod client_file;
 mod conversation;
 mod cpus;
 mod daemon;

@@ -5,20 +5,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use claviger_client::{ClientConfig, Identity, ServerCa, Transport};
+use claviger_client::{ClientConfig, Transport};
 use claviger_control::ControlClient;
 use claviger_protocol::Algorithm;
 use tempfile::TempDir;
 
+use crate::client_file::ClientFile;
 use crate::cpus::Cpus;
 use crate::daemon::Daemon;
-use crate::installation::{ClientFiles, Installation, STORE, create_key, read_bounded};
-use crate::limits::PEM_FILE_SIZE_MAX;
+use crate::installation::{Installation, STORE, create_key};
 
 /// A daemon, and what it takes to use it.
 pub(crate) struct Target {
-    address: String,
-    files: ClientFiles,
+    file: ClientFile,
     /// The key store that is used.
     pub(crate) store: String,
     keys: Keys,
@@ -44,10 +43,10 @@ struct Started {
 /// A daemon that runs elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
-    pub(crate) address: String,
-    pub(crate) server_ca: PathBuf,
-    pub(crate) certificate: PathBuf,
-    pub(crate) private_key: PathBuf,
+    /// The configuration file of a client that its key store admits.
+    pub(crate) config: PathBuf,
+    /// Its data port, if not the one that the file names.
+    pub(crate) address: Option<String>,
     pub(crate) store: String,
     pub(crate) key: String,
 }
@@ -61,11 +60,11 @@ impl Target {
         let folder = tempfile::Builder::new().prefix("claviger-loadtest-").tempdir().context("no temporary folder")?;
         let installation = Installation::write(folder.path())?;
         let daemon = Daemon::start(program, &installation.config, cpus)?;
-        let address = daemon.addresses().data.clone();
         let administrator = installation.administrator(&daemon.addresses().control)?;
-        let files = installation.create_store(&administrator).await.with_context(|| daemon.said())?;
+        let address = daemon.addresses().data.clone();
+        let file = installation.create_store(&administrator, address).await.with_context(|| daemon.said())?;
         let started = Started { daemon, _folder: folder, administrator, made: HashMap::new() };
-        Ok(Self { address, files, store: STORE.to_owned(), keys: Keys::Made(Box::new(started)) })
+        Ok(Self { file, store: STORE.to_owned(), keys: Keys::Made(Box::new(started)) })
     }
 
     /// A daemon that runs already.
@@ -73,18 +72,15 @@ impl Target {
     /// # Errors
     /// If a file cannot be used.
     pub(crate) fn connect(remote: Remote) -> anyhow::Result<Self> {
-        let read = |path: &PathBuf| read_bounded(path, PEM_FILE_SIZE_MAX);
-        let server_ca =
-            ServerCa::from_pem(&read(&remote.server_ca)?).with_context(|| remote.server_ca.display().to_string())?;
-        let identity = Identity::from_pem(&read(&remote.certificate)?, &read(&remote.private_key)?)?;
-        let files = ClientFiles { server_ca, identity };
-        Ok(Self { address: remote.address, files, store: remote.store, keys: Keys::Named(remote.key) })
+        let mut file = ClientFile::read(&remote.config)?;
+        file.address = remote.address.unwrap_or(file.address);
+        Ok(Self { file, store: remote.store, keys: Keys::Named(remote.key) })
     }
 
     /// Settings of a client of its data port.
     pub(crate) fn client_config(&self, transport: Transport) -> ClientConfig {
-        let ClientFiles { server_ca, identity } = &self.files;
-        let mut config = ClientConfig::new(self.address.clone(), server_ca.clone(), Some(identity.clone()));
+        let ClientFile { address, server_ca, identity } = &self.file;
+        let mut config = ClientConfig::new(address.clone(), server_ca.clone(), identity.clone());
         config.transport = transport;
         config
     }
@@ -128,7 +124,7 @@ impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.daemon() {
             Some(daemon) => write!(f, "clavigerd, process {}, in a temporary folder", daemon.process_id()),
-            None => write!(f, "the daemon at {}", self.address),
+            None => write!(f, "the daemon at {}", self.file.address),
         }
     }
 }
