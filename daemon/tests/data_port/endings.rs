@@ -262,6 +262,20 @@ async fn quic_streams_are_apart_but_for_their_client() {
     }
 }
 
+// R-P3
+#[tokio::test]
+async fn a_fault_on_a_quic_stream_stops_it_with_the_code_of_the_specification() {
+    let server = Server::start();
+    let quic = QuicConnection::open(server.address, tls(&server.server_authority, None)).await.unwrap();
+    let (mut send, mut receive) = quic.connection.open_bi().await.unwrap();
+    send.write_all(&request(1, Ping { payload: b"before hello" })).await.unwrap();
+    let answer = within(receive.read_to_end(1_024)).await.unwrap();
+    assert_eq!((answer.len(), answer[36]), (40, Status::HelloRequired.code()));
+    assert_eq!(within(send.stopped()).await.unwrap().map(quinn::VarInt::into_inner), Some(1));
+    // The connection goes on.
+    quic.stream().await.unwrap().say_hello().await;
+}
+
 /// The application error code with which the server closed.
 fn code(error: &quinn::ConnectionError) -> Option<u64> {
     match error {
