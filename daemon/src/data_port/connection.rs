@@ -18,6 +18,7 @@ use super::Times;
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
 use super::identity::ClientIdentity;
+use super::room::Shares;
 use super::session::{Session, Stop};
 use super::workers::WorkerContext;
 use crate::limits::WRITE_SIZE;
@@ -40,13 +41,14 @@ pub(super) enum Ending {
 pub(super) async fn serve<S>(
     stream: &mut S,
     identity: Arc<ClientIdentity>,
+    shares: Shares,
     context: &WorkerContext,
 ) -> io::Result<Ending>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (completions, mut completed) = Completions::channel();
-    let mut connection = ByteStream::new(identity, completions, context);
+    let mut connection = ByteStream::new(identity, shares, completions, context);
     let ending = connection.run(stream, &mut completed, context).await?;
     timeout(connection.times.write, stream.shutdown()).await??;
     Ok(ending)
@@ -61,14 +63,14 @@ struct ByteStream {
 }
 
 impl ByteStream {
-    fn new(identity: Arc<ClientIdentity>, completions: Completions, context: &WorkerContext) -> Self {
+    fn new(identity: Arc<ClientIdentity>, shares: Shares, completions: Completions, context: &WorkerContext) -> Self {
         let service = &context.service;
         let admissions = Admissions::new(identity, Arc::clone(&service.provider));
         let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
-        let session =
-            Session::new(Arc::clone(&service.engine), Arc::clone(&service.room), admissions, completions, idle_ms);
+        let received = ReceiveBuffer::new(Arc::clone(&shares.received));
+        let session = Session::new(Arc::clone(&service.engine), shares, admissions, completions, idle_ms);
         let watchdog = Watchdog::new(service.idle, &service.times);
-        Self { session, received: ReceiveBuffer::new(Arc::clone(&service.room)), watchdog, times: service.times }
+        Self { session, received, watchdog, times: service.times }
     }
 
     async fn run<S>(

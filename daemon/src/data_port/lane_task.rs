@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 
 use super::completion::{Completion, Completions};
 use super::perform::{Keys, WireSink, perform};
-use super::request::{Room, Waiting};
+use super::request::Waiting;
+use super::room::Room;
 
 /// The keys of a batch, taken along to other threads.
 pub(super) enum PinnedKeys {
@@ -42,6 +43,13 @@ impl PinnedKeys {
     }
 }
 
+/// How a batch is cut.
+pub(super) struct Pieces {
+    items: usize,
+    /// Items of one piece, at least one.
+    size: usize,
+}
+
 /// The work of one request, shared by its pieces.
 pub(super) struct LaneTask {
     pub(super) waiting: Waiting,
@@ -50,9 +58,8 @@ pub(super) struct LaneTask {
     _room: Room,
     engine: Arc<Engine>,
     completions: Completions,
-    items: usize,
-    piece_size: usize,
-    pieces: Vec<Mutex<Option<OutputBuffer>>>,
+    pieces: Pieces,
+    results: Vec<Mutex<Option<OutputBuffer>>>,
     left: AtomicUsize,
     /// Why the request as a whole failed, as the first piece that knew said it.
     failure: Mutex<Option<Status>>,
@@ -61,33 +68,32 @@ pub(super) struct LaneTask {
 }
 
 impl LaneTask {
-    /// Queues the pieces of a batch of `items` that costs `cost` and whose reply has `room`. When all have ended, the task arrives among `completions`.
+    /// Queues the pieces of a batch, with room for its reply and for them in the queue. When all have ended, the task arrives among `completions`.
     pub(super) fn start(
         waiting: Waiting,
-        room: Room,
         keys: PinnedKeys,
-        items: usize,
-        cost: Duration,
+        pieces: Pieces,
+        (room, queue): (Room, Room),
         engine: &Arc<Engine>,
         completions: &Completions,
     ) {
-        let piece_size = piece_size(items, cost);
-        let count = items.div_ceil(piece_size);
+        let count = pieces.count();
+        let queue = Arc::new(queue);
         let task = Arc::new(Self {
             waiting,
             keys,
             _room: room,
             engine: Arc::clone(engine),
             completions: completions.clone(),
-            items,
-            piece_size,
-            pieces: (0..count).map(|_| Mutex::new(None)).collect(),
+            pieces,
+            results: (0..count).map(|_| Mutex::new(None)).collect(),
             left: AtomicUsize::new(count),
             failure: Mutex::new(None),
             stopped: AtomicBool::new(false),
         });
         for index in 0..count {
-            let piece = Piece { task: Arc::clone(&task), index, outcome: Err(Status::Overloaded) };
+            let piece =
+                Piece { task: Arc::clone(&task), index, outcome: Err(Status::Overloaded), _queue: Arc::clone(&queue) };
             // A full queue gives the piece back, and dropping it says Overloaded for the whole task.
             drop(engine.compute().submit(Box::new(move || piece.run())));
         }
@@ -101,22 +107,18 @@ impl LaneTask {
         if let Some(status) = *self.failure.lock() {
             return Err(status);
         }
-        for (index, piece) in self.pieces.iter().enumerate() {
-            let results = piece.lock().take().ok_or(Status::InternalError)?;
-            reply.append_encoded(results.as_bytes(), self.part(index).len()).map_err(|_| Status::InternalError)?;
+        for (index, results) in self.results.iter().enumerate() {
+            let results = results.lock().take().ok_or(Status::InternalError)?;
+            reply
+                .append_encoded(results.as_bytes(), self.pieces.part(index).len())
+                .map_err(|_| Status::InternalError)?;
         }
         Ok(())
     }
 
     /// How many items the batch has.
     pub(super) const fn items(&self) -> usize {
-        self.items
-    }
-
-    /// The items of one piece.
-    fn part(&self, index: usize) -> Range<usize> {
-        let start = index * self.piece_size;
-        start..self.items.min(start + self.piece_size)
+        self.pieces.items
     }
 
     fn fail(&self, status: Status) {
@@ -143,6 +145,8 @@ struct Piece {
     task: Arc<LaneTask>,
     index: usize,
     outcome: Result<OutputBuffer, Status>,
+    /// The places of all pieces in the queue, given back with the last of them.
+    _queue: Arc<Room>,
 }
 
 impl Piece {
@@ -160,7 +164,7 @@ impl Piece {
             return Ok(output);
         }
         let decoded = Request::decode(request.opcode, task.waiting.body.bytes()).map_err(|error| error.status())?;
-        let part = task.part(self.index);
+        let part = task.pieces.part(self.index);
         let mut results = output.items(part.len());
         let mut scope = ReadScope::new(task.engine.random());
         let mut sink = LaneSink { task, results: &mut results };
@@ -174,7 +178,7 @@ impl Drop for Piece {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.outcome, Err(Status::InternalError)) {
             Ok(results) => {
-                if let Some(place) = self.task.pieces.get(self.index) {
+                if let Some(place) = self.task.results.get(self.index) {
                     *place.lock() = Some(results);
                 }
             }
@@ -202,10 +206,23 @@ impl ItemSink for LaneSink<'_, '_> {
     }
 }
 
-/// How many items one piece has, so that it takes about [`LANE_PIECE_COST`].
-fn piece_size(items: usize, cost: Duration) -> usize {
-    let pieces = cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1);
-    items.div_ceil(usize::try_from(pieces).unwrap_or(usize::MAX)).max(1)
+impl Pieces {
+    /// Pieces that take about [`LANE_PIECE_COST`] each, of a batch that costs `cost`.
+    pub(super) fn of(items: usize, cost: Duration) -> Self {
+        let pieces = cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1);
+        Self { items, size: items.div_ceil(usize::try_from(pieces).unwrap_or(usize::MAX)).max(1) }
+    }
+
+    /// How many there are.
+    pub(super) const fn count(&self) -> usize {
+        self.items.div_ceil(self.size)
+    }
+
+    /// The items of one of them.
+    fn part(&self, index: usize) -> Range<usize> {
+        let start = index * self.size;
+        start..self.items.min(start + self.size)
+    }
 }
 
 #[cfg(test)]
@@ -214,10 +231,21 @@ mod tests {
 
     #[test]
     fn pieces_take_about_as_long_as_they_should() {
-        assert_eq!(piece_size(64, Duration::from_micros(400)), 64);
-        assert_eq!(piece_size(64, Duration::from_micros(1_000)), 32);
-        assert_eq!(piece_size(64, Duration::from_secs(1)), 1);
-        assert_eq!(piece_size(1, Duration::ZERO), 1);
-        assert_eq!(piece_size(3, Duration::from_micros(1_001)), 1);
+        assert_eq!(Pieces::of(64, Duration::from_micros(400)).size, 64);
+        assert_eq!(Pieces::of(64, Duration::from_micros(1_000)).size, 32);
+        assert_eq!(Pieces::of(64, Duration::from_secs(1)).size, 1);
+        assert_eq!(Pieces::of(1, Duration::ZERO).size, 1);
+        assert_eq!(Pieces::of(3, Duration::from_micros(1_001)).size, 1);
+    }
+
+    #[test]
+    fn pieces_are_the_whole_batch_in_order() {
+        for items in [0, 1, 63, 64, 1_024] {
+            for cost in [0, 1, 700, 100_000].map(Duration::from_micros) {
+                let pieces = Pieces::of(items, cost);
+                let all: Vec<_> = (0..pieces.count()).flat_map(|index| pieces.part(index)).collect();
+                assert_eq!(all, (0..items).collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ mod lane_task;
 mod perform;
 mod quic;
 mod request;
+mod room;
 mod session;
 mod subject;
 mod tcp;

@@ -4,7 +4,7 @@ use std::iter::{self, Skip, Take};
 use std::ops::Range;
 use std::time::Duration;
 
-use claviger_engine::key::algorithm::Operation;
+use claviger_engine::key::operation::Operation;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::operation::{
     self, DataKeyForm, DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{self, Ending};
 use super::identity::{ClientIdentity, Transport};
+use super::room::Shares;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
 
 /// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
@@ -62,6 +63,7 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
         Err(_) => return tracing::debug!(%address, "a handshake took too long"),
     };
     let identity = Arc::new(ClientIdentity::new(address, Transport::Quic, certificates(&connection)));
+    let shares = context.service.budgets.shares();
     let mut streams = JoinSet::new();
     // Each stream watches over itself; without any, the connection does.
     let mut without_streams = pin!(sleep(times.hello));
@@ -69,8 +71,8 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
         tokio::select! {
             stream = connection.accept_bi() => match stream {
                 Ok((send, receive)) => {
-                    let (identity, context) = (Arc::clone(&identity), context.clone());
-                    streams.spawn_local(serve_stream(send, receive, identity, context));
+                    let (identity, shares, context) = (Arc::clone(&identity), shares.clone(), context.clone());
+                    streams.spawn_local(serve_stream(send, receive, identity, shares, context));
                 }
                 Err(error) => {
                     tracing::debug!(%address, %error, "a connection ended");
@@ -87,9 +89,15 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
     connection.close(reason, b"");
 }
 
-async fn serve_stream(send: SendStream, receive: RecvStream, identity: Arc<ClientIdentity>, context: WorkerContext) {
+async fn serve_stream(
+    send: SendStream,
+    receive: RecvStream,
+    identity: Arc<ClientIdentity>,
+    shares: Shares,
+    context: WorkerContext,
+) {
     let mut stream = join(receive, send);
-    let ended = connection::serve(&mut stream, identity, &context).await;
+    let ended = connection::serve(&mut stream, identity, shares, &context).await;
     let (mut receive, mut send) = stream.into_inner();
     // Streams that the client has stopped or reset already are as good.
     match ended {

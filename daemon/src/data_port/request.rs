@@ -1,14 +1,13 @@
 //! One request between being read and being answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use claviger_engine::worker::PinnedKey;
 use claviger_protocol::{Opcode, RequestHeader};
 use zeroize::Zeroizing;
 
-use crate::limits::WAITING_BYTES_MAX;
+use super::room::{Room, Share};
 
 /// A request whose header has been understood.
 #[derive(Clone)]
@@ -42,16 +41,6 @@ pub(super) struct Waiting {
     pub(super) body: Arc<KeptBody>,
 }
 
-/// How many bytes of requests and of their replies wait in the whole daemon.
-#[derive(Default)]
-pub(super) struct WaitingRoom(AtomicUsize);
-
-/// A place in the waiting room, given back when it is dropped.
-pub(super) struct Room {
-    room: Arc<WaitingRoom>,
-    size: usize,
-}
-
 impl Incoming {
     /// A request that was read at `now`.
     pub(super) fn new(header: RequestHeader, opcode: Opcode, now: Instant) -> Self {
@@ -74,11 +63,11 @@ impl Body<'_> {
         }
     }
 
-    /// Keeps the body; `None` if the waiting room is full.
-    pub(super) fn keep(&self, room: &Arc<WaitingRoom>) -> Option<Arc<KeptBody>> {
+    /// Keeps the body; `None` if the connection has no room for it.
+    pub(super) fn keep(&self, share: &Arc<Share>) -> Option<Arc<KeptBody>> {
         match self {
             Self::Borrowed(bytes) => {
-                let room = room.enter(bytes.len())?;
+                let room = share.take(bytes.len())?;
                 Some(Arc::new(KeptBody { bytes: Zeroizing::new(bytes.to_vec()), _room: room }))
             }
             Self::Kept(kept) => Some(Arc::clone(kept)),
@@ -89,37 +78,5 @@ impl Body<'_> {
 impl KeptBody {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl WaitingRoom {
-    /// A place for `size` bytes; `None` if there is not so much room.
-    pub(super) fn enter(self: &Arc<Self>, size: usize) -> Option<Room> {
-        let fits = |waiting: usize| waiting.checked_add(size).filter(|sum| *sum <= WAITING_BYTES_MAX);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(Room { room: Arc::clone(self), size })
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.room.0.fetch_sub(self.size, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // R-P4
-    #[test]
-    fn the_waiting_room_is_bounded_and_places_are_given_back() {
-        let room = Arc::new(WaitingRoom::default());
-        let place = room.enter(WAITING_BYTES_MAX).unwrap();
-        assert!(room.enter(1).is_none());
-        assert!(Body::Borrowed(b"x").keep(&room).is_none());
-        drop(place);
-        assert!(Body::Borrowed(b"x").keep(&room).is_some());
-        assert_eq!(room.0.load(Ordering::Relaxed), 0);
     }
 }

@@ -74,7 +74,8 @@ async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: Wo
     let certificates =
         connection.peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
     let identity = Arc::new(ClientIdentity::new(address, Transport::Tcp, certificates));
-    if connection::serve(&mut stream, identity, &context).await? != Ending::ByClient {
+    let shares = context.service.budgets.shares();
+    if connection::serve(&mut stream, identity, shares, &context).await? != Ending::ByClient {
         // Over is over: the connection is closed either way.
         let _ = timeout(context.service.times.linger, linger(&mut stream)).await;
     }

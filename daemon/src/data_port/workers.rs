@@ -18,7 +18,7 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::request::WaitingRoom;
+use super::room::Budgets;
 use super::{DataPortSettings, Times, quic, tcp};
 
 /// What all connections share.
@@ -26,7 +26,7 @@ pub(super) struct Service {
     pub(super) engine: Arc<Engine>,
     pub(super) provider: Arc<CryptoProvider>,
     pub(super) tls: Arc<ServerConfig>,
-    pub(super) room: Arc<WaitingRoom>,
+    pub(super) budgets: Budgets,
     pub(super) idle: Duration,
     pub(super) times: Times,
     /// No new connections, no new requests.
@@ -80,7 +80,7 @@ impl Service {
             engine,
             provider,
             tls,
-            room: Arc::default(),
+            budgets: Budgets::new(),
             idle: settings.idle,
             times: settings.times,
             drain: CancellationToken::new(),

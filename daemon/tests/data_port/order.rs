@@ -106,6 +106,35 @@ on_both_transports! {
     }
 
     // R-P4
+    async fn a_flood_of_slow_work_leaves_room_for_others(transport) {
+        let server = Server::start_with(one_compute_thread());
+        let key = server.create("key", Algorithm::Rsa2048Pkcs1Sha256);
+        let mut flood = Client::greeted(&server, transport).await;
+        let mut other = Client::greeted(&server, transport).await;
+        assert_eq!(flood.call(sign(key, MessageForm::Message, &[b"m"])).await.status(), Status::Ok);
+        let gate = Gate::close(&server);
+        // Far more than the queue has places for.
+        let count = 20;
+        for id in 0..count {
+            flood.send(&request(id, sign(key, MessageForm::Message, &[&b"m"[..]; 1_024]))).await;
+        }
+        // The first few wait. The rest is refused in order, before anything is done.
+        let first = flood.reply().await.header;
+        assert!((1..count).contains(&first.request_id));
+        assert_eq!(first.status, Status::Overloaded);
+        for id in first.request_id + 1..count {
+            let header = flood.reply().await.header;
+            assert_eq!((header.status, header.request_id), (Status::Overloaded, id));
+        }
+        other.send(&request(1, sign(key, MessageForm::Message, &[b"m"]))).await;
+        // In order on one byte stream: what was sent before has been taken, or refused.
+        assert_eq!(other.call(Ping { payload: b"" }).await.status(), Status::Ok);
+        drop(flood);
+        gate.open();
+        assert_eq!(other.reply().await.status(), Status::Ok);
+    }
+
+    // R-P4
     async fn a_full_compute_pool_refuses_with_advice_and_recovers(transport) {
         let server = Server::start_with(one_compute_thread());
         let key = server.create("key", Algorithm::Rsa2048Pkcs1Sha256);

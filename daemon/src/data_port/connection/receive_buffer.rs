@@ -9,15 +9,16 @@ use std::task::Poll;
 use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroizing;
 
-use super::super::request::{Room, WaitingRoom};
+use super::super::room::{Room, Share};
 use crate::limits::{GATHER_SIZE, RECEIVE_SIZE_FREE, RECEIVE_SIZE_MIN};
 
 /// A buffer that is filled at its end and emptied from its front. It carries plaintext: wiped when it is dropped or outgrown.
 ///
-/// It grows with the bytes that have come, not with what a frame announces, and takes room from all that waits in the daemon once it is large.
+/// It grows with the bytes that have come, not with what a frame announces, and takes room from the connection's share once it is large.
 pub(super) struct ReceiveBuffer {
-    room: Arc<WaitingRoom>,
-    place: Option<Room>,
+    share: Arc<Share>,
+    /// What it has taken of it.
+    room: Option<Room>,
     /// All initialised.
     memory: Zeroizing<Vec<u8>>,
     start: usize,
@@ -35,13 +36,13 @@ pub(super) enum Gathered {
 }
 
 impl ReceiveBuffer {
-    pub(super) fn new(room: Arc<WaitingRoom>) -> Self {
-        Self { room, place: None, memory: Zeroizing::new(Vec::new()), start: 0, end: 0, at_end: false }
+    pub(super) fn new(share: Arc<Share>) -> Self {
+        Self { share, room: None, memory: Zeroizing::new(Vec::new()), start: 0, end: 0, at_end: false }
     }
 
     /// Gives memory and room back. To be called when nothing is left to work on.
     pub(super) fn forget(&mut self) {
-        (self.memory, self.place) = (Zeroizing::new(Vec::new()), None);
+        (self.memory, self.room) = (Zeroizing::new(Vec::new()), None);
         (self.start, self.end) = (0, 0);
     }
 
@@ -61,7 +62,7 @@ impl ReceiveBuffer {
     /// Makes sure that bytes can be read on, if so many are missing to a frame: all of them, or twice as many as there are.
     ///
     /// # Errors
-    /// If too much waits in the daemon already.
+    /// If there is no room for it.
     pub(super) fn make_room(&mut self, missing: usize) -> io::Result<()> {
         let held = self.bytes().len();
         let wanted = held + missing.min(held.max(RECEIVE_SIZE_MIN));
@@ -128,15 +129,15 @@ impl ReceiveBuffer {
     fn resize(&mut self, size: usize) -> bool {
         let held = self.bytes().len();
         let size = size.max(held);
-        let place = if size > RECEIVE_SIZE_FREE { self.room.enter(size) } else { None };
-        if size > RECEIVE_SIZE_FREE && place.is_none() {
+        let room = if size > RECEIVE_SIZE_FREE { self.share.take(size) } else { None };
+        if size > RECEIVE_SIZE_FREE && room.is_none() {
             return false;
         }
         let mut memory = Zeroizing::new(vec![0; size]);
         if let Some(front) = memory.get_mut(..held) {
             front.copy_from_slice(self.bytes());
         }
-        (self.memory, self.place) = (memory, place);
+        (self.memory, self.room) = (memory, room);
         (self.start, self.end) = (0, held);
         true
     }
@@ -149,6 +150,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use super::super::super::room::Budgets;
     use super::*;
 
     /// Gives one part a read, then nothing more for now.
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn tells_of_bytes_that_came_after_room_was_made() {
         for consumed in (0..=RECEIVE_SIZE_MIN).step_by(RECEIVE_SIZE_MIN / 16) {
-            let mut buffer = ReceiveBuffer::new(Arc::default());
+            let mut buffer = ReceiveBuffer::new(Budgets::new().shares().received);
             assert_eq!(gather(&mut buffer, &[&vec![1; RECEIVE_SIZE_MIN]]), Poll::Ready(Gathered::Bytes));
             buffer.consume(consumed);
             assert_eq!(gather(&mut buffer, &[b"2"]), Poll::Ready(Gathered::Bytes), "{consumed} bytes consumed");
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn waits_while_there_is_nothing_and_tells_the_end() {
-        let mut buffer = ReceiveBuffer::new(Arc::default());
+        let mut buffer = ReceiveBuffer::new(Budgets::new().shares().received);
         assert_eq!(gather(&mut buffer, &[]), Poll::Pending);
         assert_eq!(gather(&mut buffer, &[b"a", b"b", b""]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffer.bytes(), b"ab");
@@ -201,7 +203,7 @@ mod tests {
     // R-P4
     #[test]
     fn takes_no_more_at_once_than_its_bound() {
-        let mut buffer = ReceiveBuffer::new(Arc::default());
+        let mut buffer = ReceiveBuffer::new(Budgets::new().shares().received);
         let part = vec![7; 3 * GATHER_SIZE];
         assert_eq!(gather(&mut buffer, &[&part]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffer.bytes().len(), GATHER_SIZE);

@@ -11,9 +11,10 @@ use claviger_protocol::{KeyId, Request, Status};
 use super::super::admission::Admissions;
 use super::super::completion::Completion;
 use super::super::convert;
-use super::super::lane_task::{LaneTask, PinnedKeys};
+use super::super::lane_task::{LaneTask, Pieces, PinnedKeys};
 use super::super::perform::{Batch, KeyIds, Keys, WireSink, perform};
 use super::super::request::{Body, Incoming, Waiting};
+use super::super::room::Shares;
 use super::{Session, Turn};
 
 impl Session {
@@ -91,13 +92,15 @@ impl Session {
     /// Gives the work to the compute pool.
     fn hand_over(&mut self, request: &Incoming, body: &Body<'_>, keys: PinnedKeys, batch: &Batch, cost: Duration) {
         // The reply waits as well, until the client reads: so there must be room for both.
-        let room = self.room.enter(batch.results_size_max(body.bytes().len()));
-        let kept = room.zip(body.keep(&self.room)).filter(|_| self.take_place());
-        let Some((room, body)) = kept else {
+        let Shares { waiting, pieces: queue, .. } = &self.shares;
+        let room = waiting.take(batch.results_size_max(body.bytes().len()));
+        let pieces = Pieces::of(batch.items, cost);
+        let held = room.zip(body.keep(waiting)).zip(queue.take(pieces.count()));
+        let Some(((room, body), queue)) = held.filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
         };
         let waiting = Waiting { request: request.clone(), body };
-        LaneTask::start(waiting, room, keys, batch.items, cost, &self.engine, &self.completions);
+        LaneTask::start(waiting, keys, pieces, (room, queue), &self.engine, &self.completions);
     }
 
     /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.
@@ -133,7 +136,7 @@ impl Session {
 
     /// Keeps a request until one of its keys is loaded.
     pub(super) fn load(&mut self, request: Incoming, body: &Body<'_>, missing: KeyId) {
-        let Some(body) = body.keep(&self.room).filter(|_| self.take_place()) else {
+        let Some(body) = body.keep(&self.shares.waiting).filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
         };
         let (completions, engine) = (self.completions.clone(), Arc::clone(&self.engine));

@@ -19,7 +19,8 @@ use super::admission::Admissions;
 use super::completion::{Completion, Completions};
 use super::convert;
 use super::perform::Batch;
-use super::request::{Body, Incoming, Waiting, WaitingRoom};
+use super::request::{Body, Incoming, Waiting};
+use super::room::Shares;
 use crate::limits::{
     ATTEMPTS_MAX, FRAME_COST, FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN,
     TURN_COST_MAX,
@@ -28,7 +29,7 @@ use crate::limits::{
 /// One byte stream. Owned by one worker thread.
 pub(super) struct Session {
     engine: Arc<Engine>,
-    room: Arc<WaitingRoom>,
+    shares: Shares,
     admissions: Admissions,
     completions: Completions,
     output: OutputBuffer,
@@ -77,7 +78,7 @@ impl Session {
     /// A session for the client that `admissions` judges.
     pub(super) fn new(
         engine: Arc<Engine>,
-        room: Arc<WaitingRoom>,
+        shares: Shares,
         admissions: Admissions,
         completions: Completions,
         idle_ms: u64,
@@ -85,7 +86,7 @@ impl Session {
         let output = OutputBuffer::new();
         Self {
             engine,
-            room,
+            shares,
             admissions,
             completions,
             output,
