@@ -173,6 +173,7 @@ impl RunArguments {
             warm_up: self.warm_up,
             duration: self.seconds,
             load_cpus: self.daemon.pin_load.clone(),
+            in_process_cpus: self.daemon.pin_daemon.clone(),
         };
         if let Some(rate) = plan.rate {
             ensure!((1..=RATE_MAX).contains(&rate), "--rate {rate}: give 1 to {RATE_MAX} items a second");
@@ -203,6 +204,7 @@ impl TableArguments {
             warm_up: self.warm_up,
             rounds: bounded("--rounds", self.rounds, ROUNDS_MAX)?,
             load_cpus: self.daemon.pin_load.clone(),
+            in_process_cpus: self.daemon.pin_daemon.clone(),
         })
     }
 }

@@ -30,6 +30,18 @@ impl Cpus {
             .with_context(|| format!("cannot run on CPU {self}: see `nproc` and `taskset -p $$`"))
     }
 
+    /// Does something here, and returns to where the calling thread was.
+    ///
+    /// # Errors
+    /// If there is none of them.
+    pub(crate) fn visit<T>(&self, work: impl FnOnce() -> T) -> anyhow::Result<T> {
+        let before = Self::current()?;
+        self.pin()?;
+        let done = work();
+        before.pin()?;
+        Ok(done)
+    }
+
     /// One processor each.
     pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
         self.0.iter().map(|&cpu| Self(vec![cpu]))
@@ -82,6 +94,14 @@ mod tests {
         for text in ["", ",", "a", "-1", "1-", "3-1", "1 ", "99999999", "0-99999999"] {
             assert!(text.parse::<Cpus>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_visitor_returns() {
+        let before = Cpus::current().unwrap();
+        let one = before.each().last().unwrap();
+        assert_eq!(one.visit(|| Cpus::current().unwrap()).unwrap(), one);
+        assert_eq!(Cpus::current().unwrap(), before);
     }
 
     #[test]

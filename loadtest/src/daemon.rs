@@ -43,7 +43,8 @@ impl Daemon {
     /// With what the daemon said, if it does not come up.
     pub(crate) fn start(program: &Path, config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
         initialize(program, config)?;
-        let mut child = on(cpus, || {
+        // What is started inherits where it may run.
+        let mut child = cpus.visit(|| {
             Command::new(program)
                 .args(["run", "--config"])
                 .arg(config)
@@ -52,7 +53,7 @@ impl Daemon {
                 .stderr(Stdio::piped())
                 .spawn()
                 .with_context(|| program.display().to_string())
-        })?;
+        })??;
         let log = Arc::new(Log::default());
         let (started, addresses) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
@@ -167,15 +168,6 @@ fn initialize(program: &Path, config: &Path) -> anyhow::Result<()> {
         bail!("`{} init` failed: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
-}
-
-/// Calls `start` on `cpus`: what it starts inherits where it may run.
-fn on<T>(cpus: &Cpus, start: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let own = Cpus::current()?;
-    cpus.pin()?;
-    let started = start();
-    own.pin()?;
-    started
 }
 
 /// What a line of the log says of addresses, if it is the one that says that the daemon has started.

@@ -17,6 +17,7 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{hmac, rand};
 use claviger_protocol::Algorithm;
 
+use crate::cpus::Cpus;
 use crate::limits::{IN_PROCESS_ROUND, IN_PROCESS_ROUNDS};
 use crate::task::{Operation, Task};
 use crate::workload::input;
@@ -40,11 +41,18 @@ impl InProcess {
         Ok(Self { operation, rounds: Vec::new() })
     }
 
-    /// Measures some rounds. To be called before a run and after it, so that a machine which changes its speed shows in both.
+    /// Measures some rounds on `cpus`, or wherever this thread runs. To be called before a run and after it, so that a machine which changes its speed shows in both.
     ///
     /// # Errors
-    /// If the library fails.
-    pub(crate) fn measure(&mut self) -> anyhow::Result<()> {
+    /// If the library fails, or there are no such processors.
+    pub(crate) fn measure(&mut self, cpus: Option<&Cpus>) -> anyhow::Result<()> {
+        match cpus {
+            Some(cpus) => cpus.visit(|| self.measure_here())?,
+            None => self.measure_here(),
+        }
+    }
+
+    fn measure_here(&mut self) -> anyhow::Result<()> {
         let Some(operation) = &mut self.operation else { return Ok(()) };
         for _ in 0..IN_PROCESS_ROUNDS {
             let round = round(operation).map_err(|_| anyhow!("the cryptographic library failed"))?;
@@ -248,7 +256,7 @@ mod tests {
     fn ping_has_no_time_in_process_and_others_have() {
         let nanoseconds = |operation| {
             let mut in_process = InProcess::prepare(&task(operation, SignatureAlgorithm::P256)).unwrap();
-            in_process.measure().unwrap();
+            in_process.measure(None).unwrap();
             in_process.nanoseconds()
         };
         assert_eq!(nanoseconds(Operation::Ping), None);

@@ -1,7 +1,6 @@
 //! On what a figure was measured: without it, it says nothing.
 
 use std::fs;
-use std::thread::available_parallelism;
 
 use serde::Serialize;
 
@@ -9,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     processor: String,
-    /// Cores that the load test may use; the daemon may have others.
+    /// All that the system has; load and daemon may be pinned to some.
     cores: usize,
     kernel: String,
 }
@@ -19,9 +18,10 @@ impl Machine {
     pub(crate) fn this() -> Self {
         let unknown = || "unknown".to_owned();
         let read = |path| fs::read_to_string(path).ok();
-        let processor = read("/proc/cpuinfo").and_then(|text| model(&text)).unwrap_or_else(unknown);
+        let cpuinfo = read("/proc/cpuinfo").unwrap_or_default();
+        let processor = model(&cpuinfo).unwrap_or_else(unknown);
         let kernel = read("/proc/sys/kernel/osrelease").map_or_else(unknown, |text| text.trim().to_owned());
-        Self { processor, cores: available_parallelism().map_or(1, usize::from), kernel }
+        Self { processor, cores: cores(&cpuinfo), kernel }
     }
 }
 
@@ -38,6 +38,11 @@ fn model(cpuinfo: &str) -> Option<String> {
     Some(model.trim().to_owned())
 }
 
+/// How many processors proc(5)'s `cpuinfo` names.
+fn cores(cpuinfo: &str) -> usize {
+    cpuinfo.lines().filter(|line| line.starts_with("processor")).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +51,7 @@ mod tests {
     fn the_model_is_that_of_the_first_processor() {
         let text = "processor\t: 0\nmodel name\t: First (R) 1\n\nprocessor\t: 1\nmodel name\t: Second\n";
         assert_eq!(model(text), Some("First (R) 1".to_owned()));
+        assert_eq!(cores(text), 2);
         assert_eq!(model("processor : 0\n"), None);
     }
 }

@@ -100,7 +100,7 @@ async fn start(arguments: &DaemonArguments) -> anyhow::Result<Target> {
     Target::start(&arguments.program()?, &arguments.daemon_cpus()?).await
 }
 
-/// After the daemon has started: from here on this thread measures in process, and the threads of the load inherit its place.
+/// After the daemon has started, which would inherit it: the threads of the load do.
 fn pin(arguments: &DaemonArguments) -> anyhow::Result<()> {
     arguments.pin_load.as_ref().map_or(Ok(()), |cpus| cpus.pin())
 }

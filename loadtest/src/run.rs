@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) duration: Duration,
     /// Where the load runs: one thread on each. `None`: one thread anywhere.
     pub(crate) load_cpus: Option<Cpus>,
+    /// Where the same operation is measured in process: where the daemon runs, because no two cores are equally fast. `None`: with the load.
+    pub(crate) in_process_cpus: Option<Cpus>,
 }
 
 /// What was measured.
@@ -82,10 +84,10 @@ pub(crate) async fn measure(plan: &Plan, target: &mut Target, on_row: &mut dyn F
     let in_flight = plan.in_flight.unwrap_or_else(|| plan.task.in_flight_default(workload.frame.len()));
 
     let mut in_process = InProcess::prepare(&plan.task)?;
-    in_process.measure()?;
+    in_process.measure(plan.in_process_cpus.as_ref())?;
     let load = Load::start(plan, target, &workload, in_flight)?;
     let loaded = load.run(plan, target, on_row).await?;
-    in_process.measure()?;
+    in_process.measure(plan.in_process_cpus.as_ref())?;
 
     // A new one: the first may have been closed as idle.
     let mut conversation = Conversation::begin(&config).await?;
@@ -292,6 +294,7 @@ mod tests {
             warm_up: Duration::ZERO,
             duration: Duration::from_secs(2),
             load_cpus: None,
+            in_process_cpus: None,
         }
     }
 

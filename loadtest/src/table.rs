@@ -18,6 +18,7 @@ pub(crate) struct TablePlan {
     /// Each cell is measured so often, all in turn; its row is the median.
     pub(crate) rounds: usize,
     pub(crate) load_cpus: Option<Cpus>,
+    pub(crate) in_process_cpus: Option<Cpus>,
 }
 
 /// Measures all cells and prints a line for each as soon as it is there, then the table. Returns the median outcome of each cell.
@@ -110,6 +111,7 @@ impl TablePlan {
             warm_up: self.warm_up,
             duration: self.duration,
             load_cpus: self.load_cpus.clone(),
+            in_process_cpus: self.in_process_cpus.clone(),
         }
     }
 }
