@@ -9,7 +9,7 @@ mod screen;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use claviger_engine::crypto::random::SystemRandom;
 
 use crate::dev::demonstration::Demonstration;
@@ -41,7 +41,9 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> anyhow
     let listeners = Listeners::bind(&config)?;
     if !made_before {
         let (data, control) = (config.data.address, config.control.address);
-        folder.make(&config, &SystemRandom::new()).with_context(|| folder.half_made())?;
+        // The cause first: it has to be mended before the folder is made anew.
+        let made = folder.make(&config, &SystemRandom::new());
+        made.map_err(|error| anyhow!("{error:#}\nthen: {}", folder.half_made()))?;
         config = folder.config(Some(data), Some(control))?;
     }
     let daemon = Daemon::start(&config, listeners).await?;

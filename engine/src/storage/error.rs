@@ -43,8 +43,10 @@ pub enum StorageError {
     },
     /// Changes are refused beforehand, so that the disk does not fill up in the middle of one. Reads go on.
     #[error(
-        "only {free} bytes are free on the disk of data folder {path}, below the floor of {floor}: \
-         nothing was changed; free some space and ask again"
+        "only {} MiB are free on the disk of data folder {path}, below the floor of {} MiB: \
+         nothing was changed; free some space and ask again",
+        .free >> 20,
+        .floor >> 20
     )]
     FreeSpaceFloor {
         /// The data folder.
