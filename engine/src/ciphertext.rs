@@ -13,8 +13,9 @@
 //! with the only field of variable length last, so that no two different contexts give the same bytes.
 //! A header is compared with the key that opens, never obeyed.
 
-use crate::key::algorithm::{Algorithm, Operation};
+use crate::key::algorithm::Algorithm;
 use crate::key::id::{ID_SIZE, KeyId};
+use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
 

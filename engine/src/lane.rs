@@ -9,7 +9,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::cache::KeyEntry;
-use crate::key::algorithm::{Algorithm, Operation};
+use crate::key::algorithm::Algorithm;
+use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 use crate::limits::INLINE_COST_MAX;
 

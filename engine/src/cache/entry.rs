@@ -7,9 +7,10 @@ use crate::crypto::mac::MacKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
 use crate::error::Error;
-use crate::key::algorithm::{Algorithm, Operation};
+use crate::key::algorithm::Algorithm;
 use crate::key::id::KeyId;
 use crate::key::material::SecretBytes;
+use crate::key::operation::Operation;
 use crate::key::state::KeyState;
 use crate::key::version::KeyVersion;
 

@@ -4,5 +4,6 @@ pub mod algorithm;
 pub mod id;
 pub mod material;
 pub mod name;
+pub mod operation;
 pub mod state;
 pub mod version;

@@ -6,7 +6,7 @@ use super::{DecryptItem, ItemSink, ReadScope};
 use crate::cache::KeyEntry;
 use crate::ciphertext::{Purpose, SEAL_OVERHEAD};
 use crate::error::{Error, ItemError};
-use crate::key::algorithm::Operation;
+use crate::key::operation::Operation;
 use crate::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX};
 
 /// How a data key is given out.

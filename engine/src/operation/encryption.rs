@@ -8,7 +8,7 @@ use crate::cache::{KeyEntry, PreparedKey};
 use crate::ciphertext::{Ciphertext, Purpose, SEAL_OVERHEAD};
 use crate::crypto::symmetric::Opener;
 use crate::error::{Error, ItemError};
-use crate::key::algorithm::Operation;
+use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 use crate::limits::{CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 

@@ -4,7 +4,7 @@ use super::ItemSink;
 use crate::cache::{EntryVersion, KeyEntry, PreparedKey};
 use crate::crypto::signature::{InputError, SignError, SignInput, SigningKey, VerifyFailed};
 use crate::error::{Error, ItemError};
-use crate::key::algorithm::Operation;
+use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 
 /// What the items of a batch are.
