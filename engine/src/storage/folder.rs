@@ -11,6 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::StorageError;
+use super::environment::Failure;
 
 /// A data folder that this process, and nobody else, has open. Let go of when dropped.
 pub(super) struct Folder {
@@ -90,6 +91,19 @@ impl Folder {
     /// What the operating system refused, sorted by who can act.
     pub(super) fn error(&self, action: &'static str, error: io::Error) -> StorageError {
         system_error(self.path(), action, error)
+    }
+
+    /// What LMDB did not do outside a change, sorted by who can act.
+    pub(super) fn failure(&self, action: &'static str, failure: Failure) -> StorageError {
+        match failure {
+            Failure::Damaged(what) => self.damaged(what),
+            failure => self.error(action, failure.into()),
+        }
+    }
+
+    /// The error of files that are not what this program writes.
+    pub(super) fn damaged(&self, what: &'static str) -> StorageError {
+        StorageError::Damaged { path: self.path().to_owned(), what }
     }
 }
 

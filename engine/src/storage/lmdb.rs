@@ -5,14 +5,15 @@ use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::environment::{DATA_FILE, Environment, Failure, PendingChange, READERS_FILE, READERS_FILE_SIZE, Table};
+use super::environment::{DATA_FILE, Environment, Failure, PendingChange, READERS_FILE, READERS_FILE_SIZE};
 use super::folder::Folder;
+use super::format::{self, Tables};
 use super::group::{GroupCommit, GroupWriter, Transaction};
 use super::page::{self, Page};
 use super::watch::ChangeLog;
 use super::{
-    Address, Change, Compare, Database, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError,
-    Write, check,
+    Address, Change, Compare, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError, Write,
+    check,
 };
 use crate::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX, WATCH_LOG_SIZE};
 
@@ -102,28 +103,9 @@ struct Store {
     free_space_floor: u64,
 }
 
-#[derive(Clone, Copy)]
-struct Tables {
-    /// What the storage notes about itself: apart, so that no address of a caller can collide with it.
-    storage: Table,
-    meta: Table,
-    keys: Table,
-    authentication: Table,
-}
-
-impl Tables {
-    fn of(&self, address: &Address) -> Table {
-        match address.database {
-            Database::Meta => self.meta,
-            Database::Keys => self.keys,
-            Database::Authentication => self.authentication,
-        }
-    }
-}
-
 impl Store {
     fn get(&self, address: &Address) -> Result<Option<Versioned>, StorageError> {
-        let record = self.environment.get(self.tables.of(address), &address.key, decode);
+        let record = self.environment.get(self.tables.of(address), &address.key, format::decode);
         record.map_err(|failure| self.folder.failure("read", failure))
     }
 
@@ -144,7 +126,7 @@ impl Store {
                 return Ok(ControlFlow::Break(()));
             }
             if skip != Some(key) {
-                page.push(Address::new(prefix.database, key), decode(record)?);
+                page.push(Address::new(prefix.database, key), format::decode(record)?);
             }
             Ok(ControlFlow::Continue(()))
         });
@@ -192,7 +174,7 @@ impl Store {
             results.push(Ok(revision));
         }
         if !changes.is_empty() {
-            pending.put(self.tables.storage, REVISION, &revision.0.to_be_bytes())?;
+            self.tables.note_revision(&mut pending, revision)?;
             pending.commit()?;
             self.log.publish(changes);
         }
@@ -205,7 +187,7 @@ impl Store {
         compares: &'a [Compare],
     ) -> Result<Option<&'a Address>, Failure> {
         for Compare { address, expected } in compares {
-            let found = pending.get(self.tables.of(address), &address.key, |record| Ok(split(record)?.0))?;
+            let found = pending.get(self.tables.of(address), &address.key, format::revision)?;
             if found != *expected {
                 return Ok(Some(address));
             }
@@ -216,7 +198,7 @@ impl Store {
     fn apply(&self, pending: &mut PendingChange<'_>, write: &Write, revision: Revision) -> Result<(), Failure> {
         match write {
             Write::Put { address, value } => {
-                pending.put(self.tables.of(address), &address.key, &encode(revision, value))
+                pending.put(self.tables.of(address), &address.key, &format::encode(revision, value))
             }
             Write::Delete { address } => pending.delete(self.tables.of(address), &address.key),
         }
@@ -249,124 +231,19 @@ impl Store {
         }
         // LMDB notes its readers by writing to mapped memory: on a full disk that would be a fatal signal, not an error.
         folder.reserve(READERS_FILE, READERS_FILE_SIZE)?;
-        let environment = Environment::open(folder.path(), options.map_size, TABLE_COUNT)
+        let environment = Environment::open(folder.path(), options.map_size, Tables::COUNT)
             .map_err(|failure| folder.failure("open", failure))?;
-        let (tables, revision) = open_tables(&environment, &folder)?;
+        let (tables, revision) = Tables::open(&environment, &folder)?;
         folder.sync()?;
         let log = ChangeLog::new(revision, options.watch_log_size);
         Ok(Self { environment, folder, tables, log, free_space_floor: options.free_space_floor })
     }
 }
 
-/// Opens the tables, or makes them in a new folder; returns them with the revision of the last change.
-fn open_tables(environment: &Environment, folder: &Folder) -> Result<(Tables, Revision), StorageError> {
-    let failed = |failure| folder.failure("open", failure);
-    let table = |name| environment.table(name).map_err(failed);
-
-    // The format first: nothing else of a newer folder is touched.
-    let storage = table("storage")?;
-    let format = environment.get(storage, FORMAT, number).map_err(failed)?.map(u32::from_be_bytes);
-    match format {
-        None | Some(FORMAT_VERSION) => {}
-        Some(0) => return Err(folder.damaged("its format version is zero")),
-        // Migrations come in here: a backup of the older format first, then one step from each version to the next.
-        Some(found) => {
-            let path = folder.path().to_owned();
-            return Err(StorageError::NewerFormat { path, found, supported: FORMAT_VERSION });
-        }
-    }
-    let tables = Tables {
-        storage,
-        meta: table(Database::Meta.name())?,
-        keys: table(Database::Keys.name())?,
-        authentication: table(Database::Authentication.name())?,
-    };
-    let revision = environment.get(storage, REVISION, number).map_err(failed)?.map(u64::from_be_bytes).map(Revision);
-    match (format, revision) {
-        (Some(_), Some(revision)) => Ok((tables, revision)),
-        (Some(_), None) => Err(folder.damaged("its revision is missing")),
-        (None, Some(_)) => Err(folder.damaged("its format version is missing")),
-        (None, None) => {
-            // A new folder, or one whose making was cut short: no change can have been made before this one.
-            note_format(environment, storage).map_err(failed)?;
-            Ok((tables, Revision::default()))
-        }
-    }
-}
-
-fn note_format(environment: &Environment, storage: Table) -> Result<(), Failure> {
-    let mut pending = environment.begin()?;
-    pending.put(storage, FORMAT, &FORMAT_VERSION.to_be_bytes())?;
-    pending.put(storage, REVISION, &Revision::default().0.to_be_bytes())?;
-    pending.commit()
-}
-
-fn number<const SIZE: usize>(record: &[u8]) -> Result<[u8; SIZE], Failure> {
-    record.try_into().map_err(|_wrong_size| Failure::Damaged("a number in it has the wrong size"))
-}
-
-// A record: revision of its last change u64 big-endian | value.
-
-fn encode(revision: Revision, value: &[u8]) -> Vec<u8> {
-    [&revision.0.to_be_bytes(), value].concat()
-}
-
-fn decode(record: &[u8]) -> Result<Versioned, Failure> {
-    let (revision, value) = split(record)?;
-    Ok(Versioned { value: value.to_vec(), revision })
-}
-
-fn split(record: &[u8]) -> Result<(Revision, &[u8]), Failure> {
-    let (revision, value) = record.split_first_chunk().ok_or(Failure::Damaged("a record in it is cut short"))?;
-    Ok((Revision(u64::from_be_bytes(*revision)), value))
-}
-
-impl Folder {
-    /// A failure of LMDB outside a change, sorted by who can act.
-    fn failure(&self, action: &'static str, failure: Failure) -> StorageError {
-        match failure {
-            Failure::Damaged(what) => self.damaged(what),
-            failure => self.error(action, failure.into()),
-        }
-    }
-
-    fn damaged(&self, what: &'static str) -> StorageError {
-        StorageError::Damaged { path: self.path().to_owned(), what }
-    }
-}
-
-/// Version of the stored format that this program writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
-
-/// What the storage notes about itself: the format version, u32 big-endian, and the last revision, u64 big-endian.
-const FORMAT: &[u8] = b"format";
-const REVISION: &[u8] = b"revision";
-
-/// The storage's own table, and one for each database.
-const TABLE_COUNT: u32 = 4;
-
 #[cfg(test)]
 mod tests {
-    use tempfile::TempDir;
-
     use super::*;
-
-    fn open(folder: &TempDir) -> Result<Store, StorageError> {
-        Store::open(folder.path(), &LmdbOptions { map_size: 0, free_space_floor: 0, watch_log_size: WATCH_LOG_SIZE })
-    }
-
-    /// Makes a folder and changes it as no storage would.
-    fn tampered(tamper: impl FnOnce(&Tables, &mut PendingChange<'_>) -> Result<(), Failure>) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).unwrap();
-        let tampering = || {
-            let mut pending = store.environment.begin()?;
-            tamper(&store.tables, &mut pending)?;
-            pending.commit()
-        };
-        tampering().map_err(io::Error::from).unwrap();
-        folder
-    }
+    use crate::storage::Database;
 
     fn address(key: &str) -> Address {
         Address::new(Database::Keys, key)
@@ -377,61 +254,11 @@ mod tests {
         Transaction { compares: compares.to_vec(), writes: writes.iter().map(put).collect(), size: 0 }
     }
 
-    // R-O7
-    #[test]
-    fn refuses_a_newer_format_and_leaves_it_alone() {
-        let newer = FORMAT_VERSION + 1;
-        let folder = tampered(|tables, pending| pending.put(tables.storage, FORMAT, &newer.to_be_bytes()));
-        let data = || std::fs::read(folder.path().join(DATA_FILE)).unwrap();
-        let before = data();
-        for _ in 0..2 {
-            let error = open(&folder).err().unwrap();
-            assert!(matches!(error, StorageError::NewerFormat { found, .. } if found == newer), "{error}");
-            assert!(error.to_string().contains("run the newer program"), "{error}");
-        }
-        assert_eq!(data(), before);
-    }
-
-    #[test]
-    fn refuses_a_folder_whose_own_notes_are_not_as_written() {
-        type Tamper = fn(&Tables, &mut PendingChange<'_>) -> Result<(), Failure>;
-        let cases: [Tamper; 5] = [
-            |tables, pending| pending.put(tables.storage, FORMAT, &0_u32.to_be_bytes()),
-            |tables, pending| pending.put(tables.storage, FORMAT, b"1"),
-            |tables, pending| pending.delete(tables.storage, FORMAT),
-            |tables, pending| pending.delete(tables.storage, REVISION),
-            |tables, pending| pending.put(tables.storage, REVISION, &[0; 9]),
-        ];
-        for (case, tamper) in cases.into_iter().enumerate() {
-            let error = open(&tampered(tamper)).err().unwrap();
-            assert!(matches!(error, StorageError::Damaged { .. }), "case {case}: {error}");
-        }
-    }
-
-    #[test]
-    fn refuses_a_record_cut_short() {
-        let folder = tampered(|tables, pending| pending.put(tables.keys, b"short", &[0; 7]));
-        let store = open(&folder).unwrap();
-        assert!(matches!(store.get(&address("short")), Err(StorageError::Damaged { .. })));
-        assert!(matches!(store.scan(&address(""), None, 1), Err(StorageError::Damaged { .. })));
-        let error = store.commit(&[transaction(&[Compare::absent(address("short"))], &[])]).unwrap_err();
-        assert!(matches!(error, StorageError::WritesEnded { .. }), "{error}");
-    }
-
-    #[test]
-    fn making_a_folder_that_was_cut_short_is_finished() {
-        let folder = tampered(|tables, pending| {
-            pending.delete(tables.storage, FORMAT)?;
-            pending.delete(tables.storage, REVISION)
-        });
-        let store = open(&folder).unwrap();
-        assert_eq!(store.log.last(), Revision::default());
-    }
-
     #[test]
     fn each_transaction_of_a_group_sees_those_before_it_and_keeps_its_own_result() {
         let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).unwrap();
+        let options = LmdbOptions { map_size: 0, free_space_floor: 0, watch_log_size: WATCH_LOG_SIZE };
+        let store = Store::open(folder.path(), &options).unwrap();
         let absent = Compare::absent(address("a"));
         let group = [
             transaction(std::slice::from_ref(&absent), &[("a", "first")]),

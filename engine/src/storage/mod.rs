@@ -21,6 +21,7 @@ mod environment;
 mod error;
 mod failing;
 mod folder;
+mod format;
 mod group;
 mod lmdb;
 mod memory;
