@@ -208,7 +208,7 @@ impl batch::BatchOperation for ResolveNames {
     type Value = Resolved;
 
     fn measure(&self, item: message::ResolveItem<'_>, _limits: &Limits) -> Result<batch::ItemSize, Status> {
-        item.check()?;
+        message::name_text(item.key_name).ok_or(Status::KeyNotFound)?;
         Ok(batch::ItemSize { request: 2 + item.key_name.len(), reply: Resolved::SIZE })
     }
 

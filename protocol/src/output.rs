@@ -33,12 +33,6 @@ impl OutputBuffer {
         Self::default()
     }
 
-    /// An empty buffer with room for `size` bytes.
-    #[must_use]
-    pub fn with_capacity(size: usize) -> Self {
-        Self { memory: Zeroizing::new(vec![0; size]), ..Self::default() }
-    }
-
     /// What has been written.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -57,12 +51,6 @@ impl OutputBuffer {
         self.size == 0
     }
 
-    /// Bytes of memory held.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.memory.len()
-    }
-
     /// Forgets what has been written and keeps the memory. The old bytes stay in it until they are overwritten or
     /// [wiped](Self::wipe).
     pub const fn clear(&mut self) {
@@ -75,12 +63,6 @@ impl OutputBuffer {
         self.size = 0;
         let used = std::mem::take(&mut self.used);
         self.memory.get_mut(..used).unwrap_or_default().zeroize();
-    }
-
-    /// Appends whole frames that were written elsewhere.
-    pub fn append(&mut self, frames: &[u8]) {
-        self.slot(self.size, frames.len()).copy_from_slice(frames);
-        self.size += frames.len();
     }
 
     /// Begins the reply, with status Ok, to the request of this header.
@@ -169,6 +151,12 @@ mod tests {
 
     static_assertions::assert_not_impl_any!(OutputBuffer: std::fmt::Debug, Clone, PartialEq);
 
+    fn append(output: &mut OutputBuffer, bytes: &[u8]) {
+        let mut fragment = FrameWriter::begin_fragment(output);
+        fragment.bytes(bytes);
+        fragment.finish().unwrap();
+    }
+
     #[test]
     fn frames_follow_each_other_and_memory_is_kept() {
         let mut output = OutputBuffer::new();
@@ -177,18 +165,18 @@ mod tests {
         let Step::Frame(first) = deframer::request(output.as_bytes()) else { panic!("no frame") };
         let Step::Frame(second) = deframer::reply(&output.as_bytes()[first.size..]) else { panic!("no frame") };
         assert_eq!((first.body, second.header.retry_ms), (&b"a"[..], 20));
-        let capacity = output.capacity();
+        let size = output.memory.len();
         output.clear();
         assert!(output.is_empty());
-        assert_eq!(output.capacity(), capacity);
+        assert_eq!(output.memory.len(), size);
     }
 
     #[test]
     fn wiping_leaves_zeros_only() {
         let mut output = OutputBuffer::new();
-        output.append(&[7; 100]);
+        append(&mut output, &[7; 100]);
         output.clear();
-        output.append(&[8; 10]);
+        append(&mut output, &[8; 10]);
         output.wipe();
         assert_eq!(output.len(), 0);
         assert!(output.memory.iter().all(|&byte| byte == 0));
@@ -198,7 +186,7 @@ mod tests {
     fn growing_keeps_what_has_been_written() {
         let mut output = OutputBuffer::new();
         for byte in 0..20 {
-            output.append(&[byte; 1_000]);
+            append(&mut output, &[byte; 1_000]);
         }
         for (index, chunk) in output.as_bytes().chunks(1_000).enumerate() {
             assert!(chunk.iter().all(|&byte| usize::from(byte) == index));

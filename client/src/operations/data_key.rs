@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::limits::Limits;
 use crate::secret::Secret;
-use claviger_protocol::limits::CIPHERTEXT_OVERHEAD;
+use claviger_protocol::limits::{CIPHERTEXT_OVERHEAD, GENERATED_DATA_KEY_SIZES};
 use claviger_protocol::message::{
     DataKeyForm, GenerateDataKey, GenerateDataKeyItem, GeneratedDataKey, Reply, UnwrapDataKey, UnwrapDataKeyItem,
     WrapDataKey, WrapDataKeyItem,
@@ -34,6 +34,11 @@ pub enum DataKeySize {
     /// 64 bytes.
     Bits512 = 64,
 }
+
+const _: () = {
+    let sizes = [DataKeySize::Bits128 as usize, DataKeySize::Bits256 as usize, DataKeySize::Bits512 as usize];
+    assert!(matches!(sizes, GENERATED_DATA_KEY_SIZES));
+};
 
 impl Key {
     /// Generates a data key, plain and wrapped under the current version of this key.
@@ -169,7 +174,7 @@ fn measure(
     limits: &Limits,
 ) -> Result<ItemSize, Status> {
     check_size(item.context, limits.context_size, Status::ContextTooLarge)?;
-    Ok(ItemSize { request: SIZE_FIELD_SIZE + item.context.len(), reply: operation.check()? })
+    Ok(ItemSize { request: SIZE_FIELD_SIZE + item.context.len(), reply: operation.result_size() })
 }
 
 fn call(operation: &GenerateDataKey<()>, items: &[GenerateDataKeyItem<'_>], order: Order) -> Result<Call, EncodeError> {
@@ -185,12 +190,8 @@ fn values<V>(
     value: impl Fn(GeneratedDataKey<'_>) -> V,
 ) -> Option<Vec<Result<V, Status>>> {
     let Reply::GenerateDataKey(mut results) = reply else { return None };
-    let plain_size = match operation.form {
-        DataKeyForm::Wrapped => 0,
-        DataKeyForm::PlainAndWrapped => usize::from(operation.data_key_size),
-    };
-    let as_asked =
-        results.clone().all(|result| result.is_err() || result.is_ok_and(|key| key.plain.len() == plain_size));
+    let as_asked = |key: GeneratedDataKey<'_>| key.plain.len() == operation.plain_size();
+    let as_asked = results.clone().all(|result| result.is_err() || result.is_ok_and(as_asked));
     as_asked.then(|| results.by_ref().map(|result| result.map(&value)).collect())
 }
 

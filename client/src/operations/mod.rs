@@ -7,13 +7,13 @@ pub(crate) mod read;
 pub(crate) mod sign;
 
 use claviger_protocol::Status;
-use claviger_protocol::message::Results;
+use claviger_protocol::message::{Results, Versioned};
 
 /// Bytes of a `u32` size before a field.
 const SIZE_FIELD_SIZE: usize = 4;
 
 /// Bytes of a key version before a result.
-const KEY_VERSION_SIZE: usize = 4;
+const KEY_VERSION_SIZE: usize = Versioned::PREFIX_SIZE;
 
 /// Refuses what is larger than the server announced, with the status that it would give.
 const fn check_size(bytes: &[u8], size_max: usize, status: Status) -> Result<(), Status> {

@@ -61,15 +61,6 @@ impl<'a, T: Item<'a>> Items<'a, T> {
         }
         Ok(items)
     }
-
-    /// The first `count` elements and the rest; all and none if there are fewer. Lets a batch be divided into chunks
-    /// that are worked on apart.
-    #[must_use]
-    pub fn split_at(mut self, count: usize) -> (Self, Self) {
-        let head = Self { left: count.min(self.left), ..self.clone() };
-        self.by_ref().take(count).for_each(drop);
-        (head, self)
-    }
 }
 
 // Not derived: a copy of the list needs no copy of `T`.
@@ -211,19 +202,5 @@ mod tests {
         assert_eq!(results(&[0, 0]).err(), Some(DecodeError::Malformed));
         assert_eq!(results(&[4, 1]).err(), Some(DecodeError::TooManyItems));
         assert_eq!(results(&[4, 0]).err(), Some(DecodeError::Malformed));
-    }
-
-    #[test]
-    fn a_list_splits_into_parts_that_together_are_the_list() {
-        let mut body = vec![0, 3];
-        for byte in 0..3 {
-            body.extend([0, 0, 0, 0, 1, byte]);
-        }
-        let results = results(&body).unwrap();
-        for count in 0..5 {
-            let (head, tail) = results.clone().split_at(count);
-            assert_eq!((head.len(), tail.len()), (count.min(3), 3_usize.saturating_sub(count)));
-            assert!(head.chain(tail).eq(results.clone()));
-        }
     }
 }

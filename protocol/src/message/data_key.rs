@@ -12,10 +12,9 @@ use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::KeyId;
-use crate::limits::{CIPHERTEXT_OVERHEAD, CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, GENERATED_DATA_KEY_SIZES};
+use crate::limits::CIPHERTEXT_OVERHEAD;
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
-use crate::status::Status;
 
 /// Data keys to make and wrap under the current version of one key.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ pub struct GenerateDataKey<I> {
     pub key_id: KeyId,
     /// What is given out.
     pub form: DataKeyForm,
-    /// Bytes of each data key, one of [`GENERATED_DATA_KEY_SIZES`].
+    /// Bytes of each data key, one of [`crate::limits::GENERATED_DATA_KEY_SIZES`].
     pub data_key_size: u16,
     /// 1 to [`crate::limits::BATCH_ITEMS_MAX`].
     pub items: I,
@@ -61,16 +60,16 @@ pub struct UnwrapDataKey<I> {
 /// One data key to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenerateDataKeyItem<'a> {
-    /// Encryption context, 0..=[`CONTEXT_SIZE_MAX`] bytes.
+    /// Encryption context, 0..=[`crate::limits::CONTEXT_SIZE_MAX`] bytes.
     pub context: &'a [u8],
 }
 
 /// One data key to wrap. No `Debug`, on purpose.
 #[derive(Clone, Copy)]
 pub struct WrapDataKeyItem<'a> {
-    /// Encryption context, 0..=[`CONTEXT_SIZE_MAX`] bytes.
+    /// Encryption context, 0..=[`crate::limits::CONTEXT_SIZE_MAX`] bytes.
     pub context: &'a [u8],
-    /// 1..=[`DATA_KEY_SIZE_MAX`] bytes.
+    /// 1..=[`crate::limits::DATA_KEY_SIZE_MAX`] bytes.
     pub data_key: &'a [u8],
 }
 
@@ -111,78 +110,18 @@ impl DataKeyForm {
 }
 
 impl<I> GenerateDataKey<I> {
-    /// Checks the size; comes back with the size of each result in bytes.
-    ///
-    /// # Errors
-    /// [`Status::SizeNotAllowed`], for the frame.
-    pub fn check(&self) -> Result<usize, Status> {
-        if GENERATED_DATA_KEY_SIZES.contains(&self.size()) {
-            Ok(SIZE_FIELD_SIZE + self.size() + CIPHERTEXT_OVERHEAD + self.plain_size())
-        } else {
-            Err(Status::SizeNotAllowed)
-        }
+    /// Bytes of the result of each item.
+    #[must_use]
+    pub fn result_size(&self) -> usize {
+        SIZE_FIELD_SIZE + usize::from(self.data_key_size) + CIPHERTEXT_OVERHEAD + self.plain_size()
     }
 
-    /// Divides the room of one result into that of the wrapped and that of the plain data key, and writes what stands
-    /// around them. Nothing if `result` has another size than [`check`](Self::check) said.
-    pub fn lay_out<'r>(&self, result: &'r mut [u8]) -> Option<(&'r mut [u8], &'r mut [u8])> {
-        let wrapped_size = self.size() + CIPHERTEXT_OVERHEAD;
-        let (size_field, keys) = result.split_first_chunk_mut::<SIZE_FIELD_SIZE>()?;
-        let (wrapped, plain) = keys.split_at_mut_checked(wrapped_size)?;
-        if plain.len() != self.plain_size() {
-            return None;
-        }
-        *size_field = u32::try_from(wrapped_size).ok()?.to_be_bytes();
-        Some((wrapped, plain))
-    }
-
-    fn size(&self) -> usize {
-        usize::from(self.data_key_size)
-    }
-
-    fn plain_size(&self) -> usize {
+    /// Bytes of the plain data key in each result.
+    #[must_use]
+    pub fn plain_size(&self) -> usize {
         match self.form {
             DataKeyForm::Wrapped => 0,
-            DataKeyForm::PlainAndWrapped => self.size(),
-        }
-    }
-}
-
-impl GenerateDataKeyItem<'_> {
-    /// Checks the size of the context.
-    ///
-    /// # Errors
-    /// [`Status::ContextTooLarge`].
-    pub const fn check(&self) -> Result<(), Status> {
-        if self.context.len() > CONTEXT_SIZE_MAX { Err(Status::ContextTooLarge) } else { Ok(()) }
-    }
-}
-
-impl WrapDataKeyItem<'_> {
-    /// Checks the sizes; comes back with the size of the wrapped key in bytes.
-    ///
-    /// # Errors
-    /// [`Status::ContextTooLarge`], [`Status::SizeNotAllowed`], in this order.
-    pub const fn check(&self) -> Result<usize, Status> {
-        if self.context.len() > CONTEXT_SIZE_MAX {
-            return Err(Status::ContextTooLarge);
-        }
-        match self.data_key.len() {
-            size @ 1..=DATA_KEY_SIZE_MAX => Ok(size + CIPHERTEXT_OVERHEAD),
-            _ => Err(Status::SizeNotAllowed),
-        }
-    }
-}
-
-impl UnwrapDataKeyItem<'_> {
-    /// Checks the sizes; comes back with the size of the data key in bytes.
-    ///
-    /// # Errors
-    /// [`Status::DecryptionFailed`], whatever is wrong: no data key was ever wrapped with such sizes.
-    pub const fn check(&self) -> Result<usize, Status> {
-        match self.wrapped.len().checked_sub(CIPHERTEXT_OVERHEAD) {
-            Some(size @ 1..=DATA_KEY_SIZE_MAX) if self.context.len() <= CONTEXT_SIZE_MAX => Ok(size),
-            _ => Err(Status::DecryptionFailed),
+            DataKeyForm::PlainAndWrapped => usize::from(self.data_key_size),
         }
     }
 }
@@ -288,54 +227,30 @@ const SIZE_FIELD_SIZE: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::RequestHeader;
+    use crate::limits::HEADER_SIZE;
+    use crate::output::OutputBuffer;
 
     static_assertions::assert_not_impl_any!(WrapDataKeyItem<'static>: std::fmt::Debug);
     static_assertions::assert_not_impl_any!(GeneratedDataKey<'static>: std::fmt::Debug);
 
-    const fn request(form: DataKeyForm, data_key_size: u16) -> GenerateDataKey<()> {
-        GenerateDataKey { key_id: KeyId([0; 16]), form, data_key_size, items: () }
-    }
-
     // R-K17
     #[test]
-    fn generates_128_256_and_512_bits_and_nothing_else() {
-        for size in [16, 32, 64] {
-            assert_eq!(request(DataKeyForm::Wrapped, size).check(), Ok(98 + usize::from(size)));
-            assert_eq!(request(DataKeyForm::PlainAndWrapped, size).check(), Ok(98 + 2 * usize::from(size)));
-        }
-        for size in [0, 1, 15, 17, 24, 48, 65, u16::MAX] {
-            assert_eq!(request(DataKeyForm::Wrapped, size).check(), Err(Status::SizeNotAllowed), "{size}");
+    fn result_has_the_size_that_its_request_says() {
+        for (form, plain) in [(DataKeyForm::Wrapped, &[][..]), (DataKeyForm::PlainAndWrapped, &[2; 32])] {
+            let request = GenerateDataKey { key_id: KeyId([0; 16]), form, data_key_size: 32, items: () };
+            let mut output = OutputBuffer::new();
+            let mut frame = output.begin_request(&RequestHeader::new(1));
+            GeneratedDataKey { wrapped: &[1; 126], plain }.write(&mut frame);
+            frame.finish().unwrap();
+            let result_size = output.len() - HEADER_SIZE;
+            assert_eq!((result_size, plain.len()), (request.result_size(), request.plain_size()));
         }
     }
 
-    // R-K17
     #[test]
-    fn result_is_laid_out_as_it_is_read() {
-        let request = request(DataKeyForm::PlainAndWrapped, 32);
-        let mut result = vec![0; request.check().unwrap()];
-        let (wrapped, plain) = request.lay_out(&mut result).unwrap();
-        wrapped.fill(1);
-        plain.fill(2);
-        let decoded = GeneratedDataKey::read(&mut Reader::new(&result)).unwrap();
-        assert_eq!((decoded.wrapped, decoded.plain), (&[1; 126][..], &[2; 32][..]));
-        assert!(request.lay_out(&mut result[1..]).is_none());
-        assert!(GeneratedDataKey::read(&mut Reader::new(&result[..129])).is_err());
-    }
-
-    // R-K17
-    #[test]
-    fn sizes_of_wrapped_and_plain_data_keys_are_bounded() {
-        let large = vec![0; 9_000];
-        let wrap = |context, size| WrapDataKeyItem { context: &large[..context], data_key: &large[..size] }.check();
-        assert_eq!(wrap(4_096, 1), Ok(95));
-        assert_eq!(wrap(0, 8_192), Ok(8_286));
-        assert_eq!(wrap(0, 0), Err(Status::SizeNotAllowed));
-        assert_eq!(wrap(0, 8_193), Err(Status::SizeNotAllowed));
-        assert_eq!(wrap(4_097, 0), Err(Status::ContextTooLarge));
-        let unwrap = |context, size| UnwrapDataKeyItem { context: &large[..context], wrapped: &large[..size] }.check();
-        assert_eq!(unwrap(0, 95), Ok(1));
-        for (context, size) in [(0, 0), (0, 94), (0, 8_287), (4_097, 95)] {
-            assert_eq!(unwrap(context, size), Err(Status::DecryptionFailed), "{context}, {size}");
-        }
+    fn refuses_a_result_whose_wrapped_key_does_not_end() {
+        let result = [&[0, 0, 0, 126][..], &[1; 125]].concat();
+        assert!(GeneratedDataKey::read(&mut Reader::new(&result)).is_err());
     }
 }

@@ -13,10 +13,8 @@ use super::batch::{BATCH_BOUNDS, Item, Items};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::KeyId;
-use crate::limits::{CIPHERTEXT_OVERHEAD, CIPHERTEXT_SIZE_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
-use crate::status::Status;
 
 /// Plaintexts to encrypt under the current version of one key.
 #[derive(Clone, Debug)]
@@ -50,9 +48,9 @@ pub struct Reencrypt<I> {
 /// One plaintext. No `Debug`, on purpose.
 #[derive(Clone, Copy)]
 pub struct EncryptItem<'a> {
-    /// Encryption context, 0..=[`CONTEXT_SIZE_MAX`] bytes.
+    /// Encryption context, 0..=[`crate::limits::CONTEXT_SIZE_MAX`] bytes.
     pub context: &'a [u8],
-    /// 0..=[`PLAINTEXT_SIZE_MAX`] bytes.
+    /// 0..=[`crate::limits::PLAINTEXT_SIZE_MAX`] bytes.
     pub plaintext: &'a [u8],
 }
 
@@ -70,62 +68,10 @@ pub struct DecryptItem<'a> {
 pub struct ReencryptItem<'a> {
     /// The encryption context that the ciphertext was made with.
     pub source_context: &'a [u8],
-    /// The encryption context of the new ciphertext, 0..=[`CONTEXT_SIZE_MAX`] bytes.
+    /// The encryption context of the new ciphertext, 0..=[`crate::limits::CONTEXT_SIZE_MAX`] bytes.
     pub target_context: &'a [u8],
     /// As in `SPEC.md` section 9.
     pub ciphertext: &'a [u8],
-}
-
-impl EncryptItem<'_> {
-    /// Checks the sizes; comes back with the size of the ciphertext in bytes.
-    ///
-    /// # Errors
-    /// [`Status::PlaintextTooLarge`], [`Status::ContextTooLarge`], in this order.
-    #[inline]
-    pub const fn check(&self) -> Result<usize, Status> {
-        if self.plaintext.len() > PLAINTEXT_SIZE_MAX {
-            return Err(Status::PlaintextTooLarge);
-        }
-        if self.context.len() > CONTEXT_SIZE_MAX {
-            return Err(Status::ContextTooLarge);
-        }
-        Ok(self.plaintext.len() + CIPHERTEXT_OVERHEAD)
-    }
-}
-
-impl DecryptItem<'_> {
-    /// Checks the sizes; comes back with the size of the plaintext in bytes.
-    ///
-    /// # Errors
-    /// [`Status::DecryptionFailed`], whatever is wrong: no ciphertext was ever made with such sizes.
-    #[inline]
-    pub const fn check(&self) -> Result<usize, Status> {
-        decrypted_size(self.context, self.ciphertext)
-    }
-}
-
-impl ReencryptItem<'_> {
-    /// Checks the sizes; comes back with the size of the new ciphertext in bytes.
-    ///
-    /// # Errors
-    /// [`Status::DecryptionFailed`] for what is to be decrypted, [`Status::ContextTooLarge`] for the target context,
-    /// in this order.
-    #[inline]
-    pub const fn check(&self) -> Result<usize, Status> {
-        match decrypted_size(self.source_context, self.ciphertext) {
-            Ok(_) if self.target_context.len() > CONTEXT_SIZE_MAX => Err(Status::ContextTooLarge),
-            Ok(plaintext_size) => Ok(plaintext_size + CIPHERTEXT_OVERHEAD),
-            Err(status) => Err(status),
-        }
-    }
-}
-
-/// Bytes of the plaintext in a ciphertext, if the sizes are those of one.
-const fn decrypted_size(context: &[u8], ciphertext: &[u8]) -> Result<usize, Status> {
-    match ciphertext.len().checked_sub(CIPHERTEXT_OVERHEAD) {
-        Some(size) if ciphertext.len() <= CIPHERTEXT_SIZE_MAX && context.len() <= CONTEXT_SIZE_MAX => Ok(size),
-        _ => Err(Status::DecryptionFailed),
-    }
 }
 
 impl<'a> Encrypt<Items<'a, EncryptItem<'a>>> {
@@ -223,41 +169,4 @@ mod tests {
     use super::*;
 
     static_assertions::assert_not_impl_any!(EncryptItem<'static>: std::fmt::Debug);
-
-    // R-K3, R-K19
-    #[test]
-    fn sizes_over_the_limit_fail_the_item() {
-        let large = vec![0; PLAINTEXT_SIZE_MAX + 1];
-        let check =
-            |context, plaintext| EncryptItem { context: &large[..context], plaintext: &large[..plaintext] }.check();
-        assert_eq!(check(4_096, 32_768), Ok(32_862));
-        assert_eq!(check(0, 0), Ok(94));
-        assert_eq!(check(0, 32_769), Err(Status::PlaintextTooLarge));
-        assert_eq!(check(4_097, 0), Err(Status::ContextTooLarge));
-        assert_eq!(check(4_097, 32_769), Err(Status::PlaintextTooLarge));
-    }
-
-    #[test]
-    fn sizes_that_no_ciphertext_has_fail_like_any_other_decryption() {
-        let large = vec![0; CIPHERTEXT_SIZE_MAX + 1];
-        let check = |context, size| DecryptItem { context: &large[..context], ciphertext: &large[..size] }.check();
-        assert_eq!(check(4_096, 94), Ok(0));
-        assert_eq!(check(0, 32_862), Ok(32_768));
-        for (context, size) in [(0, 0), (0, 93), (0, 32_863), (4_097, 94)] {
-            assert_eq!(check(context, size), Err(Status::DecryptionFailed), "{context}, {size}");
-        }
-    }
-
-    #[test]
-    fn reencryption_names_only_the_target_context_as_too_large() {
-        let large = vec![0; CONTEXT_SIZE_MAX + 1];
-        let check = |source, target, size| {
-            let (source_context, target_context) = (&large[..source], &large[..target]);
-            ReencryptItem { source_context, target_context, ciphertext: &large[..size] }.check()
-        };
-        assert_eq!(check(0, 0, 100), Ok(100));
-        assert_eq!(check(0, 4_097, 100), Err(Status::ContextTooLarge));
-        assert_eq!(check(4_097, 4_097, 100), Err(Status::DecryptionFailed));
-        assert_eq!(check(0, 4_097, 93), Err(Status::DecryptionFailed));
-    }
 }

@@ -11,10 +11,8 @@ use super::batch::{BATCH_BOUNDS, Item, Items};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::KeyId;
-use crate::limits::MESSAGE_SIZE_MAX;
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
-use crate::status::Status;
 
 /// Messages to authenticate with the current version of one key.
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ pub struct VerifyMac<I> {
 /// What to authenticate. No `Debug`, on purpose: a message may be confidential.
 #[derive(Clone, Copy)]
 pub struct MakeMacItem<'a> {
-    /// 0..=[`MESSAGE_SIZE_MAX`] bytes.
+    /// 0..=[`crate::limits::MESSAGE_SIZE_MAX`] bytes.
     pub message: &'a [u8],
 }
 
@@ -47,36 +45,10 @@ pub struct MakeMacItem<'a> {
 /// a secret until it is compared.
 #[derive(Clone, Copy)]
 pub struct VerifyMacItem<'a> {
-    /// 0..=[`MESSAGE_SIZE_MAX`] bytes.
+    /// 0..=[`crate::limits::MESSAGE_SIZE_MAX`] bytes.
     pub message: &'a [u8],
     /// As in `SPEC.md` section 10, never shortened; any size here.
     pub mac: &'a [u8],
-}
-
-impl MakeMacItem<'_> {
-    /// Checks the size of the message.
-    ///
-    /// # Errors
-    /// [`Status::MessageTooLarge`].
-    #[inline]
-    pub const fn check(&self) -> Result<(), Status> {
-        check_message(self.message)
-    }
-}
-
-impl VerifyMacItem<'_> {
-    /// Checks the size of the message.
-    ///
-    /// # Errors
-    /// [`Status::MessageTooLarge`].
-    #[inline]
-    pub const fn check(&self) -> Result<(), Status> {
-        check_message(self.message)
-    }
-}
-
-const fn check_message(message: &[u8]) -> Result<(), Status> {
-    if message.len() > MESSAGE_SIZE_MAX { Err(Status::MessageTooLarge) } else { Ok(()) }
 }
 
 impl<'a> MakeMac<Items<'a, MakeMacItem<'a>>> {
@@ -132,19 +104,5 @@ impl<'a> Item<'a> for VerifyMacItem<'a> {
     fn write(self, body: &mut FrameWriter<'_>) {
         body.bytes32(self.message);
         body.bytes32(self.mac);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // R-K5
-    #[test]
-    fn messages_over_the_limit_fail_the_item() {
-        let bytes = vec![0; 32_769];
-        assert_eq!(MakeMacItem { message: &bytes[1..] }.check(), Ok(()));
-        assert_eq!(MakeMacItem { message: &bytes }.check(), Err(Status::MessageTooLarge));
-        assert_eq!(VerifyMacItem { message: &bytes, mac: &[] }.check(), Err(Status::MessageTooLarge));
     }
 }

@@ -31,7 +31,7 @@ pub use public_key::{PublicKey, ReadPublicKey};
 pub use random::{RandomBytes, RandomBytesItem};
 pub use resolve::{Resolve, ResolveItem, Resolved, name_text};
 pub use secret::{ReadSecret, SecretValue};
-pub use sign::{MessageForm, MessageSize, Sign, SignItem, Verified, Verify, VerifyItem, Versioned};
+pub use sign::{MessageForm, Sign, SignItem, Verified, Verify, VerifyItem, Versioned};
 pub use whoami::{FactValue, Whoami, WhoamiReply};
 
 use crate::codec::Reader;
@@ -82,8 +82,8 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Decodes a whole body. Its structure is checked once, here; limits of single fields are not, they are the items'
-    /// affair (`check` of each item). Allocates nothing.
+    /// Decodes a whole body. Its structure is checked once, here; limits of single fields are not: whoever does the work
+    /// answers the item that exceeds one. Allocates nothing.
     ///
     /// # Errors
     /// [`DecodeError::Malformed`] and [`DecodeError::TooManyItems`]; answer with [`DecodeError::status`].

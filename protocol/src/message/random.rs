@@ -10,10 +10,8 @@ use super::batch::{BATCH_BOUNDS, Item, Items};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::StoreId;
-use crate::limits::RANDOM_SIZE_MAX;
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
-use crate::status::Status;
 
 /// Random bytes to make.
 #[derive(Clone, Debug)]
@@ -27,21 +25,8 @@ pub struct RandomBytes<I> {
 /// How many random bytes to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RandomBytesItem {
-    /// 1..=[`RANDOM_SIZE_MAX`].
+    /// 1..=[`crate::limits::RANDOM_SIZE_MAX`].
     pub size: u32,
-}
-
-impl RandomBytesItem {
-    /// Checks the size; comes back with it.
-    ///
-    /// # Errors
-    /// [`Status::SizeNotAllowed`].
-    pub const fn check(&self) -> Result<usize, Status> {
-        match self.size as usize {
-            size @ 1..=RANDOM_SIZE_MAX => Ok(size),
-            _ => Err(Status::SizeNotAllowed),
-        }
-    }
 }
 
 impl<'a> RandomBytes<Items<'a, RandomBytesItem>> {
@@ -66,20 +51,5 @@ impl<'a> Item<'a> for RandomBytesItem {
 
     fn write(self, body: &mut FrameWriter<'_>) {
         body.u32(self.size);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // R-K17
-    #[test]
-    fn sizes_outside_the_bounds_fail_the_item() {
-        let check = |size| RandomBytesItem { size }.check();
-        assert_eq!((check(1), check(32_768)), (Ok(1), Ok(32_768)));
-        for size in [0, 32_769, u32::MAX] {
-            assert_eq!(check(size), Err(Status::SizeNotAllowed), "{size}");
-        }
     }
 }

@@ -13,7 +13,6 @@ use crate::id::{KeyId, StoreId};
 use crate::limits::NAME_SIZE_MAX;
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
-use crate::status::Status;
 
 /// Names of keys of one store.
 #[derive(Clone, Debug)]
@@ -50,16 +49,6 @@ pub fn name_text(name: &[u8]) -> Option<&str> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let text = std::str::from_utf8(name).ok()?;
     ((1..=NAME_SIZE_MAX).contains(&name.len()) && name.iter().all(allowed)).then_some(text)
-}
-
-impl<'a> ResolveItem<'a> {
-    /// The name as text.
-    ///
-    /// # Errors
-    /// [`Status::KeyNotFound`] if no key can have this name.
-    pub fn check(&self) -> Result<&'a str, Status> {
-        name_text(self.key_name).ok_or(Status::KeyNotFound)
-    }
 }
 
 impl Resolved {

@@ -81,12 +81,6 @@ impl<'o> BatchWriter<'o> {
         reader.finish()
     }
 
-    /// Results still to come.
-    #[must_use]
-    pub const fn left(&self) -> usize {
-        self.left
-    }
-
     /// Ends the reply: its length is filled in.
     ///
     /// # Errors
