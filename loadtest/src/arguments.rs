@@ -56,7 +56,7 @@ pub(crate) struct RunArguments {
     /// Frames in flight on each byte stream [default: about 256 KiB of them, fewer for signatures]
     #[arg(long, value_name = "FRAMES")]
     in_flight: Option<usize>,
-    /// Connections
+    /// Connections to the daemon
     #[arg(long, default_value_t = 1)]
     connections: usize,
     /// Byte streams of each QUIC connection
@@ -103,7 +103,7 @@ pub(crate) struct DaemonArguments {
     /// The clavigerd to start [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     daemon: Option<PathBuf>,
-    /// Processors of the daemon, as in 0 or 0,2-3; it makes as many workers [default: all]
+    /// Processors of the daemon, as in 0 or 0,2-3; it makes as many workers. In process is measured there too [default: all]
     #[arg(long, value_name = "CPUS")]
     pin_daemon: Option<Cpus>,
     /// Processors of the load, with one thread each [default: one thread on any]
@@ -291,6 +291,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_has_examples_that_are_taken() {
+        let command = Arguments::command();
+        for command in [&command, command.find_subcommand("table").unwrap()] {
+            let help = command.get_after_help().unwrap().to_string();
+            let examples: Vec<_> =
+                help.lines().filter(|line| line.trim_start().starts_with("claviger-loadtest")).collect();
+            assert!(!examples.is_empty(), "{help}");
+            for example in examples {
+                let arguments = Arguments::try_parse_from(example.split_whitespace()).unwrap();
+                match arguments.command {
+                    None => drop(arguments.run.plan().unwrap()),
+                    Some(Command::Table(table)) => drop(table.plan().unwrap()),
+                }
+            }
+        }
     }
 
     #[test]
