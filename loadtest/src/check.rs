@@ -1,6 +1,6 @@
 //! Whether answers are right. A daemon that is fast and wrong has measured nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, bail, ensure};
 use aws_lc_rs::signature::{
@@ -8,7 +8,8 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 use claviger_protocol::message::{
-    Decrypt, DecryptItem, MessageForm, ReadPublicKey, Verify, VerifyItem, VerifyMac, VerifyMacItem, Versioned,
+    Decrypt, DecryptItem, MessageForm, ReadPublicKey, ResultValue, Results, Verified, Verify, VerifyItem, VerifyMac,
+    VerifyMacItem, Versioned,
 };
 use claviger_protocol::{Algorithm, Reply, Status};
 use serde::Serialize;
@@ -34,106 +35,125 @@ pub(crate) async fn check(
     workload: &Workload,
     daemon: &mut Conversation,
 ) -> anyhow::Result<Checked> {
-    let mut checker = Checker::new(workload, daemon).await?;
-    let mut checked = Checked::default();
-    for body in samples {
-        checked.items += checker.reply(body).await.context("WRONG ANSWER")?;
-        checked.replies += 1;
-    }
-    if workload.task.operation == Operation::Verify {
-        checker.refuses_a_wrong_signature().await.context("WRONG ANSWER")?;
-    }
-    Ok(checked)
+    let mut checker = Checker { workload, daemon, public_keys: HashMap::new(), seen: HashSet::new() };
+    let checked = checker.replies(samples).await;
+    checked.with_context(|| format!("WRONG ANSWER to {}", workload.task.operation.opcode()))
 }
 
 struct Checker<'c> {
     workload: &'c Workload,
     daemon: &'c mut Conversation,
-    public_key: Option<ParsedPublicKey>,
+    /// By version; each is read when a signature names it.
+    public_keys: HashMap<u32, ParsedPublicKey>,
     /// Nonces or random values that have come.
     seen: HashSet<Vec<u8>>,
 }
 
-impl<'c> Checker<'c> {
-    async fn new(workload: &'c Workload, daemon: &'c mut Conversation) -> anyhow::Result<Self> {
-        let key_id = workload.key.key_id;
-        let public_key = match workload.task.operation {
-            Operation::Sign => {
-                let reply = daemon.ask(ReadPublicKey { key_id, key_version: 0 }).await?;
-                let Reply::ReadPublicKey(key) = reply.decode()? else { bail!(UNEXPECTED) };
-                Some(parse(workload.task.algorithm, key.public_key)?)
-            }
-            _ => None,
-        };
-        Ok(Self { workload, daemon, public_key, seen: HashSet::new() })
+impl Checker<'_> {
+    async fn replies(&mut self, samples: &[Vec<u8>]) -> anyhow::Result<Checked> {
+        for body in samples {
+            self.reply(body).await?;
+        }
+        if self.workload.task.operation == Operation::Verify {
+            self.refuses_a_wrong_signature().await?;
+        }
+        Ok(Checked { replies: samples.len(), items: samples.len() * self.workload.task.batch })
     }
 
-    /// Checks one reply; how many items it has.
-    async fn reply(&mut self, body: &[u8]) -> anyhow::Result<usize> {
-        let task = &self.workload.task;
-        let reply = decode(task.operation.opcode(), body)?;
-        let count = match (task.operation, reply) {
-            (Operation::Encrypt, Reply::Bytes(results)) => self.ciphertexts(&all_done(results)?).await?,
-            (Operation::Decrypt, Reply::Bytes(results)) => self.plaintexts(&all_done(results)?)?,
-            (Operation::Sign, Reply::Versioned(results)) => self.signatures(&all_done(results)?)?,
-            (Operation::Verify, Reply::Verified(results)) => {
-                let versions = all_done(results)?;
-                ensure!(
-                    versions.iter().all(|verified| verified.key_version == 1),
-                    "a version of the key that there is not"
-                );
-                versions.len()
-            }
-            (Operation::Mac, Reply::Versioned(results)) => self.codes(&all_done(results)?).await?,
-            (Operation::Random, Reply::Bytes(results)) => self.random(&all_done(results)?)?,
-            (Operation::Ping, Reply::Ping(ping)) => self.plaintexts(&[ping.payload])?,
+    async fn reply(&mut self, body: &[u8]) -> anyhow::Result<()> {
+        let operation = self.workload.task.operation;
+        match (operation, decode(operation.opcode(), body)?) {
+            (Operation::Encrypt, Reply::Bytes(results)) => self.ciphertexts(&self.values(results)?).await,
+            (Operation::Decrypt, Reply::Bytes(results)) => self.plaintexts(&self.values(results)?),
+            (Operation::Sign, Reply::Versioned(results)) => self.signatures(&self.values(results)?).await,
+            (Operation::Verify, Reply::Verified(results)) => self.verified(&self.values(results)?),
+            (Operation::Mac, Reply::Versioned(results)) => self.codes(&self.values(results)?).await,
+            (Operation::Random, Reply::Bytes(results)) => self.random(&self.values(results)?),
+            (Operation::Ping, Reply::Ping(ping)) => self.plaintexts(&[ping.payload]),
             _ => bail!(UNEXPECTED),
-        };
-        ensure!(count == task.batch, "{count} results for {} items", task.batch);
-        Ok(count)
+        }
     }
 
-    async fn ciphertexts(&mut self, ciphertexts: &[&[u8]]) -> anyhow::Result<usize> {
-        for ciphertext in ciphertexts {
-            let nonce = ciphertext.get(NONCE).context("a ciphertext without a nonce")?;
-            ensure!(self.seen.insert(nonce.to_vec()), "a nonce came twice");
+    /// One value for each item of a request.
+    fn values<'a, R: ResultValue<'a>>(&self, results: Results<'a, R>) -> anyhow::Result<Vec<R>> {
+        let values = all_done(results)?;
+        ensure!(
+            values.len() == self.workload.task.batch,
+            "{} results for {} items",
+            values.len(),
+            self.workload.task.batch
+        );
+        Ok(values)
+    }
+
+    async fn ciphertexts(&mut self, ciphertexts: &[&[u8]]) -> anyhow::Result<()> {
+        for (index, ciphertext) in ciphertexts.iter().enumerate() {
+            let nonce = ciphertext.get(NONCE).with_context(|| format!("item {index}: a ciphertext without a nonce"))?;
+            ensure!(self.seen.insert(nonce.to_vec()), "item {index}: a nonce that came before");
         }
         let items = ciphertexts.iter().map(|ciphertext| DecryptItem { context: CONTEXT, ciphertext });
         let reply = self.daemon.ask(Decrypt { key_id: self.workload.key.key_id, items }).await?;
         let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
-        self.plaintexts(&all_done(results)?)
+        let plaintexts = self.values(results).context("what was encrypted does not decrypt")?;
+        self.plaintexts(&plaintexts)
     }
 
-    fn plaintexts(&self, plaintexts: &[&[u8]]) -> anyhow::Result<usize> {
-        ensure!(self.workload.inputs.iter().eq(plaintexts), "other bytes than those that went in");
-        Ok(plaintexts.len())
-    }
-
-    fn signatures(&self, signatures: &[Versioned<'_>]) -> anyhow::Result<usize> {
-        let public_key = self.public_key.as_ref().context("no public key")?;
-        for (message, signature) in self.workload.inputs.iter().zip(signatures) {
-            let verified = public_key.verify_sig(message, signature.value);
-            ensure!(verified.is_ok(), "a signature that its public key does not verify");
+    fn plaintexts(&self, plaintexts: &[&[u8]]) -> anyhow::Result<()> {
+        for (index, (input, plaintext)) in self.workload.inputs.iter().zip(plaintexts).enumerate() {
+            ensure!(input == plaintext, "item {index}: other bytes than those that went in");
         }
-        Ok(signatures.len())
+        Ok(())
     }
 
-    async fn codes(&mut self, codes: &[Versioned<'_>]) -> anyhow::Result<usize> {
+    async fn signatures(&mut self, signatures: &[Versioned<'_>]) -> anyhow::Result<()> {
+        for (index, (message, signature)) in self.workload.inputs.iter().zip(signatures).enumerate() {
+            let public_key = self.public_key(signature.key_version).await?;
+            let verified = public_key.verify_sig(message, signature.value);
+            ensure!(verified.is_ok(), "item {index}: a signature that its public key does not verify");
+        }
+        Ok(())
+    }
+
+    async fn public_key(&mut self, key_version: u32) -> anyhow::Result<&ParsedPublicKey> {
+        if !self.public_keys.contains_key(&key_version) {
+            let reply = self.daemon.ask(ReadPublicKey { key_id: self.workload.key.key_id, key_version }).await;
+            let reply = reply.with_context(|| format!("the public key of version {key_version}"))?;
+            let Reply::ReadPublicKey(key) = reply.decode()? else { bail!(UNEXPECTED) };
+            ensure!(key.key_version == key_version, "the public key of another version than {key_version}");
+            self.public_keys.insert(key_version, parse(self.workload.task.algorithm, key.public_key)?);
+        }
+        self.public_keys.get(&key_version).context("no public key")
+    }
+
+    fn verified(&self, verified: &[Verified]) -> anyhow::Result<()> {
+        let versions = verified.iter().map(|verified| verified.key_version);
+        ensure!(
+            versions.eq(self.workload.signed_by.iter().copied()),
+            "another version of the key than the one that signed"
+        );
+        Ok(())
+    }
+
+    async fn codes(&mut self, codes: &[Versioned<'_>]) -> anyhow::Result<()> {
         let items = self.workload.inputs.iter().zip(codes);
         let items = items.map(|(message, code)| VerifyMacItem { message, mac: code.value });
         let reply = self.daemon.ask(VerifyMac { key_id: self.workload.key.key_id, key_version: 0, items }).await?;
         let Reply::Verified(results) = reply.decode()? else { bail!(UNEXPECTED) };
-        Ok(all_done(results)?.len())
+        let verified = self.values(results).context("a code that was made does not verify")?;
+        let same = codes.iter().map(|code| code.key_version).eq(verified.iter().map(|verified| verified.key_version));
+        ensure!(same, "another version of the key than the one that made the code");
+        Ok(())
     }
 
-    fn random(&mut self, values: &[&[u8]]) -> anyhow::Result<usize> {
-        for value in values {
-            ensure!(value.len() == self.workload.task.size, "{} random bytes, and not those asked for", value.len());
+    fn random(&mut self, values: &[&[u8]]) -> anyhow::Result<()> {
+        for (index, value) in values.iter().enumerate() {
+            let (size, asked) = (value.len(), self.workload.task.size);
+            ensure!(size == asked, "item {index}: {size} random bytes, and {asked} were asked for");
             // Shorter ones may repeat by chance.
-            let repeats = value.len() >= RANDOM_SIZE_UNIQUE && !self.seen.insert(value.to_vec());
-            ensure!(!repeats, "random bytes that came before");
+            let repeats = size >= RANDOM_SIZE_UNIQUE && !self.seen.insert(value.to_vec());
+            ensure!(!repeats, "item {index}: random bytes that came before");
         }
-        Ok(values.len())
+        Ok(())
     }
 
     async fn refuses_a_wrong_signature(&mut self) -> anyhow::Result<()> {

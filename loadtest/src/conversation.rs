@@ -35,6 +35,7 @@ impl Conversation {
         self.output.request(RequestHeader::new(0), message)?;
         self.connection.send(self.output.as_bytes()).await?;
         let frame = self.connection.receive().await?;
+        ensure!(frame.header.opcode == M::OPCODE.code(), UNEXPECTED);
         let status = frame.header.status;
         ensure!(status == Status::Ok, "{} was answered with {status}", M::OPCODE);
         Ok(ReplyBody { opcode: M::OPCODE, bytes: frame.body.to_vec() })
@@ -91,5 +92,5 @@ pub(crate) fn all_done<'a, R: ResultValue<'a>>(results: Results<'a, R>) -> anyho
         .collect()
 }
 
-/// What is said of a reply that decodes as another operation's, which it cannot.
+/// What is said of a reply to something else than what was asked.
 pub(crate) const UNEXPECTED: &str = "the reply is that of another operation";

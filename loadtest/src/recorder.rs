@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use claviger_protocol::deframer::Frame;
 use claviger_protocol::message::{Item, Results};
 use claviger_protocol::{Reply, ReplyHeader, Status};
 
-use crate::conversation::decode;
+use crate::conversation::{UNEXPECTED, decode};
 use crate::limits::{SAMPLES_MAX, SAMPLES_SIZE_MAX};
 use crate::stats::{Failure, Statistics};
 use crate::workload::Workload;
@@ -50,6 +51,7 @@ impl Recorder {
         intended: Instant,
         now: Instant,
     ) -> anyhow::Result<()> {
+        ensure!(frame.header.opcode == self.workload.task.operation.opcode().code(), UNEXPECTED);
         if self.window.contains(&intended) {
             self.statistics.latency(now.saturating_duration_since(intended));
         }
@@ -133,7 +135,7 @@ mod tests {
         let task = Task { operation, algorithm: operation.algorithm(SignatureAlgorithm::P256), size: 4, batch: 2 };
         let key = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 };
         let reply_size = (operation == Operation::Random).then_some(2 + 2 * (5 + 4));
-        Arc::new(Workload { task, key, inputs: Vec::new(), frame: Vec::new(), reply_size })
+        Arc::new(Workload { task, key, inputs: Vec::new(), signed_by: Vec::new(), frame: Vec::new(), reply_size })
     }
 
     /// A reply with these results.

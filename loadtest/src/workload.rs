@@ -18,6 +18,8 @@ pub(crate) struct Workload {
     pub(crate) key: Resolved,
     /// Plaintext or message of each item; the payload of a ping.
     pub(crate) inputs: Vec<Vec<u8>>,
+    /// To verify: which version of the key made each signature.
+    pub(crate) signed_by: Vec<u32>,
     /// The whole request, with request id 0.
     pub(crate) frame: Vec<u8>,
     /// Bytes of the reply's body if every item is done; `None` if they do not tell that.
@@ -36,6 +38,7 @@ impl Workload {
             ensure!(HEADER_SIZE + size <= FRAME_SIZE_MAX, too_large(&task));
         }
         let key_id = key.key_id;
+        let mut signed_by = Vec::new();
         let frame = match task.operation {
             Operation::Encrypt => encode(&task, encrypt(&key, &inputs)),
             Operation::Decrypt => {
@@ -50,6 +53,7 @@ impl Workload {
                 let reply = daemon.ask(sign(&key, &inputs)).await.with_context(|| too_large(&task))?;
                 let Reply::Versioned(results) = reply.decode()? else { bail!(UNEXPECTED) };
                 let signatures = all_done(results)?;
+                signed_by.extend(signatures.iter().map(|signature| signature.key_version));
                 let items = inputs.iter().zip(&signatures);
                 let items = items.map(|(message, signature)| VerifyItem { message, signature: signature.value });
                 encode(&task, Verify { key_id, key_version: 0, form: MessageForm::Message, items })
@@ -64,7 +68,7 @@ impl Workload {
             }
             Operation::Ping => encode(&task, Ping { payload: inputs.first().map_or(&[], Vec::as_slice) }),
         }?;
-        Ok(Self { task, key, inputs, frame, reply_size })
+        Ok(Self { task, key, inputs, signed_by, frame, reply_size })
     }
 }
 

@@ -28,7 +28,7 @@ const PROGRAMS: &[Program] = &[
         name: "python3",
         probe: &["-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
         package: "python3",
-        purpose: "runs the client that was written from protocol/SPEC.md alone; version 3.11 or later",
+        purpose: "runs the client that was written from protocol/SPEC.md alone, and reads what the load test draws; version 3.11 or later",
     },
 ];
 

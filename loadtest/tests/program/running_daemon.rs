@@ -1,0 +1,102 @@
+//! A daemon that runs already, used as a client of its own would. R-O5.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::{Ended, clavigerd, loadtest, read_json, run};
+
+/// `clavigerd dev` in a folder of its own, ended with its test.
+struct Daemon {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(clavigerd())
+            .args(["dev", "--data", "127.0.0.1:0", "--control", "127.0.0.1:0", "--folder"])
+            .arg(folder.path().join("dev"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with("Serving")), "the daemon did not start");
+        Self { child, folder }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("dev").join(name)
+    }
+
+    /// The configuration of a client whom the store `demo` admits.
+    fn config(&self) -> PathBuf {
+        self.file("client.toml")
+    }
+
+    fn load(&self, options: &str) -> Ended {
+        run(loadtest("--seconds 0.2 --warm-up 0").args(options.split_whitespace()).arg("--config").arg(self.config()))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+// R-O5
+#[test]
+fn every_operation_is_measured() {
+    let daemon = Daemon::start();
+    for (operation, key) in [
+        ("encrypt", "records"),
+        ("decrypt", "records"),
+        ("sign --algorithm p256", "signing-p256"),
+        ("verify --algorithm rsa-2048-pss", "signing-rsa-2048"),
+        ("mac", "webhooks"),
+        ("random", "records"),
+        ("ping", "records"),
+    ] {
+        let ended = daemon.load(&format!("--store demo --key {key} --operation {operation}")).passed();
+        assert!(ended.output.contains("all right") && !ended.output.contains("\nfailed"), "{}", ended.output);
+    }
+}
+
+// R-O5
+#[test]
+fn an_address_replaces_that_of_the_file() {
+    let daemon = Daemon::start();
+    let text = fs::read_to_string(daemon.config()).unwrap();
+    let sections: toml::Table = toml::from_str(&text).unwrap();
+    let address = sections["data"]["address"].as_str().unwrap();
+    fs::write(daemon.config(), text.replace(address, NOBODY)).unwrap();
+    daemon.load("--store demo --key records").refused(NOBODY);
+
+    let json = daemon.file("run.json");
+    let options = format!("--store demo --key records --address {address} --json {}", json.display());
+    let ended = daemon.load(&options).passed();
+    assert!(ended.output.contains(&format!("the daemon at {address}\n")), "{}", ended.output);
+    assert!(read_json(&json)["runs"][0]["processor_ns_per_item"].is_null(), "the daemon is not ours");
+}
+
+// R-O5
+#[test]
+fn keys_that_cannot_be_used_are_named() {
+    let daemon = Daemon::start();
+    for (options, words) in [
+        ("--store demo --key none", "key store \"demo\" has no key \"none\""),
+        ("--store none --key records", "key store \"none\" does not admit the load test"),
+        ("--store demo --key records --operation sign", "key \"records\" is one of XAES-256-GCM, and Ed25519"),
+    ] {
+        daemon.load(options).refused(words);
+    }
+}
+
+/// Where nothing listens: a port that only the system's own services may have.
+const NOBODY: &str = "127.0.0.1:1";
