@@ -67,23 +67,22 @@ impl Batch {
                 batch(keys, Operation::Decrypt, r.items.len(), CIPHERTEXT_OVERHEAD)
             }
             Request::GenerateDataKey(r) => {
-                let result_size = VERSION_OR_SIZE + CIPHERTEXT_OVERHEAD + 2 * usize::from(r.data_key_size);
-                one(r.key_id, Operation::WrapDataKey, r.items.len(), result_size)
+                one(r.key_id, Operation::WrapDataKey, r.items.len(), r.result_size())
                     .map(|batch| Self { draws: true, ..batch })
             }
             Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), CIPHERTEXT_OVERHEAD),
             Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len(), 0),
-            Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len(), VERSION_OR_SIZE + SIGNATURE_SIZE_MAX),
+            Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX),
             Request::Verify(r) => {
                 let version = convert::named_version(r.key_version);
-                one(r.key_id, Operation::Verify, r.items.len(), VERSION_OR_SIZE).map(|batch| Self { version, ..batch })
+                one(r.key_id, Operation::Verify, r.items.len(), VERSION_SIZE).map(|batch| Self { version, ..batch })
             }
             Request::MakeMac(r) => {
-                one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_OR_SIZE + SIGNATURE_SIZE_MAX)
+                one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX)
             }
             Request::VerifyMac(r) => {
                 let version = convert::named_version(r.key_version);
-                one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_OR_SIZE)
+                one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_SIZE)
                     .map(|batch| Self { version, ..batch })
             }
             Request::RandomBytes(r) => {
@@ -261,8 +260,8 @@ const fn data_key_form(form: message::DataKeyForm) -> DataKeyForm {
     }
 }
 
-/// Bytes of the version before a signature or MAC, and of the size before a wrapped data key.
-const VERSION_OR_SIZE: usize = 4;
+/// Bytes of the version before a signature or MAC.
+const VERSION_SIZE: usize = message::Versioned::PREFIX_SIZE;
 
 /// Bytes of the number of items before the results.
 const COUNT_SIZE: usize = 2;
