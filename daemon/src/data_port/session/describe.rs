@@ -5,9 +5,7 @@ use std::sync::Arc;
 use claviger_engine::key::id::StoreId;
 use claviger_engine::key::name::Name;
 use claviger_engine::{Engine, Error, KeyRecord};
-use claviger_protocol::message::{
-    Items, KeyDescription, KeyVersionDescription, ReplyMessage, Resolve, ResolveItem, Resolved,
-};
+use claviger_protocol::message::{Items, KeyDescription, KeyVersionDescription, Resolve, ResolveItem, Resolved};
 use claviger_protocol::{KeyId, Status};
 
 use super::super::completion::{Completion, Promise};
@@ -39,8 +37,7 @@ impl Session {
             state: summary.state.id(),
             created_ms: summary.created_ms,
         });
-        let mut reply = self.output.reply(header);
-        KeyDescription {
+        let description = KeyDescription {
             key_id: convert::wire_key_id(record.id),
             store_id: convert::wire_store_id(record.store),
             kind: row.kind as u8,
@@ -50,9 +47,8 @@ impl Session {
             created_ms: record.created_ms,
             name: record.name.as_str().as_bytes(),
             versions,
-        }
-        .write(&mut reply);
-        let written = reply.finish();
+        };
+        let written = self.output.reply_with(header, description);
         self.finish(header, written);
     }
 

@@ -1,6 +1,6 @@
 //! Hello, Ping, Whoami: answered at once, to any client.
 
-use claviger_protocol::message::{FactValue, Hello, HelloReply, LimitValue, Ping, ReplyMessage, WhoamiReply};
+use claviger_protocol::message::{FactValue, Hello, HelloReply, LimitValue, Ping, WhoamiReply};
 use claviger_protocol::{Limit, RequestHeader};
 
 use super::Session;
@@ -17,25 +17,19 @@ impl Session {
         };
         self.greeted = true;
         let limits = Limit::ALL.map(|limit| LimitValue { limit: limit.code(), value: self.limit(limit) });
-        let mut reply = self.output.reply(header);
-        HelloReply { version, limits }.write(&mut reply);
-        let written = reply.finish();
+        let written = self.output.reply_with(header, HelloReply { version, limits });
         self.finish(header, written);
     }
 
     pub(super) fn ping(&mut self, header: &RequestHeader, ping: &Ping<'_>) {
-        let mut reply = self.output.reply(header);
-        ReplyMessage::write(Ping { payload: ping.payload }, &mut reply);
-        let written = reply.finish();
+        let written = self.output.reply_with(header, *ping);
         self.finish(header, written);
     }
 
     pub(super) fn whoami(&mut self, header: &RequestHeader) {
         let facts = self.admissions.identity().facts();
         let facts = facts.iter().map(|(fact, value)| FactValue { fact: fact.code(), value });
-        let mut reply = self.output.reply(header);
-        WhoamiReply { facts }.write(&mut reply);
-        let written = reply.finish();
+        let written = self.output.reply_with(header, WhoamiReply { facts });
         self.finish(header, written);
     }
 
