@@ -102,6 +102,7 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 mod tests {
     use super::*;
 
+    // R-O5
     #[test]
     fn percentiles_are_those_of_what_was_recorded() {
         let mut statistics = Statistics::new();
@@ -118,6 +119,7 @@ mod tests {
         }
     }
 
+    // R-O5
     #[test]
     fn latencies_beyond_the_bound_count_as_the_bound() {
         let mut statistics = Statistics::new();
