@@ -4,18 +4,30 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
 
 use tempfile::TempDir;
 
 use crate::support::{Ended, clavigerd, loadtest, read_json, run};
 
-/// `clavigerd dev` in a folder of its own, ended with its test.
+/// `clavigerd dev` in a folder of its own, ended when the last test lets go of it.
 struct Daemon {
     child: Child,
     folder: TempDir,
 }
 
 impl Daemon {
+    /// The one that the tests running at the same time share.
+    fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Daemon>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let daemon = Arc::new(Self::start());
+            *shared = Arc::downgrade(&daemon);
+            daemon
+        })
+    }
+
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(clavigerd())
@@ -33,13 +45,10 @@ impl Daemon {
         self.folder.path().join("dev").join(name)
     }
 
-    /// The configuration of a client whom the store `demo` admits.
-    fn config(&self) -> PathBuf {
-        self.file("client.toml")
-    }
-
-    fn load(&self, options: &str) -> Ended {
-        run(loadtest("--seconds 0.2 --warm-up 0").args(options.split_whitespace()).arg("--config").arg(self.config()))
+    /// Loads it as the client in the file `config` of its folder.
+    fn load(&self, config: &str, options: &str) -> Ended {
+        let mut command = loadtest("--seconds 0.2 --warm-up 0");
+        run(command.args(options.split_whitespace()).arg("--config").arg(self.file(config)))
     }
 }
 
@@ -53,7 +62,7 @@ impl Drop for Daemon {
 // R-O5
 #[test]
 fn every_operation_is_measured() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::shared();
     for (operation, key) in [
         ("encrypt", "records"),
         ("decrypt", "records"),
@@ -63,7 +72,7 @@ fn every_operation_is_measured() {
         ("random", "records"),
         ("ping", "records"),
     ] {
-        let ended = daemon.load(&format!("--store demo --key {key} --operation {operation}")).passed();
+        let ended = daemon.load(CLIENT, &format!("--store demo --key {key} --operation {operation}")).passed();
         assert!(ended.output.contains("all right") && !ended.output.contains("\nfailed"), "{}", ended.output);
     }
 }
@@ -71,16 +80,16 @@ fn every_operation_is_measured() {
 // R-O5
 #[test]
 fn an_address_replaces_that_of_the_file() {
-    let daemon = Daemon::start();
-    let text = fs::read_to_string(daemon.config()).unwrap();
+    let daemon = Daemon::shared();
+    let text = fs::read_to_string(daemon.file(CLIENT)).unwrap();
     let sections: toml::Table = toml::from_str(&text).unwrap();
     let address = sections["data"]["address"].as_str().unwrap();
-    fs::write(daemon.config(), text.replace(address, NOBODY)).unwrap();
-    daemon.load("--store demo --key records").refused(NOBODY);
+    fs::write(daemon.file("lost.toml"), text.replace(address, NOBODY)).unwrap();
+    daemon.load("lost.toml", "--store demo --key records").refused(NOBODY);
 
     let json = daemon.file("run.json");
     let options = format!("--store demo --key records --address {address} --json {}", json.display());
-    let ended = daemon.load(&options).passed();
+    let ended = daemon.load("lost.toml", &options).passed();
     assert!(ended.output.contains(&format!("the daemon at {address}\n")), "{}", ended.output);
     assert!(read_json(&json)["runs"][0]["processor_ns_per_item"].is_null(), "the daemon is not ours");
 }
@@ -88,15 +97,18 @@ fn an_address_replaces_that_of_the_file() {
 // R-O5
 #[test]
 fn keys_that_cannot_be_used_are_named() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::shared();
     for (options, words) in [
         ("--store demo --key none", "key store \"demo\" has no key \"none\""),
         ("--store none --key records", "key store \"none\" does not admit the load test"),
         ("--store demo --key records --operation sign", "key \"records\" is one of XAES-256-GCM, and Ed25519"),
     ] {
-        daemon.load(options).refused(words);
+        daemon.load(CLIENT, options).refused(words);
     }
 }
+
+/// The file of a client whom the store `demo` admits.
+const CLIENT: &str = "client.toml";
 
 /// Where nothing listens: a port that only the system's own services may have.
 const NOBODY: &str = "127.0.0.1:1";

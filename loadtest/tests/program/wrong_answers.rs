@@ -62,101 +62,101 @@ fn name_another_version(answer: &mut Answer) {
 
 // R-O5
 #[test]
-fn a_ciphertext_with_a_flipped_bit() {
+fn a_ciphertext_with_a_flipped_bit_fails_the_run() {
     let words = "what was encrypted does not decrypt: item 3 was answered with DecryptionFailed";
     is_wrong(Opcode::Encrypt, |answer| flip_bit(answer, 3), words);
 }
 
 // R-O5
 #[test]
-fn the_ciphertext_of_another_item() {
+fn the_ciphertext_of_another_item_fails_the_run() {
     is_wrong(Opcode::Encrypt, swap_two, "item 0: other bytes than those that went in");
 }
 
 // R-O5
 #[test]
-fn a_ciphertext_that_came_before() {
+fn a_ciphertext_that_came_before_fails_the_run() {
     is_wrong(Opcode::Encrypt, repeat_the_first, "item 1: a nonce that came before");
 }
 
 // R-O5
 #[test]
-fn no_ciphertext() {
+fn no_ciphertext_fails_the_run() {
     is_wrong(Opcode::Encrypt, |answer| answer.result(2).clear(), "item 2: a ciphertext without a nonce");
 }
 
 // R-O5
 #[test]
-fn one_result_too_few() {
+fn one_result_too_few_fails_the_run() {
     is_wrong(Opcode::Encrypt, |answer| drop(answer.results().pop()), "15 results for 16 items");
 }
 
 // R-O5
 #[test]
-fn one_result_too_many() {
+fn one_result_too_many_fails_the_run() {
     is_wrong(Opcode::Sign, |answer| answer.results().extend_from_within(..1), "17 results for 16 items");
 }
 
 // R-O5
 #[test]
-fn an_item_that_was_not_done() {
+fn an_item_that_was_not_done_fails_the_run() {
     let lie: Lie = |answer| answer.results()[5] = Err(Status::InternalError);
     is_wrong(Opcode::Encrypt, lie, "item 5 was answered with InternalError");
 }
 
 // R-O5
 #[test]
-fn a_plaintext_with_a_flipped_bit() {
+fn a_plaintext_with_a_flipped_bit_fails_the_run() {
     is_wrong(Opcode::Decrypt, |answer| flip_bit(answer, 4), "item 4: other bytes than those that went in");
 }
 
 // R-O5
 #[test]
-fn a_signature_of_another_message() {
+fn a_signature_of_another_message_fails_the_run() {
     is_wrong(Opcode::Sign, swap_two, "item 0: a signature that its public key does not verify");
 }
 
 // R-O5
 #[test]
-fn a_signature_of_another_version() {
+fn a_signature_of_another_version_fails_the_run() {
     is_wrong(Opcode::Sign, name_another_version, "the public key of version 6");
 }
 
 // R-O5
 #[test]
-fn a_wrong_signature_that_verifies() {
+fn a_wrong_signature_that_verifies_fails_the_run() {
     let lie: Lie = |answer| answer.results().fill(Ok(vec![0, 0, 0, 7]));
     is_wrong(Opcode::Verify, lie, "a signature was verified that is none");
 }
 
 // R-O5
 #[test]
-fn a_signature_that_another_version_verifies() {
+fn a_signature_that_another_version_verifies_fails_the_run() {
     is_wrong(Opcode::Verify, name_another_version, "another version of the key than the one that signed");
 }
 
 // R-O5
 #[test]
-fn a_code_of_another_message() {
+fn a_code_of_another_message_fails_the_run() {
     let words = "a code that was made does not verify: item 0 was answered with VerificationFailed";
     is_wrong(Opcode::MakeMac, swap_two, words);
 }
 
 // R-O5
 #[test]
-fn a_code_of_another_version() {
+fn a_code_of_another_version_fails_the_run() {
     is_wrong(Opcode::MakeMac, name_another_version, "another version of the key than the one that made the code");
 }
 
 // R-O5
 #[test]
-fn random_bytes_that_came_before() {
+fn random_bytes_that_came_before_fails_the_run() {
     is_wrong(Opcode::RandomBytes, repeat_the_first, "item 1: random bytes that came before");
 }
 
 // R-O5
 #[test]
-fn too_few_random_bytes() {
+fn too_few_random_bytes_fails_the_run() {
     is_wrong(
         Opcode::RandomBytes,
         |answer| answer.result(0).truncate(31),
@@ -166,21 +166,21 @@ fn too_few_random_bytes() {
 
 // R-O5
 #[test]
-fn a_ping_with_other_bytes() {
+fn a_ping_with_other_bytes_fails_the_run() {
     let lie: Lie = |answer| answer.body = Body::Message(vec![9; 64]);
     is_wrong(Opcode::Ping, lie, "item 0: other bytes than those that went in");
 }
 
 // R-O5
 #[test]
-fn a_reply_that_is_none() {
+fn a_reply_that_is_none_fails_the_run() {
     let lie: Lie = |answer| answer.body = Body::Message(vec![1, 2, 3]);
     fails(Opcode::Encrypt, lie, "the reply to Encrypt is none");
 }
 
 // R-O5
 #[test]
-fn a_reply_to_another_operation() {
+fn a_reply_to_another_operation_fails_the_run() {
     fails(
         Opcode::Encrypt,
         |answer| answer.header.opcode = Opcode::Decrypt.code(),
@@ -190,13 +190,13 @@ fn a_reply_to_another_operation() {
 
 // R-O5
 #[test]
-fn a_reply_to_nothing_that_was_asked() {
+fn a_reply_to_nothing_that_was_asked_fails_the_run() {
     fails(Opcode::Encrypt, |answer| answer.header.request_id += 1 << 32, "a reply came to a request that was not sent");
 }
 
 // R-O5
 #[test]
-fn nothing_but_refusals() {
+fn a_run_of_refusals_fails_and_counts_them() {
     let server = Server::start(Opcode::Encrypt, |answer| answer.body = Body::Refused(Status::Overloaded));
     let ended = server.load("--operation encrypt", Algorithm::Xaes256Gcm);
     assert!(!ended.success && ended.errors.contains("nothing was done"), "{}", ended.errors);
