@@ -103,6 +103,9 @@ pub const LIST_PAGE_SIZE_MAX: usize = 1_000;
 /// Records of one page of a scan at start.
 pub const SCAN_PAGE_RECORDS: usize = 1_000;
 
+/// Sizes in bytes of data keys that are made here: 128, 256 and 512 bits, as AES and HMAC take them.
+pub const GENERATED_DATA_KEY_SIZES: [usize; 3] = [16, 32, 64];
+
 /// Most bytes of a data key of the caller's own: room for an RSA-4096 private key.
 pub const DATA_KEY_SIZE_MAX: usize = 8_192;
 

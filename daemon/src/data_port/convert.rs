@@ -91,6 +91,7 @@ const _: () = {
     assert!(engine::CONTEXT_SIZE_MAX == wire::CONTEXT_SIZE_MAX);
     assert!(engine::MESSAGE_SIZE_MAX == wire::MESSAGE_SIZE_MAX);
     assert!(engine::DATA_KEY_SIZE_MAX == wire::DATA_KEY_SIZE_MAX);
+    assert!(matches!(engine::GENERATED_DATA_KEY_SIZES, wire::GENERATED_DATA_KEY_SIZES));
     assert!(engine::RANDOM_SIZE_MAX == wire::RANDOM_SIZE_MAX);
     assert!(engine::SECRET_SIZE_MAX == wire::SECRET_SIZE_MAX);
     assert!(engine::NAME_SIZE_MAX == wire::NAME_SIZE_MAX);

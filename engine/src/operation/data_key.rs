@@ -7,7 +7,7 @@ use crate::cache::KeyEntry;
 use crate::ciphertext::{Purpose, SEAL_OVERHEAD};
 use crate::error::{Error, ItemError};
 use crate::key::operation::Operation;
-use crate::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX};
+use crate::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, GENERATED_DATA_KEY_SIZES};
 
 /// How a data key is given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl KeyEntry {
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::WrapDataKey)?;
-        if ![16, 32, 64].contains(&size) {
+        if !GENERATED_DATA_KEY_SIZES.contains(&size) {
             return Err(Error::SizeNotAllowed);
         }
         let random = scope.random();
