@@ -38,24 +38,26 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Those of version 1.
     fn default() -> Self {
-        Self {
-            frame_size: FRAME_SIZE_MAX,
-            batch_items: BATCH_ITEMS_MAX,
-            plaintext_size: PLAINTEXT_SIZE_MAX,
-            context_size: CONTEXT_SIZE_MAX,
-            message_size: MESSAGE_SIZE_MAX,
-            data_key_size: DATA_KEY_SIZE_MAX,
-            random_size: RANDOM_SIZE_MAX,
-            frames_in_flight: FRAMES_IN_FLIGHT_MAX,
-            bytes_in_flight: BYTES_IN_FLIGHT_ADVISED,
-            streams: STREAMS_PER_CONNECTION_MAX,
-        }
+        Self::VERSION_1
     }
 }
 
 impl Limits {
+    /// Those of version 1, unless a server announces others.
+    pub const VERSION_1: Self = Self {
+        frame_size: FRAME_SIZE_MAX,
+        batch_items: BATCH_ITEMS_MAX,
+        plaintext_size: PLAINTEXT_SIZE_MAX,
+        context_size: CONTEXT_SIZE_MAX,
+        message_size: MESSAGE_SIZE_MAX,
+        data_key_size: DATA_KEY_SIZE_MAX,
+        random_size: RANDOM_SIZE_MAX,
+        frames_in_flight: FRAMES_IN_FLIGHT_MAX,
+        bytes_in_flight: BYTES_IN_FLIGHT_ADVISED,
+        streams: STREAMS_PER_CONNECTION_MAX,
+    };
+
     /// The limits of a greeting; those it leaves out are those of version 1, those not known are ignored.
     pub(crate) fn announced(values: impl IntoIterator<Item = LimitValue>) -> Self {
         let mut limits = Self::default();

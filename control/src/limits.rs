@@ -1,6 +1,15 @@
-//! Every bound of the client of the control port, with unit and reason.
+//! Bounds that both sides of the control port must know, and those of its client, with unit and reason.
 
 use std::time::Duration;
+
+/// Shortest lifetime of a client certificate in days.
+pub const CERTIFICATE_DAYS_MIN: u32 = 1;
+
+/// Longest lifetime of a client certificate in days: it cannot be revoked before its end other than with its store.
+pub const CERTIFICATE_DAYS_MAX: u32 = 398;
+
+/// Lifetime of a client certificate in days, unless the request names another.
+pub const CERTIFICATE_DAYS: u32 = 90;
 
 /// Most bytes of a reply: a page of 1,000 keys with 100 versions each takes some 8 MB.
 pub const REPLY_SIZE_MAX: usize = 16 * 1024 * 1024;

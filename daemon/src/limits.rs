@@ -146,15 +146,6 @@ pub const COMMON_NAME_SIZE_MAX: usize = 64;
 /// How long an authority lives. Its certificates end with it; a new one has to be made before.
 pub const AUTHORITY_LIFETIME: Duration = days(10 * 365);
 
-/// Shortest lifetime of a client certificate in days.
-pub const CERTIFICATE_DAYS_MIN: u32 = 1;
-
-/// Longest lifetime of a client certificate in days: it cannot be revoked before its end other than with its store.
-pub const CERTIFICATE_DAYS_MAX: u32 = 398;
-
-/// Lifetime of a client certificate in days, unless the request names another.
-pub const CERTIFICATE_DAYS: u32 = 90;
-
 /// How far the clock of another machine may be behind: certificates begin so much earlier.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
@@ -203,6 +194,16 @@ pub const CHANGE_TIME: Duration = Duration::from_secs(30);
 
 /// Time for a request that creates many keys.
 pub const CREATE_KEYS_TIME: Duration = Duration::from_secs(120);
+
+// The control port's own client waits for the slowest route and takes the longest list.
+const _: () = {
+    use claviger_control::limits::{REPLY_SIZE_MAX, REQUEST_TIME};
+    use claviger_engine::limits::{LIST_PAGE_SIZE_MAX, VERSIONS_MAX};
+    const KEY_SIZE: usize = 1_024;
+    const KEY_VERSION_SIZE: usize = 128;
+    assert!(CREATE_KEYS_TIME.as_secs() < REQUEST_TIME.as_secs());
+    assert!(LIST_PAGE_SIZE_MAX * (KEY_SIZE + VERSIONS_MAX * KEY_VERSION_SIZE) <= REPLY_SIZE_MAX);
+};
 
 /// Most bytes of a body that says little: a name, a number, a signing request.
 pub const SMALL_BODY_SIZE_MAX: usize = 32 * 1024;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use claviger_control::ControlClient;
+use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
 use claviger_control::message::IssueCertificate;
 use serde_json::json;
 
@@ -33,8 +34,9 @@ pub(crate) struct IssueArguments {
     /// Name or id of the key store
     #[arg(long)]
     store: String,
-    /// For how many days it is valid, 1 to 398 [default: 90]
-    #[arg(long)]
+    #[arg(long, help = format!(
+        "For how many days it is valid, {CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX} [default: {CERTIFICATE_DAYS}]"
+    ))]
     days: Option<u32>,
     /// Signing request (PKCS#10, PEM); nothing but its key is taken from it
     #[arg(long, value_name = "FILE")]

@@ -1,16 +1,18 @@
 //! Bounds of the data operations, with unit and reason.
 
+use claviger_client::Limits;
 use std::time::Duration;
 
-/// Plaintext bytes of one record of an encrypted file: what the service takes at once.
+/// Plaintext bytes of one record of an encrypted file, as its format says: what the service takes at once.
 pub(super) const RECORD_SIZE_MAX: usize = 32_768;
+const _: () = assert!(RECORD_SIZE_MAX == Limits::VERSION_1.plaintext_size);
 
 /// Bytes by which a record's ciphertext may be longer than its plaintext. It is 94 for XAES-256-GCM; the rest is room
 /// for other algorithms.
 pub(super) const RECORD_OVERHEAD_MAX: usize = 256;
 
-/// Records that are read, sent and written together: 256 KiB, as much as a connection is advised to have in flight.
-pub(super) const RECORDS_OF_BATCH: usize = 8;
+/// Records that are read, sent and written together: as much as a connection is advised to have in flight.
+pub(super) const RECORDS_OF_BATCH: usize = Limits::VERSION_1.bytes_in_flight / RECORD_SIZE_MAX;
 
 /// Batches that the service works on at the same time. With those being read and written, a file of any size takes
 /// about 5 MiB of memory.
@@ -27,18 +29,19 @@ pub(super) const READ_SIZE: usize = 131_072;
 pub(super) const BATCH_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Bytes that the service binds to a ciphertext.
-pub(super) const CONTEXT_SIZE_MAX: usize = 4_096;
+pub(super) const CONTEXT_SIZE_MAX: usize = Limits::VERSION_1.context_size;
 
 /// Bytes of a message that the service hashes itself.
-pub(super) const MESSAGE_SIZE_MAX: usize = 32_768;
+pub(super) const MESSAGE_SIZE_MAX: usize = Limits::VERSION_1.message_size;
 
 /// Bytes of a file that holds a signature or a MAC, written in any form, with room for line ends.
 pub(super) const SIGNATURE_FILE_SIZE_MAX: usize = 4_096;
 
-/// Random bytes of one command, and of one item of the protocol. Who needs more than the first seeds a generator of
-/// his own.
+/// Random bytes of one command. Who needs more seeds a generator of his own.
 pub(super) const RANDOM_SIZE_MAX: usize = 1_048_576;
-pub(super) const RANDOM_ITEM_SIZE_MAX: usize = 32_768;
+
+/// Random bytes that the service makes at once.
+pub(super) const RANDOM_ITEM_SIZE_MAX: usize = Limits::VERSION_1.random_size;
 
 /// Pings of one command, so that a forgotten one ends.
 pub(super) const PINGS_MAX: u32 = 10_000;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
 use claviger_control::message::{IssueCertificate, StoreAuthority};
 
 use super::ControlState;
@@ -9,7 +10,6 @@ use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
 use super::problem::{Kind, Problem};
-use crate::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
 use crate::pem;
 
 pub(super) fn issue(state: &ControlState, call: &Call) -> Result<Change, Problem> {

@@ -1,6 +1,7 @@
 //! The API description (OpenAPI 3.1), made from the table of routes.
 
 use claviger_control::message::Problem as ProblemMessage;
+use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -17,6 +18,7 @@ use super::browser::REQUEST_HEADER;
 use super::call::Call;
 use super::problem::Problem;
 use super::route::{Form, ROUTES, Route};
+use crate::limits::LIST_PAGE_SIZE;
 
 /// The description of every route.
 #[must_use]
@@ -64,12 +66,12 @@ fn operation(route: &Route) -> OperationBuilder {
     }
     if route.paged {
         let after = parameter("after", ParameterIn::Query, Required::False, "only names after this one", text());
-        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(1_000));
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(LIST_PAGE_SIZE_MAX));
         let limit = parameter(
             "limit",
             ParameterIn::Query,
             Required::False,
-            "most of them in the reply; 100 unless given",
+            &format!("most of them in the reply; {LIST_PAGE_SIZE} unless given"),
             limit.into(),
         );
         operation = operation.parameter(after).parameter(limit);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
 use claviger_daemon::control::openapi;
 use claviger_daemon::control::route::ROUTES;
-use claviger_daemon::limits::CONTROL_CALLS_MAX;
+use claviger_daemon::limits::{COMMON_NAME_SIZE_MAX, CONTROL_CALLS_MAX, SLOW_KEYS_MAX};
+use claviger_engine::limits::{CREATE_KEYS_MAX, NAME_SIZE_MAX, SECRET_SIZE_MAX};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -288,6 +290,36 @@ async fn the_description_names_every_route_with_its_form() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(reply.body.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
+}
+
+// R-O1
+#[test]
+fn the_description_names_the_bounds_that_are_in_force() {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    let field = |message: &str, field: &str| &document["components"]["schemas"][message]["properties"][field];
+    for message in ["CreateStore", "NewKey"] {
+        assert_eq!(field(message, "name")["maxLength"], NAME_SIZE_MAX);
+        assert!(text(field(message, "name")).contains(&format!("1 to {NAME_SIZE_MAX} characters")));
+    }
+    assert_eq!(field("CreateKeys", "keys")["maxItems"], CREATE_KEYS_MAX);
+    let counts = format!("1 to {} keys, of which at most {SLOW_KEYS_MAX} for RSA", thousands(CREATE_KEYS_MAX));
+    assert!(text(field("CreateKeys", "keys")).contains(&counts));
+    assert!(text(field("NewKey", "value")).contains(&format!("0 to {} bytes", thousands(SECRET_SIZE_MAX))));
+    assert_eq!(field("IssueCertificate", "common_name")["maxLength"], COMMON_NAME_SIZE_MAX);
+    assert!(text(field("IssueCertificate", "common_name")).contains(&format!("1 to {COMMON_NAME_SIZE_MAX} bytes")));
+    let days = field("IssueCertificate", "lifetime_days");
+    assert_eq!((&days["minimum"], &days["maximum"]), (&json!(CERTIFICATE_DAYS_MIN), &json!(CERTIFICATE_DAYS_MAX)));
+    let days_text = format!("{CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX}; {CERTIFICATE_DAYS} unless given");
+    assert!(text(days).contains(&days_text));
+}
+
+fn text(field: &Value) -> &str {
+    field["description"].as_str().unwrap()
+}
+
+/// As a person writes a number of four or five digits.
+fn thousands(number: usize) -> String {
+    format!("{},{:03}", number / 1_000, number % 1_000)
 }
 
 fn collect_references<'a>(value: &'a Value, references: &mut Vec<&'a str>) {

@@ -4,7 +4,7 @@ use claviger_protocol::message::{FactValue, Hello, HelloReply, LimitValue, Ping,
 use claviger_protocol::{Limit, RequestHeader};
 
 use super::Session;
-use crate::limits::FRAMES_IN_FLIGHT;
+use crate::limits::{FRAMES_IN_FLIGHT, STREAMS_PER_CONNECTION};
 
 impl Session {
     pub(super) fn hello<I>(&mut self, header: &RequestHeader, hello: &Hello<I>) {
@@ -37,6 +37,7 @@ impl Session {
     const fn limit(&self, limit: Limit) -> u64 {
         match limit {
             Limit::FramesInFlight => FRAMES_IN_FLIGHT as u64,
+            Limit::StreamsPerConnection => STREAMS_PER_CONNECTION as u64,
             Limit::IdleMilliseconds => self.idle_ms,
             _ => limit.default_value(),
         }
