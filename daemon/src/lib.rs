@@ -1,5 +1,7 @@
 //! The daemon of Claviger: the only crate that knows both the wire and the engine.
 
+#![forbid(unsafe_code)]
+
 pub mod authority;
 pub mod certificates;
 pub mod config;

@@ -1,5 +1,7 @@
 //! `clavigerd`: the daemon of Claviger.
 
+#![forbid(unsafe_code)]
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

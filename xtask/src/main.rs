@@ -1,5 +1,7 @@
 //! Project automation: `cargo xtask COMMAND`, one file per command.
 
+#![forbid(unsafe_code)]
+
 mod ci;
 mod fuzz;
 mod process;
