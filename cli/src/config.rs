@@ -128,14 +128,8 @@ impl Config {
     }
 
     fn read_private(&self, path: &Path) -> anyhow::Result<Zeroizing<String>> {
-        let beside = self.beside(path);
-        let mode = fs::metadata(&beside).with_context(|| self.at(path))?.permissions().mode();
-        ensure!(
-            mode & OTHERS == 0,
-            "{}: others can read this private key: run `chmod 600 {}`",
-            self.at(path),
-            beside.display()
-        );
+        let mode = fs::metadata(self.beside(path)).with_context(|| self.at(path))?.permissions().mode();
+        ensure!(mode & OTHERS == 0, "{}: others can read this private key: run `chmod 600` on it", self.at(path));
         self.read(path)
     }
 

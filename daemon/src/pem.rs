@@ -76,7 +76,7 @@ fn private_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     let file = open(path)?;
     let mode = file.metadata().with_context(|| path.display().to_string())?.permissions().mode();
     if mode & OTHERS != 0 {
-        bail!("{path} holds a private key and can be read by others: run `chmod 600 {path}`", path = path.display());
+        bail!("{} holds a private key and can be read by others: run `chmod 600` on it", path.display());
     }
     let text = read(path, file)?;
     // The cause is left out: it could quote the key.

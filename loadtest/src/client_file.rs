@@ -54,7 +54,7 @@ struct Data {
 
 fn identity(certificate: &Path, key: &Path) -> anyhow::Result<Identity> {
     let mode = fs::metadata(key).with_context(|| key.display().to_string())?.permissions().mode();
-    ensure!(mode & OTHERS == 0, "others can read the private key {path}: run `chmod 600 {path}`", path = key.display());
+    ensure!(mode & OTHERS == 0, "others can read the private key {}: run `chmod 600` on it", key.display());
     Identity::from_pem(&read(certificate)?, &read(key)?).with_context(|| certificate.display().to_string())
 }
 

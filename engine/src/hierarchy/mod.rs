@@ -43,7 +43,7 @@ pub enum HierarchyError {
     #[error("{0} was written by a newer version of Claviger: start that version")]
     NewerFormat(PathBuf),
     /// Others than the owner can read a file that holds a key.
-    #[error("{0} can be read by others: run `chmod 600 {0}`")]
+    #[error("{0} can be read by others: run `chmod 600` on it")]
     Permissions(PathBuf),
     /// The root key does not unwrap a system key.
     #[error(
