@@ -4,12 +4,12 @@
 use std::hint::black_box;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use claviger_algorithm::Algorithm;
 use claviger_benches::{BURST, CONTEXT, criterion, input, material};
 use claviger_engine::ciphertext::{Purpose, SEAL_OVERHEAD};
 use claviger_engine::crypto::burst::SealBurst;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::crypto::symmetric::SymmetricKey;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::version::KeyVersion;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -3,10 +3,10 @@
 
 use std::hint::black_box;
 
+use claviger_algorithm::Algorithm;
 use claviger_benches::{criterion, input, material};
 use claviger_engine::crypto::mac::{MAC_SIZE, MacKey};
 use claviger_engine::crypto::signature::{SignInput, SigningKey};
-use claviger_engine::key::algorithm::Algorithm;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const MESSAGE_SIZE: usize = 64;

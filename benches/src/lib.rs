@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::name::Name;

@@ -143,8 +143,8 @@ impl Client {
         let resolved = Resolved {
             key_id,
             store_id: description.store_id,
-            kind: description.kind.map_or_else(|unknown| unknown.0, |kind| kind.code()),
-            algorithm: description.algorithm.map_or_else(|unknown| unknown.0, |algorithm| algorithm.code()),
+            kind: description.kind.map_or_else(|unknown| unknown.0, |kind| kind.id()),
+            algorithm: description.algorithm.map_or_else(|unknown| unknown.0, |algorithm| algorithm.id()),
         };
         Ok(Key::new(self.clone(), resolved, None))
     }

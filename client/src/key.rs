@@ -4,7 +4,7 @@ use crate::batch::{self, BatchOperation, BatchResults};
 use crate::client::{Client, KeyName};
 use crate::error::Error;
 use claviger_protocol::message::Resolved;
-use claviger_protocol::{Algorithm, KeyId, Kind, Retry, Status, StoreId, TraceId};
+use claviger_protocol::{Algorithm, KeyId, KeyKind, Retry, Status, StoreId, TraceId};
 use std::fmt;
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ impl Key {
     ///
     /// # Errors
     /// [`UnknownCode`] if the server has kinds that this library does not know.
-    pub fn kind(&self) -> Result<Kind, UnknownCode> {
-        Kind::from_code(self.resolved.kind).ok_or(UnknownCode(self.resolved.kind))
+    pub fn kind(&self) -> Result<KeyKind, UnknownCode> {
+        KeyKind::from_id(self.resolved.kind).ok_or(UnknownCode(self.resolved.kind))
     }
 
     /// Its algorithm.
@@ -54,7 +54,7 @@ impl Key {
     /// # Errors
     /// [`UnknownCode`] if the server has algorithms that this library does not know.
     pub fn algorithm(&self) -> Result<Algorithm, UnknownCode> {
-        Algorithm::from_code(self.resolved.algorithm).ok_or(UnknownCode(self.resolved.algorithm))
+        Algorithm::from_id(self.resolved.algorithm).ok_or(UnknownCode(self.resolved.algorithm))
     }
 
     /// The client it was got from.

@@ -68,4 +68,4 @@ pub use claviger_protocol::message::{
     DecryptItem, EncryptItem, MakeMacItem, MessageForm, ReencryptItem, SignItem, UnwrapDataKeyItem, VerifyItem,
     VerifyMacItem, WrapDataKeyItem,
 };
-pub use claviger_protocol::{Algorithm, KeyId, KeyState, KeyVersionState, Kind, Retry, Status, StoreId, TraceId};
+pub use claviger_protocol::{Algorithm, KeyId, KeyKind, KeyState, KeyVersionState, Retry, Status, StoreId, TraceId};

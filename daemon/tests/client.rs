@@ -16,11 +16,11 @@ mod support;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use claviger_algorithm::Algorithm;
 use claviger_client::{
     Client, ClientConfig, Context, DataKeySize, DecryptItem, EncryptItem, Error, Identity, MakeMacItem, MessageForm,
     ReencryptItem, ServerCa, SignItem, Status, VerifyItem, VerifyMacItem,
 };
-use claviger_engine::key::algorithm::Algorithm;
 use support::server::SECRET;
 use support::{Server, Transport};
 

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use claviger_algorithm::{Algorithm, KeyKind};
+
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::key::algorithm::{Algorithm, KeyKind};
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::{GenerateError, KeyMaterial, SecretBytes};
 use crate::key::name::Name;

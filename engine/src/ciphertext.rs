@@ -13,9 +13,9 @@
 //! with the only field of variable length last, so that no two different contexts give the same bytes.
 //! A header is compared with the key that opens, never obeyed.
 
-use crate::key::algorithm::Algorithm;
+use claviger_algorithm::{Algorithm, Operation};
+
 use crate::key::id::{ID_SIZE, KeyId};
-use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
 
@@ -37,7 +37,7 @@ pub const TAG_SIZE: usize = 16;
 /// The one format there is. Another layout takes another number.
 pub const FORMAT: u8 = 1;
 
-const _: () = assert!(SEAL_OVERHEAD == 94);
+const _: () = assert!(Algorithm::Xaes256Gcm.row().output_size.max(0) == SEAL_OVERHEAD);
 
 /// What a ciphertext is for. The operation fixes it, so that neither kind can be passed off as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

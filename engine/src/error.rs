@@ -1,10 +1,10 @@
 //! What can go wrong, grouped by who can act.
 
+use claviger_algorithm::{Algorithm, Operation};
+
 use crate::crypto::random::EntropyError;
-use crate::key::algorithm::Algorithm;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
-use crate::key::operation::Operation;
 use crate::key::state::KeyState;
 use crate::key::version::KeyVersion;
 use crate::limits::{CREATE_KEYS_MAX, VERSIONS_MAX};

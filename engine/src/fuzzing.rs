@@ -1,10 +1,11 @@
 //! Bodies of the fuzz targets, which are also run as tests: each takes any bytes and panics on a broken promise.
 
+use claviger_algorithm::Algorithm;
+
 use crate::ciphertext::{Ciphertext, HEADER_SIZE, Purpose, SEAL_OVERHEAD};
 use crate::crypto::burst::SealBurst;
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::symmetric::SymmetricKey;
-use crate::key::algorithm::Algorithm;
 use crate::key::id::KeyId;
 use crate::key::material::{KeyMaterial, SecretBytes};
 use crate::key::version::KeyVersion;

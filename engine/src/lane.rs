@@ -6,11 +6,10 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use claviger_algorithm::{Algorithm, Operation};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::cache::KeyEntry;
-use crate::key::algorithm::Algorithm;
-use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 use crate::limits::INLINE_COST_MAX;
 

@@ -14,6 +14,8 @@ pub const MESSAGE_SIZE_MAX: usize = 32_768;
 /// Most bytes of one secret (confidential value): a secret fits wherever a plaintext fits.
 pub const SECRET_SIZE_MAX: usize = PLAINTEXT_SIZE_MAX;
 
+const _: () = assert!(claviger_algorithm::Algorithm::Opaque.row().output_size.max(0) == SECRET_SIZE_MAX);
+
 /// Most bytes of a PKCS#8 private key. RSA-4096, the largest kind, takes about 2,400.
 pub const PKCS8_SIZE_MAX: usize = 4_096;
 

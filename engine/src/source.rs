@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use claviger_algorithm::KeyKind;
+
 use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores};
 use crate::crypto::mac::MacKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
 use crate::error::Error;
-use crate::key::algorithm::KeyKind;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::{KeyMaterial, MaterialError, SecretBytes};
 use crate::key::state::VersionState;

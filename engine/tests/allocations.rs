@@ -1,4 +1,4 @@
-//! After warm-up, work on a batch allocates nothing per item (DESIGN: items are sealed straight into the reply).
+//! After warm-up, work on a batch allocates nothing per item: items are sealed straight into the reply.
 //!
 //! A program of its own, because it counts what the whole process allocates. The cryptographic library's own heap is not counted: it is not Rust's.
 
@@ -8,12 +8,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::{Arc, mpsc};
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::ciphertext::SEAL_OVERHEAD;
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::operation::{

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, str};
 
+use claviger_algorithm::{Algorithm, KeyKind};
 use claviger_engine::crypto::signature::{PublicKey, SignInput, SigningKey, VerifyFailed};
-use claviger_engine::key::algorithm::{Algorithm, KeyKind};
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use tempfile::TempDir;
 

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::ciphertext::{NONCE_SIZE, Purpose, SEAL_OVERHEAD};
 use claviger_engine::crypto::burst::SealBurst;
 use claviger_engine::crypto::random::{EntropyError, Random};
 use claviger_engine::crypto::symmetric::{OpenFailed, SymmetricKey};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::version::KeyVersion;

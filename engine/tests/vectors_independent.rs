@@ -4,11 +4,11 @@
 
 mod independent;
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::ciphertext::{Purpose, SEAL_OVERHEAD};
 use claviger_engine::crypto::burst::SealBurst;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::crypto::symmetric::{OpenFailed, SymmetricKey};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::version::KeyVersion;

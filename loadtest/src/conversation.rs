@@ -53,7 +53,7 @@ impl Conversation {
         let Some(Ok(key)) = keys.next() else {
             bail!("key store {store:?} has no key {name:?}: create it, or name another with --key")
         };
-        match Algorithm::from_code(key.algorithm) {
+        match Algorithm::from_id(key.algorithm) {
             Some(found) if found == algorithm => Ok(key),
             Some(found) => {
                 bail!("key {name:?} is one of {found}, and {algorithm} is to be measured: name another with --key")

@@ -22,7 +22,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod algorithm;
 pub mod codec;
 pub mod deframer;
 pub mod error;
@@ -30,7 +29,6 @@ pub mod fact;
 pub mod fuzzing;
 pub mod header;
 pub mod id;
-pub mod kind;
 pub mod limits;
 pub mod message;
 pub mod opcode;
@@ -38,12 +36,11 @@ pub mod output;
 pub mod state;
 pub mod status;
 
-pub use algorithm::Algorithm;
+pub use claviger_algorithm::{Algorithm, KeyKind};
 pub use error::{DecodeError, EncodeError};
 pub use fact::Fact;
 pub use header::{ReplyHeader, RequestHeader};
 pub use id::{KeyId, StoreId, TraceId};
-pub use kind::Kind;
 pub use limits::Limit;
 pub use message::{Reply, Request};
 pub use opcode::Opcode;

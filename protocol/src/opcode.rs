@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use claviger_algorithm::Operation;
+
 /// An operation of the data port. The discriminant is its code on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -97,6 +99,24 @@ impl Opcode {
             0x38 => Self::RandomBytes,
             _ => return None,
         })
+    }
+
+    /// What a key must be able to do for this; `None` for what no key is asked, or every one does.
+    #[must_use]
+    pub const fn needs(self) -> Option<Operation> {
+        match self {
+            Self::Encrypt | Self::Reencrypt => Some(Operation::Encrypt),
+            Self::Decrypt => Some(Operation::Decrypt),
+            Self::GenerateDataKey | Self::WrapDataKey => Some(Operation::WrapDataKey),
+            Self::UnwrapDataKey => Some(Operation::UnwrapDataKey),
+            Self::Sign => Some(Operation::Sign),
+            Self::Verify => Some(Operation::Verify),
+            Self::MakeMac => Some(Operation::MakeMac),
+            Self::VerifyMac => Some(Operation::VerifyMac),
+            Self::ReadSecret => Some(Operation::ReadSecret),
+            Self::ReadPublicKey => Some(Operation::ReadPublicKey),
+            Self::Hello | Self::Ping | Self::Whoami | Self::Resolve | Self::DescribeKey | Self::RandomBytes => None,
+        }
     }
 
     /// The operation's name in `SPEC.md`.

@@ -9,7 +9,7 @@ use crate::show;
 use anyhow::{Context, anyhow, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use claviger_client::{Error, Key, Kind, MessageForm, Status};
+use claviger_client::{Error, Key, KeyKind, MessageForm, Status};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -150,7 +150,7 @@ impl Message {
     /// Reads the file, or hashes it if the key takes digests.
     fn read(input: Input, digest: bool, key: &Key) -> anyhow::Result<Self> {
         let algorithm = words::name(key.algorithm());
-        if let Ok(kind @ (Kind::Secret | Kind::Symmetric | Kind::Mac)) = key.kind() {
+        if let Ok(kind @ (KeyKind::Secret | KeyKind::Symmetric | KeyKind::Mac)) = key.kind() {
             bail!("a key of {algorithm} ({}) does not sign: use an asymmetric one", kind.name().to_lowercase());
         }
         let digest_size = key.algorithm().ok().and_then(|algorithm| algorithm.row().digest_size);

@@ -13,7 +13,7 @@ use claviger_protocol::message::{
     DescribeKey, FactValue, KeyVersionDescription, RandomBytes, RandomBytesItem, ReadPublicKey, ReadSecret, Reply,
 };
 use claviger_protocol::{
-    Algorithm, EncodeError, Fact, KeyId, KeyState, KeyVersionState, Kind, Status, StoreId, message,
+    Algorithm, EncodeError, Fact, KeyId, KeyKind, KeyState, KeyVersionState, Status, StoreId, message,
 };
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
@@ -49,7 +49,7 @@ pub struct KeyDescription {
     /// Its name in its store.
     pub name: String,
     /// Its kind.
-    pub kind: Result<Kind, UnknownCode>,
+    pub kind: Result<KeyKind, UnknownCode>,
     /// Its algorithm.
     pub algorithm: Result<Algorithm, UnknownCode>,
     /// Its state.
@@ -128,7 +128,7 @@ impl Key {
         let value = |reply: Reply<'_>| match reply {
             Reply::ReadPublicKey(key) => Some(PublicKey {
                 key_version: key.key_version,
-                algorithm: Algorithm::from_code(key.algorithm).ok_or(UnknownCode(key.algorithm)),
+                algorithm: Algorithm::from_id(key.algorithm).ok_or(UnknownCode(key.algorithm)),
                 der: key.public_key.to_vec(),
             }),
             _ => None,
@@ -155,8 +155,8 @@ impl KeyDescription {
             key_id: reply.key_id,
             store_id: reply.store_id,
             name: String::from_utf8_lossy(reply.name).into_owned(),
-            kind: Kind::from_code(reply.kind).ok_or(UnknownCode(reply.kind)),
-            algorithm: Algorithm::from_code(reply.algorithm).ok_or(UnknownCode(reply.algorithm)),
+            kind: KeyKind::from_id(reply.kind).ok_or(UnknownCode(reply.kind)),
+            algorithm: Algorithm::from_id(reply.algorithm).ok_or(UnknownCode(reply.algorithm)),
             state: KeyState::from_code(reply.state).ok_or(UnknownCode(reply.state)),
             current_version: reply.current_version,
             created: time(reply.created_ms),

@@ -1,7 +1,7 @@
 //! The algorithms that keys can have.
 
+use claviger_algorithm::Algorithm;
 use claviger_control::message;
-use claviger_engine::key::algorithm::Algorithm;
 
 use super::answer::Answer;
 use super::call::Call;

@@ -1,7 +1,7 @@
 //! From the engine's records to the messages of the control port.
 
+use claviger_algorithm::KeyKind;
 use claviger_control::message::{Access, Key, KeyVersion, Store};
-use claviger_engine::key::algorithm::KeyKind;
 use claviger_engine::{AccessMethods, KeyRecord, KeyStoreRecord};
 use jiff::Timestamp;
 

@@ -1,8 +1,8 @@
 //! Keys: create, list, describe, rotate, disable, enable.
 
+use claviger_algorithm::{Algorithm, Generation};
 use claviger_control::message::{CreateKeys, KeyList, NewKey, Nothing};
 use claviger_engine::change;
-use claviger_engine::key::algorithm::{Algorithm, Generation};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::CREATE_KEYS_MAX;

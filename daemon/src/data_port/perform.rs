@@ -4,7 +4,7 @@ use std::iter::{self, Skip, Take};
 use std::ops::Range;
 use std::time::Duration;
 
-use claviger_engine::key::operation::Operation;
+use claviger_algorithm::Operation;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::operation::{
     self, DataKeyForm, DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,
@@ -66,10 +66,8 @@ impl Batch {
                 let keys = KeyIds::SourceAndTarget(r.source_key_id, r.target_key_id);
                 batch(keys, Operation::Decrypt, r.items.len(), CIPHERTEXT_OVERHEAD)
             }
-            Request::GenerateDataKey(r) => {
-                one(r.key_id, Operation::WrapDataKey, r.items.len(), r.result_size())
-                    .map(|batch| Self { draws: true, ..batch })
-            }
+            Request::GenerateDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), r.result_size())
+                .map(|batch| Self { draws: true, ..batch }),
             Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), CIPHERTEXT_OVERHEAD),
             Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len(), 0),
             Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX),
@@ -77,13 +75,10 @@ impl Batch {
                 let version = convert::named_version(r.key_version);
                 one(r.key_id, Operation::Verify, r.items.len(), VERSION_SIZE).map(|batch| Self { version, ..batch })
             }
-            Request::MakeMac(r) => {
-                one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX)
-            }
+            Request::MakeMac(r) => one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX),
             Request::VerifyMac(r) => {
                 let version = convert::named_version(r.key_version);
-                one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_SIZE)
-                    .map(|batch| Self { version, ..batch })
+                one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_SIZE).map(|batch| Self { version, ..batch })
             }
             Request::RandomBytes(r) => {
                 let (items, added_size) = (r.items.len(), fitting_sizes(&r.items).flatten().map(allowed_size).sum());

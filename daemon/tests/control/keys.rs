@@ -1,6 +1,6 @@
 //! Keys.
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use http::StatusCode;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::message::{
     DataKeyForm, DescribeKey, Message, MessageForm, Ping, ReadPublicKey, ReadSecret, Whoami,
 };

@@ -1,6 +1,6 @@
 //! Batches: one result per item, in order; what one item does wrong is its own affair.
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::Status;
 use claviger_protocol::limits::{BATCH_ITEMS_MAX, BODY_SIZE_MAX, CONTEXT_SIZE_MAX, FRAME_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 use claviger_protocol::message::{DataKeyForm, MessageForm};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_engine::key::state::KeyState;
 use claviger_protocol::Reply as Decoded;
 use claviger_protocol::message::{DescribeKey, MessageForm, ReadPublicKey, ReadSecret};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::storage::{Address, Call, Database, FailingStorage, MemoryStorage, Storage, Write};
 use claviger_protocol::message::{DescribeKey, MessageForm, ReadPublicKey, ReadSecret};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use claviger_algorithm::Algorithm;
 use claviger_daemon::data_port::Times;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_protocol::Status;
 use claviger_protocol::message::{MessageForm, Ping};
 use tokio::io::AsyncReadExt;

@@ -1,6 +1,6 @@
 //! Frames on a byte stream: whole, cut, joined, too long, too short, and none at all.
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::Status;
 use claviger_protocol::limits::{FRAME_SIZE_MAX, HEADER_SIZE};
 use claviger_protocol::message::{Ping, Whoami};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::message::Ping;
 
 use crate::support::{Client, Server};

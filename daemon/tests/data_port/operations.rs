@@ -1,7 +1,7 @@
 //! Every operation, with keys of every kind and algorithm.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use claviger_engine::key::algorithm::{Algorithm, KeyKind};
+use claviger_algorithm::{Algorithm, KeyKind};
 use claviger_protocol::Reply as Decoded;
 use claviger_protocol::limits::DATA_KEY_SIZE_MAX;
 use claviger_protocol::message::{DataKeyForm, DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, Whoami};

@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use claviger_algorithm::Algorithm;
 use claviger_daemon::data_port::Times;
 use claviger_daemon::limits::{FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::limits::STORAGE_THREADS;
 use claviger_protocol::message::{DescribeKey, MessageForm, Ping};
 use claviger_protocol::{RequestHeader, Retry, Status, StoreId};

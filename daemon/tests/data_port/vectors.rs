@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::limits::HEADER_SIZE;
 use claviger_protocol::message::Ping;
 use claviger_protocol::{Opcode, Status};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use claviger_algorithm::{Algorithm, Operation};
+
 use super::StoreSlot;
 use crate::crypto::mac::MacKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
 use crate::error::Error;
-use crate::key::algorithm::Algorithm;
 use crate::key::id::KeyId;
 use crate::key::material::SecretBytes;
-use crate::key::operation::Operation;
 use crate::key::state::KeyState;
 use crate::key::version::KeyVersion;
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use claviger_algorithm::Algorithm;
 use parking_lot::Mutex;
 
 use super::{Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, StorePolicy, StoreSlot, Stores};
 use crate::error::Error;
-use crate::key::algorithm::Algorithm;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
 use crate::key::state::KeyState;

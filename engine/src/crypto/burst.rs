@@ -2,13 +2,14 @@
 
 use std::marker::PhantomData;
 
+use claviger_algorithm::Algorithm;
+
 use crate::ciphertext::{
     AadBuffer, COMMITMENT_SIZE, FORMAT, HEADER_SIZE, Header, NONCE_SIZE, Purpose, SEAL_OVERHEAD, TAG_SIZE,
 };
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::symmetric::SymmetricKey;
 use crate::crypto::xaes::{DerivedKey, POSITION_SIZE, PREFIX_SIZE, Position};
-use crate::key::algorithm::Algorithm;
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
 use crate::limits::{BURST_ITEMS_MAX, BURST_SIZE_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};

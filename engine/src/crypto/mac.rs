@@ -1,9 +1,9 @@
 //! Message authentication codes: HMAC-SHA-256 (FIPS 198-1, RFC 2104).
 
 use aws_lc_rs::hmac;
+use claviger_algorithm::Algorithm;
 
 use crate::crypto::signature::{InputError, SignError, VerifyFailed};
-use crate::key::algorithm::Algorithm;
 use crate::key::material::{KeyMaterial, MaterialError};
 use crate::limits::MESSAGE_SIZE_MAX;
 

@@ -10,9 +10,9 @@ use aws_lc_rs::signature::{
     Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256,
     RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, RsaParameters, RsaSubjectPublicKey, VerificationAlgorithm,
 };
+use claviger_algorithm::Algorithm;
 
 use crate::crypto::random::{EntropyError, Random};
-use crate::key::algorithm::Algorithm;
 use crate::key::material::{MaterialError, SecretBytes, SecretKey};
 
 /// How the library signs and verifies by one algorithm.

@@ -3,9 +3,9 @@
 use aws_lc_rs::digest::Digest;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ParsedPublicKey, RsaSubjectPublicKey};
+use claviger_algorithm::Algorithm;
 
 use crate::crypto::scheme::{KeyPair, KeyType, scheme};
-use crate::key::algorithm::Algorithm;
 use crate::key::material::{KeyMaterial, MaterialError};
 use crate::limits::MESSAGE_SIZE_MAX;
 
@@ -195,11 +195,11 @@ enum CheckedInput<'a> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::digest::{SHA256, digest};
+    use claviger_algorithm::{KeyKind, OutputSize};
     use static_assertions::assert_not_impl_any;
 
     use super::*;
     use crate::crypto::random::SystemRandom;
-    use crate::key::algorithm::{KeyKind, OutputSize};
     use crate::key::material::SecretBytes;
 
     assert_not_impl_any!(SigningKey: std::fmt::Debug, Clone, PartialEq);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::error::Unspecified;
+use claviger_algorithm::Algorithm;
 use subtle::ConstantTimeEq;
 
 use crate::ciphertext::{AadBuffer, COMMITMENT_SIZE, Ciphertext, FORMAT, Header, Purpose};
 use crate::crypto::commitment::{CommitmentKey, Committed};
 use crate::crypto::xaes::{self, DerivedKey, Prefix};
-use crate::key::algorithm::Algorithm;
 use crate::key::id::KeyId;
 use crate::key::material::{KeyMaterial, MaterialError, SecretKey};
 use crate::key::version::KeyVersion;

@@ -20,13 +20,13 @@
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac;
+use claviger_algorithm::Algorithm;
 use subtle::ConstantTimeEq;
 
 use crate::ciphertext::{COMMITMENT_SIZE, NONCE_SIZE, TAG_SIZE};
 use crate::crypto::commitment::{CommitmentKey, Committed};
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::xaes::{self, DerivedKey, Prefix};
-use crate::key::algorithm::Algorithm;
 use crate::key::material::{SECRET_KEY_SIZE, SecretBytes, SecretKey};
 
 /// A key at the head of others, from which they are derived: a system key, or a root key that is held in memory.

@@ -1,10 +1,10 @@
 //! Secret bytes. Nothing here can be printed, cloned, compared with `==` or written out by accident.
 
+use claviger_algorithm::{Algorithm, KeyKind};
 use zeroize::Zeroizing;
 
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::scheme::{self, KeyPair};
-use crate::key::algorithm::{Algorithm, KeyKind};
 use crate::limits::{PKCS8_SIZE_MAX, SECRET_SIZE_MAX};
 
 /// Material of one key version: the secret bytes and the algorithm that they are for.

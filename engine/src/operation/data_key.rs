@@ -1,12 +1,12 @@
 //! Data keys: keys for the caller's own use, wrapped by a symmetric key and never stored here.
 
+use claviger_algorithm::Operation;
 use zeroize::Zeroizing;
 
 use super::{DecryptItem, ItemSink, ReadScope};
 use crate::cache::KeyEntry;
 use crate::ciphertext::{Purpose, SEAL_OVERHEAD};
 use crate::error::{Error, ItemError};
-use crate::key::operation::Operation;
 use crate::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, GENERATED_DATA_KEY_SIZES};
 
 /// How a data key is given out.

@@ -1,5 +1,6 @@
 //! Encrypt, decrypt, re-encrypt: the caller's data under a symmetric key.
 
+use claviger_algorithm::Operation;
 use zeroize::Zeroizing;
 
 use super::scope::Sealer;
@@ -8,7 +9,6 @@ use crate::cache::{KeyEntry, PreparedKey};
 use crate::ciphertext::{Ciphertext, Purpose, SEAL_OVERHEAD};
 use crate::crypto::symmetric::Opener;
 use crate::error::{Error, ItemError};
-use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 use crate::limits::{CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 

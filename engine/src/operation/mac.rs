@@ -1,11 +1,12 @@
 //! Make and verify message authentication codes.
 
+use claviger_algorithm::Operation;
+
 use super::ItemSink;
 use super::signature::{VERSION_SIZE, find_version, sign_error, verify_error};
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::crypto::mac::MAC_SIZE;
 use crate::error::{Error, ItemError};
-use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 
 /// A message to make a MAC of.

@@ -1,8 +1,9 @@
 //! Read a secret.
 
+use claviger_algorithm::Operation;
+
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::error::Error;
-use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 
 /// The value of one version of a secret, lent by the cache entry. No Debug: it must not be printed.

@@ -1,10 +1,11 @@
 //! Sign, verify, read a public key.
 
+use claviger_algorithm::Operation;
+
 use super::ItemSink;
 use crate::cache::{EntryVersion, KeyEntry, PreparedKey};
 use crate::crypto::signature::{InputError, SignError, SignInput, SigningKey, VerifyFailed};
 use crate::error::{Error, ItemError};
-use crate::key::operation::Operation;
 use crate::key::version::KeyVersion;
 
 /// What the items of a batch are.

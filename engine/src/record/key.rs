@@ -1,8 +1,9 @@
 //! The record of a key: what it is, its state, its versions. Its material stands in one record for each version.
 
+use claviger_algorithm::Algorithm;
+
 use super::Record;
 use super::codec::{Reader, Writer};
-use crate::key::algorithm::Algorithm;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};

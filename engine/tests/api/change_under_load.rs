@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::operation::SignForm;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::{fs, str};
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::change::NewKeyStore;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::storage::MemoryStorage;
 use claviger_engine::{AccessMethods, Engine};

@@ -1,6 +1,6 @@
 //! Creating key stores and keys, and reading what they are.
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::ciphertext::SEAL_OVERHEAD;
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, RANDOM_SIZE_MAX};
 use claviger_engine::operation::{DataKeyForm, random_bytes};
 use claviger_engine::{Error, ItemError};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::ItemError;
 use claviger_engine::ReadScope;
 use claviger_engine::ciphertext::SEAL_OVERHEAD;
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::limits::{BURSTS_PER_READ_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 
 use crate::support::{Client, Installation, calls, only};

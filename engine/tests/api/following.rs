@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::storage::{Call, FailingStorage, MemoryStorage, Storage};
 use claviger_engine::{Error, KeyEntry};

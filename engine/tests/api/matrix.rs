@@ -1,7 +1,6 @@
 //! Every algorithm with every operation: it works or it is not allowed, by the table of algorithms.
 
-use claviger_engine::key::algorithm::Algorithm;
-use claviger_engine::key::operation::Operation;
+use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::operation::SignForm;
 use claviger_engine::{Error, KeyEntry};
 

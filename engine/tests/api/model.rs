@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::key::version::KeyVersion;

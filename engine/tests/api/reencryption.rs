@@ -1,7 +1,6 @@
 //! Re-encryption (R-K16).
 
-use claviger_engine::key::algorithm::Algorithm;
-use claviger_engine::key::operation::Operation;
+use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 use claviger_engine::{Error, ItemError};

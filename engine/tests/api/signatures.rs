@@ -1,7 +1,6 @@
 //! Signing, verifying, and message authentication codes.
 
-use claviger_engine::key::algorithm::Algorithm;
-use claviger_engine::key::operation::Operation;
+use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::limits::MESSAGE_SIZE_MAX;
 use claviger_engine::operation::SignForm;
 use claviger_engine::{Error, ItemError};

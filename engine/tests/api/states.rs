@@ -3,10 +3,9 @@
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::Error;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
-use claviger_engine::key::operation::Operation;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::operation::{DataKeyForm, SignForm};
 use claviger_engine::storage::{FailingStorage, MemoryStorage};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::storage::Address;

@@ -1,8 +1,7 @@
 //! Rotation, and what old versions still do.
 
-use claviger_engine::key::algorithm::Algorithm;
+use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::key::id::KeyId;
-use claviger_engine::key::operation::Operation;
 use claviger_engine::key::state::VersionState;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::VERSIONS_MAX;

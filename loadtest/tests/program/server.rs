@@ -190,7 +190,7 @@ impl Keys {
             }
             Request::ReadPublicKey(_) => {
                 let public_key = self.signing.public_key().as_der().unwrap();
-                let algorithm = Algorithm::Ed25519.code();
+                let algorithm = Algorithm::Ed25519.id();
                 message(PublicKey { key_version: KEY_VERSION, algorithm, public_key: public_key.as_ref() })
             }
             Request::RandomBytes(request) => Body::Results(request.items.map(|item| random(item.size)).collect()),
@@ -215,9 +215,9 @@ impl Keys {
 }
 
 fn resolve(name: &[u8]) -> Result<Vec<u8>, Status> {
-    let algorithm = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes() == name);
+    let algorithm = Algorithm::ALL.iter().copied().find(|algorithm| algorithm.name().as_bytes() == name);
     let algorithm = algorithm.ok_or(Status::KeyNotFound)?;
-    let (kind, algorithm) = (algorithm.row().kind.code(), algorithm.code());
+    let (kind, algorithm) = (algorithm.row().kind.id(), algorithm.id());
     Ok(Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind, algorithm }.encode().to_vec())
 }
 

@@ -28,9 +28,9 @@ pub struct KeyDescription<'a, I> {
     pub key_id: KeyId,
     /// Id of its store.
     pub store_id: StoreId,
-    /// Code of its kind ([`crate::Kind::from_code`]).
+    /// Code of its kind ([`crate::KeyKind::from_id`]).
     pub kind: u8,
-    /// Code of its algorithm ([`crate::Algorithm::from_code`]).
+    /// Code of its algorithm ([`crate::Algorithm::from_id`]).
     pub algorithm: u8,
     /// Code of its state ([`crate::KeyState::from_code`]).
     pub state: u8,

@@ -26,7 +26,7 @@ pub struct ReadPublicKey {
 pub struct PublicKey<'a> {
     /// The version it is of.
     pub key_version: u32,
-    /// Code of its algorithm ([`crate::Algorithm::from_code`]).
+    /// Code of its algorithm ([`crate::Algorithm::from_id`]).
     pub algorithm: u8,
     /// DER `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     pub public_key: &'a [u8],

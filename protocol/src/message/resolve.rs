@@ -37,9 +37,9 @@ pub struct Resolved {
     pub key_id: KeyId,
     /// Id of its store.
     pub store_id: StoreId,
-    /// Code of its kind ([`crate::Kind::from_code`]).
+    /// Code of its kind ([`crate::KeyKind::from_id`]).
     pub kind: u8,
-    /// Code of its algorithm ([`crate::Algorithm::from_code`]).
+    /// Code of its algorithm ([`crate::Algorithm::from_id`]).
     pub algorithm: u8,
 }
 

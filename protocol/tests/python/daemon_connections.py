@@ -237,9 +237,9 @@ class Identity(DaemonTest):
                 Opcode.ReadPublicKey: (self.client.read_public_key, key_id),
             }
 
-        allowed = {row[1]: set(row[2].split(", ")) for row in rows("### 11.2")}
+        allowed = {row[1]: set(row[3].split(", ")) for row in rows("### 11.3")}
         for name in ("secret", "symmetric", "mac", "ed25519", "rsa-2048-pss"):
             for opcode, (call, *arguments) in calls(self.id[name]).items():
-                if opcode.name not in allowed[self.resolved[name].kind.name]:
+                if opcode.name not in allowed[self.resolved[name].algorithm.name]:
                     with self.subTest(f"{opcode.name} with {name}"):
                         self.refuses(Status.OperationNotAllowed, call, *arguments)

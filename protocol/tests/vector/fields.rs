@@ -3,7 +3,8 @@
 use super::hex;
 use claviger_protocol::message::{Item, ItemResult, Items, Results};
 use claviger_protocol::{
-    Algorithm, Fact, KeyState, KeyVersionState, Kind, Limit, Opcode, Reply, ReplyHeader, Request, RequestHeader, Status,
+    Algorithm, Fact, KeyKind, KeyState, KeyVersionState, Limit, Opcode, Reply, ReplyHeader, Request, RequestHeader,
+    Status,
 };
 use std::fmt::{Debug, Display};
 
@@ -156,7 +157,7 @@ impl Fields {
             }
             Reply::ReadPublicKey(key) => {
                 self.text("key_version", key.key_version);
-                self.code("algorithm", Algorithm::from_code(key.algorithm).map(Algorithm::name), key.algorithm);
+                self.code("algorithm", Algorithm::from_id(key.algorithm).map(Algorithm::name), key.algorithm);
                 self.bytes("public_key", key.public_key);
             }
             Reply::Resolve(results) => self.results(results, |fields, name, key| {
@@ -219,8 +220,8 @@ impl Fields {
     }
 
     fn kind_and_algorithm(&mut self, before: &str, kind: u8, algorithm: u8) {
-        self.code(&format!("{before}kind"), Kind::from_code(kind).map(Kind::name), kind);
-        self.code(&format!("{before}algorithm"), Algorithm::from_code(algorithm).map(Algorithm::name), algorithm);
+        self.code(&format!("{before}kind"), KeyKind::from_id(kind).map(KeyKind::name), kind);
+        self.code(&format!("{before}algorithm"), Algorithm::from_id(algorithm).map(Algorithm::name), algorithm);
     }
 
     fn status(&mut self, name: &str, status: Status) {

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use claviger_algorithm::Algorithm;
 use claviger_daemon::data_port::{DataPort, DataPortSettings, Times};
 use claviger_daemon::limits::{CONNECTIONS_MAX, IDLE};
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::{self, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;

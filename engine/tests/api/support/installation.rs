@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::Clock;
 use claviger_engine::crypto::random::{Random, SystemRandom};
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile, SystemKeys};
-use claviger_engine::key::algorithm::Algorithm;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;

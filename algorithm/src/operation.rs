@@ -67,14 +67,15 @@ impl fmt::Display for Operation {
 
 impl Operations {
     /// What a symmetric key does.
-    pub(super) const SYMMETRIC: Self =
+    pub(crate) const SYMMETRIC: Self =
         Self::of(&[Operation::Encrypt, Operation::Decrypt, Operation::WrapDataKey, Operation::UnwrapDataKey]);
     /// What a MAC key does.
-    pub(super) const MAC: Self = Self::of(&[Operation::MakeMac, Operation::VerifyMac]);
+    pub(crate) const MAC: Self = Self::of(&[Operation::MakeMac, Operation::VerifyMac]);
     /// What an asymmetric key does.
-    pub(super) const SIGNATURE: Self = Self::of(&[Operation::Sign, Operation::Verify, Operation::ReadPublicKey]);
+    pub(crate) const SIGNATURE: Self = Self::of(&[Operation::Sign, Operation::Verify, Operation::ReadPublicKey]);
 
     /// The set of exactly these operations.
+    #[must_use]
     pub const fn of(operations: &[Operation]) -> Self {
         let mut bits = 0;
         let mut rest = operations;
@@ -86,6 +87,7 @@ impl Operations {
     }
 
     /// Whether `operation` is in the set.
+    #[must_use]
     pub const fn contains(self, operation: Operation) -> bool {
         self.0 & 1 << operation as u8 != 0
     }
