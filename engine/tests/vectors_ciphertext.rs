@@ -2,15 +2,12 @@
 //!
 //! `protocol/tests/vectors/README.md` describes the files.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests may be blunt: a panic is the report"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt: a panic is the report")]
 
-use std::collections::BTreeMap;
-use std::fs;
+#[allow(dead_code, reason = "the reader of the vectors is shared with the codec's tests, which use all of it")]
+#[path = "../../protocol/tests/vector/mod.rs"]
+mod vector;
+
 use std::path::Path;
 
 use claviger_algorithm::Algorithm;
@@ -21,68 +18,53 @@ use claviger_engine::crypto::symmetric::{OpenFailed, SymmetricKey};
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::version::KeyVersion;
+use vector::Vector;
 
 // R-K3, R-K19
 #[test]
 fn vectors_open_or_fail_as_they_say_and_are_sealed_to_the_same_bytes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/vectors/ciphertext");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/vectors");
     let (mut opened, mut refused) = (0, 0);
-    for entry in fs::read_dir(&folder).expect("the folder of vectors") {
-        let path = entry.unwrap().path();
-        let vector = Vector::parse(&fs::read_to_string(&path).unwrap());
-        let case = path.file_stem().unwrap().to_string_lossy();
-        match vector.lines["expect"].as_str() {
-            "ok" => {
-                assert_eq!(vector.open().as_ref(), Ok(&vector.field("plaintext")), "{case}");
-                assert_eq!(vector.seal(), vector.ciphertext, "{case}");
+    for vector in vector::all(&root).unwrap().into_iter().filter(|vector| vector.area() == "ciphertext") {
+        let case = Case(&vector);
+        match vector.expected_error.as_deref() {
+            None => {
+                assert_eq!(case.open().as_ref(), Ok(&case.bytes("plaintext")), "{vector}");
+                assert_eq!(case.seal(), vector.bytes, "{vector}");
                 opened += 1;
             }
-            "error DecryptionFailed" => {
-                assert_eq!(vector.open(), Err(OpenFailed), "{case}");
+            Some("DecryptionFailed") => {
+                assert_eq!(case.open(), Err(OpenFailed), "{vector}");
                 refused += 1;
             }
-            other => panic!("{case} expects {other:?}"),
+            other => panic!("{vector} expects {other:?}"),
         }
     }
     assert!(opened >= 16 && refused >= 58, "vectors went missing: {opened} that open, {refused} that fail");
 }
 
-struct Vector {
-    /// Header lines other than fields, by name.
-    lines: BTreeMap<String, String>,
-    fields: BTreeMap<String, String>,
-    ciphertext: Vec<u8>,
-}
+struct Case<'v>(&'v Vector);
 
-impl Vector {
-    fn parse(text: &str) -> Self {
-        let (head, bytes) = text.split_once("\n\n").unwrap_or((text, ""));
-        let (mut lines, mut fields) = (BTreeMap::new(), BTreeMap::new());
-        for line in head.lines() {
-            if let Some((name, value)) = line.strip_prefix("field: ").and_then(|field| field.split_once(" =")) {
-                fields.insert(name.to_owned(), value.trim().to_owned());
-            } else if let Some((name, value)) = line.split_once(": ") {
-                lines.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        Self { lines, fields, ciphertext: bytes.lines().flat_map(parse_bytes).collect() }
+impl Case<'_> {
+    fn field(&self, name: &str) -> &str {
+        &self.0.fields.iter().find(|(field, _)| field == name).unwrap().1
     }
 
-    fn field(&self, name: &str) -> Vec<u8> {
-        parse_bytes(&self.fields[name])
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        vector::from_hex(self.field(name)).unwrap()
     }
 
     fn number(&self, name: &str) -> u32 {
-        self.fields[name].parse().unwrap()
+        self.field(name).parse().unwrap()
     }
 
     fn key(&self) -> SymmetricKey {
-        let material = KeyMaterial::import(Algorithm::Xaes256Gcm, SecretBytes::from(self.field("key"))).unwrap();
+        let material = KeyMaterial::import(Algorithm::Xaes256Gcm, SecretBytes::from(self.bytes("key"))).unwrap();
         SymmetricKey::new(&material).unwrap()
     }
 
     fn id(&self) -> KeyId {
-        KeyId(self.field("key_id").try_into().unwrap())
+        KeyId(self.bytes("key_id").try_into().unwrap())
     }
 
     fn version(&self) -> KeyVersion {
@@ -98,18 +80,18 @@ impl Vector {
     }
 
     fn open(&self) -> Result<Vec<u8>, OpenFailed> {
-        let mut out = vec![0; self.ciphertext.len().saturating_sub(SEAL_OVERHEAD)];
-        let (key, context) = (self.key(), self.field("context"));
-        key.open(self.id(), self.version(), self.purpose(), &context, &self.ciphertext, &mut out)?;
+        let mut out = vec![0; self.0.bytes.len().saturating_sub(SEAL_OVERHEAD)];
+        let (key, context) = (self.key(), self.bytes("context"));
+        key.open(self.id(), self.version(), self.purpose(), &context, &self.0.bytes, &mut out)?;
         Ok(out)
     }
 
     fn seal(&self) -> Vec<u8> {
-        let random = GivenNonce(self.field("nonce").try_into().unwrap());
+        let random = GivenNonce(self.bytes("nonce").try_into().unwrap());
         let mut burst = SealBurst::begin(&self.key(), self.id(), self.version(), &random).unwrap();
-        let plaintext = self.field("plaintext");
+        let plaintext = self.bytes("plaintext");
         let mut out = vec![0; plaintext.len() + SEAL_OVERHEAD];
-        burst.seal(self.purpose(), &self.field("context"), &plaintext, &mut out).unwrap();
+        burst.seal(self.purpose(), &self.bytes("context"), &plaintext, &mut out).unwrap();
         out
     }
 }
@@ -121,13 +103,4 @@ impl Random for GivenNonce {
         out.copy_from_slice(&self.0);
         Ok(())
     }
-}
-
-/// Hex digits up to a `#`, or `repeat COUNT DIGITS`.
-fn parse_bytes(line: &str) -> Vec<u8> {
-    if let Some((count, digits)) = line.strip_prefix("repeat ").and_then(|rest| rest.split_once(' ')) {
-        return parse_bytes(digits).repeat(count.parse().unwrap());
-    }
-    let digits = line.split('#').next().unwrap_or_default().trim();
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }

@@ -1,7 +1,9 @@
 //! The codec against the vectors of `tests/vectors`, which were written from `SPEC.md` and not from this code.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a panic is the report of a test")]
+#![expect(clippy::panic, reason = "a panic is the report of a test")]
 
+#[path = "vector/fields.rs"]
+mod fields;
 mod vector;
 
 use claviger_protocol::deframer::{self, Frame, Step};
@@ -10,7 +12,7 @@ use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Reply, ReplyHeader, R
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
-use vector::{Vector, fields};
+use vector::Vector;
 
 // R-P1, R-P3
 #[test]
@@ -112,8 +114,30 @@ fn python_client_reads_and_writes_every_vector_too() {
 }
 
 #[test]
+fn bytes_of_a_vector_are_digits_and_repeats_without_comments() {
+    let read = |text: &str| Vector::parse(Path::new("ping/good.txt"), text).map(|vector| vector.bytes);
+    let body = "0102ff # length: 3\n# nothing\n\nrepeat 3 0a0b\n";
+    assert_eq!(read(&format!("expect: ok\n\n{body}")).unwrap(), b"\x01\x02\xff\x0a\x0b\x0a\x0b\x0a\x0b");
+    assert_eq!(read("expect: ok\n\n").unwrap(), b"");
+}
+
+#[test]
+fn files_that_are_no_vectors_are_refused() {
+    let read = |text: &str| Vector::parse(Path::new("ping/bad.txt"), text).map(drop);
+    for body in ["0", "0g", "+1", "\u{e9}", "repeat x 00", "repeat 2", "repeat 2 0", "repeat 99999999999 00"] {
+        assert!(read(&format!("expect: ok\n\n{body}")).is_err(), "{body}");
+    }
+    for head in
+        ["", "expect: nothing", "message: Ping", "expect: ok\nunknown: line", "expect: ok\nfield: without value"]
+    {
+        assert!(read(&format!("{head}\n\n00")).is_err(), "{head}");
+    }
+    assert!(read("expect: ok\n00").is_err());
+}
+
+#[test]
 fn no_vector_is_missing_and_most_must_fail() {
-    let all = vector::all(Path::new(ROOT));
+    let all = all();
     assert_eq!(all.len(), VECTORS, "vectors were added or lost: change the number with them");
     let read = vectors("request").len() + vectors("reply").len();
     assert_eq!(
@@ -129,12 +153,7 @@ fn no_vector_is_missing_and_most_must_fail() {
     let mut too_many = BTreeSet::new();
     for vector in all.iter().filter(|vector| !is_ciphertext(vector)) {
         let message = vector.line("message").expect("a message");
-        let folder = vector.path.parent().and_then(Path::file_name).expect("the folder of its area");
-        assert_eq!(
-            folder.to_string_lossy().replace('_', ""),
-            message.to_lowercase(),
-            "{vector} stands in another folder"
-        );
+        assert_eq!(vector.area().replace('_', ""), message.to_lowercase(), "{vector} stands in another folder");
         let direction = vector.line("direction").expect("a direction");
         *cases.entry((message, direction, vector.expected_error.is_none())).or_default() += 1;
         if vector.expected_error.as_deref() == Some("TooManyItems") {
@@ -267,8 +286,11 @@ fn assert_fields(vector: &Vector, found: Vec<(String, String)>) {
 }
 
 fn vectors(direction: &str) -> Vec<Vector> {
-    let all = vector::all(Path::new(ROOT));
-    all.into_iter().filter(|vector| vector.line("direction") == Some(direction)).collect()
+    all().into_iter().filter(|vector| vector.line("direction") == Some(direction)).collect()
+}
+
+fn all() -> Vec<Vector> {
+    vector::all(Path::new(ROOT)).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// Ciphertexts are read by the tests of the engine, which has the keys.

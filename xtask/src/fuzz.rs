@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 
 use crate::process;
 use crate::tools::CARGO_FUZZ;
-use crate::vectors::{self, Vector};
+use crate::vector::{self, Vector};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String> {
     let wanted = |target: &&Target| arguments.target.as_deref().is_none_or(|name| name == target.name);
     let targets: Vec<&Target> = TARGETS.iter().filter(wanted).collect();
 
-    let vectors = vectors::read_all()?;
+    let vectors = vector::all(Path::new(VECTORS)).map_err(Error::msg)?;
     for target in &targets {
         write_seeds(target, &vectors)?;
     }
@@ -67,14 +67,18 @@ struct Target {
 
 const TARGETS: [Target; 5] = [
     Target { name: "frame", seed: |vector| is_frame(vector).then(|| vector.bytes.clone()) },
-    Target { name: "request", seed: |vector| if vector.is_reply { None } else { operation_and_body(vector) } },
-    Target { name: "response", seed: |vector| if vector.is_reply { operation_and_body(vector) } else { None } },
-    Target { name: "ciphertext", seed: |vector| (vector.area == "ciphertext").then(|| vector.bytes.clone()) },
+    Target { name: "request", seed: |vector| if is_reply(vector) { None } else { operation_and_body(vector) } },
+    Target { name: "response", seed: |vector| if is_reply(vector) { operation_and_body(vector) } else { None } },
+    Target { name: "ciphertext", seed: |vector| (!is_frame(vector)).then(|| vector.bytes.clone()) },
     Target { name: "record", seed: |_| None },
 ];
 
 fn is_frame(vector: &Vector) -> bool {
-    vector.area != "ciphertext"
+    vector.area() != "ciphertext"
+}
+
+fn is_reply(vector: &Vector) -> bool {
+    vector.line("direction") == Some("reply")
 }
 
 /// The opcode and the body of a whole frame (SPEC.md section 2).
@@ -101,7 +105,8 @@ fn write_seeds(target: &Target, vectors: &[Vector]) -> Result<()> {
     }
     for vector in vectors {
         if let Some(seed) = (target.seed)(vector).filter(|seed| seed.len() <= SEED_SIZE_MAX) {
-            let path = folder.join(&vector.name);
+            let case = vector.path.file_stem().unwrap_or_default().display();
+            let path = folder.join(format!("{}_{case}", vector.area()));
             fs::write(&path, seed).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
@@ -165,6 +170,8 @@ fn report(log: &str) -> Report {
     }
 }
 
+const VECTORS: &str = "protocol/tests/vectors";
+
 const HEADER_SIZE: usize = 40;
 const OPCODE_OFFSET: usize = 5;
 
@@ -190,15 +197,13 @@ mod tests {
 
     #[test]
     fn seeds_of_the_message_targets_are_opcode_and_body() {
-        let vector = |area: &str, bytes: &[u8]| Vector {
-            name: String::new(),
-            area: area.to_owned(),
-            is_reply: false,
-            bytes: bytes.to_vec(),
+        let seed = |area: &str, bytes: &[u8]| {
+            let text = format!("expect: ok\n\n{}", vector::hex(bytes));
+            operation_and_body(&Vector::parse(&Path::new(area).join("case.txt"), &text).unwrap())
         };
         let frame: Vec<u8> = (0..43).collect();
-        assert_eq!(operation_and_body(&vector("ping", &frame)), Some(vec![5, 40, 41, 42]));
-        assert_eq!(operation_and_body(&vector("ping", &[0; 39])), None);
-        assert_eq!(operation_and_body(&vector("ciphertext", &frame)), None);
+        assert_eq!(seed("ping", &frame), Some(vec![5, 40, 41, 42]));
+        assert_eq!(seed("ping", &[0; 39]), None);
+        assert_eq!(seed("ciphertext", &frame), None);
     }
 }

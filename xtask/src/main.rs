@@ -9,7 +9,10 @@ mod programs;
 mod requirements;
 mod test;
 mod tools;
-mod vectors;
+
+#[allow(dead_code, reason = "the reader of the vectors is shared with the codec's tests, which use all of it")]
+#[path = "../../protocol/tests/vector/mod.rs"]
+mod vector;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -22,7 +22,7 @@ on_both_transports! {
         let server = Server::start();
         let key = server.create("key", Algorithm::Xaes256Gcm);
         let mut random = Random(SEED);
-        let vectors = vector::all(Path::new(VECTORS)).into_iter();
+        let vectors = vector::all(Path::new(VECTORS)).unwrap().into_iter();
         let requests = vectors.filter(|it| it.line("direction") == Some("request") && (46..4_096).contains(&it.bytes.len()));
         let alter = |mut bytes: Vec<u8>| {
             // A key that is there lets an alteration reach further.

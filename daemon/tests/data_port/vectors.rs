@@ -18,7 +18,7 @@ on_both_transports! {
         let credential = server.authority.client("client");
         let mut bystander = Client::greeted_as(&server, transport, &credential).await;
         let mut client = Client::greeted_as(&server, transport, &credential).await;
-        let vectors = vector::all(Path::new(ROOT)).into_iter();
+        let vectors = vector::all(Path::new(ROOT)).unwrap().into_iter();
         let mut count = 0;
         for vector in vectors.filter(|vector| vector.line("direction") == Some("request")) {
             count += 1;

@@ -1,6 +1,6 @@
 //! Decoded messages as the `field:` lines of their vectors.
 
-use super::hex;
+use crate::vector::hex;
 use claviger_protocol::message::{Item, ItemResult, Items, Results};
 use claviger_protocol::{
     Algorithm, Fact, KeyKind, KeyState, KeyVersionState, Limit, Opcode, Reply, ReplyHeader, Request, RequestHeader,
