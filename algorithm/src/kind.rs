@@ -46,12 +46,7 @@ impl KeyKind {
 
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Secret => "secret",
-            Self::Symmetric => "symmetric key",
-            Self::Mac => "MAC key",
-            Self::Asymmetric => "asymmetric key",
-        })
+        f.write_str(self.name())
     }
 }
 
