@@ -15,7 +15,6 @@ pub mod epoch;
 pub mod error;
 mod follow;
 pub mod fuzzing;
-mod hex;
 pub mod hierarchy;
 pub mod key;
 pub mod lane;

@@ -1,10 +1,10 @@
 //! Bytes as people pass them on: as they are, in hexadecimal digits, or in base64.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::Serialize;
-use std::fmt::Write;
 use zeroize::Zeroizing;
 
 /// How bytes are written. Raw unless asked for.
@@ -30,7 +30,7 @@ impl Encoding {
         // Room for all of it at once: what grows leaves copies behind, and the bytes may be secret.
         let mut text = String::with_capacity(2 * bytes.len() + 4);
         match self {
-            Self { hex: true, .. } => push_hexadecimal(&mut text, bytes),
+            Self { hex: true, .. } => HEXLOWER.encode_append(bytes, &mut text),
             Self { base64: true, .. } => STANDARD.encode_string(bytes, &mut text),
             _ => return Zeroizing::new(bytes.to_vec()),
         }
@@ -48,8 +48,7 @@ impl Encoding {
         }
         let digits: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         if self.hex {
-            ensure!(digits.len().is_multiple_of(2), "not hexadecimal: an odd number of digits");
-            return digits.chunks(2).map(hexadecimal_byte).collect::<Option<_>>().context("not hexadecimal digits");
+            return HEXLOWER_PERMISSIVE.decode(&digits).context("not hexadecimal digits, two for each byte");
         }
         STANDARD.decode(digits).context("not base64 with padding")
     }
@@ -69,24 +68,7 @@ pub(super) fn confidential_json(message: &impl Serialize, size: usize) -> anyhow
 
 /// Two lowercase digits for each byte.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    push_hexadecimal(&mut text, bytes);
-    text
-}
-
-fn push_hexadecimal(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // Writing to a string never fails.
-        let _ = write!(text, "{byte:02x}");
-    }
-}
-
-fn hexadecimal_byte(digits: &[u8]) -> Option<u8> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    match digits {
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    }
+    HEXLOWER.encode(bytes)
 }
 
 /// Bytes of the JSON text around confidential ones, at most.

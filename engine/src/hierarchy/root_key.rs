@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::{HierarchyError, file};
 use crate::crypto::random::Random;
 use crate::crypto::wrap::{SystemKey, WrapContext, WrappingKey};
-use crate::hex;
 use crate::key::material::SecretBytes;
 
 /// Whoever holds the root key: a file for development; in other deployments shares or a hardware module.
@@ -70,7 +70,7 @@ impl DevelopmentRootKey {
     pub fn create(path: PathBuf, random: &dyn Random) -> Result<Self, HierarchyError> {
         let mut key = Zeroizing::new([0; KEY_SIZE]);
         random.fill(&mut key[..])?;
-        let digits = Zeroizing::new(hex::encode(&key[..]));
+        let digits = Zeroizing::new(HEXLOWER.encode(&key[..]));
         let text = Zeroizing::new([HEAD, digits.as_str(), "\n"].concat());
         file::create(&path, &text)?;
         Ok(Self { path })
@@ -81,8 +81,9 @@ impl DevelopmentRootKey {
         let text = file::read(&self.path, FILE_SIZE_MAX)?;
         let digits =
             text.strip_prefix(HEAD).ok_or_else(|| damaged("its first line is not that of a development root key"))?;
-        let bytes =
-            hex::decode(digits.trim_end()).ok_or_else(|| damaged("the key is not written in hexadecimal digits"))?;
+        let bytes = HEXLOWER
+            .decode(digits.trim_end().as_bytes())
+            .map_err(|_| damaged("the key is not written in hexadecimal digits"))?;
         let bytes = Zeroizing::new(bytes);
         let key: &[u8; KEY_SIZE] = bytes.as_slice().try_into().map_err(|_| damaged("the key is not 32 bytes long"))?;
         Ok(SystemKey::new(key).wrapping_key())

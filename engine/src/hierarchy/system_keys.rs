@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::{HierarchyError, RootKeyCustody, file};
 use crate::crypto::random::Random;
 use crate::crypto::wrap::{RecordKey, SystemKey, WrapContext, WrappingKey};
-use crate::hex;
 use crate::limits::SYSTEM_KEY_FILE_SIZE_MAX;
 
 /// The unwrapped system keys of one installation, as the keys derived from them. A system key is never used raw.
@@ -71,8 +71,8 @@ impl SystemKeyFile {
         let wrapped = root_key.wrap(&context(installation, version), &key[..], random)?;
         let text = format!(
             "{HEAD}{FORMAT}\ninstallation {}\nkey {version} {}\n",
-            hex::encode(&installation),
-            hex::encode(&wrapped)
+            HEXLOWER.encode(&installation),
+            HEXLOWER.encode(&wrapped)
         );
         file::create(&self.path, &text)
     }
@@ -92,7 +92,8 @@ impl SystemKeyFile {
             Some(newer) if newer > FORMAT => return Err(HierarchyError::NewerFormat(self.path.clone())),
             _ => return Err(self.damaged("its first line is not that of a system-key file")),
         }
-        let installation = lines.next().and_then(|line| line.strip_prefix("installation ")).and_then(hex::decode_array);
+        let installation = lines.next().and_then(|line| line.strip_prefix("installation ")).and_then(decode);
+        let installation = installation.and_then(|id| id.try_into().ok());
         let installation = installation.ok_or_else(|| self.damaged("the installation id is missing"))?;
         let mut keys = BTreeMap::new();
         for line in lines {
@@ -114,7 +115,11 @@ impl SystemKeyFile {
 
 fn parse_key(line: &str) -> Option<(u32, Vec<u8>)> {
     let (version, digits) = line.strip_prefix("key ")?.split_once(' ')?;
-    Some((version.parse().ok()?, hex::decode(digits)?))
+    Some((version.parse().ok()?, decode(digits)?))
+}
+
+fn decode(digits: &str) -> Option<Vec<u8>> {
+    HEXLOWER.decode(digits.as_bytes()).ok()
 }
 
 fn context(installation: [u8; 16], version: u32) -> WrapContext<'static> {

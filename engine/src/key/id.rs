@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
+
 use crate::crypto::random::{EntropyError, Random};
 
 /// Id of a key: 16 random bytes, fixed for the key's life. Not confidential.
@@ -47,13 +49,13 @@ impl StoreId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        HEXLOWER.encode_display(&self.0).fmt(f)
     }
 }
 
 impl fmt::Display for StoreId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        HEXLOWER.encode_display(&self.0).fmt(f)
     }
 }
 
@@ -91,29 +93,12 @@ fn random_bytes(random: &dyn Random) -> Result<[u8; ID_SIZE], EntropyError> {
     Ok(bytes)
 }
 
-fn write_hex(bytes: &[u8; ID_SIZE], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
 /// One text for one id: upper case, blanks and signs are refused, so that ids can be compared as texts too.
 fn parse_hex(text: &str) -> Result<[u8; ID_SIZE], ParseIdError> {
-    let (digit_pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if digit_pairs.len() != ID_SIZE || !rest.is_empty() {
-        return Err(ParseIdError);
-    }
+    let digits: &[u8; 2 * ID_SIZE] = text.as_bytes().try_into().map_err(|_| ParseIdError)?;
     let mut bytes = [0; ID_SIZE];
-    for (byte, [high, low]) in bytes.iter_mut().zip(digit_pairs) {
-        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
-    }
+    HEXLOWER.decode_mut(digits, &mut bytes).map_err(|_| ParseIdError)?;
     Ok(bytes)
-}
-
-fn hex_digit(digit: u8) -> Result<u8, ParseIdError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(ParseIdError),
-    }
 }
 
 #[cfg(test)]
