@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::cost::Cost;
-use crate::primitive::{Curve, Hash, Primitive, RsaPadding, RsaSize};
+use crate::primitive::{Curve, Hash, MlDsaParameters, Primitive, RsaPadding, RsaSize};
 use crate::row::AlgorithmRow;
 
 /// Makes the enum, its list and its rows from one text, so that none of them can miss an algorithm.
@@ -40,8 +40,15 @@ algorithms! {
     // Opening: as if each item came from another burst, with a derivation and a commitment of its own.
     Xaes256Gcm = 16, "XAES-256-GCM", Primitive::Xaes256Gcm, Cost::new(110, 600, 55);
     HmacSha256 = 32, "HMAC-SHA-256", Primitive::Hmac(Hash::Sha256), Cost::new(240, 240, 600);
+    HmacSha384 = 33, "HMAC-SHA-384", Primitive::Hmac(Hash::Sha384), Cost::new(600, 600, 1_500);
+    HmacSha512 = 34, "HMAC-SHA-512", Primitive::Hmac(Hash::Sha512), Cost::new(600, 600, 1_500);
     Ed25519 = 48, "Ed25519", Primitive::Ed25519, Cost::new(6_300, 27_400, 1_500);
     EcdsaP256Sha256 = 49, "ECDSA-P256-SHA256", Primitive::Ecdsa(Curve::P256), Cost::new(13_200, 38_900, 600);
+    EcdsaP384Sha384 = 50, "ECDSA-P384-SHA384", Primitive::Ecdsa(Curve::P384), Cost::new(69_000, 156_000, 1_500);
+    EcdsaP521Sha512 = 51, "ECDSA-P521-SHA512", Primitive::Ecdsa(Curve::P521), Cost::new(150_000, 300_000, 1_500);
+    MlDsa44 = 56, "ML-DSA-44", Primitive::MlDsa(MlDsaParameters::MlDsa44), Cost::new(86_000, 30_000, 2_000);
+    MlDsa65 = 57, "ML-DSA-65", Primitive::MlDsa(MlDsaParameters::MlDsa65), Cost::new(121_000, 45_000, 2_000);
+    MlDsa87 = 58, "ML-DSA-87", Primitive::MlDsa(MlDsaParameters::MlDsa87), Cost::new(152_000, 70_000, 2_000);
     Rsa2048Pkcs1Sha256 = 64, "RSA-2048-PKCS1-SHA256", signature(RsaSize::Bits2048, RsaPadding::Pkcs1), RSA_2048;
     Rsa2048PssSha256 = 65, "RSA-2048-PSS-SHA256", signature(RsaSize::Bits2048, RsaPadding::Pss), RSA_2048;
     Rsa3072Pkcs1Sha256 = 66, "RSA-3072-PKCS1-SHA256", signature(RsaSize::Bits3072, RsaPadding::Pkcs1), RSA_3072;

@@ -15,6 +15,7 @@ use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::name::Name;
+use claviger_engine::limits::CREATE_KEYS_MAX;
 use claviger_engine::storage::MemoryStorage;
 use claviger_engine::{AccessMethods, Engine, EngineParts};
 use criterion::Criterion;
@@ -56,6 +57,15 @@ pub fn material(algorithm: Algorithm) -> KeyMaterial {
 /// If the system gives no threads, files or random bytes.
 #[must_use]
 pub fn engine_with_keys(count: usize) -> (Arc<Engine>, Vec<KeyId>) {
+    engine_with((0..count).map(|number| new_key(&format!("key-{number}"), Algorithm::Xaes256Gcm)).collect())
+}
+
+/// An engine on memory that holds these keys, all of them loaded.
+///
+/// # Panics
+/// If the system gives no threads, files or random bytes.
+#[must_use]
+pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let random = SystemRandom::new();
     let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).expect("a root key");
@@ -66,11 +76,23 @@ pub fn engine_with_keys(count: usize) -> (Arc<Engine>, Vec<KeyId>) {
         system_keys: file.unlock(&root_key).expect("system keys"),
         random: Arc::new(random),
         clock: Arc::new(SystemClock),
-        cached_keys_max: count * 2,
+        cached_keys_max: keys.len() * 2,
         compute_threads: 1,
     })
     .expect("an engine");
-    let ids = create_keys(&engine, count);
+    let store = engine
+        .create_store(NewKeyStore {
+            name: name("store"),
+            methods: AccessMethods::CLIENT_CERTIFICATE,
+            authority_certificate: Vec::new(),
+            authority_private_key: SecretBytes::from(vec![0; 32]),
+        })
+        .expect("a key store");
+    let mut ids = Vec::with_capacity(keys.len());
+    while !keys.is_empty() {
+        let some = keys.drain(..keys.len().min(CREATE_KEYS_MAX)).collect();
+        ids.extend(engine.create_keys(store.id, some).expect("keys").iter().map(|record| record.id));
+    }
     let (done, loaded) = std::sync::mpsc::channel();
     for &id in &ids {
         let done = done.clone();
@@ -81,25 +103,18 @@ pub fn engine_with_keys(count: usize) -> (Arc<Engine>, Vec<KeyId>) {
     (engine, ids)
 }
 
-fn create_keys(engine: &Engine, count: usize) -> Vec<KeyId> {
-    let name = |text: &str| Name::from_bytes(text.as_bytes()).expect("a name");
-    let store = engine
-        .create_store(NewKeyStore {
-            name: name("store"),
-            methods: AccessMethods::CLIENT_CERTIFICATE,
-            authority_certificate: Vec::new(),
-            authority_private_key: SecretBytes::from(vec![0; 32]),
-        })
-        .expect("a key store");
-    let numbers: Vec<_> = (0..count).collect();
-    let new =
-        |number: &usize| NewKey { name: name(&format!("key-{number}")), algorithm: Algorithm::Xaes256Gcm, value: None };
-    let create = |numbers: &[usize]| engine.create_keys(store.id, numbers.iter().map(new).collect()).expect("keys");
-    numbers.chunks(KEYS_AT_ONCE).flat_map(create).map(|record| record.id).collect()
+/// A key to create, with material that the engine makes.
+///
+/// # Panics
+/// If `key_name` is no name of a key.
+#[must_use]
+pub fn new_key(key_name: &str, algorithm: Algorithm) -> NewKey {
+    NewKey { name: name(key_name), algorithm, value: None }
 }
 
-/// Keys of one change.
-const KEYS_AT_ONCE: usize = 1_000;
+fn name(text: &str) -> Name {
+    Name::from_bytes(text.as_bytes()).expect("a name")
+}
 
 /// Items of one burst and of one frame, where a benchmark does not say otherwise.
 pub const BURST: usize = 64;

@@ -190,7 +190,7 @@ impl SigningKey {
             Algorithm::Rsa3072PssSha256 => pss(KeySize::Rsa3072),
             Algorithm::Rsa4096Pkcs1Sha256 => pkcs1(KeySize::Rsa4096),
             Algorithm::Rsa4096PssSha256 => pss(KeySize::Rsa4096),
-            Algorithm::Opaque | Algorithm::Xaes256Gcm | Algorithm::HmacSha256 => Err(Unspecified),
+            _ => Err(Unspecified),
         }
     }
 

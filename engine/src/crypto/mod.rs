@@ -6,7 +6,7 @@
 //! | [`burst`], [`symmetric`] | sealing and opening of callers' data | C2SP XAES-256-GCM |
 //! | `commitment` | one ciphertext, one key | FIPS 198-1 |
 //! | [`mac`] | message authentication codes | FIPS 198-1 |
-//! | [`signature`], `scheme` | signatures | RFC 8017, RFC 8032, FIPS 186-5 |
+//! | [`signature`], `scheme`, `ml_dsa` | signatures | RFC 8017, RFC 8032, FIPS 186-5, FIPS 204 |
 //! | [`wrap`] | keys that protect other keys, and the records that hold them | RFC 5869 |
 //!
 //! Types that are public here hand out no secret byte: what lends them is private to the crate.
@@ -14,6 +14,7 @@
 pub mod burst;
 mod commitment;
 pub mod mac;
+mod ml_dsa;
 pub mod random;
 pub(crate) mod scheme;
 pub mod signature;

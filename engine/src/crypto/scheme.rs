@@ -6,12 +6,15 @@ use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, RsaParameters, RsaSubjectPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING,
+    ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    EcdsaVerificationAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair, PqdsaSigningAlgorithm,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+    RsaParameters, RsaSubjectPublicKey, VerificationAlgorithm,
 };
-use claviger_algorithm::Algorithm;
+use claviger_algorithm::{Algorithm, Curve, Hash, Primitive, RsaPadding, RsaSize};
 
+use crate::crypto::ml_dsa;
 use crate::crypto::random::{EntropyError, Random};
 use crate::key::material::{MaterialError, SecretBytes, SecretKey};
 
@@ -21,7 +24,7 @@ pub(crate) struct Scheme {
     pub(crate) key_type: KeyType,
     /// Verifies.
     pub(crate) verification: &'static dyn VerificationAlgorithm,
-    /// Hashes messages, and is what a caller's digest must be of.
+    /// Hashes messages, and is what a caller's digest must be of; `None` where only whole messages are taken.
     pub(crate) digest: Option<&'static digest::Algorithm>,
 }
 
@@ -34,14 +37,8 @@ pub(crate) enum KeyType {
     Ecdsa(&'static EcdsaSigningAlgorithm),
     /// RSA with one modulus size and one padding.
     Rsa(RsaSize, &'static dyn RsaEncoding),
-}
-
-/// A modulus size that keys may have; no other one is accepted.
-#[derive(Clone, Copy)]
-pub(crate) enum RsaSize {
-    Bits2048,
-    Bits3072,
-    Bits4096,
+    /// ML-DSA with one parameter set.
+    MlDsa(&'static PqdsaSigningAlgorithm),
 }
 
 /// A private key, parsed once. The library wipes it on drop.
@@ -49,61 +46,92 @@ pub(crate) enum KeyPair {
     Ed25519(Ed25519KeyPair),
     Ecdsa(EcdsaKeyPair),
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
+    MlDsa(PqdsaKeyPair),
 }
 
 /// The signature scheme of `algorithm`, or `None` if it does not sign.
 pub(crate) fn scheme(algorithm: Algorithm) -> Option<Scheme> {
-    let rsa_pkcs1 = |size| Scheme {
-        key_type: KeyType::Rsa(size, &RSA_PKCS1_SHA256),
-        verification: &RSA_PKCS1_2048_8192_SHA256,
-        digest: Some(&digest::SHA256),
-    };
-    let rsa_pss = |size| Scheme {
-        key_type: KeyType::Rsa(size, &RSA_PSS_SHA256),
-        verification: &RSA_PSS_2048_8192_SHA256,
-        digest: Some(&digest::SHA256),
-    };
-    match algorithm {
-        Algorithm::Opaque | Algorithm::Xaes256Gcm | Algorithm::HmacSha256 => None,
-        Algorithm::Ed25519 => Some(Scheme { key_type: KeyType::Ed25519, verification: &ED25519, digest: None }),
-        Algorithm::EcdsaP256Sha256 => Some(Scheme {
-            key_type: KeyType::Ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
-            verification: &ECDSA_P256_SHA256_ASN1,
-            digest: Some(&digest::SHA256),
-        }),
-        Algorithm::Rsa2048Pkcs1Sha256 => Some(rsa_pkcs1(RsaSize::Bits2048)),
-        Algorithm::Rsa2048PssSha256 => Some(rsa_pss(RsaSize::Bits2048)),
-        Algorithm::Rsa3072Pkcs1Sha256 => Some(rsa_pkcs1(RsaSize::Bits3072)),
-        Algorithm::Rsa3072PssSha256 => Some(rsa_pss(RsaSize::Bits3072)),
-        Algorithm::Rsa4096Pkcs1Sha256 => Some(rsa_pkcs1(RsaSize::Bits4096)),
-        Algorithm::Rsa4096PssSha256 => Some(rsa_pss(RsaSize::Bits4096)),
+    match algorithm.row().primitive {
+        Primitive::Value
+        | Primitive::Xaes256Gcm
+        | Primitive::Aes256Gcm
+        | Primitive::Hmac(_)
+        | Primitive::RsaOaep(_) => None,
+        Primitive::Ed25519 => Some(Scheme { key_type: KeyType::Ed25519, verification: &ED25519, digest: None }),
+        Primitive::Ecdsa(curve) => {
+            let (signing, verification) = ecdsa(curve);
+            let digest = Some(digest_of(curve.hash()));
+            Some(Scheme { key_type: KeyType::Ecdsa(signing), verification, digest })
+        }
+        Primitive::RsaSignature(size, padding) => {
+            let (encoding, verification) = rsa(padding);
+            let digest = Some(digest_of(Hash::Sha256));
+            Some(Scheme { key_type: KeyType::Rsa(size, encoding), verification, digest })
+        }
+        Primitive::MlDsa(parameters) => {
+            let (signing, verification) = ml_dsa::algorithms(parameters);
+            Some(Scheme { key_type: KeyType::MlDsa(signing), verification, digest: None })
+        }
+    }
+}
+
+const fn ecdsa(curve: Curve) -> (&'static EcdsaSigningAlgorithm, &'static EcdsaVerificationAlgorithm) {
+    match curve {
+        Curve::P256 => (&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P256_SHA256_ASN1),
+        Curve::P384 => (&ECDSA_P384_SHA384_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1),
+        Curve::P521 => (&ECDSA_P521_SHA512_ASN1_SIGNING, &ECDSA_P521_SHA512_ASN1),
+    }
+}
+
+fn rsa(padding: RsaPadding) -> (&'static dyn RsaEncoding, &'static RsaParameters) {
+    match padding {
+        RsaPadding::Pkcs1 => (&RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256),
+        RsaPadding::Pss => (&RSA_PSS_SHA256, &RSA_PSS_2048_8192_SHA256),
+    }
+}
+
+const fn digest_of(hash: Hash) -> &'static digest::Algorithm {
+    match hash {
+        Hash::Sha256 => &digest::SHA256,
+        Hash::Sha384 => &digest::SHA384,
+        Hash::Sha512 => &digest::SHA512,
     }
 }
 
 /// A new private key for `algorithm`, as PKCS#8.
 ///
 /// # Errors
-/// If there are no random bytes, or the algorithm has no private keys.
+/// If there are no random bytes, or the algorithm does not sign.
 pub(crate) fn generate(algorithm: Algorithm, random: &dyn Random) -> Result<SecretBytes, EntropyError> {
     let scheme = scheme(algorithm).ok_or(EntropyError)?;
     match scheme.key_type {
         KeyType::Ed25519 => {
-            let mut seed = SecretKey::zeroed();
-            random.fill(seed.expose_mut())?;
-            let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| EntropyError)?;
-            let pkcs8 = pair.to_pkcs8v1().map_err(|_| EntropyError)?;
-            Ok(SecretBytes::copy_of(pkcs8.as_ref()))
+            let pair = Ed25519KeyPair::from_seed_unchecked(random_seed(random)?.expose());
+            let pkcs8 = pair.map_err(|_| EntropyError)?.to_pkcs8v1();
+            Ok(SecretBytes::copy_of(pkcs8.map_err(|_| EntropyError)?.as_ref()))
         }
         KeyType::Ecdsa(signing) => {
             let pkcs8 = EcdsaKeyPair::generate(signing).and_then(|pair| pair.to_pkcs8v1());
             Ok(SecretBytes::copy_of(pkcs8.map_err(|_| EntropyError)?.as_ref()))
         }
         KeyType::Rsa(size, _) => {
-            let pair = RsaKeyPair::generate(size.key_size()).map_err(|_| EntropyError)?;
+            let pair = RsaKeyPair::generate(rsa_key_size(size)).map_err(|_| EntropyError)?;
             let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| EntropyError)?;
             Ok(SecretBytes::copy_of(pkcs8.as_ref()))
         }
+        KeyType::MlDsa(signing) => {
+            let pair = PqdsaKeyPair::from_seed(signing, random_seed(random)?.expose());
+            let pkcs8 = pair.map_err(|_| EntropyError)?.to_pkcs8v1();
+            Ok(SecretBytes::copy_of(pkcs8.map_err(|_| EntropyError)?.as_ref()))
+        }
     }
+}
+
+/// The 32 bytes that a key of Ed25519 (RFC 8032 section 5.1.5) or ML-DSA (FIPS 204 section 5.1) is derived from.
+fn random_seed(random: &dyn Random) -> Result<SecretKey, EntropyError> {
+    let mut seed = SecretKey::zeroed();
+    random.fill(seed.expose_mut())?;
+    Ok(seed)
 }
 
 impl KeyPair {
@@ -122,10 +150,13 @@ impl KeyPair {
             KeyType::Ecdsa(signing) => Self::Ecdsa(EcdsaKeyPair::from_pkcs8(signing, pkcs8).map_err(malformed)?),
             KeyType::Rsa(size, padding) => {
                 let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(malformed)?;
-                if !size.is_of(pair.public_key()) {
+                if !has_size(pair.public_key(), size) {
                     return Err(MaterialError::Malformed(algorithm));
                 }
                 Self::Rsa(pair, padding)
+            }
+            KeyType::MlDsa(signing) => {
+                Self::MlDsa(ml_dsa::parse(signing, pkcs8).ok_or(MaterialError::Malformed(algorithm))?)
             }
         };
         Ok(pair)
@@ -145,6 +176,7 @@ impl KeyPair {
                 let out = out.get_mut(..pair.public_modulus_len()).ok_or(Unspecified)?;
                 pair.sign(*padding, &random, message, out).map(|()| out.len())
             }
+            Self::MlDsa(pair) => pair.sign(message, out),
         }
     }
 
@@ -154,7 +186,7 @@ impl KeyPair {
     /// If the library has no random bytes or memory, or the algorithm signs whole messages only.
     pub(crate) fn sign_digest(&self, digest: &Digest, out: &mut [u8]) -> Result<usize, Unspecified> {
         match self {
-            Self::Ed25519(_) => Err(Unspecified),
+            Self::Ed25519(_) | Self::MlDsa(_) => Err(Unspecified),
             Self::Ecdsa(pair) => copy_to(out, pair.sign_digest(digest)?.as_ref()),
             Self::Rsa(pair, padding) => {
                 let out = out.get_mut(..pair.public_modulus_len()).ok_or(Unspecified)?;
@@ -169,13 +201,14 @@ impl KeyPair {
             Self::Ed25519(pair) => pair.public_key().as_der(),
             Self::Ecdsa(pair) => pair.public_key().as_der(),
             Self::Rsa(pair, _) => pair.public_key().as_der(),
+            Self::MlDsa(pair) => pair.public_key().as_der(),
         }
     }
 }
 
 /// Whether `bytes` are one DER SEQUENCE (ITU-T X.690 sections 8.1 and 10.1) and nothing after it, which the library
 /// does not check. What is inside, it does.
-fn is_one_der_sequence(bytes: &[u8]) -> bool {
+pub(crate) fn is_one_der_sequence(bytes: &[u8]) -> bool {
     let size = match bytes {
         [0x30, size @ ..=0x7f, rest @ ..] => Some((usize::from(*size), rest)),
         [0x30, 0x81, size, rest @ ..] => Some((usize::from(*size), rest)),
@@ -190,26 +223,16 @@ fn copy_to(out: &mut [u8], signature: &[u8]) -> Result<usize, Unspecified> {
     Ok(signature.len())
 }
 
-impl RsaSize {
-    /// Modulus size, in bits.
-    const fn bits(self) -> u32 {
-        match self {
-            Self::Bits2048 => 2_048,
-            Self::Bits3072 => 3_072,
-            Self::Bits4096 => 4_096,
-        }
-    }
+/// Whether the modulus of `public_key` has exactly this size.
+pub(crate) fn has_size(public_key: &RsaSubjectPublicKey, size: RsaSize) -> bool {
+    RsaParameters::public_modulus_len(public_key.as_ref()) == Ok(size.bits())
+}
 
-    const fn key_size(self) -> KeySize {
-        match self {
-            Self::Bits2048 => KeySize::Rsa2048,
-            Self::Bits3072 => KeySize::Rsa3072,
-            Self::Bits4096 => KeySize::Rsa4096,
-        }
-    }
-
-    /// Whether the modulus of `public_key` has exactly this size.
-    pub(crate) fn is_of(self, public_key: &RsaSubjectPublicKey) -> bool {
-        RsaParameters::public_modulus_len(public_key.as_ref()) == Ok(self.bits())
+/// The library's name for a modulus size.
+pub(crate) const fn rsa_key_size(size: RsaSize) -> KeySize {
+    match size {
+        RsaSize::Bits2048 => KeySize::Rsa2048,
+        RsaSize::Bits3072 => KeySize::Rsa3072,
+        RsaSize::Bits4096 => KeySize::Rsa4096,
     }
 }

@@ -5,7 +5,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ParsedPublicKey, RsaSubjectPublicKey};
 use claviger_algorithm::Algorithm;
 
-use crate::crypto::scheme::{KeyPair, KeyType, scheme};
+use crate::crypto::scheme::{KeyPair, KeyType, has_size, scheme};
 use crate::key::material::{KeyMaterial, MaterialError};
 use crate::limits::MESSAGE_SIZE_MAX;
 
@@ -88,8 +88,8 @@ impl SigningKey {
 
     /// Writes the signature of `input` to the beginning of `out` and gives its size.
     ///
-    /// `out`: at least [`SigningKey::signature_size_max`] bytes. Ed25519 (64 bytes) and RSA (size of the modulus) have
-    /// signatures of one size; ECDSA is DER of at most 72 bytes.
+    /// `out`: at least [`SigningKey::signature_size_max`] bytes. ECDSA signatures are DER of varying size; all others are
+    /// always that long.
     ///
     /// # Errors
     /// [`SignError`].
@@ -139,7 +139,7 @@ impl PublicKey {
         let parsed = ParsedPublicKey::new(scheme.verification, der).map_err(|_| malformed)?;
         if let KeyType::Rsa(size, _) = scheme.key_type {
             let rsa = RsaSubjectPublicKey::from_der(der).map_err(|_| malformed)?;
-            if !size.is_of(&rsa) {
+            if !has_size(&rsa, size) {
                 return Err(malformed);
             }
         }
@@ -194,8 +194,8 @@ enum CheckedInput<'a> {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::digest::{SHA256, digest};
-    use claviger_algorithm::{KeyKind, OutputSize};
+    use aws_lc_rs::digest::digest;
+    use claviger_algorithm::{Generation, KeyKind, Operation, OutputSize, Primitive};
     use static_assertions::assert_not_impl_any;
 
     use super::*;
@@ -210,15 +210,20 @@ mod tests {
         SigningKey::new(&KeyMaterial::generate(algorithm, &SystemRandom::new()).unwrap()).unwrap()
     }
 
-    /// One key of each kind of signature; RSA at its smallest size, because larger ones take seconds to make.
+    /// Every algorithm that signs, but RSA at its smallest size only: larger keys take seconds to make.
+    fn signing() -> impl Iterator<Item = Algorithm> {
+        let all = Algorithm::ALL.iter().copied().filter(|algorithm| algorithm.row().does(Operation::Sign));
+        let is_small = |algorithm: &Algorithm| algorithm.row().output_size == OutputSize::Fixed(256);
+        all.filter(move |algorithm| algorithm.row().generation == Generation::Fast || is_small(algorithm))
+    }
+
     fn keys() -> Vec<SigningKey> {
-        let algorithms = [
-            Algorithm::Ed25519,
-            Algorithm::EcdsaP256Sha256,
-            Algorithm::Rsa2048Pkcs1Sha256,
-            Algorithm::Rsa2048PssSha256,
-        ];
-        algorithms.map(generate).into()
+        signing().map(generate).collect()
+    }
+
+    /// The digest of the message, for algorithms that take one.
+    fn digest_for(algorithm: Algorithm) -> Option<Digest> {
+        Some(digest(scheme(algorithm)?.digest?, b"message"))
     }
 
     fn sign(key: &SigningKey, input: SignInput<'_>) -> Vec<u8> {
@@ -250,26 +255,32 @@ mod tests {
     // R-K4
     #[test]
     fn a_digest_stands_for_its_message() {
-        let hash = digest(&SHA256, b"message");
-        let input = SignInput::Digest(hash.as_ref());
-        for key in keys().iter().filter(|key| key.public_key().algorithm() != Algorithm::Ed25519) {
-            assert_eq!(key.verify(MESSAGE, &sign(key, input)), Ok(()));
-            assert_eq!(key.verify(input, &sign(key, MESSAGE)), Ok(()));
+        let mut sizes = Vec::new();
+        for key in keys() {
+            let Some(hash) = digest_for(key.public_key().algorithm()) else { continue };
+            let input = SignInput::Digest(hash.as_ref());
+            assert_eq!(key.verify(MESSAGE, &sign(&key, input)), Ok(()));
+            assert_eq!(key.verify(input, &sign(&key, MESSAGE)), Ok(()));
+            sizes.push(hash.as_ref().len());
         }
+        sizes.sort_unstable();
+        assert_eq!(sizes, [32, 32, 32, 48, 64], "P-256, RSA with either padding, P-384, P-521");
     }
 
     // R-K4
     #[test]
-    fn refuses_digests_of_another_size_and_for_ed25519_all() {
+    fn refuses_digests_of_another_size_and_for_some_algorithms_all() {
         for key in keys() {
             let algorithm = key.public_key().algorithm();
-            for size in [0, 20, 31, 33, 48, 64] {
+            assert_eq!(digest_for(algorithm).map(|hash| hash.as_ref().len()), algorithm.row().digest_size);
+            let (takes, sizes) = (algorithm.row().digest_size, [0, 20, 28, 31, 32, 33, 47, 48, 49, 63, 64, 65, 128]);
+            for size in sizes.into_iter().filter(|size| takes != Some(*size)) {
                 let input = vec![1; size];
-                let expected = match algorithm.row().digest_size {
+                let expected = match takes {
                     None => InputError::DigestRefused(algorithm),
                     Some(_) => InputError::DigestSize(algorithm),
                 };
-                let mut out = [0; 512];
+                let mut out = vec![0; key.signature_size_max()];
                 assert_eq!(key.sign(SignInput::Digest(&input), &mut out), Err(SignError::Input(expected)));
                 assert_eq!(key.verify(SignInput::Digest(&input), &out), Err(VerifyFailed::Input(expected)));
             }
@@ -301,7 +312,8 @@ mod tests {
             assert_eq!(key.verify(MESSAGE, &good[1..]), failed);
             assert_eq!(key.verify(MESSAGE, &good[..good.len() - 1]), failed);
             assert_eq!(key.verify(MESSAGE, &[&good[..], &[0]].concat()), failed);
-            for at in 0..good.len() {
+            // Every byte of small signatures, some 500 of large ones, and the last one: there ML-DSA has its hints.
+            for at in (0..good.len()).step_by(1 + good.len() / 500).chain([good.len() - 1]) {
                 let mut bad = good.clone();
                 bad[at] ^= 1;
                 assert_eq!(key.verify(MESSAGE, &bad), failed, "{} byte {at}", key.public_key().algorithm());
@@ -337,33 +349,67 @@ mod tests {
         for key in keys() {
             let algorithm = key.public_key().algorithm();
             let der = key.public_key_der();
+            let malformed = Some(MaterialError::Malformed(algorithm));
             for size in 0..der.len() {
-                assert!(PublicKey::from_der(algorithm, &der[..size]).is_err(), "{algorithm} cut at {size}");
+                assert_eq!(PublicKey::from_der(algorithm, &der[..size]).err(), malformed, "{algorithm} cut at {size}");
             }
-            assert!(PublicKey::from_der(algorithm, &[der, &[0]].concat()).is_err());
-            assert!(PublicKey::from_der(Algorithm::Rsa3072PssSha256, der).is_err());
-            let other = PublicKey::from_der(Algorithm::Xaes256Gcm, der);
-            assert_eq!(other.err(), Some(MaterialError::OtherAlgorithm(Algorithm::Xaes256Gcm)));
+            assert_eq!(PublicKey::from_der(algorithm, &[der, &[0]].concat()).err(), malformed, "{algorithm}");
+            for other in [Algorithm::Opaque, Algorithm::Xaes256Gcm, Algorithm::HmacSha256] {
+                assert_eq!(PublicKey::from_der(other, der).err(), Some(MaterialError::OtherAlgorithm(other)));
+            }
         }
-        let raw = generate(Algorithm::Ed25519).public_key_der()[12..].to_vec();
-        assert_eq!(raw.len(), 32);
-        let raw = PublicKey::from_der(Algorithm::Ed25519, &raw);
-        assert_eq!(raw.err(), Some(MaterialError::Malformed(Algorithm::Ed25519)), "raw bytes are another encoding");
+    }
+
+    // R-K1
+    #[test]
+    fn refuses_public_keys_of_every_other_algorithm() {
+        let is_rsa = |algorithm: Algorithm| matches!(algorithm.row().primitive, Primitive::RsaSignature(..));
+        for key in keys() {
+            let of = key.public_key().algorithm();
+            let others = signing().filter(|other| *other != of && !(is_rsa(of) && is_rsa(*other)));
+            for other in others.chain([Algorithm::Rsa3072Pkcs1Sha256, Algorithm::Rsa4096PssSha256]) {
+                let taken = PublicKey::from_der(other, key.public_key_der());
+                assert_eq!(taken.err(), Some(MaterialError::Malformed(other)), "{of} as {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_public_keys_as_raw_bytes_which_are_another_encoding() {
+        // What stands before the raw key in SubjectPublicKeyInfo: RFC 8410 section 4 and RFC 9881 section 4.
+        let prefix_size = |algorithm: Algorithm| match algorithm.row().primitive {
+            Primitive::Ed25519 => Some(12),
+            Primitive::MlDsa(_) => Some(22),
+            _ => None,
+        };
+        let mut raw_sizes = Vec::new();
+        for algorithm in signing() {
+            let Some(prefix_size) = prefix_size(algorithm) else { continue };
+            let raw = generate(algorithm).public_key_der()[prefix_size..].to_vec();
+            let taken = PublicKey::from_der(algorithm, &raw);
+            assert_eq!(taken.err(), Some(MaterialError::Malformed(algorithm)));
+            raw_sizes.push(raw.len());
+        }
+        assert_eq!(raw_sizes, [32, 1_312, 1_952, 2_592], "RFC 8032 section 5.1.5, FIPS 204 table 2");
     }
 
     // R-K6
     #[test]
     fn debug_output_of_a_public_key_holds_nothing_of_the_private_one() {
-        let material = KeyMaterial::generate(Algorithm::Ed25519, &SystemRandom::new()).unwrap();
-        let seed: String = material.expose()[16..48].iter().map(|byte| format!("{byte:02x}")).collect();
-        let shown = format!("{:?}", SigningKey::new(&material).unwrap().public_key());
-        assert!(!shown.contains(&seed) && shown.contains("Ed25519"));
+        // Where the seed stands in PKCS#8: RFC 8410 section 7 and RFC 9881 section 6.
+        for (algorithm, seed) in [(Algorithm::Ed25519, 16..48), (Algorithm::MlDsa44, 22..54)] {
+            let material = KeyMaterial::generate(algorithm, &SystemRandom::new()).unwrap();
+            let seed: String = material.expose()[seed].iter().map(|byte| format!("{byte:02x}")).collect();
+            let shown = format!("{:?}", SigningKey::new(&material).unwrap().public_key());
+            assert!(!shown.contains(&seed) && shown.contains(&format!("{algorithm:?}")));
+        }
     }
 
     #[test]
     fn other_kinds_of_keys_do_not_sign() {
         for algorithm in Algorithm::ALL.iter().copied().filter(|other| other.row().kind != KeyKind::Asymmetric) {
-            let material = KeyMaterial::import(algorithm, SecretBytes::copy_of(&[7; 32])).unwrap();
+            let bytes = vec![7; algorithm.row().key_size.unwrap_or(32)];
+            let material = KeyMaterial::import(algorithm, SecretBytes::from(bytes)).unwrap();
             assert_eq!(SigningKey::new(&material).err(), Some(MaterialError::OtherAlgorithm(algorithm)));
         }
     }

@@ -1,6 +1,6 @@
 //! Secret bytes. Nothing here can be printed, cloned, compared with `==` or written out by accident.
 
-use claviger_algorithm::{Algorithm, KeyKind};
+use claviger_algorithm::{Algorithm, KeyKind, Primitive};
 use zeroize::Zeroizing;
 
 use crate::crypto::random::{EntropyError, Random};
@@ -9,7 +9,8 @@ use crate::limits::{PKCS8_SIZE_MAX, SECRET_SIZE_MAX};
 
 /// Material of one key version: the secret bytes and the algorithm that they are for.
 ///
-/// PKCS#8 DER (RFC 5958) of an asymmetric key, 32 bytes of a symmetric or MAC key, the value of a secret.
+/// PKCS#8 DER (RFC 5958) of an asymmetric key, 32 bytes of a symmetric key, as many bytes of a MAC key as its hash has,
+/// the value of a secret. ML-DSA keys are in the seed form (RFC 9881 section 6).
 pub struct KeyMaterial {
     algorithm: Algorithm,
     bytes: SecretBytes,
@@ -22,7 +23,7 @@ pub struct SecretBytes(Zeroizing<Vec<u8>>);
 /// 32 secret bytes on the heap, where moving their owner leaves no copy; wiped on drop.
 pub(crate) struct SecretKey(Box<Zeroizing<[u8; SECRET_KEY_SIZE]>>);
 
-/// Size of a symmetric key, a MAC key and every key of the key tree, in bytes.
+/// Size of a symmetric key and every key of the key tree, in bytes.
 pub(crate) const SECRET_KEY_SIZE: usize = 32;
 
 /// Bytes that are no key material of the algorithm. Tells nothing of the bytes.
@@ -51,7 +52,7 @@ pub enum GenerateError {
 }
 
 impl KeyMaterial {
-    /// New material for `algorithm`. RSA takes from 50 ms to 2 s, everything else less than 0.1 ms.
+    /// New material for `algorithm`. RSA takes from 50 ms to 2 s, everything else less than 1 ms.
     ///
     /// Bytes come from `random`, except for ECDSA and RSA, whose generation (FIPS 186-5 appendix A) is the
     /// cryptographic library's own and draws from the library's generator.
@@ -59,14 +60,15 @@ impl KeyMaterial {
     /// # Errors
     /// [`GenerateError::Opaque`] for a secret, [`GenerateError::Entropy`] if there are no random bytes.
     pub fn generate(algorithm: Algorithm, random: &dyn Random) -> Result<Self, GenerateError> {
-        let bytes = match algorithm.row().kind {
-            KeyKind::Secret => return Err(GenerateError::Opaque),
-            KeyKind::Symmetric | KeyKind::Mac => {
-                let mut bytes = SecretBytes::zeroed(SECRET_KEY_SIZE);
+        let row = algorithm.row();
+        let bytes = match (row.key_size, row.primitive) {
+            (Some(size), _) => {
+                let mut bytes = SecretBytes::zeroed(size);
                 random.fill(&mut bytes.0)?;
                 bytes
             }
-            KeyKind::Asymmetric => scheme::generate(algorithm, random)?,
+            (None, Primitive::Value) => return Err(GenerateError::Opaque),
+            (None, _) => scheme::generate(algorithm, random)?,
         };
         Ok(Self { algorithm, bytes })
     }
@@ -79,15 +81,16 @@ impl KeyMaterial {
     /// # Errors
     /// [`MaterialError::Size`] or [`MaterialError::Malformed`].
     pub fn import(algorithm: Algorithm, bytes: SecretBytes) -> Result<Self, MaterialError> {
-        let size_is_right = match algorithm.row().kind {
-            KeyKind::Secret => bytes.len() <= SECRET_SIZE_MAX,
-            KeyKind::Symmetric | KeyKind::Mac => bytes.len() == SECRET_KEY_SIZE,
-            KeyKind::Asymmetric => bytes.len() <= PKCS8_SIZE_MAX,
+        let row = algorithm.row();
+        let size_is_right = match row.key_size {
+            Some(size) => bytes.len() == size,
+            None if row.kind == KeyKind::Secret => bytes.len() <= SECRET_SIZE_MAX,
+            None => bytes.len() <= PKCS8_SIZE_MAX,
         };
         if !size_is_right {
             return Err(MaterialError::Size(algorithm));
         }
-        if algorithm.row().kind == KeyKind::Asymmetric {
+        if row.kind == KeyKind::Asymmetric {
             KeyPair::parse(algorithm, bytes.expose())?;
         }
         Ok(Self { algorithm, bytes })
@@ -183,6 +186,7 @@ impl SecretKey {
 
 #[cfg(test)]
 mod tests {
+    use claviger_algorithm::{Generation, RsaPadding, RsaSize};
     use static_assertions::assert_not_impl_any;
 
     use super::*;
@@ -196,29 +200,38 @@ mod tests {
         KeyMaterial::import(algorithm, SecretBytes::copy_of(bytes)).err()
     }
 
+    /// Algorithms of asymmetric keys; the smallest RSA key, with one padding, stands for all.
+    fn one_of_each_key_type() -> impl Iterator<Item = Algorithm> {
+        let fast = fast().filter(|algorithm| algorithm.row().kind == KeyKind::Asymmetric);
+        fast.chain([Algorithm::Rsa2048Pkcs1Sha256])
+    }
+
+    /// Algorithms whose keys are made at once.
+    fn fast() -> impl Iterator<Item = Algorithm> {
+        let all = Algorithm::ALL.iter().copied().filter(|algorithm| algorithm.row().kind != KeyKind::Secret);
+        all.filter(|algorithm| algorithm.row().generation == Generation::Fast)
+    }
+
     #[test]
     fn generated_material_is_accepted_on_import() {
-        // The two paddings of one RSA size have the same keys, which are slow to make: one of them stands for both.
-        let generated = Algorithm::ALL.iter().copied().filter(|algorithm| {
-            !matches!(
-                algorithm,
-                Algorithm::Opaque
-                    | Algorithm::Rsa2048PssSha256
-                    | Algorithm::Rsa3072PssSha256
-                    | Algorithm::Rsa4096PssSha256
-            )
-        });
+        // The paddings of one RSA size have the same keys, which are slow to make: one of them stands for all.
+        let is_left_out = |primitive| {
+            matches!(primitive, Primitive::Value | Primitive::RsaSignature(_, RsaPadding::Pss))
+                || matches!(primitive, Primitive::RsaOaep(size) if size != RsaSize::Bits2048)
+        };
+        let all = Algorithm::ALL.iter().copied();
+        let generated = all.filter(|algorithm| !is_left_out(algorithm.row().primitive));
         for algorithm in generated {
             let material = KeyMaterial::generate(algorithm, &SystemRandom::new()).unwrap();
             assert_eq!(material.algorithm(), algorithm);
             assert_eq!(import(algorithm, material.expose()), None, "{algorithm}");
+            assert!(algorithm.row().key_size.is_none_or(|size| material.expose().len() == size), "{algorithm}");
         }
     }
 
     #[test]
     fn two_generated_keys_differ() {
-        for algorithm in [Algorithm::Xaes256Gcm, Algorithm::HmacSha256, Algorithm::Ed25519, Algorithm::EcdsaP256Sha256]
-        {
+        for algorithm in fast() {
             let random = SystemRandom::new();
             let one = KeyMaterial::generate(algorithm, &random).unwrap();
             let other = KeyMaterial::generate(algorithm, &random).unwrap();
@@ -244,13 +257,15 @@ mod tests {
         );
     }
 
+    // R-K5
     #[test]
-    fn rejects_symmetric_material_of_another_size() {
-        for algorithm in [Algorithm::Xaes256Gcm, Algorithm::HmacSha256] {
-            for size in [0, 16, 31, 33, 64] {
-                assert_eq!(import(algorithm, &vec![7; size]), Some(MaterialError::Size(algorithm)));
+    fn rejects_random_bytes_of_another_size_than_the_algorithm_has() {
+        for algorithm in Algorithm::ALL.iter().copied() {
+            let Some(right) = algorithm.row().key_size else { continue };
+            for size in [0, 16, 31, 32, 33, 47, 48, 49, 63, 64, 65, 128] {
+                let expected = if size == right { None } else { Some(MaterialError::Size(algorithm)) };
+                assert_eq!(import(algorithm, &vec![7; size]), expected, "{algorithm}, {size} bytes");
             }
-            assert_eq!(import(algorithm, &[7; 32]), None);
         }
     }
 
@@ -258,30 +273,35 @@ mod tests {
     fn rejects_a_private_key_of_another_algorithm_or_size() {
         let random = SystemRandom::new();
         let of = |algorithm| KeyMaterial::generate(algorithm, &random).unwrap();
-        let (ed25519, p256) = (of(Algorithm::Ed25519), of(Algorithm::EcdsaP256Sha256));
-        let rsa2048 = of(Algorithm::Rsa2048PssSha256);
-        for material in [&ed25519, &p256, &rsa2048] {
+        for material in one_of_each_key_type().map(of) {
             for algorithm in Algorithm::ALL.iter().copied().filter(|other| other.row().kind == KeyKind::Asymmetric) {
-                let same_key_type = algorithm == material.algorithm()
-                    || algorithm == Algorithm::Rsa2048Pkcs1Sha256
-                        && material.algorithm() == Algorithm::Rsa2048PssSha256;
-                let expected = if same_key_type { None } else { Some(MaterialError::Malformed(algorithm)) };
+                let [taken, given] = [algorithm, material.algorithm()].map(rsa_size);
+                let is_same_key_type = algorithm == material.algorithm() || taken.is_some() && taken == given;
+                let expected = if is_same_key_type { None } else { Some(MaterialError::Malformed(algorithm)) };
                 assert_eq!(import(algorithm, material.expose()), expected, "{} as {algorithm}", material.algorithm());
             }
+        }
+    }
+
+    /// The size of an RSA key: its paddings have the same keys.
+    fn rsa_size(algorithm: Algorithm) -> Option<RsaSize> {
+        match algorithm.row().primitive {
+            Primitive::RsaSignature(size, _) | Primitive::RsaOaep(size) => Some(size),
+            _ => None,
         }
     }
 
     #[test]
     fn rejects_damaged_private_keys_without_panicking() {
         let random = SystemRandom::new();
-        for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256Sha256, Algorithm::Rsa2048Pkcs1Sha256] {
+        for algorithm in one_of_each_key_type() {
             let material = KeyMaterial::generate(algorithm, &random).unwrap();
             let good = material.expose();
             for size in 0..good.len() {
                 assert_eq!(
                     import(algorithm, &good[..size]),
                     Some(MaterialError::Malformed(algorithm)),
-                    "cut at {size}"
+                    "{algorithm} cut at {size}"
                 );
             }
             let longer = [good, &[0]].concat();

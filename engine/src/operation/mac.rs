@@ -5,7 +5,6 @@ use claviger_algorithm::Operation;
 use super::ItemSink;
 use super::signature::{VERSION_SIZE, find_version, sign_error, verify_error};
 use crate::cache::{KeyEntry, PreparedKey};
-use crate::crypto::mac::MAC_SIZE;
 use crate::error::{Error, ItemError};
 use crate::key::version::KeyVersion;
 
@@ -36,7 +35,7 @@ impl KeyEntry {
         let current = self.current();
         let PreparedKey::Mac(key) = &current.key else { return Err(self.not_allowed(Operation::MakeMac)) };
         for MacItem(message) in items {
-            sink.item(VERSION_SIZE + MAC_SIZE, |out| {
+            sink.item(VERSION_SIZE + key.mac_size(), |out| {
                 let (version, mac) = out.split_at_mut_checked(VERSION_SIZE).ok_or(ItemError::Library)?;
                 version.copy_from_slice(&current.version.get().to_be_bytes());
                 let size = key.make(message, mac).map_err(sign_error)?;
