@@ -48,9 +48,13 @@ fn fill(engine: &Arc<Engine>) {
     let new = vec![
         new_secret("secret", SECRET.to_vec()),
         new_key(KEY_NAME, Algorithm::Xaes256Gcm),
-        new_key("mac", Algorithm::HmacSha256),
+        new_key("hmac-256", Algorithm::HmacSha256),
+        new_key("hmac-384", Algorithm::HmacSha384),
+        new_key("hmac-512", Algorithm::HmacSha512),
         new_key("ed25519", Algorithm::Ed25519),
         new_key("p256", Algorithm::EcdsaP256Sha256),
+        new_key("p521", Algorithm::EcdsaP521Sha512),
+        new_key("ml-dsa-65", Algorithm::MlDsa65),
     ];
     let mut client = Client::new(engine);
     for record in engine.create_keys(store.unwrap().id, new).unwrap() {
@@ -65,16 +69,20 @@ fn assert_holds_nothing_plain(stored: &[u8], random: &RecordingRandom) {
     for plain in [SECRET, PRIVATE_KEY] {
         assert!(!contains(stored, plain), "{:?} is stored in plain", str::from_utf8(plain));
     }
-    // Symmetric, MAC and Ed25519 keys are drawn as 32 random bytes, two versions of each.
+    // Symmetric and MAC keys and the seeds of Ed25519 and ML-DSA are drawn as random bytes, two versions of each.
     let keys = random.keys();
-    assert_eq!(keys.len(), 6);
+    assert_eq!(keys.len(), 12);
     for key in keys {
-        for half in [&key[..16], &key[16..]] {
-            assert!(!contains(stored, half), "a key is stored in plain");
+        for part in key.chunks(16) {
+            assert!(!contains(stored, part), "a key is stored in plain");
         }
     }
-    // What private keys in PKCS#8 (RFC 5958) begin with: the object identifiers of Ed25519 and of keys on curves.
-    for identifier in [&[0x06, 0x03, 0x2b, 0x65, 0x70][..], &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]] {
+    // What private keys in PKCS#8 (RFC 5958) begin with: the object identifiers of Ed25519, of keys on curves, and of ML-DSA.
+    for identifier in [
+        &[0x06, 0x03, 0x2b, 0x65, 0x70][..],
+        &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
+        &[0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03],
+    ] {
         assert!(!contains(stored, identifier), "a private key is stored in plain");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use claviger_algorithm::Algorithm;
+use claviger_algorithm::{Algorithm, KeyKind};
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::key::version::KeyVersion;
@@ -34,7 +34,13 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let algorithm = prop::sample::select(vec![Algorithm::Xaes256Gcm, Algorithm::HmacSha256, Algorithm::Ed25519]);
+    let algorithm = prop::sample::select(vec![
+        Algorithm::Xaes256Gcm,
+        Algorithm::HmacSha256,
+        Algorithm::HmacSha512,
+        Algorithm::Ed25519,
+        Algorithm::MlDsa44,
+    ]);
     let state = prop::sample::select(vec![KeyState::Available, KeyState::Available, KeyState::Disabled]);
     prop_oneof![
         1 => algorithm.prop_map(Step::Create),
@@ -124,9 +130,9 @@ impl Scene {
     fn make(&mut self, at: usize, input: u8, done: &mut Done) {
         let Some(at) = at.checked_rem(self.keys.len()) else { return };
         let key = &self.keys[at];
-        let made = self.client.with(key.id, |entry| match key.algorithm {
-            Algorithm::Xaes256Gcm => calls::encrypt(entry, &[(b"context", &[input])]),
-            Algorithm::HmacSha256 => calls::make_mac(entry, &[&[input]]),
+        let made = self.client.with(key.id, |entry| match key.algorithm.row().kind {
+            KeyKind::Symmetric => calls::encrypt(entry, &[(b"context", &[input])]),
+            KeyKind::Mac => calls::make_mac(entry, &[&[input]]),
             _ => calls::sign(entry, SignForm::Message, &[&[input]]),
         });
         if key.state == KeyState::Disabled {
@@ -135,8 +141,8 @@ impl Scene {
             return;
         }
         let made = only(made.unwrap()).unwrap();
-        let (version, bytes) = match key.algorithm {
-            Algorithm::Xaes256Gcm => (calls::version_of(&made), made),
+        let (version, bytes) = match key.algorithm.row().kind {
+            KeyKind::Symmetric => (calls::version_of(&made), made),
             _ => (calls::split_version(&made).0, calls::split_version(&made).1.to_vec()),
         };
         assert_eq!(version, key.versions);
@@ -163,27 +169,28 @@ impl Scene {
             bytes[at] ^= 1;
         }
         let version = named.and_then(KeyVersion::new);
-        let checked = self.client.with(key.id, |entry| match of {
-            Algorithm::Xaes256Gcm => calls::decrypt(entry, &[(b"context", &bytes)]),
-            Algorithm::HmacSha256 => calls::verify_mac(entry, version, &[(&[product.input], &bytes)]),
+        let checked = self.client.with(key.id, |entry| match of.row().kind {
+            KeyKind::Symmetric => calls::decrypt(entry, &[(b"context", &bytes)]),
+            KeyKind::Mac => calls::verify_mac(entry, version, &[(&[product.input], &bytes)]),
             _ => calls::verify(entry, version, SignForm::Message, &[(&[product.input], &bytes)]),
         });
-        let named = if of == Algorithm::Xaes256Gcm { None } else { named };
+        let is_symmetric = of.row().kind == KeyKind::Symmetric;
+        let named = if is_symmetric { None } else { named };
         let is_genuine = at == product.key && altered.is_none() && named.is_none_or(|named| named == product.version);
-        let expected = match of {
-            _ if key.state == KeyState::Disabled => {
-                assert!(matches!(checked, Err(Error::KeyNotUsable { id, .. }) if id == key.id));
-                done.refused += 1;
-                return;
-            }
-            _ if named.is_some_and(|named| named > key.versions) => {
-                assert!(matches!(checked, Err(Error::KeyVersionNotFound { .. })));
-                return;
-            }
-            Algorithm::Xaes256Gcm if is_genuine => Ok(vec![product.input]),
-            Algorithm::Xaes256Gcm => Err(ItemError::DecryptionFailed),
-            _ if is_genuine => Ok(product.version.to_be_bytes().to_vec()),
-            _ => Err(ItemError::VerificationFailed),
+        if key.state == KeyState::Disabled {
+            assert!(matches!(checked, Err(Error::KeyNotUsable { id, .. }) if id == key.id));
+            done.refused += 1;
+            return;
+        }
+        if named.is_some_and(|named| named > key.versions) {
+            assert!(matches!(checked, Err(Error::KeyVersionNotFound { .. })));
+            return;
+        }
+        let expected = match (is_symmetric, is_genuine) {
+            (true, true) => Ok(vec![product.input]),
+            (true, false) => Err(ItemError::DecryptionFailed),
+            (false, true) => Ok(product.version.to_be_bytes().to_vec()),
+            (false, false) => Err(ItemError::VerificationFailed),
         };
         if expected.is_ok() {
             done.good += 1

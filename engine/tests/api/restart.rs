@@ -19,10 +19,11 @@ use crate::support::{Client, Installation, Places, calls, name, only, start};
 #[test]
 fn everything_that_was_acknowledged_survives_a_restart() {
     let installation = Installation::on_lmdb();
-    let [data, mac_key, signing, secret, disabled] = [
+    let [data, mac_key, ecdsa, ml_dsa, secret, disabled] = [
         ("data", Algorithm::Xaes256Gcm),
-        ("mac", Algorithm::HmacSha256),
-        ("signing", Algorithm::EcdsaP256Sha256),
+        ("mac", Algorithm::HmacSha512),
+        ("ecdsa", Algorithm::EcdsaP384Sha384),
+        ("ml-dsa", Algorithm::MlDsa87),
         ("secret", Algorithm::Opaque),
         ("disabled", Algorithm::Ed25519),
     ]
@@ -30,8 +31,11 @@ fn everything_that_was_acknowledged_survives_a_restart() {
     let mut client = Client::new(&installation.engine);
     let old = client.encrypt_one(data, b"context", b"old");
     let mac = only(client.with(mac_key, |key| calls::make_mac(key, &[b"message"])).unwrap()).unwrap();
-    let signed = only(client.with(signing, |key| calls::sign(key, SignForm::Message, &[b"message"])).unwrap()).unwrap();
-    for id in [data, mac_key, signing] {
+    let signed = [ecdsa, ml_dsa].map(|id| {
+        let signed = client.with(id, |key| calls::sign(key, SignForm::Message, &[b"message"])).unwrap();
+        (id, only(signed).unwrap())
+    });
+    for id in [data, mac_key, ecdsa, ml_dsa] {
         installation.engine.rotate(id).unwrap();
     }
     installation.engine.set_state(disabled, KeyState::Disabled).unwrap();
@@ -50,10 +54,11 @@ fn everything_that_was_acknowledged_survives_a_restart() {
         let item = (&b"message"[..], calls::split_version(&mac).1);
         assert_eq!(only(calls::verify_mac(key, None, &[item]).unwrap()).unwrap(), 1_u32.to_be_bytes());
     });
-    client.with(signing, |key| {
+    for (id, signed) in signed {
         let item = (&b"message"[..], calls::split_version(&signed).1);
-        assert_eq!(only(calls::verify(key, None, SignForm::Message, &[item]).unwrap()).unwrap(), 1_u32.to_be_bytes());
-    });
+        let verified = client.with(id, |key| calls::verify(key, None, SignForm::Message, &[item])).unwrap();
+        assert_eq!(only(verified).unwrap(), 1_u32.to_be_bytes());
+    }
     client.with(secret, |key| assert_eq!(key.secret(None).unwrap().value, VALUE));
     assert_eq!(client.with(disabled, KeyEntry::state), KeyState::Disabled);
     assert_eq!(engine.rotate(data).unwrap().versions.len(), 3);

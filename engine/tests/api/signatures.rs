@@ -4,19 +4,14 @@ use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::limits::MESSAGE_SIZE_MAX;
 use claviger_engine::operation::SignForm;
 use claviger_engine::{Error, ItemError};
-use sha2::{Digest, Sha256};
 
+use crate::support::algorithms::{forms, macs, signing};
 use crate::support::{Client, calls, only};
 
 on_every_storage! {
     // R-K4
     fn signatures_verify_and_nothing_else_does(installation) {
-        for algorithm in [
-            Algorithm::Ed25519,
-            Algorithm::EcdsaP256Sha256,
-            Algorithm::Rsa2048Pkcs1Sha256,
-            Algorithm::Rsa2048PssSha256,
-        ] {
+        for algorithm in signing() {
             let id = installation.create(algorithm.row().name, algorithm);
             let mut client = Client::new(&installation.engine);
             let long = vec![b'm'; MESSAGE_SIZE_MAX];
@@ -54,79 +49,104 @@ on_every_storage! {
 
     // R-K4
     fn digest_made_by_the_caller_stands_for_its_message(installation) {
-        let digest = Sha256::digest(b"message");
-        for algorithm in [Algorithm::EcdsaP256Sha256, Algorithm::Rsa2048Pkcs1Sha256, Algorithm::Rsa2048PssSha256] {
+        for algorithm in signing().filter(|algorithm| algorithm.row().digest_size.is_some()) {
             let id = installation.create(algorithm.row().name, algorithm);
+            let (form, digest) = forms(algorithm, b"message").pop().unwrap();
             Client::new(&installation.engine).with(id, |key| {
                 let by_message = only(calls::sign(key, SignForm::Message, &[b"message"]).unwrap()).unwrap();
-                let by_digest = only(calls::sign(key, SignForm::Digest, &[&digest]).unwrap()).unwrap();
+                let by_digest = only(calls::sign(key, form, &[&digest]).unwrap()).unwrap();
                 let (_, by_message) = calls::split_version(&by_message);
                 let (_, by_digest) = calls::split_version(&by_digest);
-                assert!(only(calls::verify(key, None, SignForm::Digest, &[(&digest, by_message)]).unwrap()).is_ok());
+                assert!(only(calls::verify(key, None, form, &[(&digest, by_message)]).unwrap()).is_ok());
                 assert!(only(calls::verify(key, None, SignForm::Message, &[(b"message", by_digest)]).unwrap()).is_ok());
+                // The digest is not the message.
+                let as_message = calls::verify(key, None, SignForm::Message, &[(&digest, by_digest)]).unwrap();
+                assert_eq!(as_message, [Err(ItemError::VerificationFailed)], "{algorithm}");
             });
         }
     }
 
     // R-K4
     fn digest_of_another_size_is_refused(installation) {
-        let id = installation.create("key", Algorithm::EcdsaP256Sha256);
-        Client::new(&installation.engine).with(id, |key| {
-            let digests = [&[][..], &[1; 31], &[1; 32], &[1; 33], &[1; 64]];
-            let signed = calls::sign(key, SignForm::Digest, &digests).unwrap();
-            let errors: Vec<_> = signed.iter().map(|item| item.clone().err()).collect();
-            let wrong = Some(ItemError::DigestSizeWrong);
-            assert_eq!(errors, [wrong, wrong, None, wrong, wrong]);
-            let verified = calls::verify(key, None, SignForm::Digest, &[(&[1; 31], b"signature")]).unwrap();
-            assert_eq!(verified, [Err(ItemError::DigestSizeWrong)]);
-        });
+        for algorithm in signing() {
+            let Some(right) = algorithm.row().digest_size else { continue };
+            let id = installation.create(algorithm.row().name, algorithm);
+            Client::new(&installation.engine).with(id, |key| {
+                for size in [0, 20, 31, 32, 33, 48, 64, 65] {
+                    let digest = vec![1; size];
+                    let signed = only(calls::sign(key, SignForm::Digest, &[&digest]).unwrap());
+                    let verified = only(calls::verify(key, None, SignForm::Digest, &[(&digest, b"signature")]).unwrap());
+                    if size == right {
+                        assert_eq!((signed.err(), verified), (None, Err(ItemError::VerificationFailed)));
+                    } else {
+                        let wrong = ItemError::DigestSizeWrong;
+                        assert_eq!((signed, verified), (Err(wrong), Err(wrong)), "{algorithm}, {size} bytes");
+                    }
+                }
+            });
+        }
     }
 
     // R-K4
-    fn ed25519_takes_whole_messages_only(installation) {
-        let id = installation.create("key", Algorithm::Ed25519);
-        Client::new(&installation.engine).with(id, |key| {
-            let signed = calls::sign(key, SignForm::Digest, &[&[1; 32]]);
-            assert!(matches!(signed, Err(Error::OperationNotAllowed { operation: Operation::Sign, .. })));
-            let verified = calls::verify(key, None, SignForm::Digest, &[(&[1; 32], b"")]);
-            assert!(matches!(verified, Err(Error::OperationNotAllowed { operation: Operation::Verify, .. })));
-        });
+    fn algorithms_without_digests_take_whole_messages_only(installation) {
+        let mut refused = Vec::new();
+        for algorithm in signing().filter(|algorithm| algorithm.row().digest_size.is_none()) {
+            let id = installation.create(algorithm.row().name, algorithm);
+            Client::new(&installation.engine).with(id, |key| {
+                for digest in [[1; 32].as_slice(), &[1; 64]] {
+                    let signed = calls::sign(key, SignForm::Digest, &[digest]);
+                    assert!(matches!(signed, Err(Error::OperationNotAllowed { operation: Operation::Sign, .. })));
+                    let verified = calls::verify(key, None, SignForm::Digest, &[(digest, b"")]);
+                    assert!(matches!(verified, Err(Error::OperationNotAllowed { operation: Operation::Verify, .. })));
+                }
+            });
+            refused.push(algorithm);
+        }
+        assert_eq!(refused, [Algorithm::Ed25519, Algorithm::MlDsa44, Algorithm::MlDsa65, Algorithm::MlDsa87]);
     }
 
     // R-K4
     fn signature_of_one_key_does_not_verify_under_another(installation) {
-        let [one, other] = ["a", "b"].map(|text| installation.create(text, Algorithm::Ed25519));
-        Client::new(&installation.engine).with_both(one, other, |one, other| {
-            let signed = only(calls::sign(one, SignForm::Message, &[b"message"]).unwrap()).unwrap();
-            let item = (&b"message"[..], calls::split_version(&signed).1);
-            assert!(only(calls::verify(one, None, SignForm::Message, &[item]).unwrap()).is_ok());
-            let verified = only(calls::verify(other, None, SignForm::Message, &[item]).unwrap());
-            assert_eq!(verified, Err(ItemError::VerificationFailed));
-        });
+        for algorithm in signing() {
+            let [one, other] = ["a", "b"].map(|text| installation.create(&format!("{algorithm}-{text}"), algorithm));
+            Client::new(&installation.engine).with_both(one, other, |one, other| {
+                let signed = only(calls::sign(one, SignForm::Message, &[b"message"]).unwrap()).unwrap();
+                let item = (&b"message"[..], calls::split_version(&signed).1);
+                assert!(only(calls::verify(one, None, SignForm::Message, &[item]).unwrap()).is_ok());
+                let verified = only(calls::verify(other, None, SignForm::Message, &[item]).unwrap());
+                assert_eq!(verified, Err(ItemError::VerificationFailed), "{algorithm}");
+            });
+        }
     }
 
     // R-K5
     fn macs_verify_and_nothing_else_does(installation) {
-        let [id, other] = ["a", "b"].map(|text| installation.create(text, Algorithm::HmacSha256));
         let too_long = vec![b'm'; MESSAGE_SIZE_MAX + 1];
-        Client::new(&installation.engine).with_both(id, other, |key, other| {
-            let made = calls::make_mac(key, &[b"message", &too_long, b""]).unwrap();
-            assert_eq!(made[1], Err(ItemError::MessageTooLarge));
-            let mac = calls::split_version(made[0].as_ref().unwrap()).1;
-            let mut items = vec![(&b"message"[..], mac), (b"messagf", mac), (b"message", &mac[..31]), (b"message", b"")];
-            let altered: Vec<_> = (0..mac.len() * 8).map(|bit| {
-                let mut altered = mac.to_vec();
-                altered[bit / 8] ^= 1 << (bit % 8);
-                altered
-            }).collect();
-            items.extend(altered.iter().map(|mac| (&b"message"[..], &mac[..])));
-            let verified = calls::verify_mac(key, None, &items).unwrap();
-            assert_eq!(verified[0], Ok(1_u32.to_be_bytes().to_vec()));
-            assert!(verified[1..].iter().all(|item| *item == Err(ItemError::VerificationFailed)));
-            let by_other = only(calls::verify_mac(other, None, &[(b"message", mac)]).unwrap());
-            assert_eq!(by_other, Err(ItemError::VerificationFailed));
-            let long = only(calls::verify_mac(key, None, &[(&too_long, mac)]).unwrap());
-            assert_eq!(long, Err(ItemError::MessageTooLarge));
-        });
+        for algorithm in macs() {
+            let [id, other] = ["a", "b"].map(|text| installation.create(&format!("{algorithm}-{text}"), algorithm));
+            Client::new(&installation.engine).with_both(id, other, |key, other| {
+                let made = calls::make_mac(key, &[b"message", &too_long, b""]).unwrap();
+                assert_eq!(made[1], Err(ItemError::MessageTooLarge));
+                let mac = calls::split_version(made[0].as_ref().unwrap()).1;
+                assert_eq!(mac.len(), algorithm.row().output_size.max(0), "{algorithm}");
+                let cut = &mac[..mac.len() - 1];
+                let longer = [mac, &[0]].concat();
+                let mut items =
+                    vec![(&b"message"[..], mac), (b"messagf", mac), (b"message", cut), (b"message", &longer), (b"message", b"")];
+                let altered: Vec<_> = (0..mac.len() * 8).map(|bit| {
+                    let mut altered = mac.to_vec();
+                    altered[bit / 8] ^= 1 << (bit % 8);
+                    altered
+                }).collect();
+                items.extend(altered.iter().map(|mac| (&b"message"[..], &mac[..])));
+                let verified = calls::verify_mac(key, None, &items).unwrap();
+                assert_eq!(verified[0], Ok(1_u32.to_be_bytes().to_vec()));
+                assert!(verified[1..].iter().all(|item| *item == Err(ItemError::VerificationFailed)));
+                let by_other = only(calls::verify_mac(other, None, &[(b"message", mac)]).unwrap());
+                assert_eq!(by_other, Err(ItemError::VerificationFailed));
+                let long = only(calls::verify_mac(key, None, &[(&too_long, mac)]).unwrap());
+                assert_eq!(long, Err(ItemError::MessageTooLarge));
+            });
+        }
     }
 }

@@ -10,6 +10,7 @@ use claviger_engine::key::state::KeyState;
 use claviger_engine::operation::{DataKeyForm, SignForm};
 use claviger_engine::storage::{FailingStorage, MemoryStorage};
 
+use crate::support::algorithms::signing;
 use crate::support::client::PATIENCE;
 use crate::support::installation::VALUE;
 use crate::support::tamper::key_address;
@@ -45,7 +46,7 @@ on_every_storage! {
 
     // R-K9
     fn disabled_asymmetric_key_refuses_everything_but_its_public_key(installation) {
-        for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256Sha256, Algorithm::Rsa2048PssSha256] {
+        for algorithm in signing() {
             let id = installation.create(algorithm.row().name, algorithm);
             let mut client = Client::new(&installation.engine);
             let signed = only(client.with(id, |key| calls::sign(key, SignForm::Message, &[b"message"])).unwrap()).unwrap();

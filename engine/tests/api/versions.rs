@@ -1,6 +1,6 @@
 //! Rotation, and what old versions still do.
 
-use claviger_algorithm::{Algorithm, Operation};
+use claviger_algorithm::{Algorithm, Generation, Operation};
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::VersionState;
 use claviger_engine::key::version::KeyVersion;
@@ -8,6 +8,7 @@ use claviger_engine::limits::VERSIONS_MAX;
 use claviger_engine::operation::SignForm;
 use claviger_engine::{Error, ItemError};
 
+use crate::support::algorithms::{forms, macs, signing};
 use crate::support::{Client, calls, only};
 
 on_every_storage! {
@@ -55,58 +56,91 @@ on_every_storage! {
 
     // R-K15
     fn signatures_of_old_versions_verify_with_and_without_their_number(installation) {
-        for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256Sha256] {
+        for algorithm in signing() {
             let id = installation.create(algorithm.row().name, algorithm);
             let mut client = Client::new(&installation.engine);
-            for version in 1..=4_u32 {
-                let signed = only(client.with(id, |key| calls::sign(key, SignForm::Message, &[b"message"])).unwrap()).unwrap();
-                let (made_by, signature) = calls::split_version(&signed);
-                assert_eq!(made_by, version);
+            for version in 1..=3_u32 {
+                let signed: Vec<_> = forms(algorithm, b"message").into_iter().map(|(form, message)| {
+                    let signed = only(client.with(id, |key| calls::sign(key, form, &[&message])).unwrap()).unwrap();
+                    (form, message, signed)
+                }).collect();
                 installation.engine.rotate(id).unwrap();
-                let verified = |client: &mut Client, named| {
-                    client.with(id, |key| calls::verify(key, named, SignForm::Message, &[(b"message", signature)])).map(only)
-                };
-                for named in [None, KeyVersion::new(version)] {
-                    assert_eq!(verified(&mut client, named).unwrap(), Ok(version.to_be_bytes().to_vec()));
+                for (form, message, signed) in signed {
+                    let (made_by, signature) = calls::split_version(&signed);
+                    assert_eq!(made_by, version);
+                    let verified = |client: &mut Client, named| {
+                        client.with(id, |key| calls::verify(key, named, form, &[(&message, signature)])).map(only)
+                    };
+                    for named in [None, KeyVersion::new(version)] {
+                        assert_eq!(verified(&mut client, named).unwrap(), Ok(version.to_be_bytes().to_vec()), "{algorithm}");
+                    }
+                    let other = verified(&mut client, KeyVersion::new(version + 1));
+                    assert_eq!(other.unwrap(), Err(ItemError::VerificationFailed), "{algorithm}");
+                    not_found(id, version + 2, verified(&mut client, KeyVersion::new(version + 2)));
                 }
-                let other = verified(&mut client, KeyVersion::new(version + 1));
-                assert_eq!(other.unwrap(), Err(ItemError::VerificationFailed));
-                not_found(id, version + 2, verified(&mut client, KeyVersion::new(version + 2)));
             }
         }
     }
 
     // R-K15
-    fn macs_of_old_versions_verify_with_and_without_their_number(installation) {
-        let id = installation.create("mac", Algorithm::HmacSha256);
-        let mut client = Client::new(&installation.engine);
-        let mut macs = Vec::new();
-        for _ in 0..3 {
-            macs.push(only(client.with(id, |key| calls::make_mac(key, &[b"message"])).unwrap()).unwrap());
-            installation.engine.rotate(id).unwrap();
+    fn signatures_of_no_version_are_refused_after_all_were_tried(installation) {
+        for algorithm in signing().filter(|algorithm| algorithm.row().generation == Generation::Fast) {
+            let [id, other] = ["a", "b"].map(|text| installation.create(&format!("{algorithm}-{text}"), algorithm));
+            for _ in 0..3 {
+                installation.engine.rotate(id).unwrap();
+            }
+            Client::new(&installation.engine).with_both(id, other, |key, other| {
+                let signed = only(calls::sign(other, SignForm::Message, &[b"message"]).unwrap()).unwrap();
+                let foreign = calls::split_version(&signed).1;
+                for signature in [foreign, &foreign[1..], b"", &[0; 5_000]] {
+                    let verified = calls::verify(key, None, SignForm::Message, &[(b"message", signature)]).unwrap();
+                    assert_eq!(only(verified), Err(ItemError::VerificationFailed), "{algorithm}");
+                }
+                // Four versions may be tried, which counts four times; signing takes the current one.
+                let cost = |operation, version| key.cost(operation, version, 3, 1_000);
+                assert_eq!(cost(Operation::Verify, None), cost(Operation::Verify, KeyVersion::new(2)) * 4, "{algorithm}");
+                assert_eq!(cost(Operation::Sign, None), other.cost(Operation::Sign, None, 3, 1_000), "{algorithm}");
+            });
         }
-        let items: Vec<_> = macs.iter().map(|made| (&b"message"[..], calls::split_version(made).1)).collect();
-        client.with(id, |key| {
-            let found = calls::verify_mac(key, None, &items).unwrap();
-            assert_eq!(found, (1..=3_u32).map(|version| Ok(version.to_be_bytes().to_vec())).collect::<Vec<_>>());
-            let named = calls::verify_mac(key, KeyVersion::new(2), &items).unwrap();
-            let failed = Err(ItemError::VerificationFailed);
-            assert_eq!(named, [failed.clone(), Ok(2_u32.to_be_bytes().to_vec()), failed]);
-            not_found(id, 5, calls::verify_mac(key, KeyVersion::new(5), &items));
-        });
     }
 
+    // R-K15
+    fn macs_of_old_versions_verify_with_and_without_their_number(installation) {
+        for algorithm in macs() {
+            let id = installation.create(algorithm.row().name, algorithm);
+            let mut client = Client::new(&installation.engine);
+            let mut made = Vec::new();
+            for _ in 0..3 {
+                made.push(only(client.with(id, |key| calls::make_mac(key, &[b"message"])).unwrap()).unwrap());
+                installation.engine.rotate(id).unwrap();
+            }
+            let items: Vec<_> = made.iter().map(|made| (&b"message"[..], calls::split_version(made).1)).collect();
+            client.with(id, |key| {
+                let found = calls::verify_mac(key, None, &items).unwrap();
+                let expected = (1..=3_u32).map(|version| Ok(version.to_be_bytes().to_vec())).collect::<Vec<_>>();
+                assert_eq!(found, expected, "{algorithm}");
+                let named = calls::verify_mac(key, KeyVersion::new(2), &items).unwrap();
+                let failed = Err(ItemError::VerificationFailed);
+                assert_eq!(named, [failed.clone(), Ok(2_u32.to_be_bytes().to_vec()), failed]);
+                not_found(id, 5, calls::verify_mac(key, KeyVersion::new(5), &items));
+            });
+        }
+    }
+
+    // R-K6
     fn public_key_of_each_version_can_be_read(installation) {
-        let id = installation.create("key", Algorithm::Ed25519);
-        installation.engine.rotate(id).unwrap();
-        Client::new(&installation.engine).with(id, |key| {
-            let read = |version| key.public_key(version).unwrap();
-            let (first, second) = (read(KeyVersion::new(1)), read(KeyVersion::new(2)));
-            assert_eq!((first.version.get(), second.version.get()), (1, 2));
-            assert_ne!(first.der, second.der);
-            assert_eq!(read(None).der, second.der);
-            not_found(id, 3, key.public_key(KeyVersion::new(3)));
-        });
+        for algorithm in signing() {
+            let id = installation.create(algorithm.row().name, algorithm);
+            installation.engine.rotate(id).unwrap();
+            Client::new(&installation.engine).with(id, |key| {
+                let read = |version| key.public_key(version).unwrap();
+                let (first, second) = (read(KeyVersion::new(1)), read(KeyVersion::new(2)));
+                assert_eq!((first.version.get(), second.version.get()), (1, 2));
+                assert_ne!(first.der, second.der, "{algorithm}");
+                assert_eq!(read(None).der, second.der, "{algorithm}");
+                not_found(id, 3, key.public_key(KeyVersion::new(3)));
+            });
+        }
     }
 
     // R-K14

@@ -1,5 +1,6 @@
 //! What the tests of the engine share: an installation in temporary places, a client of its keys, and the calls of a client.
 
+pub(crate) mod algorithms;
 pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod counting;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use claviger_engine::crypto::random::{EntropyError, Random, SystemRandom};
 use parking_lot::Mutex;
 
-/// The system's random bytes; a copy of each draw of 32 bytes, the size of keys, is kept.
+/// The system's random bytes; a copy of each draw of the size of a key or seed is kept: 32, 48 or 64 bytes.
 #[derive(Clone, Default)]
 pub(crate) struct RecordingRandom {
-    keys: Arc<Mutex<Vec<[u8; 32]>>>,
+    keys: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl RecordingRandom {
     /// Everything of the size of a key that was drawn.
-    pub(crate) fn keys(&self) -> Vec<[u8; 32]> {
+    pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
         self.keys.lock().clone()
     }
 }
@@ -21,8 +21,8 @@ impl RecordingRandom {
 impl Random for RecordingRandom {
     fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
         SystemRandom::new().fill(out)?;
-        if let Ok(key) = <[u8; 32]>::try_from(&*out) {
-            self.keys.lock().push(key);
+        if [32, 48, 64].contains(&out.len()) {
+            self.keys.lock().push(out.to_vec());
         }
         Ok(())
     }
