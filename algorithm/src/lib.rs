@@ -12,7 +12,7 @@ mod primitive;
 mod row;
 mod table;
 
-pub use cost::{Cost, Generation};
+pub use cost::{Cost, CostClass, Generation, MEDIUM_COST_NANOSECONDS};
 pub use kind::KeyKind;
 pub use operation::{Operation, Operations};
 pub use primitive::{Curve, Hash, MlDsaParameters, Primitive, RsaPadding, RsaSize};

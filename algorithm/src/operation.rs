@@ -18,14 +18,16 @@ pub enum Operation {
     Sign = 4,
     /// Verify a signature.
     Verify = 5,
+    /// Decrypt what was encrypted to the public half of an asymmetric key.
+    AsymmetricDecrypt = 6,
     /// Make a message authentication code.
-    MakeMac = 6,
+    MakeMac = 7,
     /// Verify a message authentication code.
-    VerifyMac = 7,
+    VerifyMac = 8,
     /// Read the value of a secret.
-    ReadSecret = 8,
+    ReadSecret = 9,
     /// Read the public half of an asymmetric key.
-    ReadPublicKey = 9,
+    ReadPublicKey = 10,
 }
 
 /// A set of operations.
@@ -34,13 +36,14 @@ pub struct Operations(u16);
 
 impl Operation {
     /// Every operation, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::WrapDataKey,
         Self::UnwrapDataKey,
         Self::Sign,
         Self::Verify,
+        Self::AsymmetricDecrypt,
         Self::MakeMac,
         Self::VerifyMac,
         Self::ReadSecret,
@@ -57,6 +60,7 @@ impl fmt::Display for Operation {
             Self::UnwrapDataKey => "unwrap data key",
             Self::Sign => "sign",
             Self::Verify => "verify",
+            Self::AsymmetricDecrypt => "asymmetric decrypt",
             Self::MakeMac => "make MAC",
             Self::VerifyMac => "verify MAC",
             Self::ReadSecret => "read secret",
@@ -71,7 +75,9 @@ impl Operations {
         Self::of(&[Operation::Encrypt, Operation::Decrypt, Operation::WrapDataKey, Operation::UnwrapDataKey]);
     /// What a MAC key does.
     pub(crate) const MAC: Self = Self::of(&[Operation::MakeMac, Operation::VerifyMac]);
-    /// What an asymmetric key does.
+    /// What an asymmetric key does that decrypts.
+    pub(crate) const DECRYPTION: Self = Self::of(&[Operation::AsymmetricDecrypt, Operation::ReadPublicKey]);
+    /// What an asymmetric key does that signs.
     pub(crate) const SIGNATURE: Self = Self::of(&[Operation::Sign, Operation::Verify, Operation::ReadPublicKey]);
 
     /// The set of exactly these operations.

@@ -1,5 +1,7 @@
 //! One row of the table: what is written in it, and what follows from its primitive.
 
+use std::fmt;
+
 use crate::cost::{Cost, Generation};
 use crate::kind::KeyKind;
 use crate::operation::{Operation, Operations};
@@ -80,6 +82,17 @@ impl OutputSize {
     }
 }
 
+/// As the specification and the tools write it.
+impl fmt::Display for OutputSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::AtMost(size) => write!(f, "at most {size}"),
+            Self::PlaintextPlus(overhead) => write!(f, "plaintext + {overhead}"),
+        }
+    }
+}
+
 const fn kind(primitive: Primitive) -> KeyKind {
     match primitive {
         Primitive::Value => KeyKind::Secret,
@@ -101,7 +114,7 @@ const fn operations(primitive: Primitive) -> Operations {
         Primitive::Ed25519 | Primitive::Ecdsa(_) | Primitive::RsaSignature(..) | Primitive::MlDsa(_) => {
             Operations::SIGNATURE
         }
-        Primitive::RsaOaep(_) => Operations::of(&[Operation::ReadPublicKey]),
+        Primitive::RsaOaep(_) => Operations::DECRYPTION,
     }
 }
 

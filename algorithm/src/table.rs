@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::cost::Cost;
+use crate::operation::Operation;
 use crate::primitive::{Curve, Hash, MlDsaParameters, Primitive, RsaPadding, RsaSize};
 use crate::row::AlgorithmRow;
 
@@ -39,6 +40,7 @@ algorithms! {
     Opaque = 1, "OPAQUE", Primitive::Value, Cost::new(50, 0, 30);
     // Opening: as if each item came from another burst, with a derivation and a commitment of its own.
     Xaes256Gcm = 16, "XAES-256-GCM", Primitive::Xaes256Gcm, Cost::new(110, 600, 55);
+    Aes256Gcm = 17, "AES-256-GCM", Primitive::Aes256Gcm, Cost::new(250, 350, 55);
     HmacSha256 = 32, "HMAC-SHA-256", Primitive::Hmac(Hash::Sha256), Cost::new(240, 240, 600);
     HmacSha384 = 33, "HMAC-SHA-384", Primitive::Hmac(Hash::Sha384), Cost::new(600, 600, 1_500);
     HmacSha512 = 34, "HMAC-SHA-512", Primitive::Hmac(Hash::Sha512), Cost::new(600, 600, 1_500);
@@ -55,6 +57,9 @@ algorithms! {
     Rsa3072PssSha256 = 67, "RSA-3072-PSS-SHA256", signature(RsaSize::Bits3072, RsaPadding::Pss), RSA_3072;
     Rsa4096Pkcs1Sha256 = 68, "RSA-4096-PKCS1-SHA256", signature(RsaSize::Bits4096, RsaPadding::Pkcs1), RSA_4096;
     Rsa4096PssSha256 = 69, "RSA-4096-PSS-SHA256", signature(RsaSize::Bits4096, RsaPadding::Pss), RSA_4096;
+    Rsa2048OaepSha256 = 80, "RSA-2048-OAEP-SHA256", Primitive::RsaOaep(RsaSize::Bits2048), decryption(RSA_2048);
+    Rsa3072OaepSha256 = 81, "RSA-3072-OAEP-SHA256", Primitive::RsaOaep(RsaSize::Bits3072), decryption(RSA_3072);
+    Rsa4096OaepSha256 = 82, "RSA-4096-OAEP-SHA256", Primitive::RsaOaep(RsaSize::Bits4096), decryption(RSA_4096);
 }
 
 const fn signature(size: RsaSize, padding: RsaPadding) -> Primitive {
@@ -66,6 +71,11 @@ const fn signature(size: RsaSize, padding: RsaPadding) -> Primitive {
 const RSA_2048: Cost = Cost::new(246_000, 13_900, 600);
 const RSA_3072: Cost = Cost::new(714_000, 31_300, 600);
 const RSA_4096: Cost = Cost::new(1_441_000, 55_600, 600);
+
+/// Of decryption, which uses the private key as a signature does: others encrypt, with the public key.
+const fn decryption(signature: Cost) -> Cost {
+    Cost::new(0, signature.make_nanoseconds, signature.kibibyte_nanoseconds)
+}
 
 impl Algorithm {
     /// The id on the wire, in records and in ciphertexts.
@@ -91,6 +101,21 @@ impl Algorithm {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
+
+    /// Most bytes that an item has, beyond its plaintext, which any algorithm that does `operation` seals, signs, gives
+    /// a MAC, decrypts by a private key, or reads.
+    #[must_use]
+    pub const fn output_size_max(operation: Operation) -> usize {
+        let (mut most, mut rest) = (0, Self::ALL);
+        while let [algorithm, others @ ..] = rest {
+            let size = algorithm.row().output_size.max(0);
+            if algorithm.row().does(operation) && size > most {
+                most = size;
+            }
+            rest = others;
+        }
+        most
+    }
 }
 
 impl fmt::Display for Algorithm {
@@ -103,7 +128,6 @@ impl fmt::Display for Algorithm {
 mod tests {
     use super::*;
     use crate::kind::KeyKind;
-    use crate::operation::Operation;
 
     #[test]
     fn ids_and_names_lead_back_to_one_algorithm() {
@@ -132,6 +156,7 @@ mod tests {
             let purposes = [
                 (Operation::Encrypt, Operation::Decrypt),
                 (Operation::Sign, Operation::Verify),
+                (Operation::AsymmetricDecrypt, Operation::AsymmetricDecrypt),
                 (Operation::MakeMac, Operation::VerifyMac),
                 (Operation::ReadSecret, Operation::ReadSecret),
             ];
@@ -141,6 +166,15 @@ mod tests {
             assert_eq!(one.does(Operation::ReadPublicKey), one.kind == KeyKind::Asymmetric, "{}", one.name);
             assert_eq!(one.does(Operation::WrapDataKey), one.does(Operation::Encrypt), "{}", one.name);
             assert_eq!(one.does(Operation::UnwrapDataKey), one.does(Operation::Encrypt), "{}", one.name);
+        }
+    }
+
+    #[test]
+    fn the_largest_output_is_that_of_an_algorithm_that_does_the_operation() {
+        for operation in Operation::ALL {
+            let sizes = Algorithm::ALL.iter().map(|algorithm| algorithm.row()).filter(|row| row.does(operation));
+            let largest = sizes.map(|row| row.output_size.max(0)).max();
+            assert_eq!(Some(Algorithm::output_size_max(operation)), largest, "{operation}");
         }
     }
 

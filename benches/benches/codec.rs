@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use claviger_benches::{CONTEXT, criterion, input};
 use claviger_protocol::deframer::{self, Step};
-use claviger_protocol::limits::CIPHERTEXT_OVERHEAD;
+use claviger_protocol::limits::CIPHERTEXT_OVERHEAD_MAX;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 use claviger_protocol::{KeyId, OutputBuffer, Request, RequestHeader};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -33,7 +33,7 @@ fn encode(criterion: &mut Criterion) {
                 output.clear();
                 let mut reply = output.reply(&RequestHeader::new(1)).batch(batch);
                 for _ in 0..batch {
-                    reply.item(ITEM_SIZE + CIPHERTEXT_OVERHEAD, |result| Ok(black_box(result).len()));
+                    reply.item(ITEM_SIZE + CIPHERTEXT_OVERHEAD_MAX, |result| Ok(black_box(result).len()));
                 }
                 reply.finish()
             });

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use claviger_algorithm::Algorithm;
 use claviger_benches::{BURST, CONTEXT, criterion, input, material};
-use claviger_engine::ciphertext::{Purpose, SEAL_OVERHEAD};
+use claviger_engine::ciphertext::{Purpose, SEAL_OVERHEAD_MAX};
 use claviger_engine::crypto::burst::SealBurst;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::crypto::symmetric::SymmetricKey;
@@ -31,7 +31,7 @@ fn seal(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("seal");
         group.throughput(burst_of(size));
         let plaintexts = plaintexts(size);
-        let mut out = vec![0; size + SEAL_OVERHEAD];
+        let mut out = vec![0; size + SEAL_OVERHEAD_MAX];
         group.bench_function(format!("xaes/{size}B/{BURST}items"), |bencher| {
             bencher.iter(|| {
                 let mut burst = SealBurst::begin(&key, ID, VERSION, &random).expect("a burst");
@@ -107,7 +107,7 @@ fn other_bursts(key: &SymmetricKey, size: usize) -> Vec<Vec<u8>> {
 }
 
 fn sealed(burst: &mut SealBurst, plaintext: &[u8]) -> Vec<u8> {
-    let mut out = vec![0; plaintext.len() + SEAL_OVERHEAD];
+    let mut out = vec![0; plaintext.len() + SEAL_OVERHEAD_MAX];
     burst.seal(Purpose::Data, CONTEXT, plaintext, &mut out).expect("a ciphertext");
     out
 }

@@ -131,7 +131,18 @@ fn an_administrator_works_with_stores_and_keys() {
     assert!(shown.contains("VERSION") && shown.contains("active") && shown.contains("current"), "{shown}");
     let listed = daemon.say(&["key", "list", "--store", "payments", "--json"]).json();
     assert_eq!(listed["keys"].as_array().unwrap().len(), 2);
-    assert!(daemon.say(&["key", "algorithms"]).output.contains("XAES-256-GCM"));
+    let algorithms = daemon.say(&["key", "algorithms"]).output;
+    for words in [
+        &["XAES-256-GCM", "symmetric", "plaintext + 94", "light", "encrypt, decrypt"][..],
+        &["AES-256-GCM", "plaintext + 82", "4,294,967,296"],
+        &["ECDSA-P521-SHA512", "asymmetric", "at most 139", "64", "heavy", "sign, verify, read public key"],
+        &["RSA-2048-OAEP-SHA256", "at most 190", "heavy", "asymmetric decrypt"],
+    ] {
+        let line = algorithms.lines().find(|line| line.starts_with(words[0])).unwrap();
+        assert!(words.iter().all(|word| line.contains(word)), "{words:?}: {line}");
+    }
+    let listed = daemon.say(&["key", "algorithms", "--json"]).json();
+    assert_eq!(listed["algorithms"][0]["output_size"]["at_most"], 32_768);
     assert!(daemon.say(&["store", "authority", "payments"]).output.starts_with("-----BEGIN CERTIFICATE-----"));
 }
 

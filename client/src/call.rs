@@ -103,7 +103,7 @@ const fn prefix_size(opcode: Opcode) -> Option<usize> {
         Opcode::GenerateDataKey => Some(ID + FORM + SIZE),
         Opcode::Sign => Some(ID + FORM),
         Opcode::Verify => Some(ID + VERSION + FORM),
-        Opcode::VerifyMac => Some(ID + VERSION),
+        Opcode::AsymmetricDecrypt | Opcode::VerifyMac => Some(ID + VERSION),
         Opcode::Hello
         | Opcode::Ping
         | Opcode::Whoami

@@ -164,6 +164,9 @@ const fn remedy(status: Status) -> &'static str {
              check the names, the client certificate and the store's authentication data"
         }
         Status::KeyNotFound => "the key store has no key of this name: check its spelling, or create it",
+        Status::KeyExhausted => {
+            "the key's current version has been used as often as its algorithm allows: rotate the key, then send it again"
+        }
         Status::KeyDisabled => "the key is disabled: make it available again on the control port",
         Status::OperationNotAllowed => "a key of this kind or algorithm does not do this: use a key that does",
         Status::KeyVersionNotFound => "the key has no such version: describe it to see those it has",

@@ -58,6 +58,7 @@ pub use context::{Context, ContextError};
 pub use error::{CertificateError, Error};
 pub use key::{Key, UnknownCode};
 pub use limits::Limits;
+pub use operations::asymmetric::Decrypted;
 pub use operations::data_key::{DataKey, DataKeySize};
 pub use operations::read::{KeyDescription, KeyVersion, PublicKey, SecretVersion, Whoami};
 pub use operations::sign::Signature;
@@ -65,7 +66,7 @@ pub use raw::{RawConnection, RawReceiver, RawSender};
 pub use secret::Secret;
 
 pub use claviger_protocol::message::{
-    DecryptItem, EncryptItem, MakeMacItem, MessageForm, ReencryptItem, SignItem, UnwrapDataKeyItem, VerifyItem,
-    VerifyMacItem, WrapDataKeyItem,
+    AsymmetricDecryptItem, DecryptItem, EncryptItem, MakeMacItem, MessageForm, ReencryptItem, SignItem,
+    UnwrapDataKeyItem, VerifyItem, VerifyMacItem, WrapDataKeyItem,
 };
 pub use claviger_protocol::{Algorithm, KeyId, KeyKind, KeyState, KeyVersionState, Retry, Status, StoreId, TraceId};

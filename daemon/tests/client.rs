@@ -18,11 +18,11 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use claviger_algorithm::Algorithm;
 use claviger_client::{
-    Client, ClientConfig, Context, DataKeySize, DecryptItem, EncryptItem, Error, Identity, MakeMacItem, MessageForm,
-    ReencryptItem, ServerCa, SignItem, Status, VerifyItem, VerifyMacItem,
+    AsymmetricDecryptItem, Client, ClientConfig, Context, DataKeySize, DecryptItem, EncryptItem, Error, Identity,
+    MakeMacItem, MessageForm, ReencryptItem, ServerCa, SignItem, Status, VerifyItem, VerifyMacItem,
 };
 use support::server::SECRET;
-use support::{Server, Transport};
+use support::{Server, Transport, openssl};
 
 /// Settings of a client whom the key store admits.
 fn config(server: &Server, transport: Transport) -> ClientConfig {
@@ -158,6 +158,55 @@ on_both_transports! {
         assert_eq!(status(p256.sign_digest(b"short").await), Some(Status::DigestSizeWrong));
         let ed25519 = client.key("store", "ed25519").await.unwrap();
         assert_eq!(status(ed25519.sign_digest(hash.as_ref()).await), Some(Status::OperationNotAllowed));
+    }
+
+    // R-P2
+    async fn large_signatures_come_in_batches_longer_than_a_frame(transport) {
+        let server = Server::start();
+        server.create("ml-dsa", Algorithm::MlDsa87);
+        let key = connect(&server, transport).await.key("store", "ml-dsa").await.unwrap();
+        let messages: Vec<_> = (0..300_u32).map(u32::to_be_bytes).collect();
+        let items: Vec<_> = messages.iter().map(|message| SignItem { message }).collect();
+        let signatures = key.sign_batch(MessageForm::Message, &items).await.unwrap();
+        let signatures: Vec<_> = signatures.into_iter().map(|signature| signature.unwrap().bytes).collect();
+        assert!(signatures.iter().all(|signature| signature.len() == 4_627));
+        let pairs = messages.iter().zip(&signatures);
+        let items: Vec<_> = pairs.map(|(message, signature)| VerifyItem { message, signature }).collect();
+        let verified = key.verify_batch(MessageForm::Message, None, &items).await.unwrap();
+        assert!(verified.iter().all(Result::is_ok) && verified.len() == 300);
+    }
+
+    // R-K4
+    async fn what_was_encrypted_to_a_public_key_is_decrypted(transport) {
+        let server = Server::start();
+        server.create("mail", Algorithm::Rsa2048OaepSha256);
+        let key = connect(&server, transport).await.key("store", "mail").await.unwrap();
+        let public_key = key.read_public_key(None).await.unwrap();
+        assert_eq!(public_key.algorithm, key.algorithm());
+        let label: String = context().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let label = format!("rsa_oaep_label:{label}");
+        let options = [openssl::OAEP, &[&label]].concat();
+        let ciphertext = openssl::encrypt(&public_key.der, &options, b"session key");
+        for key_version in [None, Some(1)] {
+            let decrypted = key.asymmetric_decrypt(&context(), &ciphertext, key_version).await.unwrap();
+            assert_eq!((decrypted.key_version, decrypted.plaintext.expose()), (1, &b"session key"[..]));
+        }
+        let failed = key.asymmetric_decrypt(&Context::EMPTY, &ciphertext, None).await;
+        assert_eq!(status(failed), Some(Status::DecryptionFailed));
+        let missing = key.asymmetric_decrypt(&context(), &ciphertext, Some(2)).await;
+        assert_eq!(status(missing), Some(Status::KeyVersionNotFound));
+        assert_eq!(status(key.decrypt(&context(), &ciphertext).await), Some(Status::OperationNotAllowed));
+        let context = context();
+        let good = AsymmetricDecryptItem { context: context.as_bytes(), ciphertext: &ciphertext };
+        let too_long = vec![0; 513];
+        let bad = AsymmetricDecryptItem { ciphertext: &too_long, ..good };
+        let items: Vec<_> = (0..300).map(|number| if number == 150 { bad } else { good }).collect();
+        let results = key.asymmetric_decrypt_batch(None, &items).await.unwrap();
+        assert_eq!(results.len(), items.len());
+        for (number, result) in results.into_iter().enumerate() {
+            let expected = if number == 150 { Err(Some(Status::DecryptionFailed)) } else { Ok(b"session key".to_vec()) };
+            assert_eq!(result.map(|it| it.plaintext.expose().to_vec()).map_err(|error| error.status()), expected);
+        }
     }
 
     // R-K5, R-K2

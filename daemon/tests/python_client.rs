@@ -20,6 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use claviger_algorithm::Algorithm;
 use claviger_control::message::{Access, CreateKeys, CreateStore, NewKey};
 use claviger_control::secret::SecretText;
 use claviger_control::{ControlClient, Credentials};
@@ -27,6 +28,13 @@ use claviger_daemon::pem::{self, Credential};
 use claviger_engine::storage::{Address, Compare, Database, LmdbOptions, LmdbStorage, Storage, Write};
 use rustix::process::Signal;
 use support::Process;
+
+#[test]
+fn python_client_is_given_a_key_of_each_algorithm() {
+    for algorithm in Algorithm::ALL {
+        assert!(KEYS.iter().any(|(_, name)| *name == algorithm.name()), "{algorithm}");
+    }
+}
 
 // R-P1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,18 +148,29 @@ impl ClientFile {
 }
 
 /// The keys that the Python client asks for by name, one of each algorithm, and those that something happens to.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 24] = [
     ("secret", "OPAQUE"),
     ("symmetric", "XAES-256-GCM"),
+    ("aes-gcm", "AES-256-GCM"),
     ("mac", "HMAC-SHA-256"),
+    ("mac-384", "HMAC-SHA-384"),
+    ("mac-512", "HMAC-SHA-512"),
     ("ed25519", "Ed25519"),
     ("p256", "ECDSA-P256-SHA256"),
+    ("p384", "ECDSA-P384-SHA384"),
+    ("p521", "ECDSA-P521-SHA512"),
+    ("ml-dsa-44", "ML-DSA-44"),
+    ("ml-dsa-65", "ML-DSA-65"),
+    ("ml-dsa-87", "ML-DSA-87"),
     ("rsa-2048-pkcs1", "RSA-2048-PKCS1-SHA256"),
     ("rsa-2048-pss", "RSA-2048-PSS-SHA256"),
     ("rsa-3072-pkcs1", "RSA-3072-PKCS1-SHA256"),
     ("rsa-3072-pss", "RSA-3072-PSS-SHA256"),
     ("rsa-4096-pkcs1", "RSA-4096-PKCS1-SHA256"),
     ("rsa-4096-pss", "RSA-4096-PSS-SHA256"),
+    ("rsa-2048-oaep", "RSA-2048-OAEP-SHA256"),
+    ("rsa-3072-oaep", "RSA-3072-OAEP-SHA256"),
+    ("rsa-4096-oaep", "RSA-4096-OAEP-SHA256"),
     ("to-disable", "XAES-256-GCM"),
     (DAMAGED, "XAES-256-GCM"),
 ];

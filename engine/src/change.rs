@@ -104,14 +104,16 @@ impl Engine {
         }
         let newest = record.versions.last().map(|summary| summary.version);
         let version = newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next).ok_or(Error::TooManyVersions(id))?;
-        let material = self.new_version(id, version, record.algorithm, None)?;
+        let mut writes = Vec::new();
+        self.new_version(id, version, record.algorithm, None, &mut writes)?;
         for summary in &mut record.versions {
             summary.state = VersionState::Active;
         }
         let now = self.clock.now_ms();
         record.versions.push(VersionSummary { version, state: VersionState::Current, created_ms: now });
         record.changed_ms = now;
-        self.commit(&[Compare::unchanged(place.clone(), revision)], &[material, self.vault().put(place, &record)])?;
+        writes.push(self.vault().put(place.clone(), &record));
+        self.commit(&[Compare::unchanged(place, revision)], &writes)?;
         Ok(record)
     }
 
@@ -178,21 +180,22 @@ impl Engine {
             versions: vec![first],
         };
         let name_place = address::key_name(store, &record.name);
-        writes.push(self.new_version(id, KeyVersion::FIRST, record.algorithm, new.value)?);
+        self.new_version(id, KeyVersion::FIRST, record.algorithm, new.value, writes)?;
         writes.push(self.vault().put(address::key(id), &record));
         writes.push(self.vault().put(name_place.clone(), &Reference(id.0)));
         compares.push(Compare::absent(name_place));
         Ok(record)
     }
 
-    /// The write of one version's wrapped material: `value` for a secret, else newly made.
+    /// The writes of one version: its wrapped material, which is `value` for a secret, else newly made; and its count of uses, if these are limited.
     fn new_version(
         &self,
         id: KeyId,
         version: KeyVersion,
         algorithm: Algorithm,
         value: Option<SecretBytes>,
-    ) -> Result<Write, Error> {
+        writes: &mut Vec<Write>,
+    ) -> Result<(), Error> {
         let (origin, bytes) = match (algorithm.row().kind, value) {
             (KeyKind::Secret, Some(value)) if value.len() > SECRET_SIZE_MAX => return Err(Error::SecretTooLarge),
             (KeyKind::Secret, Some(value)) => (Origin::Registered, value),
@@ -207,7 +210,11 @@ impl Engine {
         };
         let place = address::key_version(id, version);
         let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, bytes.expose())?;
-        Ok(self.vault().put(place, &KeyVersionRecord { origin, wrapped }))
+        writes.push(self.vault().put(place, &KeyVersionRecord { origin, wrapped }));
+        if algorithm.row().use_limit.is_some() {
+            writes.push(self.vault().put(address::use_count(id, version), &self.use_counts().none_yet()));
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,10 @@
 //! The ciphertext that callers keep: a layout that says which key sealed it, and the data bound to it.
 //!
 //! ```text
-//! format u8 | algorithm u8 | key version u32 | key id [16] | nonce [24] | commitment [32] | body | tag [16]
+//! format u8 | algorithm u8 | key version u32 | key id [16] | nonce [24 or 12] | commitment [32] | body | tag [16]
 //! ```
 //!
-//! Integers are big-endian. The body is as long as the plaintext. The additional authenticated data of an item are
+//! The nonce has 24 bytes with XAES-256-GCM and 12 with AES-256-GCM. Integers are big-endian. The body is as long as the plaintext. The additional authenticated data of an item are
 //!
 //! ```text
 //! "claviger/aead/1" | purpose u8 | format u8 | algorithm u8 | key version u32 | key id [16] | context
@@ -13,20 +13,26 @@
 //! with the only field of variable length last, so that no two different contexts give the same bytes.
 //! A header is compared with the key that opens, never obeyed.
 
-use claviger_algorithm::{Algorithm, Operation};
+use claviger_algorithm::{Algorithm, OutputSize};
 
 use crate::key::id::{ID_SIZE, KeyId};
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
 
-/// How many bytes a ciphertext has more than its plaintext.
-pub const SEAL_OVERHEAD: usize = HEADER_SIZE + TAG_SIZE;
+/// How many bytes a ciphertext of `algorithm` has more than its plaintext; zero for an algorithm that does not seal.
+#[must_use]
+pub const fn seal_overhead(algorithm: Algorithm) -> usize {
+    match algorithm.row().output_size {
+        OutputSize::PlaintextPlus(overhead) => overhead,
+        OutputSize::Fixed(_) | OutputSize::AtMost(_) => 0,
+    }
+}
 
-/// Size of the header, in bytes.
-pub const HEADER_SIZE: usize = 1 + 1 + 4 + ID_SIZE + NONCE_SIZE + COMMITMENT_SIZE;
+/// The largest of them, in bytes.
+pub const SEAL_OVERHEAD_MAX: usize = FIXED_SIZE + NONCE_SIZE_MAX + COMMITMENT_SIZE + TAG_SIZE;
 
-/// Size of the nonce of XAES-256-GCM, in bytes.
-pub const NONCE_SIZE: usize = 24;
+/// Size of the longest nonce, that of XAES-256-GCM, in bytes.
+pub const NONCE_SIZE_MAX: usize = 24;
 
 /// Size of a commitment (HMAC-SHA-256), in bytes.
 pub const COMMITMENT_SIZE: usize = 32;
@@ -37,7 +43,7 @@ pub const TAG_SIZE: usize = 16;
 /// The one format there is. Another layout takes another number.
 pub const FORMAT: u8 = 1;
 
-const _: () = assert!(Algorithm::Xaes256Gcm.row().output_size.max(0) == SEAL_OVERHEAD);
+const _: () = assert!(seal_overhead(Algorithm::Xaes256Gcm) == SEAL_OVERHEAD_MAX);
 
 /// What a ciphertext is for. The operation fixes it, so that neither kind can be passed off as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +77,8 @@ pub struct Header<'a> {
     pub version: KeyVersion,
     /// Key that sealed.
     pub key_id: KeyId,
-    /// Nonce: 12 bytes that the sealing key was derived with, then the 12-byte nonce of AES-256-GCM.
-    pub nonce: &'a [u8; NONCE_SIZE],
+    /// Nonce. Of XAES-256-GCM: 12 bytes that the sealing key was derived with, then the 12-byte nonce of AES-256-GCM. Of AES-256-GCM: that one alone.
+    pub nonce: &'a [u8],
     /// Proof that no second key opens this ciphertext.
     pub commitment: &'a [u8; COMMITMENT_SIZE],
 }
@@ -98,51 +104,50 @@ impl<'a> Ciphertext<'a> {
     /// # Errors
     /// [`MalformedCiphertext`] if they are too short, too long, or of an unknown format or algorithm.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, MalformedCiphertext> {
-        let (header, rest) = bytes.split_first_chunk().ok_or(MalformedCiphertext)?;
+        let (header, rest) = Header::parse(bytes).ok_or(MalformedCiphertext)?;
         let (body, tag) = rest.split_last_chunk().ok_or(MalformedCiphertext)?;
         if body.len() > PLAINTEXT_SIZE_MAX {
             return Err(MalformedCiphertext);
         }
-        Ok(Self { header: Header::parse(header)?, body, tag })
+        Ok(Self { header, body, tag })
     }
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header.
-    ///
-    /// # Errors
-    /// [`MalformedCiphertext`] if format or algorithm are unknown, or the version is zero.
-    pub fn parse(bytes: &'a [u8; HEADER_SIZE]) -> Result<Self, MalformedCiphertext> {
-        Self::read(bytes).ok_or(MalformedCiphertext)
-    }
-
-    fn read(bytes: &'a [u8; HEADER_SIZE]) -> Option<Self> {
-        let (&[format], rest) = bytes.split_first_chunk()?;
-        let (&[algorithm], rest) = rest.split_first_chunk()?;
+    /// Reads a header and gives what stands behind it; `None` if format or algorithm are unknown, the version is zero, or it is cut.
+    fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (&[format, algorithm], rest) = bytes.split_first_chunk()?;
         let (version, rest) = rest.split_first_chunk()?;
         let (key_id, rest) = rest.split_first_chunk()?;
-        let (nonce, rest) = rest.split_first_chunk()?;
-        let commitment = rest.try_into().ok()?;
         if format != FORMAT {
             return None;
         }
         let algorithm = Algorithm::from_id(algorithm)?;
-        if !algorithm.row().operations.contains(Operation::Decrypt) {
-            return None;
-        }
+        let nonce_size = nonce_size(algorithm)?;
+        let (nonce, rest) = rest.split_at_checked(nonce_size)?;
+        let (commitment, rest) = rest.split_first_chunk()?;
         let version = KeyVersion::new(u32::from_be_bytes(*version))?;
-        Some(Self { format, algorithm, version, key_id: KeyId(*key_id), nonce, commitment })
+        Some((Self { format, algorithm, version, key_id: KeyId(*key_id), nonce, commitment }, rest))
     }
 
-    /// Writes the header into `out`.
-    pub fn write(&self, out: &mut [u8; HEADER_SIZE]) {
-        out[0] = self.format;
-        out[1] = self.algorithm.id();
-        out[2..6].copy_from_slice(&self.version.get().to_be_bytes());
-        out[6..22].copy_from_slice(&self.key_id.0);
-        out[22..46].copy_from_slice(self.nonce);
-        out[46..78].copy_from_slice(self.commitment);
+    /// Writes the header to the beginning of `out` and gives what is behind it; `None` if there is no room.
+    pub(crate) fn write<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let (fixed, rest) = out.split_first_chunk_mut::<FIXED_SIZE>()?;
+        fixed[0] = self.format;
+        fixed[1] = self.algorithm.id();
+        fixed[2..6].copy_from_slice(&self.version.get().to_be_bytes());
+        fixed[6..].copy_from_slice(&self.key_id.0);
+        let (nonce, rest) = rest.split_at_mut_checked(self.nonce.len())?;
+        nonce.copy_from_slice(self.nonce);
+        let (commitment, rest) = rest.split_first_chunk_mut()?;
+        *commitment = *self.commitment;
+        Some(rest)
     }
+}
+
+/// Size of the nonce of `algorithm`, in bytes; `None` if it does not seal.
+fn nonce_size(algorithm: Algorithm) -> Option<usize> {
+    seal_overhead(algorithm).checked_sub(FIXED_SIZE + COMMITMENT_SIZE + TAG_SIZE)
 }
 
 impl AadBuffer {
@@ -167,6 +172,9 @@ impl AadBuffer {
     }
 }
 
+/// Size of everything before the nonce, in bytes.
+const FIXED_SIZE: usize = 1 + 1 + 4 + ID_SIZE;
+
 const AAD_LABEL: &[u8] = b"claviger/aead/1";
 
 /// Size of everything before the context, in bytes.
@@ -179,48 +187,68 @@ const CONTEXT_SIZE_USUAL: usize = 218;
 mod tests {
     use super::*;
 
-    fn sample() -> Vec<u8> {
-        let mut bytes = vec![FORMAT, Algorithm::Xaes256Gcm.id(), 0, 0, 0, 7];
+    const SEALING: [(Algorithm, usize); 2] = [(Algorithm::Xaes256Gcm, 24), (Algorithm::Aes256Gcm, 12)];
+
+    fn sample_of(algorithm: Algorithm, nonce_size: usize) -> Vec<u8> {
+        let mut bytes = vec![FORMAT, algorithm.id(), 0, 0, 0, 7];
         bytes.extend([0x11; ID_SIZE]);
-        bytes.extend([0x22; NONCE_SIZE]);
+        bytes.extend(vec![0x22; nonce_size]);
         bytes.extend([0x33; COMMITMENT_SIZE]);
         bytes.extend(b"body");
         bytes.extend([0x44; TAG_SIZE]);
         bytes
     }
 
+    fn sample() -> Vec<u8> {
+        sample_of(Algorithm::Xaes256Gcm, NONCE_SIZE_MAX)
+    }
+
+    // R-K3
     #[test]
     fn parses_the_parts_of_the_layout() {
-        let bytes = sample();
-        let ciphertext = Ciphertext::parse(&bytes).unwrap();
-        let header = ciphertext.header;
-        assert_eq!((header.format, header.algorithm), (1, Algorithm::Xaes256Gcm));
-        assert_eq!((header.version.get(), header.key_id), (7, KeyId([0x11; 16])));
-        assert_eq!((header.nonce, header.commitment), (&[0x22; 24], &[0x33; 32]));
-        assert_eq!((ciphertext.body, ciphertext.tag), (&b"body"[..], &[0x44; 16]));
+        for (algorithm, nonce_size) in SEALING {
+            let bytes = sample_of(algorithm, nonce_size);
+            let ciphertext = Ciphertext::parse(&bytes).unwrap();
+            let header = ciphertext.header;
+            assert_eq!((header.format, header.algorithm), (1, algorithm));
+            assert_eq!((header.version.get(), header.key_id), (7, KeyId([0x11; 16])));
+            assert_eq!((header.nonce, header.commitment), (&vec![0x22; nonce_size][..], &[0x33; 32]));
+            assert_eq!((ciphertext.body, ciphertext.tag), (&b"body"[..], &[0x44; 16]));
+            assert_eq!(seal_overhead(algorithm), bytes.len() - 4);
+        }
     }
 
     #[test]
     fn written_header_is_the_parsed_one() {
-        let bytes = sample();
-        let mut written = [0; HEADER_SIZE];
-        Ciphertext::parse(&bytes).unwrap().header.write(&mut written);
-        assert_eq!(written, bytes[..HEADER_SIZE]);
+        for (algorithm, nonce_size) in SEALING {
+            let bytes = sample_of(algorithm, nonce_size);
+            let header = Ciphertext::parse(&bytes).unwrap().header;
+            let mut written = vec![0; bytes.len()];
+            let rest = header.write(&mut written).unwrap().len();
+            assert_eq!(rest, 4 + TAG_SIZE);
+            assert_eq!(written[..bytes.len() - rest], bytes[..bytes.len() - rest]);
+            for size in 0..bytes.len() - rest {
+                assert!(header.write(&mut written[..size]).is_none(), "room of {size} bytes");
+            }
+        }
     }
 
     #[test]
     fn rejects_truncated_ciphertext() {
-        let bytes = sample();
-        for size in 0..SEAL_OVERHEAD {
-            assert_eq!(Ciphertext::parse(&bytes[..size]), Err(MalformedCiphertext), "{size} bytes");
+        for (algorithm, nonce_size) in SEALING {
+            let bytes = sample_of(algorithm, nonce_size);
+            let overhead = seal_overhead(algorithm);
+            for size in 0..overhead {
+                assert_eq!(Ciphertext::parse(&bytes[..size]), Err(MalformedCiphertext), "{size} bytes");
+            }
+            assert!(Ciphertext::parse(&bytes[..overhead]).is_ok(), "an empty body is a body");
         }
-        assert!(Ciphertext::parse(&bytes[..SEAL_OVERHEAD]).is_ok(), "an empty body is a body");
     }
 
     #[test]
     fn rejects_body_over_the_limit() {
         let mut bytes = sample();
-        bytes.resize(SEAL_OVERHEAD + PLAINTEXT_SIZE_MAX, 0);
+        bytes.resize(SEAL_OVERHEAD_MAX + PLAINTEXT_SIZE_MAX, 0);
         assert!(Ciphertext::parse(&bytes).is_ok());
         bytes.push(0);
         assert_eq!(Ciphertext::parse(&bytes), Err(MalformedCiphertext));
@@ -240,7 +268,8 @@ mod tests {
         for id in 0..=255 {
             let mut bytes = sample();
             bytes[1] = id;
-            assert_eq!(Ciphertext::parse(&bytes).is_ok(), id == Algorithm::Xaes256Gcm.id(), "algorithm {id}");
+            let seals = SEALING.iter().any(|(algorithm, _)| algorithm.id() == id);
+            assert_eq!(Ciphertext::parse(&bytes).is_ok(), seals, "algorithm {id}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::record::vault::Vault;
 use crate::source::VaultSource;
 use crate::storage::Storage;
+use crate::usage::{UseCounts, UseWriter};
 use crate::worker::{PinnedKey, Worker};
 
 /// Keys of one installation: in storage, in memory, and at work.
@@ -28,6 +29,7 @@ pub struct Engine {
     pub(crate) follower: Follower,
     compute: Pool,
     storage_lane: Pool,
+    _use_writer: UseWriter,
     pub(crate) source: Arc<VaultSource>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -63,7 +65,9 @@ impl Engine {
         let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
         let stores = Arc::new(Stores::default());
         let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
-        let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores)));
+        let (use_counts, soon) = UseCounts::open(Arc::clone(&vault))?;
+        let use_counts = Arc::new(use_counts);
+        let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts)));
         source.refresh_stores()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
         let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source))?;
@@ -72,6 +76,7 @@ impl Engine {
             follower,
             compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
             storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
+            _use_writer: UseWriter::start(use_counts, soon)?,
             epochs: Epochs::new(),
             source,
             random,
@@ -151,6 +156,11 @@ impl Engine {
     /// What frames look at.
     pub(crate) fn in_memory(&self) -> (&Cache, &Stores) {
         (&self.cache, &self.stores)
+    }
+
+    /// Counts of uses of keys with a limit.
+    pub(crate) fn use_counts(&self) -> &UseCounts {
+        &self.source.use_counts
     }
 
     /// The vault.

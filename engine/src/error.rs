@@ -44,6 +44,14 @@ pub enum Error {
         /// What was asked for.
         version: KeyVersion,
     },
+    /// The current version would be used more often than its algorithm allows. A batch that does not fit is refused as a whole.
+    #[error("version {version} of key {id} has been used as often as its algorithm allows: rotate the key")]
+    UseLimitReached {
+        /// The key.
+        id: KeyId,
+        /// Its current version.
+        version: KeyVersion,
+    },
     /// A size that is asked for is not one of those allowed.
     #[error("this size is not allowed")]
     SizeNotAllowed,
@@ -76,6 +84,12 @@ pub enum Error {
     /// The system key that wraps a record is missing.
     #[error("system key version {0} is missing: add it to the system-key file, or restore that file")]
     SystemKeyMissing(u32),
+    /// The use of a key has to be written, and cannot be.
+    #[error("key {id} is used only if its uses can be written, which storage does not take: see its errors in the log")]
+    UsesNotWritten {
+        /// The key.
+        id: KeyId,
+    },
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Entropy(#[from] EntropyError),

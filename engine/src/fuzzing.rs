@@ -2,7 +2,7 @@
 
 use claviger_algorithm::Algorithm;
 
-use crate::ciphertext::{Ciphertext, HEADER_SIZE, Purpose, SEAL_OVERHEAD};
+use crate::ciphertext::{Ciphertext, Purpose, seal_overhead};
 use crate::crypto::burst::SealBurst;
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::symmetric::SymmetricKey;
@@ -19,24 +19,30 @@ use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
 ///
 /// # Panics
 /// If any of this is not so.
-#[expect(clippy::expect_used, reason = "a panic is how a fuzz target reports")]
 pub fn ciphertext(data: &[u8]) {
     if let Ok(parsed) = Ciphertext::parse(data) {
-        let mut header = [0; HEADER_SIZE];
-        parsed.header.write(&mut header);
+        let mut header = vec![0; data.len() - parsed.body.len() - parsed.tag.len()];
+        assert!(parsed.header.write(&mut header).is_some_and(|rest| rest.is_empty()), "a header fills its place");
         assert_eq!([&header, parsed.body, parsed.tag].concat(), data, "a parsed ciphertext has one encoding");
     }
 
-    let material = KeyMaterial::import(Algorithm::Xaes256Gcm, SecretBytes::from(vec![0x5a; 32]));
+    for algorithm in [Algorithm::Xaes256Gcm, Algorithm::Aes256Gcm] {
+        seals_and_opens(algorithm, data);
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a panic is how a fuzz target reports")]
+fn seals_and_opens(algorithm: Algorithm, data: &[u8]) {
+    let material = KeyMaterial::import(algorithm, SecretBytes::from(vec![0x5a; 32]));
     let key = SymmetricKey::new(&material.expect("32 bytes are a symmetric key")).expect("of this algorithm");
     let (id, version) = (KeyId([0x11; 16]), KeyVersion::FIRST);
     let mut room = vec![0; data.len()];
-    let foreign_out = room.get_mut(..data.len().saturating_sub(SEAL_OVERHEAD)).unwrap_or_default();
+    let foreign_out = room.get_mut(..data.len().saturating_sub(seal_overhead(algorithm))).unwrap_or_default();
     assert!(key.open(id, version, Purpose::Data, &[], data, foreign_out).is_err(), "opened what was never sealed");
 
     let plaintext = data.get(..PLAINTEXT_SIZE_MAX).unwrap_or(data);
     let mut burst = SealBurst::begin(&key, id, version, &OneByte).expect("random bytes");
-    let mut sealed = vec![0; plaintext.len() + SEAL_OVERHEAD];
+    let mut sealed = vec![0; plaintext.len() + seal_overhead(algorithm)];
     burst.seal(Purpose::Data, plaintext.get(..64).unwrap_or_default(), plaintext, &mut sealed).expect("within limits");
     let mut opened = vec![0; plaintext.len()];
     let context = plaintext.get(..64).unwrap_or_default();

@@ -23,11 +23,13 @@ pub enum Lane {
 }
 
 impl KeyEntry {
-    /// What `items` of `bytes` in all cost on one core at most, with this key. Verification that names no version may try all of them.
+    /// What `items` of `bytes` in all cost on one core at most, with this key. Verification and asymmetric decryption that name no version may try all of them.
     #[must_use]
     pub fn cost(&self, operation: Operation, version: Option<KeyVersion>, items: usize, bytes: usize) -> Duration {
         let tries = match operation {
-            Operation::Verify | Operation::VerifyMac if version.is_none() => self.versions.len(),
+            Operation::Verify | Operation::VerifyMac | Operation::AsymmetricDecrypt if version.is_none() => {
+                self.versions.len()
+            }
             _ => 1,
         };
         cost(self.algorithm, operation, items, bytes).saturating_mul(u32::try_from(tries).unwrap_or(u32::MAX))
@@ -110,9 +112,11 @@ fn cost(algorithm: Algorithm, operation: Operation, items: usize, bytes: usize) 
     let cost = algorithm.row().cost;
     let per_item = match operation {
         Operation::Encrypt | Operation::WrapDataKey | Operation::Sign | Operation::MakeMac => cost.make_nanoseconds,
-        Operation::Decrypt | Operation::UnwrapDataKey | Operation::Verify | Operation::VerifyMac => {
-            cost.check_nanoseconds
-        }
+        Operation::Decrypt
+        | Operation::UnwrapDataKey
+        | Operation::Verify
+        | Operation::AsymmetricDecrypt
+        | Operation::VerifyMac => cost.check_nanoseconds,
         Operation::ReadSecret | Operation::ReadPublicKey => return Duration::ZERO,
     };
     let items = u64::try_from(items).unwrap_or(u64::MAX).saturating_mul(u64::from(per_item));

@@ -24,6 +24,7 @@ pub mod read;
 mod record;
 mod source;
 pub mod storage;
+mod usage;
 pub mod worker;
 
 pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};

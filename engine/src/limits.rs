@@ -27,6 +27,15 @@ pub const BURST_ITEMS_MAX: usize = 65_536;
 /// Far below what one AES-256-GCM key may seal (NIST SP 800-38D), and above what one read of a socket can bring.
 pub const BURST_SIZE_MAX: usize = 64 * 1024 * 1024;
 
+/// Nonces of AES-256-GCM that one call of the random generator draws: up to some 200 bytes, a call costs the same.
+pub const NONCES_DRAWN: usize = 16;
+
+/// Uses of a key version with a limit that may be unwritten: less than a second of work, and 4,096 kills use up no more than the limit itself.
+pub const UNWRITTEN_USES_MAX: u64 = 1 << 20;
+
+/// How often uses are written, if there are any.
+pub const USES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+
 /// Derived keys that one symmetric key remembers for opening. Each takes about 100 bytes, and only while in use.
 pub const OPEN_CACHE_SLOTS: usize = 4;
 
@@ -41,7 +50,7 @@ pub const ADDRESS_SIZE_MAX: usize = 511;
 pub const VALUE_SIZE_MAX: usize = 128 * 1024;
 
 /// Most compares and writes of one transaction together. Bounds what one caller can make the others wait for.
-pub const TRANSACTION_OPERATIONS_MAX: usize = 4_096;
+pub const TRANSACTION_OPERATIONS_MAX: usize = 5 * 1_024;
 
 /// Most bytes of keys and values that one transaction writes.
 pub const TRANSACTION_SIZE_MAX: usize = 4 * 1024 * 1024;
@@ -99,6 +108,9 @@ pub const VERSIONS_MAX: usize = 100;
 /// Most keys that one call creates: as many as fit one transaction with its compares.
 pub const CREATE_KEYS_MAX: usize = 1_000;
 
+// A key takes up to four writes and a compare: material, count of uses, description, name.
+const _: () = assert!(5 * CREATE_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
+
 /// Most keys of one page of a list.
 pub const LIST_PAGE_SIZE_MAX: usize = 1_000;
 
@@ -131,6 +143,8 @@ pub const CACHED_KEYS_MIN: usize = 2;
 
 /// What a worker does itself, at most, for one frame. More goes to the compute pool, whose hand-over costs about 10 microseconds.
 pub const INLINE_COST_MAX: Duration = Duration::from_micros(50);
+
+const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INLINE_COST_MAX.as_nanos());
 
 /// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
 pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);

@@ -17,6 +17,15 @@ pub struct Authority {
     pub private_key: SecretBytes,
 }
 
+/// How often the current version of a key was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UseCount {
+    /// Items that were sealed. After an unclean stop it may be above the truth, never below.
+    pub used: u64,
+    /// How many the algorithm allows.
+    pub limit: u64,
+}
+
 impl Engine {
     /// The description of a key.
     ///
@@ -47,6 +56,22 @@ impl Engine {
         let records = names.into_iter().map(|(_, Reference(id))| self.describe_key(KeyId(id)));
         // A key that went away between the two reads is left out.
         records.filter(|record| !matches!(record, Err(Error::KeyNotFound(_)))).collect()
+    }
+
+    /// How often the current version of a key was used, if its algorithm limits that.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn use_count(&self, key: &KeyRecord) -> Result<Option<UseCount>, Error> {
+        let (Some(limit), Some(version)) = (key.algorithm.row().use_limit, key.current()) else { return Ok(None) };
+        let used = self.use_counts().counter(key.id, version, limit)?.used();
+        Ok(Some(UseCount { used, limit }))
+    }
+
+    /// Keys in memory whose current version has used half of what its algorithm allows, and whether uses cannot be written now.
+    pub fn use_warnings(&self) -> (Vec<KeyId>, bool) {
+        let counts = self.use_counts();
+        (counts.near_their_limit().into_iter().map(|(id, _)| id).collect(), counts.is_failing())
     }
 
     /// The description of a key store.

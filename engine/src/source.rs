@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use claviger_algorithm::KeyKind;
+use claviger_algorithm::{KeyKind, Operation};
 
 use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores};
 use crate::crypto::mac::MacKey;
+use crate::crypto::oaep::DecryptingKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
 use crate::error::Error;
@@ -17,18 +18,20 @@ use crate::limits::SCAN_PAGE_RECORDS;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
+use crate::usage::UseCounts;
 
 /// Reads from a vault; gives each key the place of its store.
 pub(crate) struct VaultSource {
     pub(crate) vault: Arc<Vault>,
     pub(crate) stores: Arc<Stores>,
+    pub(crate) use_counts: Arc<UseCounts>,
     /// Numbers the policies that are put in force.
     generations: AtomicU64,
 }
 
 impl VaultSource {
-    pub(crate) const fn new(vault: Arc<Vault>, stores: Arc<Stores>) -> Self {
-        Self { vault, stores, generations: AtomicU64::new(0) }
+    pub(crate) const fn new(vault: Arc<Vault>, stores: Arc<Stores>, use_counts: Arc<UseCounts>) -> Self {
+        Self { vault, stores, use_counts, generations: AtomicU64::new(0) }
     }
 
     /// Puts the policy of a store in force as its records say. A store whose records cannot be read lets nobody in.
@@ -88,7 +91,13 @@ impl VaultSource {
         let (stored, _) = self.vault.read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
         let bytes = self.vault.unwrap::<KeyVersionRecord>(&place, &stored.wrapped)?;
         let key = prepare(record, bytes).map_err(|_| damaged())?;
-        Ok(EntryVersion { version: summary.version, key })
+        let uses = match record.algorithm.row().use_limit {
+            Some(limit) if summary.state == VersionState::Current => {
+                Some(self.use_counts.counter(record.id, summary.version, limit)?)
+            }
+            _ => None,
+        };
+        Ok(EntryVersion { version: summary.version, key, uses })
     }
 }
 
@@ -112,12 +121,15 @@ impl KeySource for VaultSource {
 
 /// Unwrapped bytes into a key that is ready for use. They are checked as if they came from outside.
 fn prepare(record: &KeyRecord, bytes: SecretBytes) -> Result<PreparedKey, MaterialError> {
-    let kind = record.algorithm.row().kind;
+    let row = record.algorithm.row();
     let material = KeyMaterial::import(record.algorithm, bytes)?;
-    Ok(match kind {
+    Ok(match row.kind {
         KeyKind::Secret => PreparedKey::Opaque(material.into_bytes()),
         KeyKind::Symmetric => PreparedKey::Symmetric(SymmetricKey::new(&material)?),
         KeyKind::Mac => PreparedKey::Mac(Box::new(MacKey::new(&material)?)),
+        KeyKind::Asymmetric if row.does(Operation::AsymmetricDecrypt) => {
+            PreparedKey::Decrypting(Box::new(DecryptingKey::new(&material)?))
+        }
         KeyKind::Asymmetric => PreparedKey::Signing(Box::new(SigningKey::new(&material)?)),
     })
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
-use claviger_engine::ciphertext::SEAL_OVERHEAD;
+use claviger_engine::ciphertext::SEAL_OVERHEAD_MAX;
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
@@ -72,7 +72,7 @@ impl ReplySink {
         self.items.clear();
     }
 
-    fn results(&self) -> impl Iterator<Item = &[u8]> + Clone {
+    fn results(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.items.iter().map(|(start, end)| &self.buffer[*start..*end])
     }
 }
@@ -163,7 +163,7 @@ fn encrypting_and_decrypting_allocate_nothing_per_item() {
             key.encrypt(&mut ReadScope::new(&random), items, &mut sealed).unwrap();
         })
     });
-    assert_eq!(sealed.used, ITEMS * (plaintext.len() + SEAL_OVERHEAD));
+    assert_eq!(sealed.used, ITEMS * (plaintext.len() + SEAL_OVERHEAD_MAX));
 
     assert_none_per_item("decrypt", 4, |count| {
         scene.frame(id, |key| {

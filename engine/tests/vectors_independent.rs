@@ -5,10 +5,11 @@
 mod independent;
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::ciphertext::{Purpose, SEAL_OVERHEAD};
+use claviger_engine::ciphertext::{Purpose, seal_overhead};
 use claviger_engine::crypto::burst::SealBurst;
+use claviger_engine::crypto::opener::OpenFailed;
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::crypto::symmetric::{OpenFailed, SymmetricKey};
+use claviger_engine::crypto::symmetric::SymmetricKey;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::version::KeyVersion;
@@ -17,9 +18,13 @@ use proptest::test_runner::RngSeed;
 
 use crate::independent::{Sealing, encrypt_block};
 
-fn engine_key(key: [u8; 32]) -> SymmetricKey {
-    let material = KeyMaterial::import(Algorithm::Xaes256Gcm, SecretBytes::from(key.to_vec())).unwrap();
+fn engine_key(sealing: &Sealing) -> SymmetricKey {
+    let material = KeyMaterial::import(algorithm(sealing), SecretBytes::from(sealing.key.to_vec())).unwrap();
     SymmetricKey::new(&material).unwrap()
+}
+
+fn algorithm(sealing: &Sealing) -> Algorithm {
+    Algorithm::from_id(sealing.algorithm).unwrap()
 }
 
 fn purpose(sealing: &Sealing) -> Purpose {
@@ -27,16 +32,24 @@ fn purpose(sealing: &Sealing) -> Purpose {
 }
 
 fn open(sealing: &Sealing, ciphertext: &[u8]) -> Result<Vec<u8>, OpenFailed> {
-    let mut out = vec![0; ciphertext.len().saturating_sub(SEAL_OVERHEAD)];
+    let mut out = vec![0; ciphertext.len().saturating_sub(seal_overhead(algorithm(sealing)))];
     let (id, version) = (KeyId(sealing.key_id), KeyVersion::new(sealing.version).unwrap());
-    engine_key(sealing.key).open(id, version, purpose(sealing), &sealing.context, ciphertext, &mut out)?;
+    engine_key(sealing).open(id, version, purpose(sealing), &sealing.context, ciphertext, &mut out)?;
     Ok(out)
 }
 
 fn sealing() -> impl Strategy<Value = Sealing> {
     let context = prop::collection::vec(any::<u8>(), 0..=300);
-    (any::<[u8; 32]>(), any::<[u8; 16]>(), 1_u32.., 1_u8..=2, context)
-        .prop_map(|(key, key_id, version, purpose, context)| Sealing { key, key_id, version, purpose, context })
+    (16_u8..=17, any::<[u8; 32]>(), any::<[u8; 16]>(), 1_u32.., 1_u8..=2, context).prop_map(
+        |(algorithm, key, key_id, version, purpose, context)| Sealing {
+            algorithm,
+            key,
+            key_id,
+            version,
+            purpose,
+            context,
+        },
+    )
 }
 
 fn plaintext() -> impl Strategy<Value = Vec<u8>> {
@@ -59,9 +72,9 @@ proptest! {
         plaintexts in prop::collection::vec(plaintext(), 1..4),
     ) {
         let (id, version) = (KeyId(sealing.key_id), KeyVersion::new(sealing.version).unwrap());
-        let mut burst = SealBurst::begin(&engine_key(sealing.key), id, version, &SystemRandom::new()).unwrap();
+        let mut burst = SealBurst::begin(&engine_key(&sealing), id, version, &SystemRandom::new()).unwrap();
         for plaintext in plaintexts {
-            let mut ciphertext = vec![0; plaintext.len() + SEAL_OVERHEAD];
+            let mut ciphertext = vec![0; plaintext.len() + seal_overhead(algorithm(&sealing))];
             burst.seal(purpose(&sealing), &sealing.context, &plaintext, &mut ciphertext).unwrap();
             prop_assert_eq!(sealing.open(&ciphertext), Ok(plaintext));
         }
@@ -74,7 +87,7 @@ proptest! {
         nonce in any::<[u8; 24]>(),
         plaintext in plaintext(),
     ) {
-        prop_assert_eq!(open(&sealing, &sealing.seal(&nonce, &plaintext)), Ok(plaintext));
+        prop_assert_eq!(open(&sealing, &sealing.seal(&nonce[..sealing.nonce_size()], &plaintext)), Ok(plaintext));
     }
 
     #[test]
@@ -84,7 +97,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         change in 1_u8..,
     ) {
-        let mut ciphertext = sealing.seal(&nonce, b"plaintext");
+        let mut ciphertext = sealing.seal(&nonce[..sealing.nonce_size()], b"plaintext");
         let at = at.index(ciphertext.len());
         ciphertext[at] ^= change;
         prop_assert_eq!(open(&sealing, &ciphertext), Err(OpenFailed));
@@ -98,7 +111,14 @@ proptest! {
 #[test]
 fn refuses_a_ciphertext_crafted_to_open_under_two_keys() {
     let nonce = [0x5a; 24];
-    let of = |byte| Sealing { key: [byte; 32], key_id: [3; 16], version: 1, purpose: 1, context: b"context".to_vec() };
+    let of = |byte| Sealing {
+        algorithm: 16,
+        key: [byte; 32],
+        key_id: [3; 16],
+        version: 1,
+        purpose: 1,
+        context: b"context".to_vec(),
+    };
     let (one, other) = (of(1), of(2));
     assert_eq!(one.aad(), other.aad());
 

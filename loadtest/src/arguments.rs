@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, STREAMS_PER_CONNECTION_MAX};
 
@@ -13,7 +15,7 @@ use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX, ROUN
 use crate::run::Plan;
 use crate::table::TablePlan;
 use crate::target::Remote;
-use crate::task::{Operation, SignatureAlgorithm, Task};
+use crate::task::{Operation, Task};
 
 /// Measures what a Claviger daemon does, against the same operation in process.
 ///
@@ -42,15 +44,15 @@ pub(crate) struct RunArguments {
     /// What is asked of the daemon
     #[arg(long, value_enum, default_value = "encrypt", value_name = "OPERATION")]
     operation: Operation,
-    /// Algorithm of signatures, for sign and verify
-    #[arg(long, value_enum, default_value = "ed25519", value_name = "ALGORITHM")]
-    algorithm: SignatureAlgorithm,
+    /// Algorithm of the key that is used, one that does the operation [default: the first in the list that does]
+    #[arg(long, value_parser = algorithms(), ignore_case = true, value_name = "ALGORITHM")]
+    algorithm: Option<Algorithm>,
     #[arg(long, value_enum, default_value = "tcp", help = "What carries the frames")]
     transport: TransportName,
-    /// Bytes of each plaintext, message or result [default: 1024; 64 to sign, verify and ping; 32 for random]
+    /// Bytes of each plaintext, message or result [default: 1024; 64 to sign, verify and ping; 32 for what is as long as a key]
     #[arg(long, value_name = "BYTES")]
     size: Option<usize>,
-    /// Items of one frame [default: 16; 1 for ping]
+    /// Items of one frame [default: 16; 1 where a frame has one only]
     #[arg(long, value_name = "ITEMS")]
     batch: Option<usize>,
     /// Frames in flight on each byte stream [default: about 256 KiB of them, fewer for signatures]
@@ -153,10 +155,10 @@ impl RunArguments {
     /// With the option that is out of its bounds.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
         let operation = self.operation;
-        let batch_default = if operation == Operation::Ping { 1 } else { BATCH_DEFAULT };
+        let batch_default = if operation.is_alone() { 1 } else { BATCH_DEFAULT };
         let task = Task {
             operation,
-            algorithm: operation.algorithm(self.algorithm),
+            algorithm: self.algorithm.unwrap_or_else(|| operation.algorithm_default()),
             size: self.size.unwrap_or_else(|| operation.size_default()),
             batch: self.batch.unwrap_or(batch_default),
         };
@@ -246,6 +248,15 @@ fn bounded(option: &str, value: usize, most: usize) -> anyhow::Result<usize> {
     Ok(value)
 }
 
+/// The names of all algorithms, in whatever case.
+fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
+    let names = PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()));
+    names.try_map(|text| {
+        let mut algorithms = Algorithm::ALL.iter().copied();
+        algorithms.find(|algorithm| algorithm.name().eq_ignore_ascii_case(&text)).ok_or("no such algorithm")
+    })
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     seconds(text, DURATION_MIN)
 }
@@ -268,7 +279,7 @@ const EXAMPLES: &str = "\
 Examples:
   claviger-loadtest
       encrypt 1 KiB, 16 items a frame, over TLS/TCP, for 5 seconds
-  claviger-loadtest --operation sign --algorithm p256 --batch 64 --transport quic
+  claviger-loadtest --operation sign --algorithm ECDSA-P256-SHA256 --batch 64 --transport quic
   claviger-loadtest --rate 200000 --seconds 30 --plot latency.svg
       latency at a load that is given, drawn over time
   claviger-loadtest --pin-daemon 0 --pin-load 1
@@ -316,9 +327,21 @@ mod tests {
         let plan = plan("").unwrap();
         assert_eq!(
             (plan.task.to_string().as_str(), plan.task.batch, plan.transport),
-            ("encrypt 1,024 B", 16, Transport::Tcp)
+            ("encrypt XAES-256-GCM, 1,024 B", 16, Transport::Tcp)
         );
         assert_eq!((plan.duration, plan.rate, plan.connections), (Duration::from_secs(5), None, 1));
+    }
+
+    #[test]
+    fn algorithms_are_known_by_their_names_in_whatever_case() {
+        for algorithm in Algorithm::ALL {
+            for name in [algorithm.name().to_owned(), algorithm.name().to_lowercase()] {
+                let operation =
+                    if algorithm.row().does(claviger_algorithm::Operation::Sign) { "sign" } else { "random" };
+                let plan = plan(&format!("--operation {operation} --algorithm {name}")).unwrap();
+                assert_eq!(plan.task.algorithm, *algorithm);
+            }
+        }
     }
 
     #[test]
@@ -332,6 +355,8 @@ mod tests {
             ("--size 40000", "--size 40000"),
             ("--batch 0", "--batch 0"),
             ("--operation ping --batch 2", "--batch 2"),
+            ("--algorithm ROT13", "XAES-256-GCM"),
+            ("--operation mac --algorithm Ed25519", "its keys do not mac; choose one of HMAC-SHA-256"),
             ("--in-flight 0", "--in-flight 0: give 1 to 1024"),
             ("--connections 0", "--connections 0"),
             ("--connections 10001", "give 1 to 10000"),

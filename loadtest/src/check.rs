@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, bail, ensure};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    VerificationAlgorithm,
-};
+use aws_lc_rs::signature::ParsedPublicKey;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::message::{
-    Decrypt, DecryptItem, MessageForm, ReadPublicKey, ResultValue, Results, Verified, Verify, VerifyItem, VerifyMac,
+    AsymmetricDecrypt, AsymmetricDecryptItem, Decrypt, DecryptItem, Decrypted, GeneratedDataKey, MessageForm,
+    ReadPublicKey, ResultValue, Results, UnwrapDataKey, UnwrapDataKeyItem, Verified, Verify, VerifyItem, VerifyMac,
     VerifyMacItem, Versioned,
 };
-use claviger_protocol::{Algorithm, Reply, Status};
+use claviger_protocol::{Reply, Status};
 use serde::Serialize;
 
 use crate::conversation::{Conversation, UNEXPECTED, all_done, decode};
+use crate::library;
 use crate::task::Operation;
 use crate::workload::{CONTEXT, Workload};
 
@@ -25,8 +25,9 @@ pub(crate) struct Checked {
     pub(crate) items: usize,
 }
 
-/// Checks bodies of replies item by item: what was encrypted is decrypted again, signatures are verified by the public key, codes by
-/// the daemon, and random bytes and nonces must all differ.
+/// Checks bodies of replies item by item: what was encrypted or wrapped is decrypted again, signatures are verified by the public key,
+/// codes by the daemon, what was decrypted or read is compared with what went in, and random bytes and nonces must all differ. Where an
+/// answer says no more than yes, something wrong is asked besides.
 ///
 /// # Errors
 /// With the first answer that is wrong.
@@ -54,8 +55,11 @@ impl Checker<'_> {
         for body in samples {
             self.reply(body).await?;
         }
-        if self.workload.task.operation == Operation::Verify {
-            self.refuses_a_wrong_signature().await?;
+        match self.workload.task.operation {
+            Operation::Verify => self.refuses_a_wrong_signature().await?,
+            Operation::VerifyMac => self.refuses_a_wrong_code().await?,
+            Operation::AsymmetricDecrypt => self.refuses_a_wrong_ciphertext().await?,
+            _ => {}
         }
         Ok(Checked { replies: samples.len(), items: samples.len() * self.workload.task.batch })
     }
@@ -63,11 +67,39 @@ impl Checker<'_> {
     async fn reply(&mut self, body: &[u8]) -> anyhow::Result<()> {
         let operation = self.workload.task.operation;
         match (operation, decode(operation.opcode(), body)?) {
-            (Operation::Encrypt, Reply::Bytes(results)) => self.ciphertexts(&self.values(results)?).await,
-            (Operation::Decrypt, Reply::Bytes(results)) => self.plaintexts(&self.values(results)?),
+            (Operation::Encrypt | Operation::Reencrypt, Reply::Bytes(results)) => {
+                self.ciphertexts(&self.values(results)?).await
+            }
+            (Operation::Decrypt | Operation::UnwrapDataKey, Reply::Bytes(results)) => {
+                self.plaintexts(&self.values(results)?)
+            }
+            (Operation::GenerateDataKey, Reply::GenerateDataKey(results)) => {
+                self.data_keys(&self.values(results)?).await
+            }
+            (Operation::WrapDataKey, Reply::Bytes(results)) => {
+                let wrapped = self.values(results)?;
+                let data_keys = self.workload.inputs.iter().map(Vec::as_slice).collect::<Vec<_>>();
+                self.wrapped(&wrapped, &data_keys).await
+            }
             (Operation::Sign, Reply::Versioned(results)) => self.signatures(&self.values(results)?).await,
-            (Operation::Verify, Reply::Verified(results)) => self.verified(&self.values(results)?),
+            (Operation::Verify | Operation::VerifyMac, Reply::Verified(results)) => {
+                let verified = self.values::<Verified>(results)?;
+                self.versions(verified.iter().map(|verified| verified.key_version))
+            }
+            (Operation::AsymmetricDecrypt, Reply::Decrypted(results)) => {
+                let decrypted = self.values::<Decrypted<'_>>(results)?;
+                self.versions(decrypted.iter().map(|decrypted| decrypted.key_version))?;
+                self.plaintexts(&decrypted.iter().map(|decrypted| decrypted.plaintext).collect::<Vec<_>>())
+            }
             (Operation::Mac, Reply::Versioned(results)) => self.codes(&self.values(results)?).await,
+            (Operation::ReadSecret, Reply::ReadSecret(secret)) => {
+                self.versions(std::iter::once(secret.key_version))?;
+                self.plaintexts(&[secret.value])
+            }
+            (Operation::ReadPublicKey, Reply::ReadPublicKey(key)) => {
+                self.versions(std::iter::once(key.key_version))?;
+                self.plaintexts(&[key.public_key])
+            }
             (Operation::Random, Reply::Bytes(results)) => self.random(&self.values(results)?),
             (Operation::Ping, Reply::Ping(ping)) => self.plaintexts(&[ping.payload]),
             _ => bail!(UNEXPECTED),
@@ -87,10 +119,7 @@ impl Checker<'_> {
     }
 
     async fn ciphertexts(&mut self, ciphertexts: &[&[u8]]) -> anyhow::Result<()> {
-        for (index, ciphertext) in ciphertexts.iter().enumerate() {
-            let nonce = ciphertext.get(NONCE).with_context(|| format!("item {index}: a ciphertext without a nonce"))?;
-            ensure!(self.seen.insert(nonce.to_vec()), "item {index}: a nonce that came before");
-        }
+        self.nonces(ciphertexts)?;
         let items = ciphertexts.iter().map(|ciphertext| DecryptItem { context: CONTEXT, ciphertext });
         let reply = self.daemon.ask(Decrypt { key_id: self.workload.key.key_id, items }).await?;
         let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
@@ -98,11 +127,35 @@ impl Checker<'_> {
         self.plaintexts(&plaintexts)
     }
 
-    fn plaintexts(&self, plaintexts: &[&[u8]]) -> anyhow::Result<()> {
-        for (index, (input, plaintext)) in self.workload.inputs.iter().zip(plaintexts).enumerate() {
-            ensure!(input == plaintext, "item {index}: other bytes than those that went in");
+    async fn data_keys(&mut self, data_keys: &[GeneratedDataKey<'_>]) -> anyhow::Result<()> {
+        let (wrapped, plain): (Vec<_>, Vec<_>) = data_keys.iter().map(|key| (key.wrapped, key.plain)).unzip();
+        self.random(&plain)?;
+        self.wrapped(&wrapped, &plain).await
+    }
+
+    /// What was wrapped is these data keys.
+    async fn wrapped(&mut self, wrapped: &[&[u8]], data_keys: &[&[u8]]) -> anyhow::Result<()> {
+        self.nonces(wrapped)?;
+        let items = wrapped.iter().map(|wrapped| UnwrapDataKeyItem { context: CONTEXT, wrapped });
+        let reply = self.daemon.ask(UnwrapDataKey { key_id: self.workload.key.key_id, items }).await?;
+        let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
+        let unwrapped = self.values(results).context("what was wrapped is not unwrapped")?;
+        same(&unwrapped, data_keys)
+    }
+
+    /// Ciphertexts do not share a nonce.
+    fn nonces(&mut self, ciphertexts: &[&[u8]]) -> anyhow::Result<()> {
+        let end = NONCE_OFFSET + nonce_size(self.workload.task.algorithm);
+        for (index, ciphertext) in ciphertexts.iter().enumerate() {
+            let nonce = ciphertext.get(NONCE_OFFSET..end);
+            let nonce = nonce.with_context(|| format!("item {index}: a ciphertext without a nonce"))?;
+            ensure!(self.seen.insert(nonce.to_vec()), "item {index}: a nonce that came before");
         }
         Ok(())
+    }
+
+    fn plaintexts(&self, plaintexts: &[&[u8]]) -> anyhow::Result<()> {
+        same(plaintexts, &self.workload.inputs)
     }
 
     async fn signatures(&mut self, signatures: &[Versioned<'_>]) -> anyhow::Result<()> {
@@ -125,12 +178,8 @@ impl Checker<'_> {
         self.public_keys.get(&key_version).context("no public key")
     }
 
-    fn verified(&self, verified: &[Verified]) -> anyhow::Result<()> {
-        let versions = verified.iter().map(|verified| verified.key_version);
-        ensure!(
-            versions.eq(self.workload.signed_by.iter().copied()),
-            "another version of the key than the one that signed"
-        );
+    fn versions(&self, versions: impl Iterator<Item = u32>) -> anyhow::Result<()> {
+        ensure!(versions.eq(self.workload.versions.iter().copied()), "another version of the key than before");
         Ok(())
     }
 
@@ -165,26 +214,51 @@ impl Checker<'_> {
         ensure!(refused, "a signature was verified that is none");
         Ok(())
     }
+
+    async fn refuses_a_wrong_code(&mut self) -> anyhow::Result<()> {
+        let items = [VerifyMacItem { message: b"not this message", mac: &[0; 32] }];
+        let reply = self.daemon.ask(VerifyMac { key_id: self.workload.key.key_id, key_version: 0, items }).await?;
+        let Reply::Verified(mut results) = reply.decode()? else { bail!(UNEXPECTED) };
+        let refused = matches!(results.next(), Some(Err(Status::VerificationFailed)));
+        ensure!(refused, "a code was verified that is none");
+        Ok(())
+    }
+
+    async fn refuses_a_wrong_ciphertext(&mut self) -> anyhow::Result<()> {
+        // As long as the smallest modulus, and below it as a number.
+        let items = [AsymmetricDecryptItem { context: CONTEXT, ciphertext: &[0x55; 256] }];
+        let key_id = self.workload.key.key_id;
+        let reply = self.daemon.ask(AsymmetricDecrypt { key_id, key_version: 0, items }).await?;
+        let Reply::Decrypted(mut results) = reply.decode()? else { bail!(UNEXPECTED) };
+        let refused = matches!(results.next(), Some(Err(Status::DecryptionFailed)));
+        ensure!(refused, "something was decrypted that is no ciphertext");
+        Ok(())
+    }
+}
+
+/// What came is what was expected, item by item.
+fn same(came: &[&[u8]], expected: &[impl AsRef<[u8]>]) -> anyhow::Result<()> {
+    ensure!(came.len() == expected.len(), "{} values for {} items", came.len(), expected.len());
+    for (index, (came, expected)) in came.iter().zip(expected).enumerate() {
+        ensure!(*came == expected.as_ref(), "item {index}: other bytes than those that went in");
+    }
+    Ok(())
 }
 
 /// The public key in `der` (`SubjectPublicKeyInfo`).
 fn parse(algorithm: Algorithm, der: &[u8]) -> anyhow::Result<ParsedPublicKey> {
-    let verification: &'static dyn VerificationAlgorithm = match algorithm {
-        Algorithm::Ed25519 => &ED25519,
-        Algorithm::EcdsaP256Sha256 => &ECDSA_P256_SHA256_ASN1,
-        Algorithm::Rsa2048Pkcs1Sha256 | Algorithm::Rsa3072Pkcs1Sha256 | Algorithm::Rsa4096Pkcs1Sha256 => {
-            &RSA_PKCS1_2048_8192_SHA256
-        }
-        Algorithm::Rsa2048PssSha256 | Algorithm::Rsa3072PssSha256 | Algorithm::Rsa4096PssSha256 => {
-            &RSA_PSS_2048_8192_SHA256
-        }
-        _ => bail!("signatures by {algorithm} are not checked"),
-    };
+    let verification = library::verification(algorithm).with_context(|| format!("{algorithm} signs nothing"))?;
     ParsedPublicKey::new(verification, der).ok().with_context(|| format!("the public key is none of {algorithm}"))
 }
 
-/// Where the nonce stands in a ciphertext: `SPEC.md` section 9.
-const NONCE: std::ops::Range<usize> = 22..46;
+/// Bytes of the nonce in a ciphertext: what is left beside the body and the fields of fixed size.
+fn nonce_size(algorithm: Algorithm) -> usize {
+    algorithm.row().output_size.max(0).saturating_sub(CIPHERTEXT_FIXED_SIZE)
+}
+
+// A ciphertext (`SPEC.md` section 9): format, algorithm, version and key id; the nonce; commitment, body and tag.
+const NONCE_OFFSET: usize = 22;
+const CIPHERTEXT_FIXED_SIZE: usize = NONCE_OFFSET + 32 + 16;
 
 /// Bytes from which on equal random values are no chance (2^-128).
 const RANDOM_SIZE_UNIQUE: usize = 16;

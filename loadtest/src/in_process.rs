@@ -8,19 +8,18 @@ use anyhow::anyhow;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
-    RsaEncoding, RsaKeyPair, VerificationAlgorithm,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaEncoding, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rand};
-use claviger_protocol::Algorithm;
+use claviger_algorithm::{Algorithm, Primitive};
 
 use crate::cpus::Cpus;
+use crate::library;
 use crate::limits::{IN_PROCESS_ROUND, IN_PROCESS_ROUNDS};
 use crate::task::{Operation, Task};
-use crate::workload::input;
+use crate::workload::{CONTEXT, input};
 
 /// An operation ready to be repeated.
 pub(crate) struct InProcess {
@@ -101,31 +100,66 @@ type Repeated = Box<dyn FnMut() -> Result<(), Unspecified>>;
 
 fn operation(task: &Task) -> Result<Option<Repeated>, Unspecified> {
     let message = input(0, task.size);
-    Ok(match task.operation {
-        Operation::Encrypt => Some(seal(message)?),
-        Operation::Decrypt => Some(open(&message)?),
+    Ok(Some(match task.operation {
+        Operation::Encrypt | Operation::WrapDataKey => seal(message)?,
+        Operation::Decrypt | Operation::UnwrapDataKey => open(&message)?,
+        Operation::Reencrypt => one_after_the_other(open(&message)?, seal(message)?),
+        Operation::GenerateDataKey => one_after_the_other(random(message.clone()), seal(message)?),
         Operation::Sign => {
             let key = SigningKey::generate(task.algorithm)?;
-            Some(Box::new(move || key.sign(&message).map(|signature| drop(black_box(signature)))))
+            Box::new(move || key.sign(&message).map(|signature| drop(black_box(signature))))
         }
         Operation::Verify => {
             let key = SigningKey::generate(task.algorithm)?;
-            let (public_key, signature) = (key.public_key()?, key.sign(&message)?);
-            Some(Box::new(move || public_key.verify_sig(&message, &signature)))
+            let (public_key, signature) = (key.public_key(task.algorithm)?, key.sign(&message)?);
+            Box::new(move || public_key.verify_sig(&message, &signature))
         }
+        Operation::AsymmetricDecrypt => decrypt(task.algorithm, &message)?,
         Operation::Mac => {
-            let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
-            Some(Box::new(move || {
+            let key = mac_key(task.algorithm)?;
+            Box::new(move || {
                 black_box(hmac::sign(&key, &message));
                 Ok(())
-            }))
+            })
         }
-        Operation::Random => {
-            let mut out = message;
-            Some(Box::new(move || rand::fill(&mut out)))
+        Operation::VerifyMac => {
+            let key = mac_key(task.algorithm)?;
+            let mac = hmac::sign(&key, &message);
+            Box::new(move || hmac::verify(&key, &message, mac.as_ref()))
         }
-        Operation::Ping => None,
+        Operation::Random => random(message),
+        // Nothing is computed.
+        Operation::ReadSecret | Operation::ReadPublicKey | Operation::Ping => return Ok(None),
+    }))
+}
+
+fn one_after_the_other(mut first: Repeated, mut second: Repeated) -> Repeated {
+    Box::new(move || {
+        first()?;
+        second()
     })
+}
+
+fn random(mut out: Vec<u8>) -> Repeated {
+    Box::new(move || rand::fill(&mut out))
+}
+
+fn mac_key(algorithm: Algorithm) -> Result<hmac::Key, Unspecified> {
+    let Primitive::Hmac(hash) = algorithm.row().primitive else { return Err(Unspecified) };
+    hmac::Key::generate(library::hmac(hash), &SystemRandom::new())
+}
+
+/// OAEP, with one parsed private key, of one ciphertext again and again.
+fn decrypt(algorithm: Algorithm, plaintext: &[u8]) -> Result<Repeated, Unspecified> {
+    let Primitive::RsaOaep(size) = algorithm.row().primitive else { return Err(Unspecified) };
+    let key = PrivateDecryptingKey::generate(library::rsa_key_size(size))?;
+    let ciphertext = library::encrypt_to(key.public_key(), CONTEXT, plaintext)?;
+    let key = OaepPrivateDecryptingKey::new(key)?;
+    let mut out = vec![0; key.min_output_size()];
+    Ok(Box::new(move || {
+        black_box(key.decrypt(&OAEP_SHA256_MGF1SHA256, &ciphertext, &mut out, Some(CONTEXT))?);
+        Ok(())
+    }))
 }
 
 /// AES-256-GCM with one prepared key and a counted nonce, from one buffer into another.
@@ -171,26 +205,25 @@ fn nonce(count: u64) -> Nonce {
 enum SigningKey {
     Ed25519(Ed25519KeyPair),
     Ecdsa(EcdsaKeyPair),
-    Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding, &'static dyn VerificationAlgorithm),
+    Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
+    MlDsa(PqdsaKeyPair),
 }
 
 impl SigningKey {
     fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
-        let rsa = |size, padding, verification| {
-            RsaKeyPair::generate(size).map(|key| Self::Rsa(Box::new(key), padding, verification))
-        };
-        let pkcs1 = |size| rsa(size, &RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256);
-        let pss = |size| rsa(size, &RSA_PSS_SHA256, &RSA_PSS_2048_8192_SHA256);
-        match algorithm {
-            Algorithm::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
-            Algorithm::EcdsaP256Sha256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map(Self::Ecdsa),
-            Algorithm::Rsa2048Pkcs1Sha256 => pkcs1(KeySize::Rsa2048),
-            Algorithm::Rsa2048PssSha256 => pss(KeySize::Rsa2048),
-            Algorithm::Rsa3072Pkcs1Sha256 => pkcs1(KeySize::Rsa3072),
-            Algorithm::Rsa3072PssSha256 => pss(KeySize::Rsa3072),
-            Algorithm::Rsa4096Pkcs1Sha256 => pkcs1(KeySize::Rsa4096),
-            Algorithm::Rsa4096PssSha256 => pss(KeySize::Rsa4096),
-            _ => Err(Unspecified),
+        match algorithm.row().primitive {
+            Primitive::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
+            Primitive::Ecdsa(curve) => EcdsaKeyPair::generate(library::ecdsa(curve)).map(Self::Ecdsa),
+            Primitive::MlDsa(parameters) => PqdsaKeyPair::generate(library::ml_dsa(parameters)).map(Self::MlDsa),
+            Primitive::RsaSignature(size, padding) => {
+                let key = RsaKeyPair::generate(library::rsa_key_size(size))?;
+                Ok(Self::Rsa(Box::new(key), library::rsa_encoding(padding)))
+            }
+            Primitive::Value
+            | Primitive::Xaes256Gcm
+            | Primitive::Aes256Gcm
+            | Primitive::Hmac(_)
+            | Primitive::RsaOaep(_) => Err(Unspecified),
         }
     }
 
@@ -199,21 +232,29 @@ impl SigningKey {
         match self {
             Self::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
             Self::Ecdsa(key) => Ok(key.sign(&random, message)?.as_ref().to_vec()),
-            Self::Rsa(key, padding, _) => {
+            Self::Rsa(key, padding) => {
                 let mut signature = vec![0; key.public_modulus_len()];
                 key.sign(*padding, &random, message, &mut signature)?;
+                Ok(signature)
+            }
+            Self::MlDsa(key) => {
+                let mut signature = vec![0; key.algorithm().signature_len()];
+                let size = key.sign(message, &mut signature)?;
+                signature.truncate(size);
                 Ok(signature)
             }
         }
     }
 
-    fn public_key(&self) -> Result<ParsedPublicKey, Unspecified> {
-        let (algorithm, bytes): (&'static dyn VerificationAlgorithm, &[u8]) = match self {
-            Self::Ed25519(key) => (&ED25519, key.public_key().as_ref()),
-            Self::Ecdsa(key) => (&ECDSA_P256_SHA256_ASN1, key.public_key().as_ref()),
-            Self::Rsa(key, _, verification) => (*verification, key.public_key().as_ref()),
+    fn public_key(&self, algorithm: Algorithm) -> Result<ParsedPublicKey, Unspecified> {
+        let bytes: &[u8] = match self {
+            Self::Ed25519(key) => key.public_key().as_ref(),
+            Self::Ecdsa(key) => key.public_key().as_ref(),
+            Self::Rsa(key, _) => key.public_key().as_ref(),
+            Self::MlDsa(key) => key.public_key().as_ref(),
         };
-        ParsedPublicKey::new(algorithm, bytes).map_err(|_| Unspecified)
+        let verification = library::verification(algorithm).ok_or(Unspecified)?;
+        ParsedPublicKey::new(verification, bytes).map_err(|_| Unspecified)
     }
 }
 
@@ -224,29 +265,36 @@ const TAG_SIZE: usize = 16;
 mod tests {
     use super::*;
     use clap::ValueEnum;
+    use claviger_algorithm::Generation;
 
-    use crate::task::SignatureAlgorithm;
-
-    fn task(operation: Operation, signature: SignatureAlgorithm) -> Task {
-        Task { operation, algorithm: operation.algorithm(signature), size: 64, batch: 1 }
+    fn task(operation: Operation, algorithm: Algorithm) -> Task {
+        Task { operation, algorithm, size: operation.size_default(), batch: 1 }
     }
 
     #[test]
-    fn every_operation_but_ping_can_be_repeated() {
+    fn every_operation_that_computes_something_can_be_repeated_by_every_algorithm_that_does_it() {
+        // Longer RSA keys take seconds to make.
+        let takes_long = |algorithm: Algorithm| {
+            algorithm.row().generation == Generation::Slow && !algorithm.name().starts_with("RSA-2048")
+        };
         for &kind in Operation::value_variants() {
-            match operation(&task(kind, SignatureAlgorithm::Rsa2048Pss)).unwrap() {
-                Some(mut repeated) => (0..3).for_each(|_| repeated().unwrap()),
-                None => assert_eq!(kind, Operation::Ping),
+            let algorithms = Algorithm::ALL.iter().copied().filter(|algorithm| kind.is_done_by(*algorithm));
+            for algorithm in algorithms.filter(|algorithm| !takes_long(*algorithm)) {
+                match operation(&task(kind, algorithm)).unwrap() {
+                    Some(mut repeated) => (0..3).for_each(|_| repeated().unwrap()),
+                    None => assert!(kind.is_alone(), "{kind:?}"),
+                }
             }
         }
     }
 
     #[test]
-    fn every_algorithm_signs_what_its_public_key_verifies() {
-        // Longer RSA keys take seconds to make.
-        for algorithm in [SignatureAlgorithm::Ed25519, SignatureAlgorithm::P256, SignatureAlgorithm::Rsa2048] {
-            let key = SigningKey::generate(task(Operation::Sign, algorithm).algorithm).unwrap();
-            let (signature, public_key) = (key.sign(b"message").unwrap(), key.public_key().unwrap());
+    fn signatures_are_verified_and_those_of_other_messages_not() {
+        for algorithm in
+            [Algorithm::Ed25519, Algorithm::EcdsaP384Sha384, Algorithm::MlDsa44, Algorithm::Rsa2048PssSha256]
+        {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let (signature, public_key) = (key.sign(b"message").unwrap(), key.public_key(algorithm).unwrap());
             public_key.verify_sig(b"message", &signature).unwrap();
             assert!(public_key.verify_sig(b"messagf", &signature).is_err());
         }
@@ -254,8 +302,8 @@ mod tests {
 
     #[test]
     fn ping_has_no_time_in_process_and_others_have() {
-        let nanoseconds = |operation| {
-            let mut in_process = InProcess::prepare(&task(operation, SignatureAlgorithm::P256)).unwrap();
+        let nanoseconds = |operation: Operation| {
+            let mut in_process = InProcess::prepare(&task(operation, operation.algorithm_default())).unwrap();
             in_process.measure(None).unwrap();
             in_process.nanoseconds()
         };

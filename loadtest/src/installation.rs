@@ -6,10 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use claviger_algorithm::KeyKind;
 use claviger_client::{Identity, ServerCa};
 use claviger_control::message::{Access, CreateKeys, CreateStore, IssueCertificate, NewKey};
+use claviger_control::secret::SecretText;
 use claviger_control::{ControlClient, Credentials};
-use claviger_protocol::Algorithm;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -18,6 +19,8 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::client_file::ClientFile;
 use crate::limits::CERTIFICATE_DAYS;
+use crate::task::Task;
+use crate::workload::input;
 
 /// Files of an installation, and who may administer it.
 pub(crate) struct Installation {
@@ -94,13 +97,15 @@ impl Installation {
     }
 }
 
-/// Creates a key of `algorithm` and names it after that.
+/// Creates a key for `task` and names it after its algorithm. A secret has a value of the size of the task.
 ///
 /// # Errors
 /// Those of the control port.
-pub(crate) async fn create_key(administrator: &ControlClient, algorithm: Algorithm) -> anyhow::Result<String> {
-    let name = algorithm.name().to_ascii_lowercase();
-    let key = NewKey { name: name.clone(), algorithm: algorithm.name().to_owned(), value: None };
+pub(crate) async fn create_key(administrator: &ControlClient, task: &Task) -> anyhow::Result<String> {
+    let name = task.algorithm.name().to_ascii_lowercase();
+    let is_secret = task.algorithm.row().kind == KeyKind::Secret;
+    let value = is_secret.then(|| SecretText::base64_of(&input(0, task.size)));
+    let key = NewKey { name: name.clone(), algorithm: task.algorithm.name().to_owned(), value };
     administrator.create_keys(STORE, &CreateKeys { keys: vec![key] }).await?;
     Ok(name)
 }

@@ -15,6 +15,7 @@ mod daemon;
 mod format;
 mod in_process;
 mod installation;
+mod library;
 mod limits;
 mod load;
 mod machine;

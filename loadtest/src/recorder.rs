@@ -92,7 +92,9 @@ impl Recorder {
             Reply::Bytes(results) => self.count(results),
             Reply::Versioned(results) => self.count(results),
             Reply::Verified(results) => self.count(results),
-            // A ping that comes back with another size: its content is looked at when samples are.
+            Reply::Decrypted(results) => self.count(results),
+            Reply::GenerateDataKey(results) => self.count(results),
+            // What is no batch, and a ping that comes back with another size: its content is looked at when samples are.
             _ => self.statistics.items += 1,
         }
         Ok(())
@@ -124,7 +126,7 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Operation, SignatureAlgorithm, Task};
+    use crate::task::{Operation, Task};
     use claviger_protocol::deframer::{self, Step};
     use claviger_protocol::message::Resolved;
     use claviger_protocol::{KeyId, OutputBuffer, RequestHeader, StoreId};
@@ -132,10 +134,10 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn workload(operation: Operation) -> Arc<Workload> {
-        let task = Task { operation, algorithm: operation.algorithm(SignatureAlgorithm::P256), size: 4, batch: 2 };
+        let task = Task { operation, algorithm: operation.algorithm_default(), size: 4, batch: 2 };
         let key = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 };
         let reply_size = (operation == Operation::Random).then_some(2 + 2 * (5 + 4));
-        Arc::new(Workload { task, key, inputs: Vec::new(), signed_by: Vec::new(), frame: Vec::new(), reply_size })
+        Arc::new(Workload { task, key, inputs: Vec::new(), versions: Vec::new(), frame: Vec::new(), reply_size })
     }
 
     /// A reply with these results.
@@ -181,7 +183,14 @@ mod tests {
     // R-O5
     #[test]
     fn items_and_frames_that_failed_are_counted_by_their_status() {
-        for operation in [Operation::Random, Operation::Decrypt, Operation::Sign, Operation::Verify] {
+        for operation in [
+            Operation::Random,
+            Operation::Decrypt,
+            Operation::Sign,
+            Operation::Verify,
+            Operation::AsymmetricDecrypt,
+            Operation::GenerateDataKey,
+        ] {
             let workload = workload(operation);
             let begin = Instant::now();
             let mut recorder = Recorder::new(Arc::clone(&workload), begin..begin + SECOND);

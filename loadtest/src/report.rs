@@ -176,10 +176,14 @@ fn byte_streams(plan: &Plan) -> String {
 
 const fn in_process_words(task: &Task) -> &'static str {
     match task.operation {
-        Operation::Encrypt => "AES-256-GCM, one prepared key, a counted nonce",
-        Operation::Decrypt => "AES-256-GCM, one prepared key",
-        Operation::Sign | Operation::Verify | Operation::Mac => "the library's call with a prepared key",
+        Operation::Encrypt | Operation::WrapDataKey => "AES-256-GCM, one prepared key, a counted nonce",
+        Operation::Decrypt | Operation::UnwrapDataKey => "AES-256-GCM, one prepared key",
+        Operation::Reencrypt => "AES-256-GCM, opened and sealed, one prepared key",
+        Operation::GenerateDataKey => "the library's generator and AES-256-GCM, one prepared key, a counted nonce",
+        Operation::Sign | Operation::Verify | Operation::AsymmetricDecrypt | Operation::Mac | Operation::VerifyMac => {
+            "the library's call with a prepared key"
+        }
         Operation::Random => "the library's generator",
-        Operation::Ping => "",
+        Operation::ReadSecret | Operation::ReadPublicKey | Operation::Ping => "",
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct Row {
 /// # Errors
 /// If anything cannot be set up, a connection breaks, or an answer is wrong.
 pub(crate) async fn measure(plan: &Plan, target: &mut Target, on_row: &mut dyn FnMut(&Row)) -> anyhow::Result<Outcome> {
-    let key_name = target.key_name(plan.task.algorithm).await?;
+    let key_name = target.key_name(&plan.task).await?;
     let config = target.client_config(plan.transport);
     let mut conversation = Conversation::begin(&config).await?;
     let key = conversation.key(&target.store, &key_name, plan.task.algorithm).await?;
@@ -279,11 +279,11 @@ const LEAD: Duration = Duration::from_millis(20);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Operation, SignatureAlgorithm};
+    use crate::task::Operation;
 
     fn plan(rate: u32, batch: usize, connections: usize) -> Plan {
         let operation = Operation::Encrypt;
-        let algorithm = operation.algorithm(SignatureAlgorithm::P256);
+        let algorithm = operation.algorithm_default();
         Plan {
             task: Task { operation, algorithm, size: 64, batch },
             transport: Transport::Quic,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use crate::cpus::Cpus;
@@ -9,7 +10,7 @@ use crate::format::{grouped, measured, microseconds, whole};
 use crate::report::{megabytes_per_second, transport_name};
 use crate::run::{Outcome, Plan, measure};
 use crate::target::Target;
-use crate::task::{Operation, SignatureAlgorithm, Task};
+use crate::task::{Operation, Task};
 
 /// How the cells of a table are measured.
 pub(crate) struct TablePlan {
@@ -86,7 +87,7 @@ fn median(mut outcomes: Vec<Outcome>) -> Option<Outcome> {
 fn cells() -> impl Iterator<Item = (Task, Transport)> {
     let transports = [Transport::Tcp, Transport::Quic];
     let encrypt = transports.into_iter().flat_map(|transport| {
-        let task = |batch| task(Operation::Encrypt, SignatureAlgorithm::Ed25519, batch);
+        let task = |batch| task(Operation::Encrypt, Algorithm::Xaes256Gcm, batch);
         BATCHES.map(|batch| (task(batch), transport))
     });
     let sign = transports.into_iter().flat_map(|transport| {
@@ -95,8 +96,8 @@ fn cells() -> impl Iterator<Item = (Task, Transport)> {
     encrypt.chain(sign)
 }
 
-fn task(operation: Operation, signature: SignatureAlgorithm, batch: usize) -> Task {
-    Task { operation, algorithm: operation.algorithm(signature), size: operation.size_default(), batch }
+fn task(operation: Operation, algorithm: Algorithm, batch: usize) -> Task {
+    Task { operation, algorithm, size: operation.size_default(), batch }
 }
 
 impl TablePlan {
@@ -123,8 +124,7 @@ const BATCHES: [usize; 4] = [1, 16, 64, 256];
 const SIGNATURE_BATCH: usize = 64;
 
 /// Algorithms of signatures.
-const SIGNATURES: [SignatureAlgorithm; 3] =
-    [SignatureAlgorithm::Ed25519, SignatureAlgorithm::P256, SignatureAlgorithm::Rsa2048];
+const SIGNATURES: [Algorithm; 3] = [Algorithm::Ed25519, Algorithm::EcdsaP256Sha256, Algorithm::Rsa2048Pkcs1Sha256];
 
 #[cfg(test)]
 mod tests {

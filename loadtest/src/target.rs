@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use claviger_algorithm::Algorithm;
 use claviger_client::{ClientConfig, Transport};
 use claviger_control::ControlClient;
-use claviger_protocol::Algorithm;
 use tempfile::TempDir;
 
 use crate::client_file::ClientFile;
 use crate::cpus::Cpus;
 use crate::daemon::Daemon;
 use crate::installation::{Installation, STORE, create_key};
+use crate::task::Task;
 
 /// A daemon, and what it takes to use it.
 pub(crate) struct Target {
@@ -85,19 +86,19 @@ impl Target {
         config
     }
 
-    /// The name of the key to use for an algorithm; it is made if the daemon is ours.
+    /// The name of the key to use for a task; it is made if the daemon is ours.
     ///
     /// # Errors
     /// If it cannot be made.
-    pub(crate) async fn key_name(&mut self, algorithm: Algorithm) -> anyhow::Result<String> {
+    pub(crate) async fn key_name(&mut self, task: &Task) -> anyhow::Result<String> {
         match &mut self.keys {
             Keys::Named(name) => Ok(name.clone()),
             Keys::Made(started) => {
-                if let Some(name) = started.made.get(&algorithm) {
+                if let Some(name) = started.made.get(&task.algorithm) {
                     return Ok(name.clone());
                 }
-                let name = create_key(&started.administrator, algorithm).await?;
-                started.made.insert(algorithm, name.clone());
+                let name = create_key(&started.administrator, task).await?;
+                started.made.insert(task.algorithm, name.clone());
                 Ok(name)
             }
         }

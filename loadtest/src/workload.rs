@@ -1,14 +1,19 @@
 //! The one request that is sent again and again, made before anything is measured.
 
-use anyhow::{Context, bail, ensure};
-use claviger_protocol::limits::{CIPHERTEXT_OVERHEAD, FRAME_SIZE_MAX, HEADER_SIZE, RESULT_PREFIX_SIZE};
+use anyhow::{Context, anyhow, bail, ensure};
+use aws_lc_rs::rsa::PublicEncryptingKey;
+use claviger_algorithm::OutputSize;
+use claviger_protocol::limits::{FRAME_SIZE_MAX, HEADER_SIZE, RESULT_PREFIX_SIZE};
 use claviger_protocol::message::{
-    Decrypt, DecryptItem, Encrypt, EncryptItem, MakeMac, MakeMacItem, Message, MessageForm, Ping, RandomBytes,
-    RandomBytesItem, Resolved, Sign, SignItem, Verify, VerifyItem, Versioned,
+    AsymmetricDecrypt, AsymmetricDecryptItem, DataKeyForm, Decrypt, DecryptItem, Decrypted, Encrypt, EncryptItem,
+    GenerateDataKey, GenerateDataKeyItem, MakeMac, MakeMacItem, Message, MessageForm, Ping, RandomBytes,
+    RandomBytesItem, ReadPublicKey, ReadSecret, Reencrypt, ReencryptItem, Resolved, Sign, SignItem, UnwrapDataKey,
+    UnwrapDataKeyItem, Verify, VerifyItem, VerifyMac, VerifyMacItem, Versioned, WrapDataKey, WrapDataKeyItem,
 };
-use claviger_protocol::{Algorithm, OutputBuffer, Reply, RequestHeader};
+use claviger_protocol::{OutputBuffer, Reply, RequestHeader};
 
 use crate::conversation::{Conversation, UNEXPECTED, all_done};
+use crate::library;
 use crate::task::{Operation, Task};
 
 /// A task as bytes.
@@ -16,10 +21,10 @@ pub(crate) struct Workload {
     pub(crate) task: Task,
     /// The key that is used, and its store.
     pub(crate) key: Resolved,
-    /// Plaintext or message of each item; the payload of a ping.
+    /// Plaintext, message or data key of each item; the payload of a ping; the value of a secret; a public key.
     pub(crate) inputs: Vec<Vec<u8>>,
-    /// To verify: which version of the key made each signature.
-    pub(crate) signed_by: Vec<u32>,
+    /// Where the answer names a version that is known before: which one, of each item.
+    pub(crate) versions: Vec<u32>,
     /// The whole request, with request id 0.
     pub(crate) frame: Vec<u8>,
     /// Bytes of the reply's body if every item is done; `None` if they do not tell that.
@@ -27,63 +32,129 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// Makes the request. For decryption and verification, the daemon first encrypts and signs what they need.
+    /// Makes the request. What is to be decrypted, unwrapped or verified, the daemon first encrypts, wraps or signs.
     ///
     /// # Errors
     /// If request or reply do not fit a frame, or the daemon refuses.
     pub(crate) async fn prepare(task: Task, key: Resolved, daemon: &mut Conversation) -> anyhow::Result<Self> {
-        let inputs: Vec<_> = (0..task.batch).map(|index| input(index, task.size)).collect();
         let reply_size = reply_size(&task);
         if let Some(size) = reply_size {
             ensure!(HEADER_SIZE + size <= FRAME_SIZE_MAX, too_large(&task));
         }
-        let key_id = key.key_id;
-        let mut signed_by = Vec::new();
-        let frame = match task.operation {
-            Operation::Encrypt => encode(&task, encrypt(&key, &inputs)),
-            Operation::Decrypt => {
-                let reply = daemon.ask(encrypt(&key, &inputs)).await.with_context(|| too_large(&task))?;
+        let inputs = (0..task.batch).map(|index| input(index, task.size)).collect();
+        let mut workload = Self { task, key, inputs, versions: Vec::new(), frame: Vec::new(), reply_size };
+        workload.frame = workload.request(daemon).await?;
+        Ok(workload)
+    }
+
+    async fn request(&mut self, daemon: &mut Conversation) -> anyhow::Result<Vec<u8>> {
+        let (task, key_id) = (self.task, self.key.key_id);
+        match task.operation {
+            Operation::Encrypt => encode(&task, encrypt(&self.key, &self.inputs)),
+            Operation::Decrypt | Operation::Reencrypt => {
+                let reply = daemon.ask(encrypt(&self.key, &self.inputs)).await.with_context(|| too_large(&task))?;
                 let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
-                let ciphertexts = all_done(results)?;
-                let items = ciphertexts.iter().map(|&ciphertext| DecryptItem { context: CONTEXT, ciphertext });
-                encode(&task, Decrypt { key_id, items })
+                let ciphertexts = all_done(results)?.into_iter();
+                if task.operation == Operation::Decrypt {
+                    let items = ciphertexts.map(|ciphertext| DecryptItem { context: CONTEXT, ciphertext });
+                    return encode(&task, Decrypt { key_id, items });
+                }
+                let (source_context, target_context) = (CONTEXT, CONTEXT);
+                let items = ciphertexts.map(|ciphertext| ReencryptItem { source_context, target_context, ciphertext });
+                encode(&task, Reencrypt { source_key_id: key_id, target_key_id: key_id, items })
             }
-            Operation::Sign => encode(&task, sign(&key, &inputs)),
+            Operation::GenerateDataKey => {
+                let (form, data_key_size) = (DataKeyForm::PlainAndWrapped, u16::try_from(task.size)?);
+                let items = std::iter::repeat_n(GenerateDataKeyItem { context: CONTEXT }, task.batch);
+                encode(&task, GenerateDataKey { key_id, form, data_key_size, items })
+            }
+            Operation::WrapDataKey => encode(&task, wrap(&self.key, &self.inputs)),
+            Operation::UnwrapDataKey => {
+                let reply = daemon.ask(wrap(&self.key, &self.inputs)).await.with_context(|| too_large(&task))?;
+                let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
+                let items = all_done(results)?.into_iter();
+                let items = items.map(|wrapped| UnwrapDataKeyItem { context: CONTEXT, wrapped });
+                encode(&task, UnwrapDataKey { key_id, items })
+            }
+            Operation::Sign => encode(&task, sign(&self.key, &self.inputs)),
             Operation::Verify => {
-                let reply = daemon.ask(sign(&key, &inputs)).await.with_context(|| too_large(&task))?;
+                let reply = daemon.ask(sign(&self.key, &self.inputs)).await.with_context(|| too_large(&task))?;
                 let Reply::Versioned(results) = reply.decode()? else { bail!(UNEXPECTED) };
                 let signatures = all_done(results)?;
-                signed_by.extend(signatures.iter().map(|signature| signature.key_version));
-                let items = inputs.iter().zip(&signatures);
+                self.versions = signatures.iter().map(|signature| signature.key_version).collect();
+                let items = self.inputs.iter().zip(&signatures);
                 let items = items.map(|(message, signature)| VerifyItem { message, signature: signature.value });
                 encode(&task, Verify { key_id, key_version: 0, form: MessageForm::Message, items })
             }
-            Operation::Mac => {
-                encode(&task, MakeMac { key_id, items: inputs.iter().map(|message| MakeMacItem { message }) })
+            Operation::AsymmetricDecrypt => {
+                let reply = daemon.ask(ReadPublicKey { key_id, key_version: 0 }).await?;
+                let Reply::ReadPublicKey(public_key) = reply.decode()? else { bail!(UNEXPECTED) };
+                self.versions = vec![public_key.key_version; task.batch];
+                let ciphertexts = self.inputs.iter().map(|plaintext| encrypt_to(public_key.public_key, plaintext));
+                let ciphertexts = ciphertexts.collect::<anyhow::Result<Vec<_>>>()?;
+                let items = ciphertexts.iter().map(|ciphertext| AsymmetricDecryptItem { context: CONTEXT, ciphertext });
+                encode(&task, AsymmetricDecrypt { key_id, key_version: 0, items })
+            }
+            Operation::Mac => encode(&task, make_mac(&self.key, &self.inputs)),
+            Operation::VerifyMac => {
+                let reply = daemon.ask(make_mac(&self.key, &self.inputs)).await.with_context(|| too_large(&task))?;
+                let Reply::Versioned(results) = reply.decode()? else { bail!(UNEXPECTED) };
+                let macs = all_done(results)?;
+                self.versions = macs.iter().map(|mac| mac.key_version).collect();
+                let items = self.inputs.iter().zip(&macs);
+                let items = items.map(|(message, mac)| VerifyMacItem { message, mac: mac.value });
+                encode(&task, VerifyMac { key_id, key_version: 0, items })
+            }
+            Operation::ReadSecret => {
+                let message = ReadSecret { key_id, key_version: 0 };
+                let reply = daemon.ask(message).await?;
+                let Reply::ReadSecret(secret) = reply.decode()? else { bail!(UNEXPECTED) };
+                let size = secret.value.len();
+                ensure!(size == task.size, "the secret has {size} bytes: say so with --size {size}");
+                (self.inputs, self.versions) = (vec![secret.value.to_vec()], vec![secret.key_version]);
+                encode(&task, message)
+            }
+            Operation::ReadPublicKey => {
+                let message = ReadPublicKey { key_id, key_version: 0 };
+                let reply = daemon.ask(message).await?;
+                let Reply::ReadPublicKey(key) = reply.decode()? else { bail!(UNEXPECTED) };
+                (self.inputs, self.versions) = (vec![key.public_key.to_vec()], vec![key.key_version]);
+                encode(&task, message)
             }
             Operation::Random => {
                 let size = u32::try_from(task.size)?;
                 let items = std::iter::repeat_n(RandomBytesItem { size }, task.batch);
-                encode(&task, RandomBytes { store_id: key.store_id, items })
+                encode(&task, RandomBytes { store_id: self.key.store_id, items })
             }
-            Operation::Ping => encode(&task, Ping { payload: inputs.first().map_or(&[], Vec::as_slice) }),
-        }?;
-        Ok(Self { task, key, inputs, signed_by, frame, reply_size })
+            Operation::Ping => encode(&task, Ping { payload: self.inputs.first().map_or(&[], Vec::as_slice) }),
+        }
     }
 }
 
 /// The request that encrypts `inputs`.
-pub(crate) fn encrypt<'a>(
-    key: &Resolved,
-    inputs: &'a [Vec<u8>],
-) -> Encrypt<impl Iterator<Item = EncryptItem<'a>> + use<'a>> {
+fn encrypt<'a>(key: &Resolved, inputs: &'a [Vec<u8>]) -> Encrypt<impl Iterator<Item = EncryptItem<'a>> + use<'a>> {
     let items = inputs.iter().map(|plaintext| EncryptItem { context: CONTEXT, plaintext });
     Encrypt { key_id: key.key_id, items }
+}
+
+fn wrap<'a>(key: &Resolved, inputs: &'a [Vec<u8>]) -> WrapDataKey<impl Iterator<Item = WrapDataKeyItem<'a>> + use<'a>> {
+    let items = inputs.iter().map(|data_key| WrapDataKeyItem { context: CONTEXT, data_key });
+    WrapDataKey { key_id: key.key_id, items }
 }
 
 fn sign<'a>(key: &Resolved, inputs: &'a [Vec<u8>]) -> Sign<impl Iterator<Item = SignItem<'a>> + use<'a>> {
     let items = inputs.iter().map(|message| SignItem { message });
     Sign { key_id: key.key_id, form: MessageForm::Message, items }
+}
+
+fn make_mac<'a>(key: &Resolved, inputs: &'a [Vec<u8>]) -> MakeMac<impl Iterator<Item = MakeMacItem<'a>> + use<'a>> {
+    MakeMac { key_id: key.key_id, items: inputs.iter().map(|message| MakeMacItem { message }) }
+}
+
+/// What whoever has the public key sends.
+fn encrypt_to(public_key: &[u8], plaintext: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let key = PublicEncryptingKey::from_der(public_key).map_err(|_| anyhow!("the public key is none of RSA"))?;
+    library::encrypt_to(key, CONTEXT, plaintext).map_err(|_| anyhow!("nothing can be encrypted to the public key"))
 }
 
 fn encode(task: &Task, message: impl Message) -> anyhow::Result<Vec<u8>> {
@@ -95,26 +166,22 @@ fn encode(task: &Task, message: impl Message) -> anyhow::Result<Vec<u8>> {
 /// Bytes of a reply's body if every item is done, where a reply of that size says so.
 fn reply_size(task: &Task) -> Option<usize> {
     let batch = |result_size| COUNT_SIZE + task.batch * (RESULT_PREFIX_SIZE + result_size);
+    let output_size = task.algorithm.row().output_size;
     match task.operation {
-        Operation::Encrypt => Some(batch(task.size + CIPHERTEXT_OVERHEAD)),
+        Operation::Encrypt | Operation::Reencrypt | Operation::WrapDataKey => Some(batch(output_size.max(task.size))),
         // An empty result looks like none.
-        Operation::Decrypt => (task.size > 0).then(|| batch(task.size)),
-        Operation::Sign => signature_size(task.algorithm).map(|size| batch(Versioned::PREFIX_SIZE + size)),
-        Operation::Verify => Some(batch(Versioned::PREFIX_SIZE)),
-        Operation::Mac => Some(batch(Versioned::PREFIX_SIZE + MAC_SIZE)),
+        Operation::Decrypt | Operation::UnwrapDataKey => (task.size > 0).then(|| batch(task.size)),
+        Operation::GenerateDataKey => Some(batch(SIZE_FIELD_SIZE + output_size.max(task.size) + task.size)),
+        Operation::Sign | Operation::Mac => match output_size {
+            OutputSize::Fixed(size) => Some(batch(Versioned::PREFIX_SIZE + size)),
+            // Their sizes vary.
+            OutputSize::AtMost(_) | OutputSize::PlaintextPlus(_) => None,
+        },
+        Operation::Verify | Operation::VerifyMac => Some(batch(Versioned::PREFIX_SIZE)),
+        Operation::AsymmetricDecrypt => Some(batch(Decrypted::PREFIX_SIZE + task.size)),
+        Operation::ReadSecret | Operation::ReadPublicKey => None,
         Operation::Random => Some(batch(task.size)),
         Operation::Ping => Some(task.size),
-    }
-}
-
-/// Bytes of a signature; `None` where they vary.
-const fn signature_size(algorithm: Algorithm) -> Option<usize> {
-    match algorithm {
-        Algorithm::Ed25519 => Some(64),
-        Algorithm::Rsa2048Pkcs1Sha256 | Algorithm::Rsa2048PssSha256 => Some(256),
-        Algorithm::Rsa3072Pkcs1Sha256 | Algorithm::Rsa3072PssSha256 => Some(384),
-        Algorithm::Rsa4096Pkcs1Sha256 | Algorithm::Rsa4096PssSha256 => Some(512),
-        _ => None,
     }
 }
 
@@ -146,16 +213,16 @@ pub(crate) const CONTEXT: &[u8] = b"load-test-tenant";
 /// Bytes of the number of items.
 const COUNT_SIZE: usize = 2;
 
-/// Bytes of an HMAC-SHA-256.
-const MAC_SIZE: usize = 32;
+/// Bytes of the size before a wrapped data key.
+const SIZE_FIELD_SIZE: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::SignatureAlgorithm;
+    use claviger_algorithm::Algorithm;
 
     fn task(operation: Operation, size: usize, batch: usize) -> Task {
-        Task { operation, algorithm: operation.algorithm(SignatureAlgorithm::P256), size, batch }
+        Task { operation, algorithm: operation.algorithm_default(), size, batch }
     }
 
     #[test]
@@ -171,7 +238,15 @@ mod tests {
     fn the_size_of_a_reply_is_known_only_where_it_tells_failures_apart() {
         assert_eq!(reply_size(&task(Operation::Encrypt, 1_024, 16)), Some(2 + 16 * (5 + 1_024 + 94)));
         assert_eq!(reply_size(&task(Operation::Decrypt, 0, 16)), None, "a failed item is as short as an empty one");
-        assert_eq!(reply_size(&task(Operation::Sign, 64, 16)), None, "ECDSA signatures vary in length");
+        assert_eq!(reply_size(&task(Operation::GenerateDataKey, 32, 2)), Some(2 + 2 * (5 + 4 + 32 + 94 + 32)));
+        assert_eq!(reply_size(&task(Operation::Sign, 64, 16)), Some(2 + 16 * (5 + 4 + 64)));
+        let p256 = Task { algorithm: Algorithm::EcdsaP256Sha256, ..task(Operation::Sign, 64, 16) };
+        assert_eq!(reply_size(&p256), None, "ECDSA signatures vary in length");
+        assert_eq!(
+            reply_size(&task(Operation::AsymmetricDecrypt, 0, 16)),
+            Some(2 + 16 * (5 + 4)),
+            "a version is there"
+        );
         assert_eq!(reply_size(&task(Operation::Ping, 64, 1)), Some(64));
     }
 

@@ -97,6 +97,7 @@ mod tests {
         replay("request", super::request);
         super::request(&[0x01, 1, 2, 0, 1, 0, 7, 0, 1, 9]);
         super::request(&[&[0x10][..], &[7; 16], &[0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 1, 9]].concat());
+        super::request(&[&[0x22][..], &[7; 16], &[0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 1, 9]].concat());
         super::request(&[&[0x18][..], &[7; 16], &[2, 0, 32, 0, 1, 0, 0, 0, 0]].concat());
     }
 
@@ -106,6 +107,7 @@ mod tests {
         replay("response", super::response);
         super::response(&[0x01, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0x10, 0, 0]);
         super::response(&[0x20, 0, 2, 0, 0, 0, 0, 5, 0, 0, 0, 1, 9, 0x25, 0, 0, 0, 0]);
+        super::response(&[0x22, 0, 2, 0, 0, 0, 0, 5, 0, 0, 0, 1, 9, 0x20, 0, 0, 0, 0]);
         super::response(&[0x18, 0, 1, 0, 0, 0, 0, 6, 0, 0, 0, 1, 9, 8]);
     }
 }

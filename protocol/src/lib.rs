@@ -36,7 +36,7 @@ pub mod output;
 pub mod state;
 pub mod status;
 
-pub use claviger_algorithm::{Algorithm, KeyKind};
+pub use claviger_algorithm::{Algorithm, KeyKind, Operation};
 pub use error::{DecodeError, EncodeError};
 pub use fact::Fact;
 pub use header::{ReplyHeader, RequestHeader};

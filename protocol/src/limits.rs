@@ -1,4 +1,6 @@
-//! Every bound of the protocol, with unit and reason. `SPEC.md` sections 2, 3, 4, 5 and 11.4.
+//! Every bound of the protocol, with unit and reason. `SPEC.md` sections 2, 3, 4, 5, 11.3 and 11.4.
+
+use claviger_algorithm::{Algorithm, Operation, RsaSize};
 
 /// A limit that the greeting announces, by its code on the wire. `SPEC.md` section 11.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,14 +126,26 @@ pub const GENERATED_DATA_KEY_SIZES: [usize; 3] = [16, 32, 64];
 /// Random bytes of one item.
 pub const RANDOM_SIZE_MAX: usize = 32_768;
 
-/// Bytes that a ciphertext is longer than its plaintext. `SPEC.md` section 9.
-pub const CIPHERTEXT_OVERHEAD: usize = 94;
+/// Bytes that a ciphertext is longer than its plaintext, at most. `SPEC.md` section 9.
+pub const CIPHERTEXT_OVERHEAD_MAX: usize = Algorithm::output_size_max(Operation::Encrypt);
+
+/// As [`CIPHERTEXT_OVERHEAD_MAX`], at least: that of AES-256-GCM.
+pub const CIPHERTEXT_OVERHEAD_MIN: usize = Algorithm::Aes256Gcm.row().output_size.max(0);
 
 /// Bytes of one ciphertext that can be valid.
-pub const CIPHERTEXT_SIZE_MAX: usize = PLAINTEXT_SIZE_MAX + CIPHERTEXT_OVERHEAD;
+pub const CIPHERTEXT_SIZE_MAX: usize = PLAINTEXT_SIZE_MAX + CIPHERTEXT_OVERHEAD_MAX;
 
-/// Bytes of the largest signature: RSA with a modulus of 4,096 bits.
-pub const SIGNATURE_SIZE_MAX: usize = 512;
+/// Bytes of the largest signature of any algorithm. `SPEC.md` section 11.3.
+pub const SIGNATURE_SIZE_MAX: usize = Algorithm::output_size_max(Operation::Sign);
+
+/// Bytes of the largest MAC of any algorithm.
+pub const MAC_SIZE_MAX: usize = Algorithm::output_size_max(Operation::MakeMac);
+
+/// Bytes of the largest plaintext that any asymmetric key decrypts.
+pub const ASYMMETRIC_PLAINTEXT_SIZE_MAX: usize = Algorithm::output_size_max(Operation::AsymmetricDecrypt);
+
+/// Bytes of the largest ciphertext that any asymmetric key decrypts: as long as the largest modulus.
+pub const ASYMMETRIC_CIPHERTEXT_SIZE_MAX: usize = RsaSize::Bits4096.bytes();
 
 /// Bytes of a name of a key store or a key.
 pub const NAME_SIZE_MAX: usize = 100;

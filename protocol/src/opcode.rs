@@ -34,6 +34,8 @@ pub enum Opcode {
     Sign = 0x20,
     /// Section 5.13.
     Verify = 0x21,
+    /// Section 5.19.
+    AsymmetricDecrypt = 0x22,
     /// Section 5.14.
     MakeMac = 0x28,
     /// Section 5.15.
@@ -48,7 +50,7 @@ pub enum Opcode {
 
 impl Opcode {
     /// All operations of version 1, by ascending code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Hello,
         Self::Ping,
         Self::Whoami,
@@ -62,6 +64,7 @@ impl Opcode {
         Self::UnwrapDataKey,
         Self::Sign,
         Self::Verify,
+        Self::AsymmetricDecrypt,
         Self::MakeMac,
         Self::VerifyMac,
         Self::ReadSecret,
@@ -92,6 +95,7 @@ impl Opcode {
             0x1A => Self::UnwrapDataKey,
             0x20 => Self::Sign,
             0x21 => Self::Verify,
+            0x22 => Self::AsymmetricDecrypt,
             0x28 => Self::MakeMac,
             0x29 => Self::VerifyMac,
             0x30 => Self::ReadSecret,
@@ -111,6 +115,7 @@ impl Opcode {
             Self::UnwrapDataKey => Some(Operation::UnwrapDataKey),
             Self::Sign => Some(Operation::Sign),
             Self::Verify => Some(Operation::Verify),
+            Self::AsymmetricDecrypt => Some(Operation::AsymmetricDecrypt),
             Self::MakeMac => Some(Operation::MakeMac),
             Self::VerifyMac => Some(Operation::VerifyMac),
             Self::ReadSecret => Some(Operation::ReadSecret),
@@ -136,6 +141,7 @@ impl Opcode {
             Self::UnwrapDataKey => "UnwrapDataKey",
             Self::Sign => "Sign",
             Self::Verify => "Verify",
+            Self::AsymmetricDecrypt => "AsymmetricDecrypt",
             Self::MakeMac => "MakeMac",
             Self::VerifyMac => "VerifyMac",
             Self::ReadSecret => "ReadSecret",

@@ -32,6 +32,8 @@ pub enum Status {
     OperationNotAllowed,
     /// The key has no version of the number named in the request.
     KeyVersionNotFound,
+    /// The key's current version has been used as often as its algorithm allows.
+    KeyExhausted,
     /// The ciphertext cannot be decrypted with this key and context.
     DecryptionFailed,
     /// Signature or MAC is not valid for this message and key.
@@ -54,7 +56,7 @@ pub enum Status {
     DeadlineExceeded,
     /// The server is ending.
     ShuttingDown,
-    /// The key could not be loaded.
+    /// The key could not be loaded, or its use not be recorded.
     StorageUnavailable,
     /// A fault of the server.
     InternalError,
@@ -77,7 +79,7 @@ pub enum Retry {
 
 impl Status {
     /// All statuses of version 1, by ascending code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Ok,
         Self::Malformed,
         Self::UnsupportedVersion,
@@ -91,6 +93,7 @@ impl Status {
         Self::KeyDisabled,
         Self::OperationNotAllowed,
         Self::KeyVersionNotFound,
+        Self::KeyExhausted,
         Self::DecryptionFailed,
         Self::VerificationFailed,
         Self::PlaintextTooLarge,
@@ -123,6 +126,7 @@ impl Status {
             Self::KeyDisabled => 0x12,
             Self::OperationNotAllowed => 0x15,
             Self::KeyVersionNotFound => 0x16,
+            Self::KeyExhausted => 0x17,
             Self::DecryptionFailed => 0x20,
             Self::VerificationFailed => 0x21,
             Self::PlaintextTooLarge => 0x22,
@@ -157,6 +161,7 @@ impl Status {
             0x12 => Self::KeyDisabled,
             0x15 => Self::OperationNotAllowed,
             0x16 => Self::KeyVersionNotFound,
+            0x17 => Self::KeyExhausted,
             0x20 => Self::DecryptionFailed,
             0x21 => Self::VerificationFailed,
             0x22 => Self::PlaintextTooLarge,
@@ -191,6 +196,7 @@ impl Status {
             Self::KeyDisabled => "KeyDisabled",
             Self::OperationNotAllowed => "OperationNotAllowed",
             Self::KeyVersionNotFound => "KeyVersionNotFound",
+            Self::KeyExhausted => "KeyExhausted",
             Self::DecryptionFailed => "DecryptionFailed",
             Self::VerificationFailed => "VerificationFailed",
             Self::PlaintextTooLarge => "PlaintextTooLarge",
@@ -215,7 +221,11 @@ impl Status {
             Self::Ok => None,
             Self::KeyNotFound => Some(Retry::Resolve),
             Self::ReplyFull | Self::DeadlineExceeded | Self::ShuttingDown => Some(Retry::Now),
-            Self::KeyDisabled | Self::Overloaded | Self::StorageUnavailable | Self::InternalError => Some(Retry::Later),
+            Self::KeyDisabled
+            | Self::KeyExhausted
+            | Self::Overloaded
+            | Self::StorageUnavailable
+            | Self::InternalError => Some(Retry::Later),
             Self::Malformed
             | Self::UnsupportedVersion
             | Self::UnknownOpcode

@@ -2,7 +2,8 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 use claviger_protocol::limits::{
-    BATCH_ITEMS_MAX, FRAME_SIZE_MAX, HELLO_OPTION_SIZE_MAX, HELLO_OPTIONS_MAX, LENGTH_MAX, LENGTH_MIN, PING_SIZE_MAX,
+    BATCH_ITEMS_MAX, CIPHERTEXT_OVERHEAD_MAX, FRAME_SIZE_MAX, HELLO_OPTION_SIZE_MAX, HELLO_OPTIONS_MAX, LENGTH_MAX,
+    LENGTH_MIN, PING_SIZE_MAX,
 };
 use claviger_protocol::{Algorithm, Fact, KeyKind, KeyState, KeyVersionState, Limit, Opcode, Retry, Status};
 
@@ -73,8 +74,27 @@ fn algorithms_are_those_of_section_11_3() {
         let operations =
             Opcode::ALL.into_iter().filter(|opcode| opcode.needs().is_some_and(|it| algorithm.row().does(it)));
         assert_eq!(operations.map(Opcode::name).collect::<Vec<_>>().join(", "), row[3], "{algorithm}");
+        assert_eq!(algorithm.row().output_size.to_string(), row[4], "{algorithm}");
         let digest_size = algorithm.row().digest_size.map_or(String::new(), |size| size.to_string());
-        assert_eq!(digest_size, row[4], "{algorithm}");
+        assert_eq!(digest_size, row[5], "{algorithm}");
+        let use_limit = algorithm.row().use_limit.map_or(String::new(), |limit| limit.to_string());
+        assert_eq!(use_limit, row[6], "{algorithm}");
+    }
+}
+
+/// `RSA-*-OAEP-SHA256` stands for all names that differ at the star.
+#[test]
+fn section_10_says_of_every_mac_signature_and_asymmetric_ciphertext_what_its_bytes_are() {
+    let rows = table("## 10. ");
+    for algorithm in Algorithm::ALL.iter().copied() {
+        let (name, row) = (algorithm.name(), algorithm.row());
+        let is_named = |cell: &str| match cell.split_once('*') {
+            Some((before, after)) => name.starts_with(before) && name.ends_with(after),
+            None => name == cell,
+        };
+        let named = rows.iter().filter(|cells| is_named(cells[0])).count();
+        let expected = matches!(row.kind, KeyKind::Mac | KeyKind::Asymmetric);
+        assert_eq!(named, usize::from(expected), "{name}");
     }
 }
 
@@ -133,6 +153,7 @@ fn bounds_in_the_text_are_the_limits() {
         format!("item_count is 1..={}", thousands(BATCH_ITEMS_MAX)),
         format!("option_count is at most {HELLO_OPTIONS_MAX}, a value at most {HELLO_OPTION_SIZE_MAX} bytes"),
         format!("More than {PING_SIZE_MAX} is Malformed"),
+        format!("Encrypting adds up to {CIPHERTEXT_OVERHEAD_MAX} bytes to each item"),
     ] {
         assert!(SPEC.contains(&sentence), "SPEC.md does not say {sentence:?}");
     }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use claviger_control::ControlClient;
-use claviger_control::message::{CreateKeys, Key, KeyList, NewKey};
+use claviger_control::message::{CreateKeys, Key, KeyList, NewKey, OutputSize};
 use claviger_control::secret::SecretText;
+use indicatif::HumanCount;
 use zeroize::Zeroizing;
 
 use crate::show;
@@ -46,7 +47,15 @@ Examples:
     #[command(after_help = "Example:\n  claviger key enable --store payments records")]
     Enable(KeyArguments),
     /// List the algorithms that keys can have
-    #[command(after_help = "Example:\n  claviger key algorithms")]
+    #[command(after_help = "\
+Output: bytes of a ciphertext, a MAC, a signature, or what a private key decrypts.
+Digest: bytes of a digest that may be signed in place of its message.
+Use limit: how many items one version of a key may encrypt.
+Cost of an item: light (below a microsecond), medium (up to 50), heavy (more).
+
+Examples:
+  claviger key algorithms
+  claviger key algorithms --json")]
     Algorithms,
 }
 
@@ -125,7 +134,12 @@ fn list(list: &KeyList, json: bool) -> anyhow::Result<()> {
 }
 
 fn describe(key: Key) -> anyhow::Result<()> {
-    show::facts([
+    let uses = key.uses.map(|uses| {
+        // Percent of the limit, rounded up: what is used up is never shown as less.
+        let percent = (uses.used * 100).div_ceil(uses.limit.max(1));
+        ("uses", format!("{} of {} ({percent} %)", HumanCount(uses.used), HumanCount(uses.limit)))
+    });
+    let facts = [
         ("name", key.name),
         ("id", key.id),
         ("store", key.store_id),
@@ -134,7 +148,8 @@ fn describe(key: Key) -> anyhow::Result<()> {
         ("state", key.state),
         ("created", show::time(key.created)),
         ("changed", show::time(key.changed)),
-    ])?;
+    ];
+    show::facts(facts.into_iter().chain(uses))?;
     show::line("")?;
     let row = |version: &claviger_control::message::KeyVersion| {
         [version.version.to_string(), version.state.clone(), show::time(version.created)]
@@ -147,8 +162,18 @@ async fn algorithms(client: &ControlClient, json: bool) -> anyhow::Result<()> {
     if json {
         return show::json(&list);
     }
-    let rows = list.algorithms.into_iter().map(|row| [row.name, row.kind, row.operations.join(", ")]);
-    show::table(["algorithm", "kind", "operations"], rows)
+    let rows = list.algorithms.into_iter().map(|row| {
+        let output = match row.output_size {
+            OutputSize::Fixed(size) => size.to_string(),
+            OutputSize::AtMost(size) => format!("at most {size}"),
+            OutputSize::PlaintextPlus(size) => format!("plaintext + {size}"),
+        };
+        let number =
+            |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| HumanCount(number).to_string());
+        let (digest, limit) = (number(row.digest_size), number(row.use_limit));
+        [row.name, row.kind, output, digest, limit, row.cost_class, row.operations.join(", ")]
+    });
+    show::table(["algorithm", "kind", "output bytes", "digest bytes", "use limit", "cost", "operations"], rows)
 }
 
 /// All pages in one.

@@ -56,12 +56,12 @@ impl Input {
         self.read_all(MESSAGE_SIZE_MAX)
     }
 
-    /// Its SHA-256, whatever its size.
+    /// Its digest, whatever its size.
     ///
     /// # Errors
     /// It cannot be read.
-    pub(super) fn sha256(mut self) -> anyhow::Result<Digest> {
-        let mut context = digest::Context::new(&digest::SHA256);
+    pub(super) fn digest(mut self, hash: &'static digest::Algorithm) -> anyhow::Result<Digest> {
+        let mut context = digest::Context::new(hash);
         let mut buffer = vec![0; 65_536];
         loop {
             match self.stream.read(&mut buffer) {
@@ -115,7 +115,8 @@ mod tests {
         let (_kept, input) = file(1_000_000);
         // `python3 -c 'print("a"*1000000, end="")' | sha256sum`, FIPS 180-4's example of a million letters.
         let expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
-        let digits: String = input.sha256().unwrap().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits: String =
+            input.digest(&digest::SHA256).unwrap().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(digits, expected);
     }
 

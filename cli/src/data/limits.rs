@@ -1,5 +1,6 @@
 //! Bounds of the data operations, with unit and reason.
 
+use claviger_algorithm::{Algorithm, Operation, RsaSize};
 use claviger_client::Limits;
 use std::time::Duration;
 
@@ -34,8 +35,12 @@ pub(super) const CONTEXT_SIZE_MAX: usize = Limits::VERSION_1.context_size;
 /// Bytes of a message that the service hashes itself.
 pub(super) const MESSAGE_SIZE_MAX: usize = Limits::VERSION_1.message_size;
 
-/// Bytes of a file that holds a signature or a MAC, written in any form, with room for line ends.
-pub(super) const SIGNATURE_FILE_SIZE_MAX: usize = 4_096;
+/// Bytes of a file that holds a signature or a MAC, written in any form, with room for line ends: the largest signature
+/// in hexadecimal digits takes two thirds of it.
+pub(super) const SIGNATURE_FILE_SIZE_MAX: usize = 3 * Algorithm::output_size_max(Operation::Sign);
+
+/// Bytes of a file that holds what was encrypted to a public key, written in any form, with room for line ends.
+pub(super) const CIPHERTEXT_FILE_SIZE_MAX: usize = 3 * RsaSize::Bits4096.bytes();
 
 /// Random bytes of one command. Who needs more seeds a generator of his own.
 pub(super) const RANDOM_SIZE_MAX: usize = 1_048_576;

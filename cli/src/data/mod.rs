@@ -1,5 +1,7 @@
 //! The data operations: what a client of the data port does, for people and for scripts.
 
+mod asymmetric;
+mod context;
 mod describe;
 mod encoding;
 mod file;
@@ -52,6 +54,21 @@ Examples:
   claviger verify --store demo --key signing-ed25519 report.pdf report.sig
   claviger verify --store demo --key signing-p256 --digest disk.iso disk.sig")]
     Verify(signature::VerifyArguments),
+    /// Decrypt what others have encrypted to the public key of an RSA key
+    #[command(after_help = "\
+Who has the public key encrypts without this service, at most 190 bytes with an RSA
+key of 2,048 bits: a key, say, with which the data themselves are encrypted.
+--hex and --base64 say how the ciphertext is written.
+
+Examples:
+  claviger key create --store demo --algorithm RSA-2048-OAEP-SHA256 letters
+  claviger public-key --store demo --key letters public.pem
+  openssl pkeyutl -encrypt -pubin -inkey public.pem -in key.bin -out key.enc \\
+    -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256
+  claviger asymmetric-decrypt --store demo --key letters key.enc key.bin
+With -pkeyopt rsa_oaep_label:6a6f65 in addition:
+  claviger asymmetric-decrypt --store demo --key letters --label 6a6f65 key.enc key.bin")]
+    AsymmetricDecrypt(asymmetric::DecryptArguments),
     /// Make the message authentication code of a file
     #[command(after_help = "\
 Example:
@@ -113,6 +130,7 @@ pub(crate) async fn run(command: DataCommand, config: ClientConfig, json: bool) 
         DataCommand::Decrypt(arguments) => file::decrypt(arguments, &session).await?,
         DataCommand::Sign(arguments) => signature::sign(arguments, &session).await?,
         DataCommand::Verify(arguments) => return signature::verify(arguments, &session).await,
+        DataCommand::AsymmetricDecrypt(arguments) => asymmetric::decrypt(arguments, &session).await?,
         DataCommand::Mac(arguments) => mac::make(arguments, &session).await?,
         DataCommand::VerifyMac(arguments) => return mac::verify(arguments, &session).await,
         DataCommand::Secret(secret::SecretCommand::Read(arguments)) => secret::read(arguments, &session).await?,

@@ -7,9 +7,11 @@ use super::output::{Content, Target};
 use super::{KeyArguments, Session, failed, words};
 use crate::show;
 use anyhow::{Context, anyhow, bail, ensure};
+use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use claviger_client::{Error, Key, KeyKind, MessageForm, Status};
+use claviger_algorithm::Operation;
+use claviger_client::{Error, Key, MessageForm, Status};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 pub(crate) struct SignArguments {
     #[command(flatten)]
     key: KeyArguments,
-    /// Hash here with SHA-256 and send the digest: for files of any size, with RSA and ECDSA keys
+    /// Hash here, as the key's algorithm does, and send the digest: for files of any size, with RSA and ECDSA keys
     #[arg(long)]
     digest: bool,
     #[command(flatten)]
@@ -43,7 +45,7 @@ pub(crate) struct VerifyArguments {
     /// The version that signed [default: the current one, then older ones]
     #[arg(long = "key-version", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     key_version: Option<u32>,
-    /// Hash here with SHA-256 and send the digest: for files of any size, with RSA and ECDSA keys
+    /// Hash here, as the key's algorithm does, and send the digest: for files of any size, with RSA and ECDSA keys
     #[arg(long)]
     digest: bool,
     #[command(flatten)]
@@ -150,17 +152,21 @@ impl Message {
     /// Reads the file, or hashes it if the key takes digests.
     fn read(input: Input, digest: bool, key: &Key) -> anyhow::Result<Self> {
         let algorithm = words::name(key.algorithm());
-        if let Ok(kind @ (KeyKind::Secret | KeyKind::Symmetric | KeyKind::Mac)) = key.kind() {
-            bail!("a key of {algorithm} ({}) does not sign: use an asymmetric one", kind.name().to_lowercase());
+        let row = key.algorithm().ok().map(|algorithm| algorithm.row());
+        // Of a newer server's algorithm, the server itself knows what it does.
+        if row.is_some_and(|row| !row.does(Operation::Sign)) {
+            bail!("a key of {algorithm} does not sign: use one that does, see `claviger key algorithms`");
         }
-        let digest_size = key.algorithm().ok().and_then(|algorithm| algorithm.row().digest_size);
+        let digest_size = row.and_then(|row| row.digest_size);
         if digest {
-            return match digest_size {
-                // All algorithms that take digests of this size take SHA-256.
-                Some(32) => Ok(Self { bytes: input.sha256()?.as_ref().to_vec(), form: MessageForm::Digest }),
-                Some(_) => bail!("{algorithm} takes digests of a hash that this program does not know: update it"),
-                None => bail!("a key of {algorithm} takes whole messages only: leave out --digest"),
+            let Some(size) = digest_size else {
+                bail!("a key of {algorithm} takes whole messages only: leave out --digest");
             };
+            // All algorithms that take digests of a size take them of the same hash.
+            let Some(hash) = HASHES.into_iter().find(|hash| hash.output_len() == size) else {
+                bail!("{algorithm} takes digests of a hash that this program does not know: update it");
+            };
+            return Ok(Self { bytes: input.digest(hash)?.as_ref().to_vec(), form: MessageForm::Digest });
         }
         match input.read_message() {
             Ok(bytes) => Ok(Self { bytes, form: MessageForm::Message }),
@@ -174,3 +180,6 @@ impl Message {
         }
     }
 }
+
+/// Hashes of digests that are made here.
+const HASHES: [&digest::Algorithm; 3] = [&digest::SHA256, &digest::SHA384, &digest::SHA512];

@@ -210,7 +210,7 @@ fn refuses_another_context_and_another_key() {
         command.paths([&*path, &*refusing.files.path("out")]).refused("give the same --context");
     }
     refusing.decrypt(&path, "others", "not with demo/others of id ");
-    refusing.decrypt(&path, "webhooks", "not with demo/webhooks of id ");
+    refusing.decrypt(&path, "webhooks", "a key of HMAC-SHA-256 does not decrypt: use a symmetric one");
 }
 
 // R-K19: the key id in the header is changed to that of the key that is named; the records tell.

@@ -9,6 +9,7 @@
 )]
 
 mod altered_files;
+mod asymmetric;
 mod files;
 mod keys;
 mod outside;

@@ -99,11 +99,12 @@ fn names_of_stores_and_keys_that_are_not_there_are_told() {
 #[test]
 fn every_command_has_examples_in_its_help() {
     let daemon = Daemon::shared();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["encrypt"],
         &["decrypt"],
         &["sign"],
         &["verify"],
+        &["asymmetric-decrypt"],
         &["mac"],
         &["verify-mac"],
         &["secret", "read"],

@@ -197,6 +197,17 @@ pub(crate) fn openssl(arguments: &[&str], paths: &[(&str, &Path)]) -> bool {
     command.output().expect("openssl is installed: `cargo xtask test --install` does it").status.success()
 }
 
+/// Whether this OpenSSL has ML-DSA. If not, a test says so.
+pub(crate) fn openssl_lists_ml_dsa() -> bool {
+    let output =
+        Command::new("openssl").args(["list", "-signature-algorithms"]).output().expect("openssl is installed");
+    let listed = String::from_utf8_lossy(&output.stdout).contains("ML-DSA");
+    if !listed {
+        println!("this OpenSSL has no ML-DSA: it verifies no such signature");
+    }
+    listed
+}
+
 fn claviger() -> Command {
     Command::new(env!("CARGO_BIN_EXE_claviger"))
 }

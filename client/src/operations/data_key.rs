@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::limits::Limits;
 use crate::secret::Secret;
-use claviger_protocol::limits::{CIPHERTEXT_OVERHEAD, GENERATED_DATA_KEY_SIZES};
+use claviger_protocol::limits::{CIPHERTEXT_OVERHEAD_MAX, CIPHERTEXT_OVERHEAD_MIN, GENERATED_DATA_KEY_SIZES};
 use claviger_protocol::message::{
     DataKeyForm, GenerateDataKey, GenerateDataKeyItem, GeneratedDataKey, Reply, UnwrapDataKey, UnwrapDataKeyItem,
     WrapDataKey, WrapDataKeyItem,
@@ -174,7 +174,7 @@ fn measure(
     limits: &Limits,
 ) -> Result<ItemSize, Status> {
     check_size(item.context, limits.context_size, Status::ContextTooLarge)?;
-    Ok(ItemSize { request: SIZE_FIELD_SIZE + item.context.len(), reply: operation.result_size() })
+    Ok(ItemSize { request: SIZE_FIELD_SIZE + item.context.len(), reply: operation.result_size_max() })
 }
 
 fn call(operation: &GenerateDataKey<()>, items: &[GenerateDataKeyItem<'_>], order: Order) -> Result<Call, EncodeError> {
@@ -204,7 +204,7 @@ impl BatchOperation for WrapDataKey<()> {
         check_size(item.data_key, limits.data_key_size, Status::SizeNotAllowed)?;
         Ok(ItemSize {
             request: 2 * SIZE_FIELD_SIZE + item.context.len() + item.data_key.len(),
-            reply: item.data_key.len() + CIPHERTEXT_OVERHEAD,
+            reply: item.data_key.len() + CIPHERTEXT_OVERHEAD_MAX,
         })
     }
 
@@ -227,11 +227,11 @@ impl BatchOperation for UnwrapDataKey<()> {
 
     fn measure(&self, item: UnwrapDataKeyItem<'_>, limits: &Limits) -> Result<ItemSize, Status> {
         check_size(item.context, limits.context_size, Status::DecryptionFailed)?;
-        let size_max = limits.data_key_size.saturating_add(CIPHERTEXT_OVERHEAD);
+        let size_max = limits.data_key_size.saturating_add(CIPHERTEXT_OVERHEAD_MAX);
         check_size(item.wrapped, size_max, Status::DecryptionFailed)?;
         Ok(ItemSize {
             request: 2 * SIZE_FIELD_SIZE + item.context.len() + item.wrapped.len(),
-            reply: item.wrapped.len().saturating_sub(CIPHERTEXT_OVERHEAD),
+            reply: item.wrapped.len().saturating_sub(CIPHERTEXT_OVERHEAD_MIN),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::limits::Limits;
 use crate::secret::Secret;
-use claviger_protocol::limits::CIPHERTEXT_OVERHEAD;
+use claviger_protocol::limits::{CIPHERTEXT_OVERHEAD_MAX, CIPHERTEXT_OVERHEAD_MIN};
 use claviger_protocol::message::{Decrypt, DecryptItem, Encrypt, EncryptItem, Reencrypt, ReencryptItem, Reply};
 use claviger_protocol::{EncodeError, Status};
 
@@ -89,7 +89,7 @@ impl BatchOperation for Encrypt<()> {
         check_size(item.context, limits.context_size, Status::ContextTooLarge)?;
         Ok(ItemSize {
             request: 2 * SIZE_FIELD_SIZE + item.context.len() + item.plaintext.len(),
-            reply: item.plaintext.len() + CIPHERTEXT_OVERHEAD,
+            reply: item.plaintext.len() + CIPHERTEXT_OVERHEAD_MAX,
         })
     }
 
@@ -114,7 +114,7 @@ impl BatchOperation for Decrypt<()> {
         check_ciphertext(item.context, item.ciphertext, limits)?;
         Ok(ItemSize {
             request: 2 * SIZE_FIELD_SIZE + item.context.len() + item.ciphertext.len(),
-            reply: item.ciphertext.len().saturating_sub(CIPHERTEXT_OVERHEAD),
+            reply: item.ciphertext.len().saturating_sub(CIPHERTEXT_OVERHEAD_MIN),
         })
     }
 
@@ -159,6 +159,6 @@ impl BatchOperation for Reencrypt<()> {
 /// No server ever made a ciphertext that is larger, or with such a context.
 fn check_ciphertext(context: &[u8], ciphertext: &[u8], limits: &Limits) -> Result<(), Status> {
     check_size(context, limits.context_size, Status::DecryptionFailed)?;
-    let size_max = limits.plaintext_size.saturating_add(CIPHERTEXT_OVERHEAD);
+    let size_max = limits.plaintext_size.saturating_add(CIPHERTEXT_OVERHEAD_MAX);
     check_size(ciphertext, size_max, Status::DecryptionFailed)
 }

@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::key::Key;
 use crate::limits::Limits;
+use claviger_protocol::limits::MAC_SIZE_MAX;
 use claviger_protocol::message::{MakeMac, MakeMacItem, Reply, VerifyMac, VerifyMacItem};
 use claviger_protocol::{EncodeError, Status};
 
@@ -99,6 +100,3 @@ impl BatchOperation for VerifyMac<()> {
         }
     }
 }
-
-/// Bytes of the largest message authentication code of any hash in use: 512 bits.
-const MAC_SIZE_MAX: usize = 64;

@@ -1,5 +1,6 @@
 //! What a key does, one file per family of operations.
 
+pub(crate) mod asymmetric;
 pub(crate) mod data_key;
 pub(crate) mod encrypt;
 pub(crate) mod mac;

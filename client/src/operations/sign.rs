@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::limits::Limits;
 use claviger_protocol::limits::SIGNATURE_SIZE_MAX;
 use claviger_protocol::message::{MessageForm, Reply, Sign, SignItem, Verify, VerifyItem, Versioned};
-use claviger_protocol::{EncodeError, Status};
+use claviger_protocol::{Algorithm, EncodeError, Operation, Status};
 
 /// A signature or a message authentication code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +80,12 @@ impl Key {
         self.many(&self.verify_operation(form, key_version), items).await
     }
 
-    const fn sign_operation(&self, form: MessageForm) -> Sign<()> {
-        Sign { key_id: self.id(), form, items: () }
+    fn sign_operation(&self, form: MessageForm) -> Signing {
+        let signature_size_max = match self.algorithm() {
+            Ok(algorithm) => algorithm.row().output_size.max(0),
+            Err(_newer) => Algorithm::output_size_max(Operation::Sign),
+        };
+        Signing { request: Sign { key_id: self.id(), form, items: () }, signature_size_max }
     }
 
     fn verify_operation(&self, form: MessageForm, key_version: Option<u32>) -> Verify<()> {
@@ -95,18 +99,27 @@ impl From<Versioned<'_>> for Signature {
     }
 }
 
-impl BatchOperation for Sign<()> {
+/// Signing with one key. Sizes of signatures differ by a factor of 70: how many fit a reply depends on the algorithm.
+#[derive(Clone)]
+struct Signing {
+    request: Sign<()>,
+    signature_size_max: usize,
+}
+
+impl BatchOperation for Signing {
     type Item<'i> = SignItem<'i>;
     type Value = Signature;
 
     fn measure(&self, item: SignItem<'_>, limits: &Limits) -> Result<ItemSize, Status> {
-        check_message(self.form, item.message, limits)?;
-        Ok(ItemSize { request: SIZE_FIELD_SIZE + item.message.len(), reply: KEY_VERSION_SIZE + SIGNATURE_SIZE_MAX })
+        check_message(self.request.form, item.message, limits)?;
+        let reply = KEY_VERSION_SIZE + self.signature_size_max;
+        Ok(ItemSize { request: SIZE_FIELD_SIZE + item.message.len(), reply })
     }
 
     fn call(&self, items: &[SignItem<'_>], order: Order) -> Result<Call, EncodeError> {
+        let Sign { key_id, form, items: () } = self.request;
         let items = items.iter().copied();
-        Call::new(Sign { key_id: self.key_id, form: self.form, items }, order.trace_id, order.deadline)
+        Call::new(Sign { key_id, form, items }, order.trace_id, order.deadline)
     }
 
     fn values(&self, reply: Reply<'_>) -> Option<Vec<Result<Signature, Status>>> {

@@ -33,6 +33,7 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         changed: time(record.changed_ms),
         // A record without a current version is refused wherever one is read.
         current_version: record.current().map_or(0, |version| version.get()),
+        uses: None,
         versions: record.versions.iter().map(version).collect(),
     }
 }

@@ -34,6 +34,15 @@ pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> 
             state.folder.display()
         ));
     }
+    let (near_limit, uses_unwritten) = state.installation.engine.use_warnings();
+    warnings.extend(
+        near_limit.iter().map(|key| format!("key {key} has used half of what its algorithm allows: rotate it")),
+    );
+    if uses_unwritten {
+        warnings.push(
+            "uses of keys with a limit cannot be written: such keys soon stop encrypting; see the log".to_owned(),
+        );
+    }
     Answer::ok(&Health {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),

@@ -1,11 +1,12 @@
 //! Keys: create, list, describe, rotate, disable, enable.
 
 use claviger_algorithm::{Algorithm, Generation};
-use claviger_control::message::{CreateKeys, KeyList, NewKey, Nothing};
+use claviger_control::message::{self, CreateKeys, KeyList, NewKey, Nothing};
 use claviger_engine::change;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::CREATE_KEYS_MAX;
+use claviger_engine::read::UseCount;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -39,7 +40,9 @@ pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem>
 
 pub(super) fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
-    Answer::ok(&describe::key(&engine.describe_key(call.key(engine)?)?))
+    let record = engine.describe_key(call.key(engine)?)?;
+    let uses = engine.use_count(&record)?.map(|UseCount { used, limit }| message::Uses { used, limit });
+    Answer::ok(&message::Key { uses, ..describe::key(&record) })
 }
 
 pub(super) fn rotate(state: &ControlState, call: &Call) -> Result<Change, Problem> {

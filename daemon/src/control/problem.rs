@@ -158,14 +158,19 @@ impl From<Error> for Problem {
             Error::KeyNotFound(_) | Error::KeyVersionNotFound { .. } => Kind::KeyNotFound,
             Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
             Error::NameTaken(_) => Kind::NameTaken,
-            Error::KeyNotUsable { .. } | Error::TooManyVersions(_) | Error::Conflict => Kind::Conflict,
+            Error::KeyNotUsable { .. }
+            | Error::TooManyVersions(_)
+            | Error::UseLimitReached { .. }
+            | Error::Conflict => Kind::Conflict,
             Error::OperationNotAllowed { .. }
             | Error::SizeNotAllowed
             | Error::KeyCount
             | Error::ValueMismatch
             | Error::SecretTooLarge => Kind::InvalidValue,
             Error::Storage(error) => storage_kind(error),
-            Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::Entropy(_) => Kind::Internal,
+            Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {
+                Kind::Internal
+            }
             Error::Closed => Kind::ShuttingDown,
         };
         Self::new(kind, error.to_string())

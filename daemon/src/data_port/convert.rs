@@ -14,8 +14,9 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         Error::KeyNotUsable { .. } => Status::KeyDisabled,
         Error::OperationNotAllowed { .. } => Status::OperationNotAllowed,
         Error::KeyVersionNotFound { .. } => Status::KeyVersionNotFound,
+        Error::UseLimitReached { .. } => Status::KeyExhausted,
         Error::SizeNotAllowed => Status::SizeNotAllowed,
-        Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) => {
+        Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } => {
             tracing::error!(trace = %trace_id, %error, "a request failed at storage");
             Status::StorageUnavailable
         }
@@ -95,7 +96,7 @@ const _: () = {
     assert!(engine::RANDOM_SIZE_MAX == wire::RANDOM_SIZE_MAX);
     assert!(engine::SECRET_SIZE_MAX == wire::SECRET_SIZE_MAX);
     assert!(engine::NAME_SIZE_MAX == wire::NAME_SIZE_MAX);
-    assert!(claviger_engine::ciphertext::SEAL_OVERHEAD == wire::CIPHERTEXT_OVERHEAD);
+    assert!(claviger_engine::ciphertext::SEAL_OVERHEAD_MAX == wire::CIPHERTEXT_OVERHEAD_MAX);
 };
 
 #[cfg(test)]

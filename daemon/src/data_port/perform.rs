@@ -11,9 +11,7 @@ use claviger_engine::operation::{
     WrapItem,
 };
 use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope};
-use claviger_protocol::limits::{
-    BODY_SIZE_MAX, CIPHERTEXT_OVERHEAD, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE, SIGNATURE_SIZE_MAX,
-};
+use claviger_protocol::limits::{BODY_SIZE_MAX, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE};
 use claviger_protocol::message::{self, Item, Items, MessageForm};
 use claviger_protocol::{BatchWriter, KeyId, Request, Status, TraceId};
 
@@ -26,14 +24,16 @@ pub(super) struct Batch {
     pub(super) keys: KeyIds,
     /// What it does with the first of them.
     operation: Operation,
-    /// The version of that key that it names; verification without one may try all of them.
+    /// The version of that key that it names; verification and asymmetric decryption without one may try all of them.
     version: Option<KeyVersion>,
     /// Whether each item draws random bytes besides.
     draws: bool,
     /// How many items it has.
     pub(super) items: usize,
-    /// How many bytes its results may have beyond those of its body.
+    /// How many bytes its results may have beyond those of its body, whatever the key.
     added_size: usize,
+    /// Whether each result has besides what the algorithm of the key gives: a signature, a tag, a plaintext.
+    has_output: bool,
 }
 
 /// None, one, or for re-encryption two keys.
@@ -55,41 +55,45 @@ pub(super) enum Keys<'k> {
 impl Batch {
     /// What `request` is as a batch; `None` if it is none.
     pub(super) fn of(request: &Request<'_>) -> Option<Self> {
-        let batch = |keys, operation, items, result_size| {
-            Some(Self { keys, operation, version: None, draws: false, items, added_size: items * result_size })
+        let batch = |keys, operation, items, result_size: usize| Self {
+            keys,
+            operation,
+            version: None,
+            draws: false,
+            items,
+            added_size: items * result_size,
+            has_output: false,
         };
         let one = |key, operation, items, result_size| batch(KeyIds::One(key), operation, items, result_size);
-        match request {
-            Request::Encrypt(r) => one(r.key_id, Operation::Encrypt, r.items.len(), CIPHERTEXT_OVERHEAD),
+        let with_output = |batch| Self { has_output: true, ..batch };
+        let of_version = |version, batch| Self { version: convert::named_version(version), ..batch };
+        Some(match request {
+            Request::Encrypt(r) => with_output(one(r.key_id, Operation::Encrypt, r.items.len(), 0)),
             Request::Decrypt(r) => one(r.key_id, Operation::Decrypt, r.items.len(), 0),
             Request::Reencrypt(r) => {
                 let keys = KeyIds::SourceAndTarget(r.source_key_id, r.target_key_id);
-                batch(keys, Operation::Decrypt, r.items.len(), CIPHERTEXT_OVERHEAD)
+                with_output(batch(keys, Operation::Decrypt, r.items.len(), 0))
             }
-            Request::GenerateDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), r.result_size())
-                .map(|batch| Self { draws: true, ..batch }),
-            Request::WrapDataKey(r) => one(r.key_id, Operation::WrapDataKey, r.items.len(), CIPHERTEXT_OVERHEAD),
+            Request::GenerateDataKey(r) => {
+                Self { draws: true, ..one(r.key_id, Operation::WrapDataKey, r.items.len(), r.result_size_max()) }
+            }
+            Request::WrapDataKey(r) => with_output(one(r.key_id, Operation::WrapDataKey, r.items.len(), 0)),
             Request::UnwrapDataKey(r) => one(r.key_id, Operation::UnwrapDataKey, r.items.len(), 0),
-            Request::Sign(r) => one(r.key_id, Operation::Sign, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX),
+            Request::Sign(r) => with_output(one(r.key_id, Operation::Sign, r.items.len(), VERSION_SIZE)),
             Request::Verify(r) => {
-                let version = convert::named_version(r.key_version);
-                one(r.key_id, Operation::Verify, r.items.len(), VERSION_SIZE).map(|batch| Self { version, ..batch })
+                of_version(r.key_version, one(r.key_id, Operation::Verify, r.items.len(), VERSION_SIZE))
             }
-            Request::MakeMac(r) => one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_SIZE + SIGNATURE_SIZE_MAX),
+            Request::AsymmetricDecrypt(r) => {
+                let batch = one(r.key_id, Operation::AsymmetricDecrypt, r.items.len(), VERSION_SIZE);
+                of_version(r.key_version, with_output(batch))
+            }
+            Request::MakeMac(r) => with_output(one(r.key_id, Operation::MakeMac, r.items.len(), VERSION_SIZE)),
             Request::VerifyMac(r) => {
-                let version = convert::named_version(r.key_version);
-                one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_SIZE).map(|batch| Self { version, ..batch })
+                of_version(r.key_version, one(r.key_id, Operation::VerifyMac, r.items.len(), VERSION_SIZE))
             }
             Request::RandomBytes(r) => {
-                let (items, added_size) = (r.items.len(), fitting_sizes(&r.items).flatten().map(allowed_size).sum());
-                Some(Self {
-                    keys: KeyIds::None,
-                    operation: Operation::ReadSecret,
-                    version: None,
-                    draws: true,
-                    items,
-                    added_size,
-                })
+                let added_size = fitting_sizes(&r.items).flatten().map(allowed_size).sum();
+                Self { draws: true, added_size, ..batch(KeyIds::None, Operation::ReadSecret, r.items.len(), 0) }
             }
             Request::Hello(_)
             | Request::Ping(_)
@@ -97,13 +101,19 @@ impl Batch {
             | Request::Resolve(_)
             | Request::DescribeKey(_)
             | Request::ReadSecret(_)
-            | Request::ReadPublicKey(_) => None,
-        }
+            | Request::ReadPublicKey(_) => return None,
+        })
     }
 
     /// Most bytes of its results, if the body of the request has `body_size`. They are put together before the reply leaves out what does not fit.
-    pub(super) const fn results_size_max(&self, body_size: usize) -> usize {
-        self.items * RESULT_PREFIX_SIZE + self.added_size + body_size
+    pub(super) fn results_size_max(&self, keys: Keys<'_>, body_size: usize) -> usize {
+        let output_size = match keys {
+            Keys::One(key) | Keys::SourceAndTarget(_, key) if self.has_output => {
+                key.algorithm().row().output_size.max(0)
+            }
+            _ => 0,
+        };
+        self.items * (RESULT_PREFIX_SIZE + output_size) + self.added_size + body_size
     }
 
     /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
@@ -152,6 +162,10 @@ pub(super) fn perform(
         (Request::Verify(r), Keys::One(key)) => {
             let version = convert::named_version(r.key_version);
             key.verify(version, sign_form(r.form), of(part, &r.items).map(verify_item), sink)
+        }
+        (Request::AsymmetricDecrypt(r), Keys::One(key)) => {
+            let version = convert::named_version(r.key_version);
+            key.asymmetric_decrypt(version, of(part, &r.items).map(asymmetric_decrypt_item), sink)
         }
         (Request::MakeMac(r), Keys::One(key)) => {
             key.make_mac(of(part, &r.items).map(|item| MacItem(item.message)), sink)
@@ -220,6 +234,10 @@ const fn verify_item(item: message::VerifyItem<'_>) -> VerifyItem<'_> {
     VerifyItem { message: item.message, signature: item.signature }
 }
 
+const fn asymmetric_decrypt_item(item: message::AsymmetricDecryptItem<'_>) -> DecryptItem<'_> {
+    DecryptItem { context: item.context, ciphertext: item.ciphertext }
+}
+
 const fn verify_mac_item(item: message::VerifyMacItem<'_>) -> VerifyMacItem<'_> {
     VerifyMacItem { message: item.message, mac: item.mac }
 }
@@ -255,7 +273,7 @@ const fn data_key_form(form: message::DataKeyForm) -> DataKeyForm {
     }
 }
 
-/// Bytes of the version before a signature or MAC.
+/// Bytes of the version before a signature, MAC or plaintext.
 const VERSION_SIZE: usize = message::Versioned::PREFIX_SIZE;
 
 /// Bytes of the number of items before the results.

@@ -1,6 +1,6 @@
 //! Keys.
 
-use claviger_algorithm::Algorithm;
+use claviger_algorithm::{Algorithm, OutputSize};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -171,6 +171,32 @@ async fn a_name_that_looks_like_the_id_of_another_key_leads_to_that_key_only() {
     let absent_id = "f".repeat(32);
     port.create_keys(json!([{"name": absent_id, "algorithm": "Ed25519"}])).await;
     assert_eq!(port.get(&format!("/v1/stores/store/keys/{absent_id}")).await.body["name"], absent_id);
+}
+
+// R-K1
+#[tokio::test]
+async fn the_list_of_algorithms_is_the_table() {
+    let list = Port::new().get("/v1/algorithms").await.body;
+    let listed = list["algorithms"].as_array().unwrap();
+    assert_eq!(listed.len(), Algorithm::ALL.len());
+    for (told, row) in listed.iter().zip(Algorithm::ALL.iter().map(|algorithm| algorithm.row())) {
+        assert_eq!(told["name"], row.name);
+        let output_size = match row.output_size {
+            OutputSize::Fixed(size) => json!({"fixed": size}),
+            OutputSize::AtMost(size) => json!({"at_most": size}),
+            OutputSize::PlaintextPlus(size) => json!({"plaintext_plus": size}),
+        };
+        assert_eq!(told["output_size"], output_size, "{}", row.name);
+        let operations: Vec<_> = row.operations.iter().map(|operation| operation.to_string()).collect();
+        assert_eq!(told["operations"], json!(operations), "{}", row.name);
+        assert_eq!(told["digest_size"].as_u64(), row.digest_size.map(|size| size as u64), "{}", row.name);
+        assert_eq!(told["use_limit"].as_u64(), row.use_limit, "{}", row.name);
+        assert_eq!(told["cost_class"], row.cost.class().to_string(), "{}", row.name);
+        assert_eq!(told["check_nanoseconds"], row.cost.check_nanoseconds, "{}", row.name);
+    }
+    let decrypting = listed.iter().find(|told| told["name"] == "RSA-2048-OAEP-SHA256").unwrap();
+    assert_eq!(decrypting["operations"], json!(["asymmetric decrypt", "read public key"]));
+    assert_eq!((&decrypting["cost_class"], &decrypting["generation"]), (&json!("heavy"), &json!("slow")));
 }
 
 // R-K1

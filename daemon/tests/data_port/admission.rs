@@ -12,7 +12,8 @@ use rcgen::{DnType, ExtendedKeyUsagePurpose};
 use crate::operations::facts;
 use crate::support::certificates::{Authority, Credential, client_params, self_signed};
 use crate::support::messages::{
-    decrypt, encrypt, generate, make_mac, random, reencrypt, resolve, sign, unwrap, verify, verify_mac, wrap,
+    asymmetric_decrypt, decrypt, encrypt, generate, make_mac, random, reencrypt, resolve, sign, unwrap, verify,
+    verify_mac, wrap,
 };
 use crate::support::{CALL, Client, Server, Transport, request};
 
@@ -197,6 +198,7 @@ fn every_other_request(key: KeyId, store: [u8; 16], store_name: &str) -> Vec<Vec
         bytes(sign(key, form, &[b""])),
         bytes(sign(key, MessageForm::Digest, &[b""])),
         bytes(verify(key, 7, form, &[(b"", b"")])),
+        bytes(asymmetric_decrypt(key, 7, &[(b"", b"")])),
         bytes(make_mac(key, &[b""])),
         bytes(verify_mac(key, 7, &[(b"", b"")])),
         bytes(ReadSecret { key_id: key, key_version: 7 }),

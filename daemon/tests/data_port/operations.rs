@@ -1,7 +1,7 @@
 //! Every operation, with keys of every kind and algorithm.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use claviger_algorithm::{Algorithm, KeyKind};
+use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
+use claviger_algorithm::{Algorithm, Operation, OutputSize};
 use claviger_protocol::Reply as Decoded;
 use claviger_protocol::limits::DATA_KEY_SIZE_MAX;
 use claviger_protocol::message::{DataKeyForm, DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, Whoami};
@@ -9,10 +9,11 @@ use claviger_protocol::{Fact, KeyId, KeyState, KeyVersionState, Limit, Opcode, S
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use crate::support::messages::{
-    decrypt, encrypt, generate, make_mac, random, reencrypt, resolve, sign, unwrap, verify, verify_mac, wrap,
+    asymmetric_decrypt, decrypt, encrypt, generate, make_mac, random, reencrypt, resolve, sign, unwrap, verify,
+    verify_mac, wrap,
 };
 use crate::support::server::{SECRET, engine_id};
-use crate::support::{CALL, Client, Server, Transport, client};
+use crate::support::{CALL, Client, Server, Transport, client, openssl};
 
 on_both_transports! {
     // R-P2
@@ -137,18 +138,17 @@ on_both_transports! {
     // R-K4
     async fn signatures_of_every_algorithm_verify(transport) {
         let server = Server::start();
-        for &algorithm in algorithms().iter().filter(|algorithm| algorithm.row().kind == KeyKind::Asymmetric) {
+        for algorithm in that_do(Operation::Sign) {
             let key = create(&server, algorithm);
             let mut client = Client::greeted(&server, transport).await;
-            let hash = digest(&SHA256, b"message");
+            let hash = algorithm.row().digest_size.map(|size| hash(size, b"message"));
             let mut forms = vec![(MessageForm::Message, &b"message"[..])];
-            if algorithm.row().digest_size.is_some() {
-                forms.push((MessageForm::Digest, hash.as_ref()));
-            }
+            forms.extend(hash.as_deref().map(|hash| (MessageForm::Digest, hash)));
             for (form, message) in forms {
                 let signed = client.call(sign(key, form, &[message])).await.only();
                 let (version, signature) = signed.split_at(4);
                 assert_eq!(version, [0, 0, 0, 1]);
+                assert_size(algorithm, signature);
                 for named in [0, 1] {
                     let verified = client.call(verify(key, named, form, &[(message, signature)])).await.only();
                     assert_eq!(verified, [0, 0, 0, 1], "{algorithm}");
@@ -166,7 +166,7 @@ on_both_transports! {
     async fn public_keys_of_every_algorithm_are_read(transport) {
         let server = Server::start();
         let mut client = Client::greeted(&server, transport).await;
-        for &algorithm in algorithms().iter().filter(|algorithm| algorithm.row().kind == KeyKind::Asymmetric) {
+        for algorithm in that_do(Operation::ReadPublicKey) {
             let key_id = create(&server, algorithm);
             let reply = client.call(ReadPublicKey { key_id, key_version: 0 }).await;
             let Ok(Decoded::ReadPublicKey(read)) = Decoded::decode(Opcode::ReadPublicKey, &reply.body) else { panic!() };
@@ -175,17 +175,55 @@ on_both_transports! {
         }
     }
 
+    // R-K4
+    async fn what_openssl_encrypts_is_decrypted_with_its_label_by_its_version_only(transport) {
+        let server = Server::start();
+        let (key, other) = (create(&server, DECRYPTING), server.create("other", DECRYPTING));
+        let mut client = Client::greeted(&server, transport).await;
+        let public_keys = [read_public_key(&mut client, key).await, read_public_key(&mut client, other).await];
+        let encrypt = |public_key: &Vec<u8>, options: &[&str]| {
+            openssl::encrypt(public_key, &[openssl::OAEP, options].concat(), b"session key")
+        };
+        let plain = encrypt(&public_keys[0], &[]);
+        let labelled = encrypt(&public_keys[0], &["rsa_oaep_label:6c6162656c"]);
+        server.engine.rotate(engine_id(key)).unwrap();
+        let newer = encrypt(&read_public_key(&mut client, key).await, &[]);
+        let foreign = encrypt(&public_keys[1], &[]);
+        let pkcs1 = openssl::encrypt(&public_keys[0], &["rsa_padding_mode:pkcs1"], b"session key");
+        let sha1 = openssl::encrypt(&public_keys[0], &["rsa_padding_mode:oaep"], b"session key");
+        let (longer, mut altered) = ([&plain[..], &[0]].concat(), plain.clone());
+        altered[255] ^= 1;
+        let items = [
+            (&b""[..], &plain[..]), (b"label", &labelled), (b"", &newer), (b"", &labelled), (b"label", &plain), (b"labe", &labelled),
+            (b"", &foreign), (b"", &pkcs1), (b"", &sha1), (b"", &altered), (b"", &plain[..255]), (b"", &longer), (b"", b""),
+        ];
+        let failed = (Status::DecryptionFailed, vec![]);
+        let done = |version: u8| (Status::Ok, [&[0, 0, 0, version], &b"session key"[..]].concat());
+        let mut expected = vec![failed.clone(); items.len()];
+        expected[..3].clone_from_slice(&[done(1), done(1), done(2)]);
+        assert_eq!(client.call(asymmetric_decrypt(key, 0, &items)).await.items(), expected);
+        expected[2] = failed.clone();
+        assert_eq!(client.call(asymmetric_decrypt(key, 1, &items)).await.items(), expected);
+        expected[..3].clone_from_slice(&[failed.clone(), failed, done(2)]);
+        assert_eq!(client.call(asymmetric_decrypt(key, 2, &items)).await.items(), expected);
+        assert_eq!(client.call(asymmetric_decrypt(key, 3, &items)).await.status(), Status::KeyVersionNotFound);
+    }
+
     // R-K5
     async fn macs_are_made_and_verified(transport) {
         let server = Server::start();
-        let key = create(&server, Algorithm::HmacSha256);
         let mut client = Client::greeted(&server, transport).await;
-        let made = client.call(make_mac(key, &[b"", b"message"])).await.results();
-        assert!(made.iter().all(|made| made.len() == 4 + 32));
-        let items = [(&b""[..], &made[0][4..]), (b"message", &made[1][4..]), (b"other", &made[1][4..]), (b"", &made[0][4..35])];
-        let verified = client.call(verify_mac(key, 1, &items)).await.items();
-        let (good, bad) = ((Status::Ok, vec![0, 0, 0, 1]), (Status::VerificationFailed, vec![]));
-        assert_eq!(verified, [good.clone(), good, bad.clone(), bad], "the last one is shortened");
+        for algorithm in that_do(Operation::MakeMac) {
+            let key = create(&server, algorithm);
+            let made = client.call(make_mac(key, &[b"", b"message"])).await.results();
+            let macs: Vec<_> = made.iter().map(|made| &made[4..]).collect();
+            macs.iter().for_each(|mac| assert_size(algorithm, mac));
+            let shortened = &macs[0][..macs[0].len() - 1];
+            let items = [(&b""[..], macs[0]), (b"message", macs[1]), (b"other", macs[1]), (b"", shortened)];
+            let verified = client.call(verify_mac(key, 1, &items)).await.items();
+            let (good, bad) = ((Status::Ok, vec![0, 0, 0, 1]), (Status::VerificationFailed, vec![]));
+            assert_eq!(verified, [good.clone(), good, bad.clone(), bad], "{algorithm}");
+        }
     }
 
     // R-K2
@@ -228,34 +266,71 @@ on_both_transports! {
     }
 
     // R-K1
-    async fn keys_do_not_do_what_their_kind_does_not_do(transport) {
+    async fn keys_do_what_the_table_of_algorithms_says_and_nothing_else(transport) {
         let server = Server::start();
-        let keys = [Algorithm::Opaque, Algorithm::Xaes256Gcm, Algorithm::HmacSha256, Algorithm::Ed25519]
-            .map(|algorithm| (algorithm.row().kind, create(&server, algorithm)));
         let mut client = Client::greeted(&server, transport).await;
-        for (kind, key) in keys {
+        let mut tried = Vec::new();
+        for algorithm in algorithms() {
+            let key = create(&server, algorithm);
             let form = MessageForm::Message;
             let replies = [
-                (KeyKind::Symmetric, client.call(encrypt(key, &[(b"", b"")])).await),
-                (KeyKind::Symmetric, client.call(decrypt(key, &[(b"", b"")])).await),
-                (KeyKind::Symmetric, client.call(reencrypt(key, key, &[[b"", b"", b""]])).await),
-                (KeyKind::Symmetric, client.call(generate(key, DataKeyForm::Wrapped, 32, &[b""])).await),
-                (KeyKind::Symmetric, client.call(wrap(key, &[(b"", b"k")])).await),
-                (KeyKind::Symmetric, client.call(unwrap(key, &[(b"", b"")])).await),
-                (KeyKind::Asymmetric, client.call(sign(key, form, &[b""])).await),
-                (KeyKind::Asymmetric, client.call(verify(key, 0, form, &[(b"", b"")])).await),
-                (KeyKind::Asymmetric, client.call(ReadPublicKey { key_id: key, key_version: 0 }).await),
-                (KeyKind::Mac, client.call(make_mac(key, &[b""])).await),
-                (KeyKind::Mac, client.call(verify_mac(key, 0, &[(b"", b"")])).await),
-                (KeyKind::Secret, client.call(ReadSecret { key_id: key, key_version: 0 }).await),
+                client.call(encrypt(key, &[(b"", b"")])).await,
+                client.call(decrypt(key, &[(b"", b"")])).await,
+                client.call(reencrypt(key, key, &[[b"", b"", b""]])).await,
+                client.call(generate(key, DataKeyForm::Wrapped, 32, &[b""])).await,
+                client.call(wrap(key, &[(b"", b"k")])).await,
+                client.call(unwrap(key, &[(b"", b"")])).await,
+                client.call(sign(key, form, &[b""])).await,
+                client.call(verify(key, 0, form, &[(b"", b"")])).await,
+                client.call(asymmetric_decrypt(key, 0, &[(b"", b"")])).await,
+                client.call(make_mac(key, &[b""])).await,
+                client.call(verify_mac(key, 0, &[(b"", b"")])).await,
+                client.call(ReadSecret { key_id: key, key_version: 0 }).await,
+                client.call(ReadPublicKey { key_id: key, key_version: 0 }).await,
             ];
-            for (needed, reply) in replies {
-                let expected = if kind == needed { Status::Ok } else { Status::OperationNotAllowed };
-                assert_eq!(reply.status(), expected, "opcode {:#04x} with a {kind}", reply.header.opcode);
+            for reply in &replies {
+                let opcode = Opcode::from_code(reply.header.opcode).unwrap();
+                let allowed = opcode.needs().is_some_and(|operation| algorithm.row().does(operation));
+                let expected = if allowed { Status::Ok } else { Status::OperationNotAllowed };
+                assert_eq!(reply.status(), expected, "{opcode} with {algorithm}");
             }
+            tried = replies.map(|reply| reply.header.opcode).to_vec();
         }
+        let of_keys = Opcode::ALL.into_iter().filter(|opcode| opcode.needs().is_some());
+        assert!(of_keys.map(Opcode::code).eq(tried), "an operation that keys do was not tried");
     }
 }
+
+/// Those that do `operation`.
+fn that_do(operation: Operation) -> impl Iterator<Item = Algorithm> {
+    algorithms().into_iter().filter(move |algorithm| algorithm.row().does(operation))
+}
+
+/// A signature or MAC has the size that the table of algorithms says.
+#[track_caller]
+fn assert_size(algorithm: Algorithm, output: &[u8]) {
+    match algorithm.row().output_size {
+        OutputSize::Fixed(size) => assert_eq!(output.len(), size, "{algorithm}"),
+        OutputSize::AtMost(most) => assert!(output.len() <= most, "{algorithm}"),
+        OutputSize::PlaintextPlus(_) => panic!("{algorithm} makes no signature or MAC"),
+    }
+}
+
+/// The SHA-2 digest of this size.
+fn hash(size: usize, message: &[u8]) -> Vec<u8> {
+    let algorithm = [&SHA256, &SHA384, &SHA512].into_iter().find(|algorithm| algorithm.output_len() == size);
+    digest(algorithm.unwrap(), message).as_ref().to_vec()
+}
+
+/// The current public key, as whoever encrypts to it reads it.
+async fn read_public_key(client: &mut Client, key_id: KeyId) -> Vec<u8> {
+    let reply = client.call(ReadPublicKey { key_id, key_version: 0 }).await;
+    let Ok(Decoded::ReadPublicKey(read)) = Decoded::decode(Opcode::ReadPublicKey, &reply.body) else { panic!() };
+    read.public_key.to_vec()
+}
+
+/// The smallest size stands for all: larger keys take seconds to make.
+const DECRYPTING: Algorithm = Algorithm::Rsa2048OaepSha256;
 
 /// All but those that take a second and more to make: they differ from RSA-2048 in nothing but their size.
 fn algorithms() -> Vec<Algorithm> {

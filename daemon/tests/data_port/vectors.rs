@@ -83,6 +83,7 @@ struct Keys<'s> {
     symmetric: [u8; 16],
     mac: [u8; 16],
     signing: [u8; 16],
+    decrypting: [u8; 16],
     secret: [u8; 16],
 }
 
@@ -94,6 +95,7 @@ impl<'s> Keys<'s> {
             symmetric: create(Algorithm::Xaes256Gcm),
             mac: create(Algorithm::HmacSha256),
             signing: create(Algorithm::EcdsaP256Sha256),
+            decrypting: create(Algorithm::Rsa2048OaepSha256),
             secret: create(Algorithm::Opaque),
         }
     }
@@ -110,6 +112,7 @@ impl<'s> Keys<'s> {
             }
             Opcode::Reencrypt => [self.symmetric, self.symmetric].concat(),
             Opcode::Sign | Opcode::Verify | Opcode::ReadPublicKey | Opcode::DescribeKey => self.signing.to_vec(),
+            Opcode::AsymmetricDecrypt => self.decrypting.to_vec(),
             Opcode::MakeMac | Opcode::VerifyMac => self.mac.to_vec(),
             Opcode::ReadSecret => self.secret.to_vec(),
             Opcode::RandomBytes => self.server.store.0.to_vec(),

@@ -6,6 +6,7 @@ use claviger_algorithm::{Algorithm, Operation};
 
 use super::StoreSlot;
 use crate::crypto::mac::MacKey;
+use crate::crypto::oaep::DecryptingKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::key::id::KeyId;
 use crate::key::material::SecretBytes;
 use crate::key::state::KeyState;
 use crate::key::version::KeyVersion;
+use crate::usage::UseCounter;
 
 /// A key as one revision of its record describes it. Its secret bytes are wiped when the last holder drops it: the cache, a frame, a job.
 pub struct KeyEntry {
@@ -28,6 +30,8 @@ pub struct KeyEntry {
 pub(crate) struct EntryVersion {
     pub(crate) version: KeyVersion,
     pub(crate) key: PreparedKey,
+    /// The count of its uses, if its algorithm limits them.
+    pub(crate) uses: Option<Arc<UseCounter>>,
 }
 
 /// Key material, as ready for use as it pays to keep it.
@@ -38,8 +42,10 @@ pub(crate) enum PreparedKey {
     Symmetric(SymmetricKey),
     /// A prepared MAC key.
     Mac(Box<MacKey>),
-    /// A parsed private key: parsing is what must not happen at each request.
+    /// A parsed private key that signs: parsing is what must not happen at each request.
     Signing(Box<SigningKey>),
+    /// A parsed private key that decrypts.
+    Decrypting(Box<DecryptingKey>),
 }
 
 impl KeyEntry {
@@ -112,7 +118,7 @@ impl KeyEntry {
         }
     }
 
-    /// The versions that a request to verify means: the one that it names; or, if it names none, all of them, in their order.
+    /// The versions that a request to verify or decrypt means: the one that it names; or, if it names none, all of them, in their order.
     ///
     /// # Errors
     /// [`Error::KeyVersionNotFound`].

@@ -45,7 +45,7 @@ impl Source {
 
     fn entry(&self, id: KeyId, state: KeyState) -> KeyEntry {
         let value = PreparedKey::Opaque(SecretBytes::from(Vec::new()));
-        let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value }]);
+        let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value, uses: None }]);
         KeyEntry { id, store: Arc::clone(&self.store), algorithm: Algorithm::Opaque, state, versions }
     }
 }

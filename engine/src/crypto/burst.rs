@@ -1,35 +1,36 @@
-//! Sealing in bursts: one random nonce and one derived key for all items that one read of a socket brought.
+//! Sealing in bursts: one call of the random generator and one prepared key for all items that one read of a socket brought.
 
 use std::marker::PhantomData;
 
 use claviger_algorithm::Algorithm;
 
-use crate::ciphertext::{
-    AadBuffer, COMMITMENT_SIZE, FORMAT, HEADER_SIZE, Header, NONCE_SIZE, Purpose, SEAL_OVERHEAD, TAG_SIZE,
-};
+use crate::ciphertext::{AadBuffer, FORMAT, Header, Purpose, TAG_SIZE, seal_overhead};
+use crate::crypto::gcm::GcmKey;
+use crate::crypto::nonces::Nonces;
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::symmetric::SymmetricKey;
-use crate::crypto::xaes::{DerivedKey, POSITION_SIZE, PREFIX_SIZE, Position};
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
-use crate::limits::{BURST_ITEMS_MAX, BURST_SIZE_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
+use crate::limits::{BURST_SIZE_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 
-/// Seals items under one key version, at most [`BURST_ITEMS_MAX`] of them and [`BURST_SIZE_MAX`] bytes of plaintext.
+/// Seals items under one key version, at most [`BURST_SIZE_MAX`] bytes of plaintext.
 ///
-/// All 24 bytes of the nonce are drawn at once, after the plaintexts have been read. The first 12 derive the key, the
+/// XAES-256-GCM: at most [`BURST_ITEMS_MAX`](crate::limits::BURST_ITEMS_MAX) items. All 24 bytes of the nonce are drawn at once, after the plaintexts have been read. The first 12 derive the key, the
 /// last 12 are counted up item by item, modulo 2^96 from the drawn value. So for m items in all, whatever the bursts,
 /// two nonces of one key are equal with a probability of at most m^2 / 2^193, as if each had been drawn.
+///
+/// AES-256-GCM: at most [`NONCES_DRAWN`](crate::limits::NONCES_DRAWN) items, each with a nonce of its own that was drawn for it. Two of m items share one with a probability of at
+/// most m^2 / 2^97, which is why the uses of such a key are counted.
 ///
 /// Not `Send`: a burst must not outlive the read that it was made for. Work that moves to another thread, or waits,
 /// begins a burst of its own there, because a machine resumed from a snapshot would repeat the nonces of this one.
 pub struct SealBurst {
-    derived_key: DerivedKey,
+    algorithm: Algorithm,
     id: KeyId,
     version: KeyVersion,
-    nonce: [u8; NONCE_SIZE],
-    commitment: [u8; COMMITMENT_SIZE],
+    key: GcmKey,
+    nonces: Nonces,
     aad: AadBuffer,
-    items_left: usize,
     bytes_left: usize,
     _stays_on_its_thread: PhantomData<*const ()>,
 }
@@ -46,8 +47,8 @@ pub enum SealError {
     /// The context exceeds [`CONTEXT_SIZE_MAX`].
     #[error("context longer than {CONTEXT_SIZE_MAX} bytes")]
     ContextTooLong,
-    /// The room for the ciphertext is not the plaintext's size and [`SEAL_OVERHEAD`].
-    #[error("room for a ciphertext must be {SEAL_OVERHEAD} bytes longer than the plaintext")]
+    /// The room for the ciphertext is not the plaintext's size and [`seal_overhead`].
+    #[error("room for a ciphertext must be as large as the ciphertext")]
     OutputSize,
     /// No random bytes or no memory.
     #[error(transparent)]
@@ -60,19 +61,15 @@ impl SealBurst {
     /// # Errors
     /// [`SealError::Entropy`].
     pub fn begin(key: &SymmetricKey, id: KeyId, version: KeyVersion, random: &dyn Random) -> Result<Self, SealError> {
-        let mut nonce = [0; NONCE_SIZE];
-        random.fill(&mut nonce)?;
-        let mut prefix = [0; PREFIX_SIZE];
-        prefix.copy_from_slice(&nonce[..PREFIX_SIZE]);
-        let derived = key.derive(&prefix).map_err(|_| EntropyError)?;
+        let nonces = Nonces::draw(key, id, version, random)?;
+        let sealing_key = key.sealing_key(nonces.prefix().as_ref()).map_err(|_| EntropyError)?;
         Ok(Self {
-            derived_key: DerivedKey::new(derived.expose()).map_err(|_| EntropyError)?,
+            algorithm: key.algorithm(),
             id,
             version,
-            nonce,
-            commitment: key.commit(id, version, &prefix),
-            aad: AadBuffer::new(Algorithm::Xaes256Gcm, version, id),
-            items_left: BURST_ITEMS_MAX,
+            key: sealing_key,
+            nonces,
+            aad: AadBuffer::new(key.algorithm(), version, id),
             bytes_left: BURST_SIZE_MAX,
             _stays_on_its_thread: PhantomData,
         })
@@ -81,10 +78,10 @@ impl SealBurst {
     /// Seals `plaintext` at the next position of the burst and gives the size of the ciphertext, which is all of `out`.
     ///
     /// `plaintext`: 0..=[`PLAINTEXT_SIZE_MAX`] bytes; `context`: 0..=[`CONTEXT_SIZE_MAX`] bytes; `out`: exactly
-    /// [`SEAL_OVERHEAD`] bytes more than the plaintext. The layout is that of [`crate::ciphertext`].
+    /// [`seal_overhead`] bytes more than the plaintext. The layout is that of [`crate::ciphertext`].
     ///
     /// # Errors
-    /// [`SealError`]. The position is spent as soon as sealing starts, whatever comes of it.
+    /// [`SealError`]. The nonce is spent as soon as sealing starts, whatever comes of it.
     pub fn seal(
         &mut self,
         purpose: Purpose,
@@ -99,56 +96,20 @@ impl SealBurst {
             return Err(SealError::ContextTooLong);
         }
         let size = out.len();
-        let (header_bytes, rest) = out.split_first_chunk_mut::<HEADER_SIZE>().ok_or(SealError::OutputSize)?;
-        let (body, tag) = rest.split_last_chunk_mut::<TAG_SIZE>().ok_or(SealError::OutputSize)?;
-        if body.len() != plaintext.len() {
+        if plaintext.len().checked_add(seal_overhead(self.algorithm)) != Some(size) {
             return Err(SealError::OutputSize);
         }
-        self.spend(plaintext.len())?;
-        self.header().write(header_bytes);
-        let position = self.next_position();
+        self.bytes_left = self.bytes_left.checked_sub(plaintext.len()).ok_or(SealError::BurstFull)?;
+        let spent = self.nonces.spend().ok_or(SealError::BurstFull)?;
+        let Self { algorithm, id, version, .. } = *self;
+        let (nonce, commitment) = (spent.nonce(), &spent.commitment);
+        let header = Header { format: FORMAT, algorithm, version, key_id: id, nonce, commitment };
+        let rest = header.write(out).ok_or(SealError::OutputSize)?;
+        let (body, tag) = rest.split_last_chunk_mut::<TAG_SIZE>().ok_or(SealError::OutputSize)?;
         let aad = self.aad.fill(purpose, context);
-        self.derived_key.seal(position, aad, plaintext, body, tag).map_err(|_| EntropyError)?;
+        self.key.seal(spent.position, aad, plaintext, body, tag).map_err(|_| EntropyError)?;
         Ok(size)
     }
-
-    /// Counts one item against what a burst may seal.
-    fn spend(&mut self, plaintext_size: usize) -> Result<(), SealError> {
-        let items_left = self.items_left.checked_sub(1).ok_or(SealError::BurstFull)?;
-        let bytes_left = self.bytes_left.checked_sub(plaintext_size).ok_or(SealError::BurstFull)?;
-        (self.items_left, self.bytes_left) = (items_left, bytes_left);
-        Ok(())
-    }
-
-    fn header(&self) -> Header<'_> {
-        Header {
-            format: FORMAT,
-            algorithm: Algorithm::Xaes256Gcm,
-            version: self.version,
-            key_id: self.id,
-            nonce: &self.nonce,
-            commitment: &self.commitment,
-        }
-    }
-
-    /// Takes the position at hand and moves to the next one, before anything is sealed at it.
-    fn next_position(&mut self) -> Position {
-        let mut position = [0; POSITION_SIZE];
-        position.copy_from_slice(&self.nonce[PREFIX_SIZE..]);
-        self.nonce[PREFIX_SIZE..].copy_from_slice(&count_up(position));
-        position
-    }
-}
-
-/// The number after `position`, big-endian, modulo 2^96.
-fn count_up(mut position: Position) -> Position {
-    for byte in position.iter_mut().rev() {
-        *byte = byte.wrapping_add(1);
-        if *byte != 0 {
-            break;
-        }
-    }
-    position
 }
 
 #[cfg(test)]
@@ -159,9 +120,12 @@ mod tests {
     use static_assertions::assert_not_impl_any;
 
     use super::*;
-    use crate::ciphertext::Ciphertext;
+    use crate::ciphertext::{Ciphertext, SEAL_OVERHEAD_MAX as SEAL_OVERHEAD};
+    use crate::crypto::gcm::{POSITION_SIZE, Position};
     use crate::crypto::random::SystemRandom;
+    use crate::crypto::xaes::{NONCE_SIZE, PREFIX_SIZE};
     use crate::key::material::{KeyMaterial, SecretBytes};
+    use crate::limits::{BURST_ITEMS_MAX, NONCES_DRAWN};
 
     assert_not_impl_any!(SealBurst: Send, Sync, Clone, std::fmt::Debug);
 
@@ -284,7 +248,7 @@ mod tests {
         let random = SystemRandom::new();
         let one = seal(&mut burst(&random), b"item").unwrap();
         let other = seal(&mut burst(&random), b"item").unwrap();
-        let nonces = [&one, &other].map(|sealed| *Ciphertext::parse(sealed).unwrap().header.nonce);
+        let nonces = [&one, &other].map(|sealed| Ciphertext::parse(sealed).unwrap().header.nonce);
         assert_ne!(nonces[0][..PREFIX_SIZE], nonces[1][..PREFIX_SIZE]);
         assert_ne!(nonces[0][PREFIX_SIZE..], nonces[1][PREFIX_SIZE..]);
     }
@@ -310,5 +274,48 @@ mod tests {
         }
         let largest = &too_long[1..];
         assert_eq!(burst.seal(Purpose::Data, &context[1..], largest, &mut out[1..]), Ok(PLAINTEXT_SIZE_MAX + 94));
+    }
+
+    fn gcm_key() -> SymmetricKey {
+        let material = KeyMaterial::import(Algorithm::Aes256Gcm, SecretBytes::copy_of(&[7; 32])).unwrap();
+        SymmetricKey::new(&material).unwrap()
+    }
+
+    fn gcm_burst(random: &dyn Random) -> Result<SealBurst, SealError> {
+        SealBurst::begin(&gcm_key(), ID, VERSION, random)
+    }
+
+    // R-K3
+    #[test]
+    fn every_item_of_aes_256_gcm_has_a_nonce_that_was_drawn_for_it() {
+        let mut nonces = BTreeSet::new();
+        let mut out = vec![0; 4 + seal_overhead(Algorithm::Aes256Gcm)];
+        for _ in 0..100 {
+            let mut burst = gcm_burst(&SystemRandom::new()).unwrap();
+            for _ in 0..NONCES_DRAWN {
+                assert_eq!(burst.seal(Purpose::Data, b"context", b"item", &mut out), Ok(out.len()));
+                assert!(nonces.insert(Ciphertext::parse(&out).unwrap().header.nonce.to_vec()));
+            }
+            assert_eq!(burst.seal(Purpose::Data, b"context", b"item", &mut out), Err(SealError::BurstFull));
+        }
+        // Nothing is counted up: no two of them are neighbours.
+        let positions: Vec<_> = nonces
+            .iter()
+            .map(|nonce| u128::from_be_bytes([&[0; 4], &nonce[..]].concat().try_into().unwrap()))
+            .collect();
+        assert!(positions.windows(2).all(|pair| pair[1] - pair[0] > 1));
+    }
+
+    // R-K3
+    #[test]
+    fn no_burst_of_aes_256_gcm_begins_without_random_bytes_nor_seals_into_another_room() {
+        assert_eq!(gcm_burst(&NoRandom).err(), Some(SealError::Entropy(EntropyError)));
+        let mut burst = gcm_burst(&SystemRandom::new()).unwrap();
+        let mut out = [0; 200];
+        for size in [0, 1, 65, 66, 81, 82, 85, 87, 98] {
+            let sealed = burst.seal(Purpose::Data, &[], b"item", &mut out[..size]);
+            assert_eq!(sealed, Err(SealError::OutputSize), "{size} bytes");
+        }
+        assert_eq!(burst.seal(Purpose::Data, &[], b"item", &mut out[..86]), Ok(86));
     }
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! commitment key  HMAC-SHA-256(material, "claviger/commit-key/1")                                  once a key version
 //! commitment      HMAC-SHA-256(commitment key, "claviger/commit/1" | format u8 | algorithm u8 | version u32
-//!                              | id [16] | first 12 bytes of the nonce)                            once a burst
+//!                              | id [16] | first 12 bytes of the nonce)                            once a nonce prefix
 //! ```
 
 use aws_lc_rs::hmac;
@@ -19,6 +19,10 @@ use crate::key::material::{SECRET_KEY_SIZE, SecretKey};
 
 /// The key that makes and checks the commitments of one key version.
 pub(crate) struct CommitmentKey(SecretKey);
+
+/// A commitment key, prepared. The library wipes it on drop.
+// On the heap: a prepared key has more than a kilobyte.
+pub(crate) struct Committer(Box<hmac::Key>);
 
 /// What a commitment binds beside the key.
 #[derive(Clone, Copy)]
@@ -41,8 +45,20 @@ impl CommitmentKey {
 
     /// The commitment of every ciphertext whose header says `committed`.
     pub(crate) fn commit(&self, committed: Committed<'_>) -> [u8; COMMITMENT_SIZE] {
+        self.prepare().commit(committed)
+    }
+
+    /// The key, prepared for many commitments.
+    pub(crate) fn prepare(&self) -> Committer {
+        Committer(Box::new(hmac::Key::new(hmac::HMAC_SHA256, self.0.expose())))
+    }
+}
+
+impl Committer {
+    /// As [`CommitmentKey::commit`].
+    pub(crate) fn commit(&self, committed: Committed<'_>) -> [u8; COMMITMENT_SIZE] {
         let mut commitment = [0; COMMITMENT_SIZE];
-        hmac_sha256(self.0.expose(), &committed.to_bytes(), &mut commitment);
+        tag(&self.0, &committed.to_bytes(), &mut commitment);
         commitment
     }
 }
@@ -61,10 +77,13 @@ impl Committed<'_> {
 }
 
 /// Writes the HMAC-SHA-256 of `message` to where it stays, because it may be a key.
-#[expect(clippy::expect_used, reason = "the only error of the library is an output shorter than the tag")]
 fn hmac_sha256(key: &[u8; SECRET_KEY_SIZE], message: &[u8], out: &mut [u8; COMMITMENT_SIZE]) {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    hmac::sign_to_buffer(&key, message, out).expect("32 bytes take a tag of HMAC-SHA-256");
+    tag(&hmac::Key::new(hmac::HMAC_SHA256, key), message, out);
+}
+
+#[expect(clippy::expect_used, reason = "the only error of the library is an output shorter than the tag")]
+fn tag(key: &hmac::Key, message: &[u8], out: &mut [u8; COMMITMENT_SIZE]) {
+    hmac::sign_to_buffer(key, message, out).expect("32 bytes take a tag of HMAC-SHA-256");
 }
 
 const LABEL: &[u8; 17] = b"claviger/commit/1";

@@ -3,18 +3,24 @@
 //! | file | what | standard |
 //! |---|---|---|
 //! | [`random`] | random bytes | NIST SP 800-90A |
-//! | [`burst`], [`symmetric`] | sealing and opening of callers' data | C2SP XAES-256-GCM |
+//! | [`symmetric`], [`burst`], [`opener`], `nonces` | sealing and opening of callers' data | C2SP XAES-256-GCM, NIST SP 800-38D |
+//! | `gcm`, `xaes` | what both are made of | NIST SP 800-38D, SP 800-108r1 |
 //! | `commitment` | one ciphertext, one key | FIPS 198-1 |
 //! | [`mac`] | message authentication codes | FIPS 198-1 |
 //! | [`signature`], `scheme`, `ml_dsa` | signatures | RFC 8017, RFC 8032, FIPS 186-5, FIPS 204 |
+//! | [`oaep`] | decryption of what was encrypted to a public key | RFC 8017 |
 //! | [`wrap`] | keys that protect other keys, and the records that hold them | RFC 5869 |
 //!
 //! Types that are public here hand out no secret byte: what lends them is private to the crate.
 
 pub mod burst;
 mod commitment;
+mod gcm;
 pub mod mac;
 mod ml_dsa;
+mod nonces;
+pub mod oaep;
+pub mod opener;
 pub mod random;
 pub(crate) mod scheme;
 pub mod signature;

@@ -23,10 +23,11 @@ use aws_lc_rs::hmac;
 use claviger_algorithm::Algorithm;
 use subtle::ConstantTimeEq;
 
-use crate::ciphertext::{COMMITMENT_SIZE, NONCE_SIZE, TAG_SIZE};
+use crate::ciphertext::{COMMITMENT_SIZE, TAG_SIZE};
 use crate::crypto::commitment::{CommitmentKey, Committed};
+use crate::crypto::gcm::GcmKey;
 use crate::crypto::random::{EntropyError, Random};
-use crate::crypto::xaes::{self, DerivedKey, Prefix};
+use crate::crypto::xaes::{self, NONCE_SIZE, Prefix};
 use crate::key::material::{SECRET_KEY_SIZE, SecretBytes, SecretKey};
 
 /// A key at the head of others, from which they are derived: a system key, or a root key that is held in memory.
@@ -201,10 +202,10 @@ impl<'a> Wrapped<'a> {
     }
 }
 
-fn derive(record_wrapping_key: &SecretKey, prefix: &Prefix) -> Result<DerivedKey, aws_lc_rs::error::Unspecified> {
+fn derive(record_wrapping_key: &SecretKey, prefix: &Prefix) -> Result<GcmKey, aws_lc_rs::error::Unspecified> {
     let mut derived = SecretKey::zeroed();
     xaes::derive(record_wrapping_key.expose(), prefix, derived.expose_mut())?;
-    DerivedKey::new(derived.expose())
+    GcmKey::new(derived.expose())
 }
 
 /// HKDF-SHA-256 without salt (RFC 5869): 32 bytes for `info` from the secret bytes `key`.

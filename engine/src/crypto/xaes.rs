@@ -3,26 +3,19 @@
 //! The derived key is two blocks of CMAC-AES-256, a key derivation in counter mode (NIST SP 800-108r1 section 4.1).
 //! CMAC and not raw AES, because the library's AES-ECB key leaves copies of the key on the stack.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cmac;
 use aws_lc_rs::error::Unspecified;
 
-use crate::ciphertext::{NONCE_SIZE, TAG_SIZE};
+use crate::crypto::gcm::{POSITION_SIZE, Position};
 use crate::key::material::SECRET_KEY_SIZE;
 
 /// First half of the nonce, which selects the derived key.
 pub(crate) type Prefix = [u8; PREFIX_SIZE];
 
-/// Second half of the nonce, the nonce of AES-256-GCM.
-pub(crate) type Position = [u8; POSITION_SIZE];
-
 pub(crate) const PREFIX_SIZE: usize = 12;
-pub(crate) const POSITION_SIZE: usize = 12;
 
-const _: () = assert!(PREFIX_SIZE + POSITION_SIZE == NONCE_SIZE);
-
-/// AES-256-GCM, ready for use with one prefix. The library wipes its expanded key on drop.
-pub(crate) struct DerivedKey(LessSafeKey);
+/// Size of a nonce: a prefix, and the nonce of AES-256-GCM.
+pub(crate) const NONCE_SIZE: usize = PREFIX_SIZE + POSITION_SIZE;
 
 /// Writes the key for `prefix` into `derived`, where it stays, so that no copy is left on the stack.
 ///
@@ -58,53 +51,6 @@ pub(crate) fn split_nonce(nonce: &[u8; NONCE_SIZE]) -> (Prefix, Position) {
     (prefix, position)
 }
 
-impl DerivedKey {
-    /// Prepares the bytes that [`derive`] wrote.
-    ///
-    /// # Errors
-    /// Only if the library has no memory.
-    pub(crate) fn new(derived: &[u8; SECRET_KEY_SIZE]) -> Result<Self, Unspecified> {
-        UnboundKey::new(&AES_256_GCM, derived).map(LessSafeKey::new).map(Self)
-    }
-
-    /// Seals `plaintext` into `body` and `tag`. Every position is given once only: that is the caller's duty.
-    ///
-    /// # Errors
-    /// If `body` and `plaintext` differ in size, or the library has no memory.
-    pub(crate) fn seal(
-        &self,
-        position: Position,
-        aad: &[u8],
-        plaintext: &[u8],
-        body: &mut [u8],
-        tag: &mut [u8; TAG_SIZE],
-    ) -> Result<(), Unspecified> {
-        let nonce = Nonce::assume_unique_for_key(position);
-        self.0.seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, body, &[], tag)
-    }
-
-    /// Opens `body` and `tag` into `out`, which is all zero after a failure.
-    ///
-    /// # Errors
-    /// If anything differs from what was sealed, or `body` and `out` differ in size.
-    pub(crate) fn open(
-        &self,
-        position: Position,
-        aad: &[u8],
-        body: &[u8],
-        tag: &[u8; TAG_SIZE],
-        out: &mut [u8],
-    ) -> Result<(), Unspecified> {
-        let nonce = Nonce::assume_unique_for_key(position);
-        let opened = self.0.open_separate_gather(nonce, Aad::from(aad), body, tag, out);
-        if opened.is_err() {
-            // The library may leave plaintext that it has not authenticated.
-            out.fill(0);
-        }
-        opened
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -112,6 +58,8 @@ mod tests {
     use sha3::digest::{ExtendableOutput, Update, XofReader};
 
     use super::*;
+    use crate::ciphertext::TAG_SIZE;
+    use crate::crypto::gcm::GcmKey;
 
     /// The vectors of the specification (C2SP XAES-256-GCM, "Test vectors"); the file names its source.
     fn vectors() -> Value {
@@ -128,10 +76,10 @@ mod tests {
         value.as_str().unwrap().as_bytes()
     }
 
-    fn key_of(material: &[u8; 32], prefix: &Prefix) -> ([u8; 32], DerivedKey) {
+    fn key_of(material: &[u8; 32], prefix: &Prefix) -> ([u8; 32], GcmKey) {
         let mut derived = [0; 32];
         derive(material, prefix, &mut derived).unwrap();
-        (derived, DerivedKey::new(&derived).unwrap())
+        (derived, GcmKey::new(&derived).unwrap())
     }
 
     fn seal(material: &[u8; 32], nonce: &[u8; 24], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
@@ -238,15 +186,5 @@ mod tests {
     #[test]
     fn a_million_rounds_give_the_accumulated_hash() {
         assert_eq!(accumulated(1_000_000), hex(&vectors()["accumulated"]["rounds_1000000"]));
-    }
-
-    #[test]
-    fn a_failed_opening_leaves_no_plaintext() {
-        let sealed = seal(&[1; 32], &[2; 24], b"aad", b"plaintext");
-        let (prefix, position) = split_nonce(&[2; 24]);
-        let (body, tag) = sealed.split_last_chunk().unwrap();
-        let mut out = [0xff; 9];
-        assert!(key_of(&[1; 32], &prefix).1.open(position, b"add", body, tag, &mut out).is_err());
-        assert_eq!(out, [0; 9]);
     }
 }

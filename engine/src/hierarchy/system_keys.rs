@@ -33,6 +33,14 @@ impl SystemKeys {
         self.installation
     }
 
+    /// One system key of these bytes.
+    #[cfg(test)]
+    pub(crate) fn for_tests(key: [u8; KEY_SIZE]) -> Self {
+        let system_key = SystemKey::new(&key);
+        let keys = DerivedKeys { wrapping: system_key.wrapping_key(), record: system_key.record_key() };
+        Self { installation: [9; 16], current: (1, keys), older: BTreeMap::new() }
+    }
+
     /// The version that wraps new records, and its keys.
     pub(crate) const fn current(&self) -> (u32, &DerivedKeys) {
         (self.current.0, &self.current.1)

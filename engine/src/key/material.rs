@@ -3,6 +3,7 @@
 use claviger_algorithm::{Algorithm, KeyKind, Primitive};
 use zeroize::Zeroizing;
 
+use crate::crypto::oaep;
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::scheme::{self, KeyPair};
 use crate::limits::{PKCS8_SIZE_MAX, SECRET_SIZE_MAX};
@@ -68,6 +69,7 @@ impl KeyMaterial {
                 bytes
             }
             (None, Primitive::Value) => return Err(GenerateError::Opaque),
+            (None, Primitive::RsaOaep(size)) => oaep::generate(size)?,
             (None, _) => scheme::generate(algorithm, random)?,
         };
         Ok(Self { algorithm, bytes })
@@ -91,7 +93,7 @@ impl KeyMaterial {
             return Err(MaterialError::Size(algorithm));
         }
         if row.kind == KeyKind::Asymmetric {
-            KeyPair::parse(algorithm, bytes.expose())?;
+            check_private_key(algorithm, bytes.expose())?;
         }
         Ok(Self { algorithm, bytes })
     }
@@ -117,6 +119,14 @@ impl KeyMaterial {
             return Err(MaterialError::OtherAlgorithm(self.algorithm));
         }
         SecretKey::copy_of(self.expose()).ok_or(MaterialError::Size(self.algorithm))
+    }
+}
+
+/// Whether `pkcs8` is a private key of `algorithm`.
+fn check_private_key(algorithm: Algorithm, pkcs8: &[u8]) -> Result<(), MaterialError> {
+    match algorithm.row().primitive {
+        Primitive::RsaOaep(size) => oaep::parse(size, pkcs8).map(drop).ok_or(MaterialError::Malformed(algorithm)),
+        _ => KeyPair::parse(algorithm, pkcs8).map(drop),
     }
 }
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{DecryptItem, ItemSink, ReadScope};
 use crate::cache::KeyEntry;
-use crate::ciphertext::{Purpose, SEAL_OVERHEAD};
+use crate::ciphertext::{Purpose, seal_overhead};
 use crate::error::{Error, ItemError};
 use crate::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, GENERATED_DATA_KEY_SIZES};
 
@@ -31,13 +31,13 @@ impl KeyEntry {
     /// Makes one data key of `size` bytes (16, 32 or 64) for each context. Result: `wrapped size u32 | wrapped | plain`, big-endian, the plain key in its form only.
     ///
     /// # Errors
-    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::SizeNotAllowed`], [`Error::Entropy`]: no item was done.
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::SizeNotAllowed`], [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`]: no item was done.
     pub fn generate_data_keys<'a>(
         &self,
         scope: &mut ReadScope<'_>,
         form: DataKeyForm,
         size: usize,
-        contexts: impl Iterator<Item = &'a [u8]>,
+        contexts: impl ExactSizeIterator<Item = &'a [u8]>,
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::WrapDataKey)?;
@@ -45,8 +45,8 @@ impl KeyEntry {
             return Err(Error::SizeNotAllowed);
         }
         let random = scope.random();
-        let mut sealer = self.sealer(scope, Operation::WrapDataKey)?;
-        let wrapped_size = size + SEAL_OVERHEAD;
+        let mut sealer = self.sealer(scope, Operation::WrapDataKey, contexts.len())?;
+        let wrapped_size = size + seal_overhead(self.algorithm);
         let plain_size = if form == DataKeyForm::PlainAndWrapped { size } else { 0 };
         let mut data_key = Zeroizing::new(vec![0; size]);
         for context in contexts {
@@ -70,22 +70,23 @@ impl KeyEntry {
     /// Wraps data keys of the caller's own.
     ///
     /// # Errors
-    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::Entropy`]: no item was done.
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`]: no item was done.
     pub fn wrap_data_keys<'a>(
         &self,
         scope: &mut ReadScope<'_>,
-        items: impl Iterator<Item = WrapItem<'a>>,
+        items: impl ExactSizeIterator<Item = WrapItem<'a>>,
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::WrapDataKey)?;
-        let mut sealer = self.sealer(scope, Operation::WrapDataKey)?;
+        let mut sealer = self.sealer(scope, Operation::WrapDataKey, items.len())?;
+        let overhead = seal_overhead(self.algorithm);
         for WrapItem { context, data_key } in items {
             if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
             } else if !(1..=DATA_KEY_SIZE_MAX).contains(&data_key.len()) {
                 sink.reject(ItemError::SizeNotAllowed);
             } else {
-                sink.item(data_key.len() + SEAL_OVERHEAD, |out| sealer.seal(Purpose::DataKey, context, data_key, out));
+                sink.item(data_key.len() + overhead, |out| sealer.seal(Purpose::DataKey, context, data_key, out));
             }
         }
         Ok(())

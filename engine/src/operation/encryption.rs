@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 use super::scope::Sealer;
 use super::{ItemSink, ReadScope};
 use crate::cache::{KeyEntry, PreparedKey};
-use crate::ciphertext::{Ciphertext, Purpose, SEAL_OVERHEAD};
-use crate::crypto::symmetric::Opener;
+use crate::ciphertext::{Ciphertext, Purpose, seal_overhead};
+use crate::crypto::opener::Opener;
 use crate::error::{Error, ItemError};
 use crate::key::version::KeyVersion;
 use crate::limits::{CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
@@ -45,22 +45,23 @@ impl KeyEntry {
     /// Encrypts every item under the current version.
     ///
     /// # Errors
-    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::Entropy`]: no item was done.
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`]: no item was done.
     pub fn encrypt<'a>(
         &self,
         scope: &mut ReadScope<'_>,
-        items: impl Iterator<Item = EncryptItem<'a>>,
+        items: impl ExactSizeIterator<Item = EncryptItem<'a>>,
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::Encrypt)?;
-        let mut sealer = self.sealer(scope, Operation::Encrypt)?;
+        let mut sealer = self.sealer(scope, Operation::Encrypt, items.len())?;
+        let overhead = seal_overhead(self.algorithm);
         for EncryptItem { context, plaintext } in items {
             if plaintext.len() > PLAINTEXT_SIZE_MAX {
                 sink.reject(ItemError::PlaintextTooLarge);
             } else if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
             } else {
-                sink.item(plaintext.len() + SEAL_OVERHEAD, |out| sealer.seal(Purpose::Data, context, plaintext, out));
+                sink.item(plaintext.len() + overhead, |out| sealer.seal(Purpose::Data, context, plaintext, out));
             }
         }
         Ok(())
@@ -83,23 +84,24 @@ impl KeyEntry {
     /// Decrypts every item under this key and encrypts it under the current version of `target`, which may be this key again. The plaintext stays here.
     ///
     /// # Errors
-    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], of this key before `target`; [`Error::Entropy`]: no item was done.
+    /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], of this key before `target`; [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`]: no item was done.
     pub fn reencrypt<'a>(
         &self,
         target: &Self,
         scope: &mut ReadScope<'_>,
-        items: impl Iterator<Item = ReencryptItem<'a>>,
+        items: impl ExactSizeIterator<Item = ReencryptItem<'a>>,
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::Decrypt)?;
         target.check(Operation::Encrypt)?;
-        let mut sealer = target.sealer(scope, Operation::Encrypt)?;
+        let mut sealer = target.sealer(scope, Operation::Encrypt, items.len())?;
+        let overhead = seal_overhead(target.algorithm);
         let mut openers = Openers::new(self);
         // Room for the largest at once: a vector that grows leaves plaintext behind where it was.
         let mut plaintext = Zeroizing::new(Vec::with_capacity(PLAINTEXT_SIZE_MAX));
         for item in items {
             // No ciphertext was ever made with such a context; what the sizes tell is told before anything is tried.
-            let sized = plaintext_size(item.ciphertext).filter(|_| item.source_context.len() <= CONTEXT_SIZE_MAX);
+            let sized = self.plaintext_size(item.ciphertext).filter(|_| item.source_context.len() <= CONTEXT_SIZE_MAX);
             let Some(size) = sized else {
                 sink.reject(ItemError::DecryptionFailed);
                 continue;
@@ -108,7 +110,7 @@ impl KeyEntry {
                 sink.reject(ItemError::ContextTooLarge);
                 continue;
             }
-            sink.item(size + SEAL_OVERHEAD, |out| {
+            sink.item(size + overhead, |out| {
                 plaintext.resize(size, 0);
                 openers.open(Purpose::Data, item.source_context, item.ciphertext, &mut plaintext)?;
                 sealer.seal(Purpose::Data, item.target_context, &plaintext, out)
@@ -117,18 +119,30 @@ impl KeyEntry {
         Ok(())
     }
 
-    /// A sealer under the current version, for an `operation` that was checked.
+    /// A sealer of so many items under the current version, for an `operation` that was checked. Where uses are counted, these are counted now.
+    ///
+    /// # Errors
+    /// [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`].
     pub(super) fn sealer<'s>(
         &'s self,
         scope: &'s mut ReadScope<'_>,
         operation: Operation,
+        items: usize,
     ) -> Result<Sealer<'s>, Error> {
         let current = self.current();
+        if let Some(uses) = &current.uses {
+            uses.take(items).map_err(|error| error.of(self.id, current.version))?;
+        }
         match &current.key {
             PreparedKey::Symmetric(key) => scope.sealer(key, self.id, current.version),
             // The table of algorithms and the material disagree: refused rather than trusted.
             _ => Err(self.not_allowed(operation)),
         }
+    }
+
+    /// How long the plaintext of a ciphertext is; `None` if it is too short or too long to be one of this key.
+    fn plaintext_size(&self, ciphertext: &[u8]) -> Option<usize> {
+        ciphertext.len().checked_sub(seal_overhead(self.algorithm)).filter(|size| *size <= PLAINTEXT_SIZE_MAX)
     }
 
     /// Opens items, each under the version that it names.
@@ -140,7 +154,7 @@ impl KeyEntry {
     ) {
         let mut openers = Openers::new(self);
         for DecryptItem { context, ciphertext } in items {
-            match plaintext_size(ciphertext) {
+            match self.plaintext_size(ciphertext) {
                 Some(size) => sink.item(size, |out| openers.open(purpose, context, ciphertext, out)),
                 None => sink.reject(ItemError::DecryptionFailed),
             }
@@ -181,9 +195,4 @@ impl<'k> Openers<'k> {
             _ => None,
         }
     }
-}
-
-/// How long the plaintext of a ciphertext is; `None` if it is too short or too long to be one of ours.
-fn plaintext_size(ciphertext: &[u8]) -> Option<usize> {
-    ciphertext.len().checked_sub(SEAL_OVERHEAD).filter(|size| *size <= PLAINTEXT_SIZE_MAX)
 }

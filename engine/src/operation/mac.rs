@@ -3,7 +3,8 @@
 use claviger_algorithm::Operation;
 
 use super::ItemSink;
-use super::signature::{VERSION_SIZE, find_version, sign_error, verify_error};
+use super::signature::{sign_error, verify_error};
+use super::version::{VERSION_SIZE, find_version};
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::error::{Error, ItemError};
 use crate::key::version::KeyVersion;
@@ -60,7 +61,7 @@ impl KeyEntry {
         let versions = self.named_versions(version)?;
         for VerifyMacItem { message, mac } in items {
             sink.item(VERSION_SIZE, |out| {
-                let made_by = find_version(versions, |entry| match &entry.key {
+                let (made_by, ()) = find_version(versions, |entry| match &entry.key {
                     PreparedKey::Mac(key) => key.verify(message, mac).map_err(verify_error),
                     _ => Err(ItemError::VerificationFailed),
                 })?;

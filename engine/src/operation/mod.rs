@@ -3,6 +3,7 @@
 //! A method first asks [`KeyEntry::check`](crate::cache::KeyEntry::check), so that everything that speaks of the key as a whole is decided before the first item,
 //! then gives exactly one result for each item, in their order, to an [`ItemSink`]. One bad item does not fail the others.
 
+mod asymmetric;
 mod data_key;
 mod encryption;
 mod mac;
@@ -10,6 +11,7 @@ mod random_bytes;
 mod scope;
 mod secret;
 mod signature;
+mod version;
 
 use crate::error::ItemError;
 

@@ -3,8 +3,9 @@
 use claviger_algorithm::Operation;
 
 use super::ItemSink;
-use crate::cache::{EntryVersion, KeyEntry, PreparedKey};
-use crate::crypto::signature::{InputError, SignError, SignInput, SigningKey, VerifyFailed};
+use super::version::{VERSION_SIZE, find_version};
+use crate::cache::{KeyEntry, PreparedKey};
+use crate::crypto::signature::{InputError, SignError, SignInput, VerifyFailed};
 use crate::error::{Error, ItemError};
 use crate::key::version::KeyVersion;
 
@@ -53,7 +54,7 @@ impl KeyEntry {
         self.check(Operation::Sign)?;
         self.check_form(form, Operation::Sign)?;
         let current = self.current();
-        let key = self.signing(current, Operation::Sign)?;
+        let PreparedKey::Signing(key) = &current.key else { return Err(self.not_allowed(Operation::Sign)) };
         for SignItem(message) in items {
             sink.item(VERSION_SIZE + key.signature_size_max(), |out| {
                 let (version, signature) = out.split_at_mut_checked(VERSION_SIZE).ok_or(ItemError::Library)?;
@@ -83,7 +84,7 @@ impl KeyEntry {
         for VerifyItem { message, signature } in items {
             sink.item(VERSION_SIZE, |out| {
                 let input = form.input(message);
-                let made_by = find_version(versions, |entry| match &entry.key {
+                let (made_by, ()) = find_version(versions, |entry| match &entry.key {
                     PreparedKey::Signing(key) => key.verify(input, signature).map_err(verify_error),
                     _ => Err(ItemError::VerificationFailed),
                 })?;
@@ -101,8 +102,12 @@ impl KeyEntry {
     pub fn public_key(&self, version: Option<KeyVersion>) -> Result<PublicKeyValue, Error> {
         self.check(Operation::ReadPublicKey)?;
         let entry = self.version_or_current(version)?;
-        let key = self.signing(entry, Operation::ReadPublicKey)?;
-        Ok(PublicKeyValue { version: entry.version, der: key.public_key_der().to_vec() })
+        let der = match &entry.key {
+            PreparedKey::Signing(key) => key.public_key_der(),
+            PreparedKey::Decrypting(key) => key.public_key_der(),
+            _ => return Err(self.not_allowed(Operation::ReadPublicKey)),
+        };
+        Ok(PublicKeyValue { version: entry.version, der: der.to_vec() })
     }
 
     fn check_form(&self, form: SignForm, operation: Operation) -> Result<(), Error> {
@@ -110,13 +115,6 @@ impl KeyEntry {
             return Err(self.not_allowed(operation));
         }
         Ok(())
-    }
-
-    const fn signing<'k>(&self, entry: &'k EntryVersion, operation: Operation) -> Result<&'k SigningKey, Error> {
-        match &entry.key {
-            PreparedKey::Signing(key) => Ok(key),
-            _ => Err(self.not_allowed(operation)),
-        }
     }
 }
 
@@ -127,21 +125,6 @@ impl SignForm {
             Self::Digest => SignInput::Digest(bytes),
         }
     }
-}
-
-/// The first of `versions` that verifies. A fault of the input itself is told as such: it does not depend on the version.
-pub(super) fn find_version(
-    versions: &[EntryVersion],
-    verify: impl Fn(&EntryVersion) -> Result<(), ItemError>,
-) -> Result<KeyVersion, ItemError> {
-    for entry in versions {
-        match verify(entry) {
-            Ok(()) => return Ok(entry.version),
-            Err(ItemError::VerificationFailed) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(ItemError::VerificationFailed)
 }
 
 pub(super) const fn sign_error(error: SignError) -> ItemError {
@@ -164,6 +147,3 @@ const fn input_error(error: InputError) -> ItemError {
         InputError::DigestRefused(_) | InputError::DigestSize(_) => ItemError::DigestSizeWrong,
     }
 }
-
-/// The version stands before a signature or MAC, as a `u32`.
-pub(super) const VERSION_SIZE: usize = 4;

@@ -30,6 +30,16 @@ pub(crate) fn key_version(id: KeyId, version: KeyVersion) -> Address {
     keys(KEY_VERSION, &[&id.0, &version.get().to_be_bytes()])
 }
 
+/// How often one version of a key was used, if its algorithm limits that.
+pub(crate) fn use_count(id: KeyId, version: KeyVersion) -> Address {
+    keys(USE_COUNT, &[&id.0, &version.get().to_be_bytes()])
+}
+
+/// How the process that has, or had, the installation open ended.
+pub(crate) fn run() -> Address {
+    keys(RUN, &[])
+}
+
 /// From the name of a key in a store to its id.
 pub(crate) fn key_name(store: StoreId, name: &Name) -> Address {
     keys(KEY_NAME, &[&store.0, name.as_str().as_bytes()])
@@ -84,6 +94,8 @@ const KEY_STORE_NAME: u8 = b'S';
 const KEY: u8 = b'k';
 const KEY_VERSION: u8 = b'v';
 const KEY_NAME: u8 = b'n';
+const USE_COUNT: u8 = b'u';
+const RUN: u8 = b'r';
 const AUTHORITY: u8 = b'a';
 
 #[cfg(test)]
@@ -99,6 +111,8 @@ mod tests {
         assert_eq!(changed(&key_store(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&authority(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&key_name(store_id, &name)), Changed::Nothing);
+        assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
+        assert_eq!(changed(&run()), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod key;
 pub(crate) mod key_store;
 pub(crate) mod key_version;
 pub(crate) mod reference;
+pub(crate) mod use_count;
 pub(crate) mod vault;
 
 pub use key::{KeyRecord, VersionSummary};

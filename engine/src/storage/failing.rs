@@ -46,7 +46,12 @@ impl<S> FailingStorage<S> {
 
     /// Lets the `n`-th call of this kind from now on fail, once and without effect; the next one is 1, and 0 none.
     pub fn fail(&self, call: Call, n: u64) {
-        self.orders.lock().failures.insert(call, n);
+        let failures = &mut self.orders.lock().failures;
+        if n == 0 {
+            failures.remove(&call)
+        } else {
+            failures.insert(call, n)
+        };
     }
 
     /// Lets the next `get` of `address` read its answer and then wait with it until the returned pause is released.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::ciphertext::SEAL_OVERHEAD;
+use claviger_engine::ciphertext::SEAL_OVERHEAD_MAX;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, RANDOM_SIZE_MAX};
 use claviger_engine::operation::{DataKeyForm, random_bytes};
@@ -23,7 +23,7 @@ on_every_storage! {
             let made = client.with(id, |key| calls::generate_data_keys(key, DataKeyForm::PlainAndWrapped, size, &contexts));
             for (made, context) in made.unwrap().into_iter().zip(contexts) {
                 let (wrapped, plain) = split(&made.unwrap());
-                assert_eq!((wrapped.len(), plain.len()), (size + SEAL_OVERHEAD, size));
+                assert_eq!((wrapped.len(), plain.len()), (size + SEAL_OVERHEAD_MAX, size));
                 let unwrapped = client.with(id, |key| calls::unwrap(key, &[(context, &wrapped), (b"c", &wrapped)]));
                 assert_eq!(unwrapped.unwrap(), [Ok(plain.clone()), Err(ItemError::DecryptionFailed)]);
                 assert!(seen.insert(plain));
@@ -38,7 +38,7 @@ on_every_storage! {
         for size in [16, 32, 64] {
             let made = client.with(id, |key| calls::generate_data_keys(key, DataKeyForm::Wrapped, size, &[b"context"]));
             let (wrapped, plain) = split(&only(made.unwrap()).unwrap());
-            assert_eq!((wrapped.len(), plain.len()), (size + SEAL_OVERHEAD, 0));
+            assert_eq!((wrapped.len(), plain.len()), (size + SEAL_OVERHEAD_MAX, 0));
             let unwrapped = only(client.with(id, |key| calls::unwrap(key, &[(b"context", &wrapped)])).unwrap()).unwrap();
             assert_eq!(unwrapped.len(), size);
             assert!(!wrapped.windows(16).any(|window| window == &unwrapped[..16]));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use claviger_algorithm::Algorithm;
 use claviger_engine::ItemError;
 use claviger_engine::ReadScope;
-use claviger_engine::ciphertext::SEAL_OVERHEAD;
+use claviger_engine::ciphertext::SEAL_OVERHEAD_MAX;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::limits::{BURSTS_PER_READ_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 
@@ -21,7 +21,7 @@ on_every_storage! {
         let items: Vec<_> = plaintexts.iter().zip(contexts.iter().rev()).map(|(p, c)| (&c[..], &p[..])).collect();
         let sealed: Vec<_> = client.encrypt(id, &items).unwrap().into_iter().map(Result::unwrap).collect();
         for (ciphertext, (_, plaintext)) in sealed.iter().zip(&items) {
-            assert_eq!(ciphertext.len(), plaintext.len() + SEAL_OVERHEAD);
+            assert_eq!(ciphertext.len(), plaintext.len() + SEAL_OVERHEAD_MAX);
             assert_eq!(ciphertext[6..22], id.0);
         }
         let to_open: Vec<_> = sealed.iter().zip(&items).map(|(ciphertext, (context, _))| (*context, &ciphertext[..])).collect();
@@ -61,7 +61,7 @@ on_every_storage! {
         }
         bad.extend((0..good.len()).map(|size| good[..size].to_vec()));
         bad.push([&good[..], &[0]].concat());
-        bad.push(vec![1; SEAL_OVERHEAD + PLAINTEXT_SIZE_MAX + 1]);
+        bad.push(vec![1; SEAL_OVERHEAD_MAX + PLAINTEXT_SIZE_MAX + 1]);
         let items: Vec<_> = bad.iter().map(|ciphertext| (&b"context"[..], &ciphertext[..])).collect();
         for (at, opened) in client.decrypt(id, &items).unwrap().into_iter().enumerate() {
             assert_eq!(opened, Err(ItemError::DecryptionFailed), "case {at}");

@@ -11,6 +11,7 @@
 #[macro_use]
 mod support;
 
+mod asymmetric;
 mod cache;
 mod change_under_load;
 mod confidentiality;
@@ -26,4 +27,5 @@ mod secrets;
 mod signatures;
 mod states;
 mod tamper;
+mod use_limits;
 mod versions;

@@ -5,7 +5,7 @@ use claviger_engine::operation::SignForm;
 use claviger_engine::{Error, KeyEntry};
 
 use crate::support::installation::VALUE;
-use crate::support::{Client, Installation, calls, only};
+use crate::support::{Client, Installation, calls, oaep, only};
 
 // R-K1, R-K3, R-K4, R-K5
 #[test]
@@ -48,6 +48,15 @@ fn attempt(key: &KeyEntry, operation: Operation) -> Result<(), Error> {
             let signed = calls::sign(key, SignForm::Message, &[b"message"]).map_or_else(|_| vec![0; 5], one);
             let item = (&b"message"[..], calls::split_version(&signed).1);
             assert_eq!(only(calls::verify(key, None, SignForm::Message, &[item])?).unwrap(), [0, 0, 0, 1]);
+        }
+        Operation::AsymmetricDecrypt => {
+            let ciphertext = if key.algorithm().row().does(operation) {
+                oaep::encrypt(&key.public_key(None)?.der, b"label", b"plaintext")
+            } else {
+                b"x".to_vec()
+            };
+            let decrypted = only(calls::asymmetric_decrypt(key, None, &[(b"label", &ciphertext)])?).unwrap();
+            assert_eq!(calls::split_version(&decrypted), (1, &b"plaintext"[..]));
         }
         Operation::MakeMac => only(calls::make_mac(key, &[b"message"])?).map(drop).unwrap(),
         Operation::VerifyMac => {

@@ -9,7 +9,7 @@ use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::operation::SignForm;
 use claviger_engine::storage::{FailingStorage, LmdbOptions, LmdbStorage, MemoryStorage, StorageError};
-use claviger_engine::{KeyEntry, LoadError};
+use claviger_engine::{Error, KeyEntry, LoadError};
 
 use crate::support::client::PATIENCE;
 use crate::support::installation::{VALUE, create_store, new_key};
@@ -103,14 +103,23 @@ fn data_folder_belongs_to_one_engine_at_a_time() {
 
 #[test]
 fn dropped_engine_holds_storage_no_more_while_others_do() {
-    let storage = Arc::new(MemoryStorage::new());
+    let (storage, places) = (Arc::new(MemoryStorage::new()), Places::new());
     for _ in 0..20 {
-        let places = Places::new();
         let engine = start(storage.clone(), places.system_keys(), 10, Arc::new(SystemRandom::new()));
         assert!(Arc::strong_count(&storage) > 1);
         drop(engine.unwrap());
         assert_eq!(Arc::strong_count(&storage), 1, "a thread of the engine is still there");
     }
+}
+
+// R-H1
+#[test]
+fn data_of_another_installation_is_refused_at_once() {
+    let storage = Arc::new(MemoryStorage::new());
+    let start_with_keys_of =
+        |places: &Places| start(storage.clone(), places.system_keys(), 10, Arc::new(SystemRandom::new()));
+    drop(start_with_keys_of(&Places::new()).unwrap());
+    assert!(matches!(start_with_keys_of(&Places::new()), Err(Error::Damaged(_))));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, TransactError};
 
 use crate::failed_write::Fault;
+use crate::uses::seal_until_killed;
 use crate::work::{Acknowledged, THREADS, check, open, raise, reached};
 
 /// A child process and what it says.
@@ -128,6 +129,13 @@ fn holds_the_folder_until_killed() {
     let _storage = open(&folder);
     tell("holding");
     io::stdin().lines().for_each(drop);
+}
+
+#[test]
+#[ignore = "a child process of the other tests"]
+fn seals_until_killed() {
+    let Some(folder) = folder() else { return };
+    seal_until_killed(&folder, |count| tell(&format!("ack 0 {count}")));
 }
 
 /// Writes in turn for each thread until a write fails, and then checks what must still work and what must not.

@@ -13,4 +13,5 @@ mod child;
 mod failed_write;
 mod full_disk;
 mod kill;
+mod uses;
 mod work;

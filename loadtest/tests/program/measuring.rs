@@ -91,10 +91,28 @@ fn an_open_loop_sends_no_more_than_it_is_told_to() {
 // R-O5
 #[test]
 fn several_byte_streams_of_several_quic_connections_are_loaded() {
-    let options = "--transport quic --connections 2 --streams 2 --operation sign --algorithm p256 --batch 8";
+    let options =
+        "--transport quic --connections 2 --streams 2 --operation sign --algorithm ecdsa-p256-sha256 --batch 8";
     let run = measure(&format!("{options} --seconds 0.2 --warm-up 0"));
     assert_eq!((&run["transport"], &run["algorithm"]), (&"quic".into(), &"ECDSA-P256-SHA256".into()));
     assert_eq!((&run["connections"], &run["byte_streams"]), (&2.into(), &4.into()));
+}
+
+// R-O5
+#[test]
+fn keys_of_any_algorithm_are_made_and_measured() {
+    for (operation, algorithm, size) in [
+        ("encrypt", "AES-256-GCM", 1_024),
+        ("generate-data-key", "AES-256-GCM", 32),
+        ("verify", "ML-DSA-87", 64),
+        ("mac", "HMAC-SHA-512", 1_024),
+        ("asymmetric-decrypt", "RSA-2048-OAEP-SHA256", 32),
+    ] {
+        let options = format!("--operation {operation} --algorithm {algorithm} --seconds 0.3 --warm-up 0");
+        let run = measure(&options);
+        assert_eq!((&run["operation"], &run["algorithm"]), (&operation.into(), &algorithm.into()));
+        assert_eq!(run["size"], size);
+    }
 }
 
 // R-O5

@@ -66,9 +66,16 @@ fn every_operation_is_measured() {
     for (operation, key) in [
         ("encrypt", "records"),
         ("decrypt", "records"),
-        ("sign --algorithm p256", "signing-p256"),
-        ("verify --algorithm rsa-2048-pss", "signing-rsa-2048"),
+        ("reencrypt", "records"),
+        ("generate-data-key", "records"),
+        ("wrap-data-key", "records"),
+        ("unwrap-data-key", "records"),
+        ("sign --algorithm ECDSA-P256-SHA256", "signing-p256"),
+        ("verify --algorithm RSA-2048-PSS-SHA256", "signing-rsa-2048"),
         ("mac", "webhooks"),
+        ("verify-mac", "webhooks"),
+        ("read-secret", "database-password"),
+        ("read-public-key", "signing-ed25519"),
         ("random", "records"),
         ("ping", "records"),
     ] {
@@ -102,6 +109,7 @@ fn keys_that_cannot_be_used_are_named() {
         ("--store demo --key none", "key store \"demo\" has no key \"none\""),
         ("--store none --key records", "key store \"none\" does not admit the load test"),
         ("--store demo --key records --operation sign", "key \"records\" is one of XAES-256-GCM, and Ed25519"),
+        ("--store demo --key database-password --operation read-secret --size 5", "the secret has 32 bytes"),
     ] {
         daemon.load(CLIENT, options).refused(words);
     }

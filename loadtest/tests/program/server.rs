@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::thread;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use aws_lc_rs::{hmac, rand};
 use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::limits::HEADER_SIZE;
-use claviger_protocol::message::{HelloReply, Ping, PublicKey, ReplyMessage, Request, Resolved};
+use claviger_protocol::message::{HelloReply, Ping, PublicKey, ReplyMessage, Request, Resolved, SecretValue};
 use claviger_protocol::{Algorithm, KeyId, Opcode, OutputBuffer, RequestHeader, Status, StoreId};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -142,6 +143,8 @@ fn serve(tls: Arc<ServerConfig>, stream: TcpStream, keys: &Keys, lied: Opcode, l
 struct Keys {
     symmetric: RandomizedNonceKey,
     signing: Ed25519KeyPair,
+    decrypting: OaepPrivateDecryptingKey,
+    decrypting_public: Vec<u8>,
     mac: hmac::Key,
 }
 
@@ -149,7 +152,11 @@ impl Keys {
     fn generate() -> Self {
         let mut symmetric = [0; 32];
         rand::fill(&mut symmetric).unwrap();
+        let decrypting = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+        let decrypting_public = AsDer::<PublicKeyX509Der<'_>>::as_der(&decrypting.public_key()).unwrap();
         Self {
+            decrypting_public: decrypting_public.as_ref().to_vec(),
+            decrypting: OaepPrivateDecryptingKey::new(decrypting).unwrap(),
             symmetric: RandomizedNonceKey::new(&AES_256_GCM, &symmetric).unwrap(),
             signing: Ed25519KeyPair::generate().unwrap(),
             mac: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).unwrap(),
@@ -168,6 +175,28 @@ impl Keys {
             Request::Decrypt(request) => {
                 Body::Results(request.items.map(|item| self.open(item.context, item.ciphertext)).collect())
             }
+            Request::Reencrypt(request) => {
+                let anew = |source, target, ciphertext| self.seal(target, &self.open(source, ciphertext)?);
+                let items = request.items;
+                Body::Results(items.map(|it| anew(it.source_context, it.target_context, it.ciphertext)).collect())
+            }
+            Request::GenerateDataKey(request) => {
+                let make = |context| {
+                    let plain = random(request.data_key_size.into())?;
+                    let wrapped = self.seal(context, &plain)?;
+                    Ok([&u32::try_from(wrapped.len()).unwrap().to_be_bytes(), &wrapped[..], &plain].concat())
+                };
+                Body::Results(request.items.map(|item| make(item.context)).collect())
+            }
+            Request::WrapDataKey(request) => {
+                Body::Results(request.items.map(|item| self.seal(item.context, item.data_key)).collect())
+            }
+            Request::UnwrapDataKey(request) => {
+                Body::Results(request.items.map(|item| self.open(item.context, item.wrapped)).collect())
+            }
+            Request::AsymmetricDecrypt(request) => {
+                Body::Results(request.items.map(|item| self.decrypt(item.context, item.ciphertext)).collect())
+            }
             Request::Sign(request) => {
                 let sign = |message| versioned(self.signing.sign(message).as_ref());
                 Body::Results(request.items.map(|item| sign(item.message)).collect())
@@ -185,8 +214,13 @@ impl Keys {
                 let verify = |message, mac| verified(hmac::verify(&self.mac, message, mac).is_ok());
                 Body::Results(request.items.map(|item| verify(item.message, item.mac)).collect())
             }
-            Request::ReadPublicKey(request) if request.key_version != KEY_VERSION => {
+            Request::ReadSecret(_) => message(SecretValue { key_version: KEY_VERSION, value: &[0x5e; 32] }),
+            Request::ReadPublicKey(request) if ![0, KEY_VERSION].contains(&request.key_version) => {
                 Body::Refused(Status::KeyVersionNotFound)
+            }
+            Request::ReadPublicKey(request) if request.key_id == key_id(Algorithm::Rsa2048OaepSha256) => {
+                let (algorithm, public_key) = (Algorithm::Rsa2048OaepSha256.id(), &self.decrypting_public);
+                message(PublicKey { key_version: KEY_VERSION, algorithm, public_key })
             }
             Request::ReadPublicKey(_) => {
                 let public_key = self.signing.public_key().as_der().unwrap();
@@ -212,13 +246,25 @@ impl Keys {
         let plaintext = self.symmetric.open_in_place(nonce, Aad::from(context), &mut opened);
         Ok(plaintext.map_err(|_| Status::DecryptionFailed)?.to_vec())
     }
+
+    fn decrypt(&self, label: &[u8], ciphertext: &[u8]) -> Result<Vec<u8>, Status> {
+        let mut out = vec![0; self.decrypting.min_output_size()];
+        let plaintext = self.decrypting.decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut out, Some(label));
+        versioned(plaintext.map_err(|_| Status::DecryptionFailed)?)
+    }
 }
 
 fn resolve(name: &[u8]) -> Result<Vec<u8>, Status> {
     let algorithm = Algorithm::ALL.iter().copied().find(|algorithm| algorithm.name().as_bytes() == name);
     let algorithm = algorithm.ok_or(Status::KeyNotFound)?;
     let (kind, algorithm) = (algorithm.row().kind.id(), algorithm.id());
-    Ok(Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind, algorithm }.encode().to_vec())
+    let key_id = KeyId([algorithm; 16]);
+    Ok(Resolved { key_id, store_id: StoreId([0xee; 16]), kind, algorithm }.encode().to_vec())
+}
+
+/// Each byte of it is the id of the algorithm.
+fn key_id(algorithm: Algorithm) -> KeyId {
+    KeyId([algorithm.id(); 16])
 }
 
 fn versioned(value: &[u8]) -> Result<Vec<u8>, Status> {

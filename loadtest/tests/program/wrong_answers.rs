@@ -1,16 +1,26 @@
 //! Every wrong answer fails the run, and is named. R-O5.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use claviger_protocol::{Algorithm, Opcode, Status};
 
 use crate::server::{Answer, Body, Lie, Server};
 
 /// Each operation: how it is asked for, and with which key.
-const OPERATIONS: [(Opcode, &str, Algorithm); 7] = [
+const OPERATIONS: [(Opcode, &str, Algorithm); 15] = [
     (Opcode::Encrypt, "encrypt", Algorithm::Xaes256Gcm),
     (Opcode::Decrypt, "decrypt", Algorithm::Xaes256Gcm),
+    (Opcode::Reencrypt, "reencrypt", Algorithm::Xaes256Gcm),
+    (Opcode::GenerateDataKey, "generate-data-key", Algorithm::Xaes256Gcm),
+    (Opcode::WrapDataKey, "wrap-data-key", Algorithm::Xaes256Gcm),
+    (Opcode::UnwrapDataKey, "unwrap-data-key", Algorithm::Xaes256Gcm),
     (Opcode::Sign, "sign", Algorithm::Ed25519),
     (Opcode::Verify, "verify", Algorithm::Ed25519),
+    (Opcode::AsymmetricDecrypt, "asymmetric-decrypt", Algorithm::Rsa2048OaepSha256),
     (Opcode::MakeMac, "mac", Algorithm::HmacSha256),
+    (Opcode::VerifyMac, "verify-mac", Algorithm::HmacSha256),
+    (Opcode::ReadSecret, "read-secret", Algorithm::Opaque),
+    (Opcode::ReadPublicKey, "read-public-key", Algorithm::Ed25519),
     (Opcode::RandomBytes, "random", Algorithm::Xaes256Gcm),
     (Opcode::Ping, "ping", Algorithm::Xaes256Gcm),
 ];
@@ -132,7 +142,82 @@ fn a_wrong_signature_that_verifies_fails_the_run() {
 // R-O5
 #[test]
 fn a_signature_that_another_version_verifies_fails_the_run() {
-    is_wrong(Opcode::Verify, name_another_version, "another version of the key than the one that signed");
+    is_wrong(Opcode::Verify, name_another_version, "another version of the key than before");
+}
+
+// R-O5
+#[test]
+fn what_is_encrypted_anew_with_a_flipped_bit_fails_the_run() {
+    let words = "what was encrypted does not decrypt: item 3 was answered with DecryptionFailed";
+    is_wrong(Opcode::Reencrypt, |answer| flip_bit(answer, 3), words);
+}
+
+// R-O5
+#[test]
+fn a_data_key_that_is_not_the_wrapped_one_fails_the_run() {
+    is_wrong(Opcode::GenerateDataKey, |answer| flip_bit(answer, 2), "item 2: other bytes than those that went in");
+}
+
+// R-O5
+#[test]
+fn a_data_key_that_came_before_fails_the_run() {
+    is_wrong(Opcode::GenerateDataKey, repeat_the_first, "item 1: random bytes that came before");
+}
+
+// R-O5
+#[test]
+fn the_wrapped_key_of_another_item_fails_the_run() {
+    is_wrong(Opcode::WrapDataKey, swap_two, "item 0: other bytes than those that went in");
+}
+
+// R-O5
+#[test]
+fn an_unwrapped_key_with_a_flipped_bit_fails_the_run() {
+    is_wrong(Opcode::UnwrapDataKey, |answer| flip_bit(answer, 5), "item 5: other bytes than those that went in");
+}
+
+// R-O5
+#[test]
+fn an_asymmetric_plaintext_with_a_flipped_bit_fails_the_run() {
+    is_wrong(Opcode::AsymmetricDecrypt, |answer| flip_bit(answer, 4), "item 4: other bytes than those that went in");
+}
+
+// R-O5
+#[test]
+fn an_asymmetric_plaintext_of_another_version_fails_the_run() {
+    is_wrong(Opcode::AsymmetricDecrypt, name_another_version, "another version of the key than before");
+}
+
+// R-O5
+#[test]
+fn garbage_that_decrypts_fails_the_run() {
+    let lie: Lie = |answer| {
+        for result in answer.results().iter_mut().filter(|result| result.is_err()) {
+            *result = Ok(vec![0, 0, 0, 7]);
+        }
+    };
+    is_wrong(Opcode::AsymmetricDecrypt, lie, "something was decrypted that is no ciphertext");
+}
+
+// R-O5
+#[test]
+fn a_wrong_code_that_verifies_fails_the_run() {
+    let lie: Lie = |answer| answer.results().fill(Ok(vec![0, 0, 0, 7]));
+    is_wrong(Opcode::VerifyMac, lie, "a code was verified that is none");
+}
+
+// R-O5
+#[test]
+fn another_public_key_than_before_fails_the_run() {
+    // The first answer is what the others are compared with.
+    static ANSWERED: AtomicBool = AtomicBool::new(false);
+    let lie: Lie = |answer| {
+        if ANSWERED.swap(true, Ordering::Relaxed) {
+            let Body::Message(bytes) = &mut answer.body else { panic!("no message") };
+            *bytes.last_mut().unwrap() ^= 1;
+        }
+    };
+    is_wrong(Opcode::ReadPublicKey, lie, "item 0: other bytes than those that went in");
 }
 
 // R-O5

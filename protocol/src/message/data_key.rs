@@ -12,7 +12,7 @@ use super::batch::{BATCH_BOUNDS, Item, Items, ResultValue};
 use crate::codec::Reader;
 use crate::error::DecodeError;
 use crate::id::KeyId;
-use crate::limits::CIPHERTEXT_OVERHEAD;
+use crate::limits::CIPHERTEXT_OVERHEAD_MAX;
 use crate::opcode::Opcode;
 use crate::output::FrameWriter;
 
@@ -110,10 +110,10 @@ impl DataKeyForm {
 }
 
 impl<I> GenerateDataKey<I> {
-    /// Bytes of the result of each item.
+    /// Most bytes of the result of each item.
     #[must_use]
-    pub fn result_size(&self) -> usize {
-        SIZE_FIELD_SIZE + usize::from(self.data_key_size) + CIPHERTEXT_OVERHEAD + self.plain_size()
+    pub fn result_size_max(&self) -> usize {
+        SIZE_FIELD_SIZE + usize::from(self.data_key_size) + CIPHERTEXT_OVERHEAD_MAX + self.plain_size()
     }
 
     /// Bytes of the plain data key in each result.
@@ -244,7 +244,7 @@ mod tests {
             GeneratedDataKey { wrapped: &[1; 126], plain }.write(&mut frame);
             frame.finish().unwrap();
             let result_size = output.len() - HEADER_SIZE;
-            assert_eq!((result_size, plain.len()), (request.result_size(), request.plain_size()));
+            assert_eq!((result_size, plain.len()), (request.result_size_max(), request.plain_size()));
         }
     }
 

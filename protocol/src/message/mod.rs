@@ -3,6 +3,7 @@
 //! A message is the same type on both sides: decoded, its items are [`Items`] that borrow from the body; to be encoded,
 //! they are whatever iterates over items.
 
+pub mod asymmetric;
 pub mod batch;
 pub mod data_key;
 pub mod describe;
@@ -17,6 +18,7 @@ pub mod secret;
 pub mod sign;
 pub mod whoami;
 
+pub use asymmetric::{AsymmetricDecrypt, AsymmetricDecryptItem, Decrypted};
 pub use batch::{Item, ItemResult, Items, ResultValue, Results};
 pub use data_key::{
     DataKeyForm, GenerateDataKey, GenerateDataKeyItem, GeneratedDataKey, UnwrapDataKey, UnwrapDataKeyItem, WrapDataKey,
@@ -74,6 +76,7 @@ pub enum Request<'a> {
     UnwrapDataKey(UnwrapDataKey<Items<'a, UnwrapDataKeyItem<'a>>>),
     Sign(Sign<Items<'a, SignItem<'a>>>),
     Verify(Verify<Items<'a, VerifyItem<'a>>>),
+    AsymmetricDecrypt(AsymmetricDecrypt<Items<'a, AsymmetricDecryptItem<'a>>>),
     MakeMac(MakeMac<Items<'a, MakeMacItem<'a>>>),
     VerifyMac(VerifyMac<Items<'a, VerifyMacItem<'a>>>),
     ReadSecret(ReadSecret),
@@ -104,6 +107,7 @@ impl<'a> Request<'a> {
             Opcode::UnwrapDataKey => Self::UnwrapDataKey(UnwrapDataKey::read(reader)?),
             Opcode::Sign => Self::Sign(Sign::read(reader)?),
             Opcode::Verify => Self::Verify(Verify::read(reader)?),
+            Opcode::AsymmetricDecrypt => Self::AsymmetricDecrypt(AsymmetricDecrypt::read(reader)?),
             Opcode::MakeMac => Self::MakeMac(MakeMac::read(reader)?),
             Opcode::VerifyMac => Self::VerifyMac(VerifyMac::read(reader)?),
             Opcode::ReadSecret => Self::ReadSecret(ReadSecret::read(reader)?),
@@ -130,6 +134,7 @@ impl<'a> Request<'a> {
             Self::UnwrapDataKey(message) => message.write(body),
             Self::Sign(message) => message.write(body),
             Self::Verify(message) => message.write(body),
+            Self::AsymmetricDecrypt(message) => message.write(body),
             Self::MakeMac(message) => message.write(body),
             Self::VerifyMac(message) => message.write(body),
             Self::ReadSecret(message) => message.write(body),
@@ -162,6 +167,8 @@ pub enum Reply<'a> {
     Versioned(Results<'a, Versioned<'a>>),
     /// To Verify and Verify MAC.
     Verified(Results<'a, Verified>),
+    /// To Asymmetric decrypt.
+    Decrypted(Results<'a, Decrypted<'a>>),
     /// To Encrypt, Decrypt, Re-encrypt, Wrap and Unwrap data key, and Random bytes.
     Bytes(Results<'a, &'a [u8]>),
 }
@@ -186,6 +193,7 @@ impl<'a> Reply<'a> {
             Opcode::GenerateDataKey => Self::GenerateDataKey(Items::read_batch(reader)?),
             Opcode::Sign | Opcode::MakeMac => Self::Versioned(Items::read_batch(reader)?),
             Opcode::Verify | Opcode::VerifyMac => Self::Verified(Items::read_batch(reader)?),
+            Opcode::AsymmetricDecrypt => Self::Decrypted(Items::read_batch(reader)?),
             Opcode::Encrypt
             | Opcode::Decrypt
             | Opcode::Reencrypt
@@ -229,6 +237,7 @@ impl ReplyMessage for Reply<'_> {
             Self::GenerateDataKey(results) => results.write(body),
             Self::Versioned(results) => results.write(body),
             Self::Verified(results) => results.write(body),
+            Self::Decrypted(results) => results.write(body),
             Self::Bytes(results) => results.write(body),
         }
     }

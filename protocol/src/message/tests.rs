@@ -67,6 +67,10 @@ fn encode(opcode: Opcode, id: [u8; 16], number: u32, items: &[(Vec<u8>, Vec<u8>)
             let items = pairs().map(|(message, signature)| VerifyItem { message, signature });
             output.request(header, Verify { key_id, key_version: number, form, items })
         }
+        Opcode::AsymmetricDecrypt => {
+            let items = pairs().map(|(context, ciphertext)| AsymmetricDecryptItem { context, ciphertext });
+            output.request(header, AsymmetricDecrypt { key_id, key_version: number, items })
+        }
         Opcode::MakeMac => {
             let items = pairs().map(|(message, _)| MakeMacItem { message });
             output.request(header, MakeMac { key_id, items })

@@ -186,6 +186,12 @@ class Client:
             Opcode.Verify, wire.verify(key_id, key_version, form, items), wire.decode_verified, len(items)
         )
 
+    def asymmetric_decrypt(
+        self, key_id: KeyId, items: list[tuple[Context, bytes]], key_version: int = 0
+    ) -> list[BatchItem]:
+        body = wire.asymmetric_decrypt(key_id, key_version, items)
+        return self.batch(Opcode.AsymmetricDecrypt, body, wire.decode_decrypted, len(items))
+
     def make_mac(self, key_id: KeyId, messages: list[bytes]) -> list[BatchItem]:
         return self.batch(Opcode.MakeMac, wire.make_mac(key_id, messages), wire.decode_mac, len(messages))
 

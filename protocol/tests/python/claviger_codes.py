@@ -18,6 +18,7 @@ Opcode = IntEnum(
         "UnwrapDataKey": 0x1A,
         "Sign": 0x20,
         "Verify": 0x21,
+        "AsymmetricDecrypt": 0x22,
         "MakeMac": 0x28,
         "VerifyMac": 0x29,
         "ReadSecret": 0x30,
@@ -41,6 +42,7 @@ Status = IntEnum(
         "KeyDisabled": 0x12,
         "OperationNotAllowed": 0x15,
         "KeyVersionNotFound": 0x16,
+        "KeyExhausted": 0x17,
         "DecryptionFailed": 0x20,
         "VerificationFailed": 0x21,
         "PlaintextTooLarge": 0x22,
@@ -66,6 +68,7 @@ Algorithm = IntEnum(
     {  # 11.3
         "OPAQUE": 1,
         "XAES-256-GCM": 16,
+        "AES-256-GCM": 17,
         "HMAC-SHA-256": 32,
         "HMAC-SHA-384": 33,
         "HMAC-SHA-512": 34,
@@ -82,6 +85,9 @@ Algorithm = IntEnum(
         "RSA-3072-PSS-SHA256": 67,
         "RSA-4096-PKCS1-SHA256": 68,
         "RSA-4096-PSS-SHA256": 69,
+        "RSA-2048-OAEP-SHA256": 80,
+        "RSA-3072-OAEP-SHA256": 81,
+        "RSA-4096-OAEP-SHA256": 82,
     },
 )
 Limit = IntEnum(
@@ -119,6 +125,7 @@ KeyVersionState = IntEnum("KeyVersionState", {"Current": 1, "Active": 2})  # 11.
 RETRY = {  # Section 6, column "retry"; every other status is "never".
     Status.KeyNotFound: "resolve",
     Status.KeyDisabled: "later",
+    Status.KeyExhausted: "later",
     Status.ReplyFull: "now",
     Status.Overloaded: "later",
     Status.DeadlineExceeded: "now",

@@ -104,6 +104,11 @@ class Verified(NamedTuple):
     key_version: int
 
 
+class Decrypted(NamedTuple):
+    key_version: int
+    plaintext: bytes
+
+
 class Secret(NamedTuple):
     key_version: int
     value: bytes
@@ -210,6 +215,12 @@ def verify(key_id: bytes, key_version: int, form: int, items: list[tuple[bytes, 
         key_id
         + struct.pack(">IB", key_version, form)
         + batch([sized(4, message) + sized(4, signature) for message, signature in items])
+    )
+
+
+def asymmetric_decrypt(key_id: bytes, key_version: int, items: list[tuple[bytes, bytes]]) -> bytes:
+    return key_and_version(key_id, key_version) + batch(
+        [sized(4, context) + sized(4, ciphertext) for context, ciphertext in items]
     )
 
 
@@ -334,6 +345,11 @@ def decode_verified(result: bytes) -> Verified:
     verified = Verified(reader.integer(4))
     reader.finish()
     return verified
+
+
+def decode_decrypted(result: bytes) -> Decrypted:
+    reader = Reader(result)
+    return Decrypted(reader.integer(4), reader.data)
 
 
 def decode_secret(body: bytes) -> Secret:

@@ -8,21 +8,51 @@ from pathlib import Path
 
 from claviger_client import Client, StatusError
 from claviger_codes import Algorithm, Status
+from specification import rows
 
 KEYS = {
     "secret": Algorithm.OPAQUE,
     "symmetric": Algorithm["XAES-256-GCM"],
+    "aes-gcm": Algorithm["AES-256-GCM"],
     "mac": Algorithm["HMAC-SHA-256"],
+    "mac-384": Algorithm["HMAC-SHA-384"],
+    "mac-512": Algorithm["HMAC-SHA-512"],
     "ed25519": Algorithm.Ed25519,
     "p256": Algorithm["ECDSA-P256-SHA256"],
+    "p384": Algorithm["ECDSA-P384-SHA384"],
+    "p521": Algorithm["ECDSA-P521-SHA512"],
+    "ml-dsa-44": Algorithm["ML-DSA-44"],
+    "ml-dsa-65": Algorithm["ML-DSA-65"],
+    "ml-dsa-87": Algorithm["ML-DSA-87"],
     "rsa-2048-pkcs1": Algorithm["RSA-2048-PKCS1-SHA256"],
     "rsa-2048-pss": Algorithm["RSA-2048-PSS-SHA256"],
     "rsa-3072-pkcs1": Algorithm["RSA-3072-PKCS1-SHA256"],
     "rsa-3072-pss": Algorithm["RSA-3072-PSS-SHA256"],
     "rsa-4096-pkcs1": Algorithm["RSA-4096-PKCS1-SHA256"],
     "rsa-4096-pss": Algorithm["RSA-4096-PSS-SHA256"],
+    "rsa-2048-oaep": Algorithm["RSA-2048-OAEP-SHA256"],
+    "rsa-3072-oaep": Algorithm["RSA-3072-OAEP-SHA256"],
+    "rsa-4096-oaep": Algorithm["RSA-4096-OAEP-SHA256"],
 }
-SIGNING_KEYS = [name for name, algorithm in KEYS.items() if algorithm >= Algorithm.Ed25519]
+TABLE = {Algorithm[row[1]]: row for row in rows("### 11.3")}
+
+
+def keys_that(operation: str) -> list[str]:
+    """Names of the keys that do an operation, by the specification."""
+    return [name for name, algorithm in KEYS.items() if operation in TABLE[algorithm][3].split(", ")]
+
+
+def output_size(name: str) -> int:
+    """The last number in the column: an exact size, or the largest."""
+    return int(TABLE[KEYS[name]][4].split()[-1])
+
+
+def digest(name: str) -> str | None:
+    """The hash of the digests that a key takes, by its size; None if it takes whole messages only."""
+    return {"": None, "32": "sha256", "48": "sha384", "64": "sha512"}[TABLE[KEYS[name]][5]]
+
+
+SIGNING_KEYS = keys_that("Sign")
 SLOWEST = "rsa-4096-pkcs1"  # About 1.4 ms a signature: a batch of 1,024 keeps two cores busy for most of a second.
 MET: set[int] = set()  # Every status that a frame or an item has had in this run.
 
@@ -95,9 +125,29 @@ def openssl(*arguments: str, stdin: bytes = b"") -> bytes:
     return subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=True, timeout=60).stdout
 
 
+def openssl_knows(name: str) -> bool:
+    """Whether this OpenSSL has the algorithm: ML-DSA came with 3.5."""
+    return not name.startswith("ml-dsa") or b"ML-DSA" in openssl("list", "-signature-algorithms")
+
+
+def openssl_encrypts(public_key: bytes, label: bytes, plaintext: bytes, padding: str = "oaep") -> bytes:
+    """What OpenSSL encrypts to a public key as Claviger gives it out."""
+    options = ["-pkeyopt", f"rsa_padding_mode:{padding}"]
+    if padding == "oaep":
+        options += ["-pkeyopt", "rsa_oaep_md:sha256", "-pkeyopt", "rsa_mgf1_md:sha256"]
+    if label:
+        options += ["-pkeyopt", f"rsa_oaep_label:{label.hex()}"]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(public_key)
+        file.flush()
+        return openssl(
+            *["pkeyutl", "-encrypt", "-pubin", "-keyform", "DER", "-inkey", file.name, *options], stdin=plaintext
+        )
+
+
 def openssl_verifies(name: str, public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether OpenSSL accepts the signature, by the public key as Claviger gives it out."""
-    options = [] if name == "ed25519" else ["-digest", "sha256"]
+    options = ["-digest", digest(name)] if digest(name) else []
     if name.endswith("-pss"):
         options += ["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:32"]
     with tempfile.TemporaryDirectory() as folder:

@@ -231,6 +231,7 @@ class Identity(DaemonTest):
                 Opcode.UnwrapDataKey: (self.client.unwrap_data_key, key_id, [(b"", b"")]),
                 Opcode.Sign: (self.client.sign, key_id, [b""]),
                 Opcode.Verify: (self.client.verify, key_id, [(b"", b"")]),
+                Opcode.AsymmetricDecrypt: (self.client.asymmetric_decrypt, key_id, [(b"", b"")]),
                 Opcode.MakeMac: (self.client.make_mac, key_id, [b""]),
                 Opcode.VerifyMac: (self.client.verify_mac, key_id, [(b"", b"")]),
                 Opcode.ReadSecret: (self.client.read_secret, key_id),
@@ -238,7 +239,9 @@ class Identity(DaemonTest):
             }
 
         allowed = {row[1]: set(row[3].split(", ")) for row in rows("### 11.3")}
-        for name in ("secret", "symmetric", "mac", "ed25519", "rsa-2048-pss"):
+        asked = {opcode.name for opcode in calls(b"")}
+        self.assertEqual(asked, set().union(*allowed.values()), "an operation of some key is not tried")
+        for name in KEYS:
             for opcode, (call, *arguments) in calls(self.id[name]).items():
                 if opcode.name not in allowed[self.resolved[name].algorithm.name]:
                     with self.subTest(f"{opcode.name} with {name}"):

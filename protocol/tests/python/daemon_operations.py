@@ -1,4 +1,4 @@
-"""Operations with keys: SPEC.md sections 5.6 to 5.18 and 10, against a real daemon."""
+"""Operations with keys: SPEC.md sections 5.6 to 5.19 and 10, against a real daemon."""
 
 import hashlib
 import hmac
@@ -6,7 +6,17 @@ import os
 
 from claviger_client import Form
 from claviger_codes import Status
-from daemon_case import KEYS, SIGNING_KEYS, DaemonTest, openssl_verifies
+from daemon_case import (
+    KEYS,
+    SIGNING_KEYS,
+    DaemonTest,
+    digest,
+    keys_that,
+    openssl_encrypts,
+    openssl_knows,
+    openssl_verifies,
+    output_size,
+)
 
 
 class Encryption(DaemonTest):
@@ -26,6 +36,20 @@ class Encryption(DaemonTest):
             )
         )
         self.assertEqual(opened, [plaintext for _, plaintext in items])
+
+    def test_each_symmetric_key_decrypts_what_it_has_encrypted_and_nothing_else(self):  # R-K3
+        items = [(b"ctx", b"plaintext"), (b"", b"")]
+        for name in keys_that("Encrypt"):
+            sealed = self.values(self.client.encrypt(self.id[name], items))
+            overheads = [len(ciphertext) - len(plaintext) for ciphertext, (_, plaintext) in zip(sealed, items)]
+            self.assertEqual(overheads, [output_size(name)] * 2)
+            self.assertEqual({ciphertext[:2] for ciphertext in sealed}, {bytes([1, KEYS[name]])})
+            again = [(context, ciphertext) for (context, _), ciphertext in zip(items, sealed)]
+            self.assertEqual(self.values(self.client.decrypt(self.id[name], again)), [b"plaintext", b""])
+            for other in set(keys_that("Encrypt")) - {name}:
+                self.assertEqual(
+                    set(self.statuses(self.client.decrypt(self.id[other], again))), {Status.DecryptionFailed}
+                )
 
     def test_items_of_one_batch_do_not_share_a_nonce(self):
         sealed = self.values(self.client.encrypt(self.id["symmetric"], [(b"", b"same")] * 1024))
@@ -104,27 +128,30 @@ class Encryption(DaemonTest):
 
 
 class SignaturesAndOthers(DaemonTest):
-    """5.12 to 5.18, section 10."""
+    """5.12 to 5.19, section 10."""
 
     def test_signatures_of_messages_and_digests_are_verified_here_and_by_openssl(self):  # R-K4
         message = b"pay 100 to the bearer"
-        digest = hashlib.sha256(message).digest()
         for name in SIGNING_KEYS:
             with self.subTest(name):
+                verifies = openssl_verifies if openssl_knows(name) else None
                 key_id = self.id[name]
                 public_key = self.client.read_public_key(key_id)
                 self.assertEqual(public_key.algorithm, KEYS[name])
                 signed = self.values(self.client.sign(key_id, [message, b""]))
-                if name != "ed25519":
-                    by_digest = self.values(self.client.sign(key_id, [digest], Form.DIGEST))
-                    self.assertTrue(openssl_verifies(name, public_key.public_key, message, by_digest[0].signature))
+                self.assertLessEqual(len(signed[0].signature), output_size(name))
+                if digest(name):
+                    hashed = hashlib.new(digest(name), message).digest()
+                    by_digest = self.values(self.client.sign(key_id, [hashed], Form.DIGEST))
+                    self.assertTrue(verifies(name, public_key.public_key, message, by_digest[0].signature))
                     self.assertEqual(
-                        self.values(self.client.verify(key_id, [(digest, signed[0].signature)], Form.DIGEST)),
+                        self.values(self.client.verify(key_id, [(hashed, signed[0].signature)], Form.DIGEST)),
                         [(public_key.key_version,)],
                     )
-                self.assertTrue(openssl_verifies(name, public_key.public_key, message, signed[0].signature))
+                if verifies:
+                    self.assertTrue(verifies(name, public_key.public_key, message, signed[0].signature))
+                    self.assertFalse(verifies(name, public_key.public_key, b"pay 900", signed[0].signature))
                 self.assertEqual(self.statuses(self.client.verify(key_id, [(b"", signed[1].signature)])), [Status.Ok])
-                self.assertFalse(openssl_verifies(name, public_key.public_key, b"pay 900", signed[0].signature))
                 good, altered = signed[0].signature, signed[0].signature[:-1] + bytes([signed[0].signature[-1] ^ 1])
                 items = self.client.verify(
                     key_id,
@@ -145,20 +172,53 @@ class SignaturesAndOthers(DaemonTest):
                 )
 
     def test_digests_of_another_size_and_unhashed_input_are_refused(self):  # R-K4
-        for name in set(SIGNING_KEYS) - {"ed25519"}:
+        for name in SIGNING_KEYS:
+            key_id = self.id[name]
+            if not digest(name):
+                self.refuses(Status.OperationNotAllowed, self.client.sign, key_id, [b"d" * 32], Form.DIGEST)
+                self.refuses(Status.OperationNotAllowed, self.client.verify, key_id, [(b"d" * 32, b"s")], Form.DIGEST)
+                continue
+            right = hashlib.new(digest(name)).digest_size
+            sizes = [size for size in (0, 20, 31, 32, 33, 48, 64, 65) if size != right]
+            signed = self.client.sign(key_id, [b"d" * size for size in sizes], Form.DIGEST)
+            self.assertEqual(set(self.statuses(signed)), {Status.DigestSizeWrong})
             self.assertEqual(
-                set(
-                    self.statuses(self.client.sign(self.id[name], [b"d" * 31, b"d" * 33, b"d" * 64, b""], Form.DIGEST))
-                ),
-                {Status.DigestSizeWrong},
+                self.statuses(self.client.verify(key_id, [(b"d" * 20, b"s")], Form.DIGEST)), [Status.DigestSizeWrong]
             )
-            self.assertEqual(
-                self.statuses(self.client.verify(self.id[name], [(b"d" * 20, b"s")], Form.DIGEST)),
-                [Status.DigestSizeWrong],
-            )
-        self.refuses(Status.OperationNotAllowed, self.client.sign, self.id["ed25519"], [b"d" * 32], Form.DIGEST)
-        self.refuses(
-            Status.OperationNotAllowed, self.client.verify, self.id["ed25519"], [(b"d" * 32, b"s")], Form.DIGEST
+
+    def test_what_openssl_encrypts_is_decrypted_with_its_label_only(self):  # R-K4
+        for name in keys_that("AsymmetricDecrypt"):
+            with self.subTest(name):
+                public_key = self.client.read_public_key(self.id[name])
+                self.assertEqual(public_key.algorithm, KEYS[name])
+                longest = b"p" * output_size(name)
+                plain = openssl_encrypts(public_key.public_key, b"", longest)
+                labelled = openssl_encrypts(public_key.public_key, b"label", b"session key")
+                wrong = openssl_encrypts(public_key.public_key, b"", b"session key", "pkcs1")
+                altered = plain[:-1] + bytes([plain[-1] ^ 1])
+                items = [(b"", plain), (b"label", labelled)]
+                expected = [(public_key.key_version, longest), (public_key.key_version, b"session key")]
+                for key_version in (0, public_key.key_version):
+                    decrypted = self.client.asymmetric_decrypt(self.id[name], items, key_version)
+                    self.assertEqual(self.values(decrypted), expected)
+                broken = [
+                    (b"label", plain),
+                    (b"", labelled),
+                    (b"labe", labelled),
+                    (b"", wrong),
+                    (b"", altered),
+                    (b"", plain[:-1]),
+                    (b"", plain + b"\0"),
+                    (b"", b"\0" + plain),
+                    (b"", b""),
+                    (b"c" * 4097, plain),
+                ]
+                items = self.client.asymmetric_decrypt(self.id[name], [*broken, (b"", plain)])
+                self.assertEqual(self.statuses(items), [Status.DecryptionFailed] * len(broken) + [Status.Ok])
+        [one, other] = [self.id[name] for name in ("rsa-2048-oaep", "rsa-3072-oaep")]
+        sealed = openssl_encrypts(self.client.read_public_key(one).public_key, b"", b"x")
+        self.assertEqual(
+            self.statuses(self.client.asymmetric_decrypt(other, [(b"", sealed)])), [Status.DecryptionFailed]
         )
 
     def test_messages_above_the_limit_fail_their_items_alone(self):
@@ -179,24 +239,30 @@ class SignaturesAndOthers(DaemonTest):
         self.refuses(
             Status.KeyVersionNotFound, self.client.verify_mac, self.id["mac"], [(b"", b"")], key_version=2**32 - 1
         )
+        self.refuses(
+            Status.KeyVersionNotFound, self.client.asymmetric_decrypt, self.id["rsa-2048-oaep"], [(b"", b"")], 99
+        )
         self.refuses(Status.KeyVersionNotFound, self.client.read_secret, self.id["secret"], 99)
         self.refuses(Status.KeyVersionNotFound, self.client.read_public_key, self.id["p256"], 99)
 
     def test_macs_are_repeatable_and_never_accepted_shortened(self):  # R-K5
-        first, again, other = self.values(self.client.make_mac(self.id["mac"], [b"message", b"message", b"massage"]))
-        self.assertEqual(first, again)
-        self.assertFalse(hmac.compare_digest(first.mac, other.mac))
-        items = self.client.verify_mac(
-            self.id["mac"],
-            [
-                (b"message", first.mac),
-                (b"massage", first.mac),
-                (b"message", first.mac[:31]),
-                (b"message", b""),
-                (b"message", first.mac + b"\0"),
-            ],
-        )
-        self.assertEqual(self.statuses(items), [Status.Ok] + [Status.VerificationFailed] * 4)
+        for name in keys_that("MakeMac"):
+            messages = [b"message", b"message", b"massage"]
+            first, again, other = self.values(self.client.make_mac(self.id[name], messages))
+            self.assertEqual(first, again)
+            self.assertEqual(len(first.mac), output_size(name))
+            self.assertFalse(hmac.compare_digest(first.mac, other.mac))
+            items = self.client.verify_mac(
+                self.id[name],
+                [
+                    (b"message", first.mac),
+                    (b"massage", first.mac),
+                    (b"message", first.mac[:-1]),
+                    (b"message", b""),
+                    (b"message", first.mac + b"\0"),
+                ],
+            )
+            self.assertEqual(self.statuses(items), [Status.Ok] + [Status.VerificationFailed] * 4)
 
     def test_secret_is_read_by_current_and_by_named_version(self):  # R-K2
         current = self.client.read_secret(self.id["secret"])

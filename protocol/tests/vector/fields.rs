@@ -98,6 +98,11 @@ impl Fields {
                 self.text("form", verify.form.code());
                 self.items(verify.items, |item| [("message", item.message), ("signature", item.signature)]);
             }
+            Request::AsymmetricDecrypt(decrypt) => {
+                self.bytes("key_id", &decrypt.key_id.0);
+                self.text("key_version", decrypt.key_version);
+                self.items(decrypt.items, |item| [("context", item.context), ("ciphertext", item.ciphertext)]);
+            }
             Request::MakeMac(make) => {
                 self.bytes("key_id", &make.key_id.0);
                 self.items(make.items, |item| [("message", item.message)]);
@@ -178,6 +183,10 @@ impl Fields {
             }
             Reply::Verified(results) => self.results(results, |fields, name, verified| {
                 fields.text(&format!("{name}.key_version"), verified.key_version);
+            }),
+            Reply::Decrypted(results) => self.results(results, |fields, name, decrypted| {
+                fields.text(&format!("{name}.key_version"), decrypted.key_version);
+                fields.bytes(&format!("{name}.plaintext"), decrypted.plaintext);
             }),
             Reply::Bytes(results) => {
                 self.results(results, |fields, name, result| fields.bytes(&format!("{name}.result"), result));

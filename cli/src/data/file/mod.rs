@@ -14,11 +14,13 @@ use self::format::{Header, RecordContexts};
 use self::progress::Progress;
 use self::records::read_header;
 use self::report::Report;
+use super::context::pair;
 use super::input::Input;
 use super::limits::{BATCH_DEADLINE, READ_SIZE};
 use super::output::{Content, Output, Target};
 use super::{KeyArguments, Session};
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use claviger_algorithm::Operation;
 use claviger_client::{Context, Key};
 use std::future::Future;
 use std::io::BufReader;
@@ -71,6 +73,7 @@ pub(super) async fn encrypt(arguments: FileArguments, session: &Session) -> anyh
     let input = Input::open(&arguments.input)?;
     let target = Target::new(arguments.output.as_deref(), arguments.force, Content::Binary)?;
     let key = arguments.key.open(session).await?;
+    check(&key, Direction::Encrypt)?;
     let header = Header::new(random_file_id()?, key.id());
     let report = Report::start(Direction::Encrypt, &input.name, &target);
     let progress = Progress::start(Direction::Encrypt, input.size, target.is_stdout());
@@ -91,9 +94,11 @@ pub(super) async fn decrypt(arguments: FileArguments, session: &Session) -> anyh
     let input = Input::open(&arguments.input)?;
     let target = Target::new(arguments.output.as_deref(), arguments.force, Content::Decrypted)?;
     let (name, size) = (input.name.clone(), input.size);
+    let key = arguments.key.open(session).await?;
+    // Before the file is looked at: what was encrypted to a public key is no file of ours.
+    check(&key, Direction::Decrypt)?;
     let mut input = BufReader::with_capacity(READ_SIZE, input);
     let header = read_header(&mut input).with_context(|| name.clone())?;
-    let key = arguments.key.open(session).await?;
     if key.id() != header.key_id {
         let fault = FileFault::OtherKey { of_file: header.key_id, of_key: key.id(), named: arguments.key.to_string() };
         return Err(anyhow::Error::new(fault).context(name));
@@ -150,22 +155,25 @@ fn random_file_id() -> anyhow::Result<[u8; 16]> {
     Ok(file_id)
 }
 
-/// A pair of the encryption context.
-fn pair(text: &str) -> anyhow::Result<(String, String)> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => bail!("write it as name=value"),
+/// Refuses a key that does something else to data, and names the command for it.
+fn check(key: &Key, direction: Direction) -> anyhow::Result<()> {
+    // Of a newer server's algorithm, the server itself knows what it does.
+    let Ok(algorithm) = key.algorithm() else { return Ok(()) };
+    let row = algorithm.row();
+    if row.does(Operation::AsymmetricDecrypt) {
+        match direction {
+            Direction::Encrypt => bail!(
+                "others encrypt to a key of {algorithm}, with its public key and without this service: see `claviger asymmetric-decrypt --help`"
+            ),
+            Direction::Decrypt => bail!(
+                "a key of {algorithm} decrypts what was encrypted to its public key: use `claviger asymmetric-decrypt`"
+            ),
+        }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pairs_are_divided_at_the_first_sign() {
-        assert_eq!(pair("tenant=a=b").unwrap(), ("tenant".to_owned(), "a=b".to_owned()));
-        assert_eq!(pair("empty=").unwrap(), ("empty".to_owned(), String::new()));
-        assert!(pair("tenant").is_err() && pair("=x").is_err() && pair("").is_err());
-    }
+    ensure!(
+        row.does(Operation::Encrypt),
+        "a key of {algorithm} does not {}: use a symmetric one, see `claviger key algorithms`",
+        direction.name()
+    );
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Requests, from slices of items.
 
 use claviger_protocol::message::{
-    DataKeyForm, Decrypt, DecryptItem, Encrypt, EncryptItem, GenerateDataKey, GenerateDataKeyItem, MakeMac,
-    MakeMacItem, Message, MessageForm, RandomBytes, RandomBytesItem, Reencrypt, ReencryptItem, Resolve, ResolveItem,
-    Sign, SignItem, UnwrapDataKey, UnwrapDataKeyItem, Verify, VerifyItem, VerifyMac, VerifyMacItem, WrapDataKey,
-    WrapDataKeyItem,
+    AsymmetricDecrypt, AsymmetricDecryptItem, DataKeyForm, Decrypt, DecryptItem, Encrypt, EncryptItem, GenerateDataKey,
+    GenerateDataKeyItem, MakeMac, MakeMacItem, Message, MessageForm, RandomBytes, RandomBytesItem, Reencrypt,
+    ReencryptItem, Resolve, ResolveItem, Sign, SignItem, UnwrapDataKey, UnwrapDataKeyItem, Verify, VerifyItem,
+    VerifyMac, VerifyMacItem, WrapDataKey, WrapDataKeyItem,
 };
 use claviger_protocol::{KeyId, StoreId};
 
@@ -62,6 +62,11 @@ pub(crate) fn verify<'a>(key_id: KeyId, key_version: u32, form: MessageForm, ite
 
 pub(crate) fn make_mac<'a>(key_id: KeyId, messages: &'a [&'a [u8]]) -> impl Message + 'a {
     MakeMac { key_id, items: messages.iter().map(|message| MakeMacItem { message }) }
+}
+
+pub(crate) fn asymmetric_decrypt<'a>(key_id: KeyId, key_version: u32, items: Pairs<'a>) -> impl Message + 'a {
+    let items = items.iter().map(|&(context, ciphertext)| AsymmetricDecryptItem { context, ciphertext });
+    AsymmetricDecrypt { key_id, key_version, items }
 }
 
 pub(crate) fn verify_mac<'a>(key_id: KeyId, key_version: u32, items: Pairs<'a>) -> impl Message + 'a {

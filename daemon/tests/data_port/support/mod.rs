@@ -3,6 +3,7 @@
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod messages;
+pub(crate) mod openssl;
 pub(crate) mod server;
 
 pub(crate) use client::{CALL, Client, Reply, Transport, request, within};

@@ -81,6 +81,15 @@ pub(crate) fn verify(
     collect(|sink| key.verify(version, form, items, sink))
 }
 
+/// Plaintexts, each with the version before it.
+pub(crate) fn asymmetric_decrypt(
+    key: &KeyEntry,
+    version: Option<KeyVersion>,
+    items: Pairs<'_>,
+) -> Result<Items, Error> {
+    collect(|sink| key.asymmetric_decrypt(version, to_decrypt(items), sink))
+}
+
 /// MACs, each with the version before it.
 pub(crate) fn make_mac(key: &KeyEntry, items: &[&[u8]]) -> Result<Items, Error> {
     collect(|sink| key.make_mac(items.iter().map(|message| MacItem(message)), sink))
@@ -91,7 +100,7 @@ pub(crate) fn verify_mac(key: &KeyEntry, version: Option<KeyVersion>, items: Pai
     collect(|sink| key.verify_mac(version, items, sink))
 }
 
-/// What stands before a signature or MAC, and the signature or MAC itself.
+/// The version that stands before a signature, MAC or plaintext, and what follows it.
 pub(crate) fn split_version(result: &[u8]) -> (u32, &[u8]) {
     let (version, rest) = result.split_first_chunk().unwrap();
     (u32::from_be_bytes(*version), rest)

@@ -5,6 +5,7 @@ pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod counting;
 pub(crate) mod installation;
+pub(crate) mod oaep;
 pub(crate) mod random;
 pub(crate) mod tamper;
 

@@ -1,0 +1,51 @@
+//! The thread that writes the counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::Receiver;
+
+use super::UseCounts;
+use crate::error::Error;
+use crate::limits::USES_WRITTEN_EVERY;
+
+/// Writes counts each second, and at once when many are unwritten. Dropping it writes what is left and ends the thread.
+pub(crate) struct UseWriter {
+    counts: Arc<UseCounts>,
+    ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl UseWriter {
+    /// Starts the thread. `soon` tells that many are unwritten.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the system gives no thread.
+    pub(crate) fn start(counts: Arc<UseCounts>, soon: Receiver<()>) -> Result<Self, Error> {
+        let ending = Arc::new(AtomicBool::new(false));
+        let thread = thread::Builder::new().name("write-uses".into()).spawn({
+            let (counts, ending) = (Arc::clone(&counts), Arc::clone(&ending));
+            move || {
+                while !ending.load(Ordering::SeqCst) {
+                    // Told, or after a second: either way it is time.
+                    let _ = soon.recv_timeout(USES_WRITTEN_EVERY);
+                    counts.write();
+                }
+                counts.close();
+            }
+        });
+        Ok(Self { counts, ending, thread: Some(thread.map_err(|_| Error::Closed)?) })
+    }
+}
+
+impl Drop for UseWriter {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::SeqCst);
+        self.counts.signal.write_soon();
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, that has been reported where it happened; the next start takes this stop for an unclean one.
+            let _ended = thread.join();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Uses of a key with a limit, in processes that are killed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use claviger_algorithm::Algorithm;
+use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::clock::SystemClock;
+use claviger_engine::crypto::random::SystemRandom;
+use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
+use claviger_engine::key::id::KeyId;
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::name::Name;
+use claviger_engine::limits::UNWRITTEN_USES_MAX;
+use claviger_engine::operation::EncryptItem;
+use claviger_engine::{AccessMethods, Engine, EngineParts, ItemError, ItemSink, ReadScope};
+
+use crate::child::{Line, Writer};
+use crate::failed_write::Fault;
+use crate::work::{Acknowledged, open};
+
+/// Cycles of starting, sealing and killing.
+const CYCLES: u64 = 6;
+
+/// Items of one frame.
+const BATCH: usize = 1_024;
+
+// R-K3
+#[test]
+fn a_kill_in_the_middle_of_sealing_under_counts_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    drop(start(parent.path()));
+    let mut sealed = 0;
+    for cycle in 0..CYCLES {
+        let mut writer = Writer::start("seals_until_killed", parent.path(), Fault::None);
+        let mut acknowledged = Acknowledged::new();
+        // More than may be unwritten in some cycles, so that counts are written in the middle; less in others.
+        for _ in 0..50 + cycle % 2 * 1_500 {
+            match writer.next() {
+                Some(Line::Acknowledged { thread, n }) => drop(acknowledged.insert(thread, n)),
+                other => panic!("cycle {cycle}: the child said {other:?}"),
+            }
+        }
+        writer.kill();
+        assert!(writer.rest(&mut acknowledged).is_empty());
+        sealed += acknowledged.values().sum::<u64>() * BATCH as u64;
+        assert!(!writer.succeeded());
+    }
+    let (engine, id) = start(parent.path());
+    let counted = engine.use_count(&engine.describe_key(id).unwrap()).unwrap().unwrap().used;
+    assert!(counted >= sealed, "{counted} counted, {sealed} sealed");
+    assert!(
+        counted <= sealed + (CYCLES + 1) * (UNWRITTEN_USES_MAX + BATCH as u64),
+        "{counted} counted, {sealed} sealed"
+    );
+}
+
+/// What the child does: tells after each frame how many there were.
+pub(crate) fn seal_until_killed(folder: &Path, mut tell: impl FnMut(u64)) {
+    let (engine, id) = start(folder);
+    let (done, is_done) = std::sync::mpsc::channel();
+    engine.load(id, move |result| done.send(result).unwrap());
+    is_done.recv().unwrap().unwrap();
+    let mut worker = engine.worker();
+    for count in 1.. {
+        let frame = worker.enter();
+        let mut scope = ReadScope::new(engine.random());
+        let items = [EncryptItem { context: b"", plaintext: b"" }; BATCH];
+        let found = frame.key(id);
+        found.entry().unwrap().encrypt(&mut scope, items.into_iter(), &mut Discarded).unwrap();
+        tell(count);
+    }
+}
+
+/// The engine on the data folder, and its key.
+fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
+    let (root_key, file) = (folder.join("root-key"), SystemKeyFile::at(folder.join("system-keys")));
+    let random = SystemRandom::new();
+    let root_key = if root_key.exists() {
+        DevelopmentRootKey::at(root_key)
+    } else {
+        let root_key = DevelopmentRootKey::create(root_key, &random).unwrap();
+        file.create(&root_key, &random).unwrap();
+        root_key
+    };
+    let data: PathBuf = folder.join("data");
+    let engine = Engine::start(EngineParts {
+        storage: Arc::new(open(&data)),
+        system_keys: file.unlock(&root_key).unwrap(),
+        random: Arc::new(random),
+        clock: Arc::new(SystemClock),
+        cached_keys_max: 2,
+        compute_threads: 1,
+    });
+    let engine = engine.unwrap();
+    let name: Name = "name".parse().unwrap();
+    let store = engine.store_by_name(&name).map(|slot| slot.id()).unwrap_or_else(|| {
+        let new = NewKeyStore {
+            name: name.clone(),
+            methods: AccessMethods::CLIENT_CERTIFICATE,
+            authority_certificate: Vec::new(),
+            authority_private_key: SecretBytes::from(Vec::new()),
+        };
+        engine.create_store(new).unwrap().id
+    });
+    let id = engine.find_key(store, &name).unwrap().unwrap_or_else(|| {
+        let new = NewKey { name, algorithm: Algorithm::Aes256Gcm, value: None };
+        engine.create_keys(store, vec![new]).unwrap()[0].id
+    });
+    (engine, id)
+}
+
+/// Takes results and keeps none.
+struct Discarded;
+
+impl ItemSink for Discarded {
+    fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
+        fill(&mut vec![0; size_max]).unwrap();
+    }
+}
