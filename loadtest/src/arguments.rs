@@ -108,7 +108,7 @@ pub(crate) struct DaemonArguments {
     /// Processors of the daemon, as in 0 or 0,2-3; it makes as many workers. In process is measured there too [default: all]
     #[arg(long, value_name = "CPUS")]
     pin_daemon: Option<Cpus>,
-    /// Processors of the load, with one thread each [default: one thread on any]
+    /// Processors of the load, with one thread each, which then never sleeps [default: one thread on any]
     #[arg(long, value_name = "CPUS")]
     pub(crate) pin_load: Option<Cpus>,
 }

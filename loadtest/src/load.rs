@@ -1,6 +1,7 @@
 //! The threads that make the load: each has its own runtime, its share of the connections, and its own records.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use anyhow::{Context, bail};
 use claviger_client::{ClientConfig, RawConnection};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet, yield_now};
 use tokio::time::{sleep_until, timeout, timeout_at};
 
 use crate::byte_stream;
@@ -133,7 +134,12 @@ impl LoadThread {
             anyhow::Ok(())
         };
         let all = async { tokio::try_join!(answered, rows) };
-        match timeout_at((schedule.window.end + SILENCE_MAX).into(), all).await {
+        let in_time = timeout_at((schedule.window.end + SILENCE_MAX).into(), all);
+        let done = tokio::select! {
+            done = in_time => done,
+            never = stay_awake(), if self.cpus.is_some() => match never {},
+        };
+        match done {
             Ok(result) => result?,
             Err(_) => bail!("the daemon left requests unanswered for {} seconds", SILENCE_MAX.as_secs()),
         };
@@ -171,6 +177,14 @@ impl LoadThread {
             });
         }
         byte_streams
+    }
+}
+
+/// Keeps a thread with a processor of its own from sleeping between replies: waking it would cost the daemon more than some of its work, and the load is to be
+/// no part of what is measured.
+async fn stay_awake() -> Infallible {
+    loop {
+        yield_now().await;
     }
 }
 
