@@ -45,7 +45,10 @@ impl PinnedKeys {
 
 /// How a batch is cut.
 pub(super) struct Pieces {
+    /// Items of the batch.
     items: usize,
+    /// How many of them are done: the others have no room in the reply.
+    fitting: usize,
     /// Items of one piece, at least one.
     size: usize,
 }
@@ -112,6 +115,9 @@ impl LaneTask {
             reply
                 .append_encoded(results.as_bytes(), self.pieces.part(index).len())
                 .map_err(|_| Status::InternalError)?;
+        }
+        for _ in self.pieces.fitting..self.pieces.items {
+            reply.status(Status::ReplyFull);
         }
         Ok(())
     }
@@ -207,21 +213,21 @@ impl ItemSink for LaneSink<'_, '_> {
 }
 
 impl Pieces {
-    /// Pieces that take about [`LANE_PIECE_COST`] each, of a batch that costs `cost`.
-    pub(super) fn of(items: usize, cost: Duration) -> Self {
+    /// Pieces that take about [`LANE_PIECE_COST`] each, of a batch that costs `cost` if all its items are done; the first `fitting` are.
+    pub(super) fn of(items: usize, fitting: usize, cost: Duration) -> Self {
         let pieces = cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1);
-        Self { items, size: items.div_ceil(usize::try_from(pieces).unwrap_or(usize::MAX)).max(1) }
+        Self { items, fitting: fitting.min(items), size: items.div_ceil(usize::try_from(pieces).unwrap_or(usize::MAX)).max(1) }
     }
 
     /// How many there are.
     pub(super) const fn count(&self) -> usize {
-        self.items.div_ceil(self.size)
+        self.fitting.div_ceil(self.size)
     }
 
     /// The items of one of them.
     fn part(&self, index: usize) -> Range<usize> {
         let start = index * self.size;
-        start..self.items.min(start + self.size)
+        start..self.fitting.min(start + self.size)
     }
 }
 
@@ -231,20 +237,20 @@ mod tests {
 
     #[test]
     fn pieces_take_about_as_long_as_they_should() {
-        assert_eq!(Pieces::of(64, Duration::from_micros(400)).size, 64);
-        assert_eq!(Pieces::of(64, Duration::from_micros(1_000)).size, 32);
-        assert_eq!(Pieces::of(64, Duration::from_secs(1)).size, 1);
-        assert_eq!(Pieces::of(1, Duration::ZERO).size, 1);
-        assert_eq!(Pieces::of(3, Duration::from_micros(1_001)).size, 1);
+        assert_eq!(Pieces::of(64, 64, Duration::from_micros(400)).size, 64);
+        assert_eq!(Pieces::of(64, 64, Duration::from_micros(1_000)).size, 32);
+        assert_eq!(Pieces::of(64, 64, Duration::from_secs(1)).size, 1);
+        assert_eq!(Pieces::of(1, 1, Duration::ZERO).size, 1);
+        assert_eq!(Pieces::of(3, 3, Duration::from_micros(1_001)).size, 1);
     }
 
     #[test]
-    fn pieces_are_the_whole_batch_in_order() {
-        for items in [0, 1, 63, 64, 1_024] {
+    fn pieces_are_all_that_fits_in_order() {
+        for (items, fitting) in [(0, 0), (1, 1), (63, 63), (64, 64), (1_024, 1_024), (1_024, 226)] {
             for cost in [0, 1, 700, 100_000].map(Duration::from_micros) {
-                let pieces = Pieces::of(items, cost);
+                let pieces = Pieces::of(items, fitting, cost);
                 let all: Vec<_> = (0..pieces.count()).flat_map(|index| pieces.part(index)).collect();
-                assert_eq!(all, (0..items).collect::<Vec<_>>());
+                assert_eq!(all, (0..fitting).collect::<Vec<_>>());
             }
         }
     }

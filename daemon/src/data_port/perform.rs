@@ -4,7 +4,7 @@ use std::iter::{self, Skip, Take};
 use std::ops::Range;
 use std::time::Duration;
 
-use claviger_algorithm::Operation;
+use claviger_algorithm::{Operation, OutputSize};
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::operation::{
     self, DataKeyForm, DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,
@@ -114,6 +114,15 @@ impl Batch {
             _ => 0,
         };
         self.items * (RESULT_PREFIX_SIZE + output_size) + self.added_size + body_size
+    }
+
+    /// How many of its items have room in a reply, from the first, where all results have one size and that can be known beforehand. The others are not done.
+    pub(super) fn fitting_items(&self, keys: Keys<'_>) -> usize {
+        let (Keys::One(key), true) = (keys, self.has_output) else { return self.items };
+        let OutputSize::Fixed(size) = key.algorithm().row().output_size else { return self.items };
+        // A status is kept for each item, whatever becomes of it.
+        let room = BODY_SIZE_MAX.saturating_sub(COUNT_SIZE + self.items * RESULT_PREFIX_SIZE);
+        self.items.min((room / (VERSION_SIZE + size)).max(1))
     }
 
     /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.

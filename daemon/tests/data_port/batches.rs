@@ -119,6 +119,18 @@ on_both_transports! {
         assert!(room < size + 94, "{room} bytes of room were left");
     }
 
+    // R-K4, R-P4
+    async fn signatures_without_room_in_the_reply_are_not_made(transport) {
+        let server = Server::start();
+        let key = server.create("signing", Algorithm::MlDsa87);
+        let mut client = Client::greeted(&server, transport).await;
+        let reply = client.call(sign(key, MessageForm::Message, &[&b"m"[..]; BATCH_ITEMS_MAX])).await;
+        let done = statuses(&reply).iter().filter(|status| **status == Status::Ok).count();
+        assert_eq!(done, (BODY_SIZE_MAX - 2 - 5 * BATCH_ITEMS_MAX) / (4 + 4_627));
+        assert_eq!(statuses(&reply).len(), BATCH_ITEMS_MAX);
+        assert!(statuses(&reply)[done..].iter().all(|status| *status == Status::ReplyFull));
+    }
+
     // R-P4
     async fn random_bytes_fill_a_reply_and_no_more(transport) {
         let server = Server::start();

@@ -94,7 +94,7 @@ impl Session {
         // The reply waits as well, until the client reads: so there must be room for both.
         let Shares { waiting, pieces: queue, .. } = &self.shares;
         let room = waiting.take(batch.results_size_max(keys.entries(), body.bytes().len()));
-        let pieces = Pieces::of(batch.items, cost);
+        let pieces = Pieces::of(batch.items, batch.fitting_items(keys.entries()), cost);
         let held = room.zip(body.keep(waiting)).zip(queue.take(pieces.count()));
         let Some(((room, body), queue)) = held.filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
