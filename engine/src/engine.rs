@@ -12,8 +12,10 @@ use crate::hierarchy::SystemKeys;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::lane::{Pool, PoolFull};
+use crate::ledger::Ledger;
 use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::record::vault::Vault;
+use crate::schedule::{Schedule, Scheduler};
 use crate::source::VaultSource;
 use crate::storage::Storage;
 use crate::usage::{UseCounts, UseWriter};
@@ -26,14 +28,12 @@ use crate::worker::{PinnedKey, Worker};
 /// Dropping it ends its threads and waits for them. Then it has let go of storage: if nobody else holds that, it is closed.
 pub struct Engine {
     // Dropped in this order: first the threads, then what they use.
-    pub(crate) follower: Follower,
+    _scheduler: Scheduler,
+    schedule: Arc<Schedule>,
+    pub(crate) ledger: Arc<Ledger>,
     compute: Pool,
     storage_lane: Pool,
     _use_writer: UseWriter,
-    pub(crate) source: Arc<VaultSource>,
-    pub(crate) random: Arc<dyn Random>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) epochs: Arc<Epochs>,
     cache: Arc<Cache>,
     stores: Arc<Stores>,
 }
@@ -65,22 +65,22 @@ impl Engine {
         let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
         let stores = Arc::new(Stores::default());
         let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
-        let (use_counts, soon) = UseCounts::open(Arc::clone(&vault))?;
+        let (use_counts, soon) = UseCounts::open(Arc::clone(&vault), Arc::clone(&clock))?;
         let use_counts = Arc::new(use_counts);
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts)));
         source.refresh_stores()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
         let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source))?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
+        let ledger = Arc::new(Ledger { follower, source, random, clock, epochs: Epochs::new() });
+        let schedule = Schedule::new(Arc::clone(&ledger));
         Ok(Arc::new(Self {
-            follower,
+            _scheduler: Scheduler::start(Arc::clone(&schedule))?,
+            schedule,
+            ledger,
             compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
             storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
             _use_writer: UseWriter::start(use_counts, soon)?,
-            epochs: Epochs::new(),
-            source,
-            random,
-            clock,
             cache,
             stores,
         }))
@@ -89,13 +89,13 @@ impl Engine {
     /// A worker, for one thread that serves frames.
     #[must_use]
     pub fn worker(self: &Arc<Self>) -> Worker {
-        Worker::new(Arc::clone(self), self.epochs.register())
+        Worker::new(Arc::clone(self), self.ledger.epochs.register())
     }
 
     /// Source of random bytes, for the scopes of reads.
     #[must_use]
     pub fn random(&self) -> &dyn Random {
-        &*self.random
+        &*self.ledger.random
     }
 
     /// The pool for work that takes long.
@@ -120,7 +120,7 @@ impl Engine {
     /// However many ask for the same key, it is loaded once.
     pub fn load(self: &Arc<Self>, id: KeyId, done: impl FnOnce(Result<(), LoadError>) + Send + 'static) {
         let Some(job) = self.cache.request(id, Box::new(done)) else { return };
-        let source = Arc::clone(&self.source);
+        let source = Arc::clone(&self.ledger.source);
         // Dropping the job with a full pool tells its waiters so.
         if let Err(PoolFull(job)) = self.storage_lane.submit(Box::new(move || job.run(&*source))) {
             drop(job);
@@ -131,6 +131,15 @@ impl Engine {
     #[must_use]
     pub fn pin(&self, id: KeyId) -> Option<PinnedKey> {
         PinnedKey::of(&self.cache.slot(id)?)
+    }
+
+    /// Does what the clocks have made due: rotations, deletions, and the end of what is kept of deleted keys. A thread of the engine does so each minute.
+    /// Gives the number of keys that were changed; what fails for one key is logged.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next time.
+    pub fn do_due(&self) -> Result<usize, Error> {
+        self.schedule.do_due()
     }
 
     /// The key store of this name, if there is one.
@@ -160,11 +169,11 @@ impl Engine {
 
     /// Counts of uses of keys with a limit.
     pub(crate) fn use_counts(&self) -> &UseCounts {
-        &self.source.use_counts
+        self.ledger.use_counts()
     }
 
     /// The vault.
     pub(crate) fn vault(&self) -> &Vault {
-        &self.source.vault
+        self.ledger.vault()
     }
 }

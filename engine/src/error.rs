@@ -5,9 +5,9 @@ use claviger_algorithm::{Algorithm, Operation};
 use crate::crypto::random::EntropyError;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
-use crate::key::state::KeyState;
+use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
-use crate::limits::{CREATE_KEYS_MAX, VERSIONS_MAX};
+use crate::limits::{CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX};
 use crate::storage::StorageError;
 
 /// Why a call of the engine as a whole failed. What is wrong with one item of a batch is an [`ItemError`].
@@ -21,7 +21,7 @@ pub enum Error {
     #[error("no such key store: {0}")]
     KeyStoreNotFound(StoreId),
     /// The state of the key does not allow the operation.
-    #[error("key {id} is {state}: enable it first")]
+    #[error("key {id} is {state}: {}", .state.remedy())]
     KeyNotUsable {
         /// The key.
         id: KeyId,
@@ -58,6 +58,32 @@ pub enum Error {
     /// Another key of the store, or another key store, has the name.
     #[error("the name {0} is taken: choose another one")]
     NameTaken(Name),
+    /// The state of the key does not allow the change.
+    #[error("key {id} is {state}: this can be done with a key that is {needed}")]
+    KeyStateWrong {
+        /// The key.
+        id: KeyId,
+        /// Its state.
+        state: KeyState,
+        /// In which states the change can be made.
+        needed: &'static str,
+    },
+    /// The state of the version does not allow the change.
+    #[error("version {version} of key {id} is {state}: {}", .state.obstacle())]
+    KeyVersionStateWrong {
+        /// The key.
+        id: KeyId,
+        /// The version.
+        version: KeyVersion,
+        /// Its state.
+        state: VersionState,
+    },
+    /// The time between the request of a deletion and the deletion is out of bounds.
+    #[error("a deletion waits for {} to {} hours", DELETION_WAIT_MIN.as_secs() / 3_600, DELETION_WAIT_MAX.as_secs() / 3_600)]
+    DeletionWait,
+    /// The period of rotation is out of bounds.
+    #[error("a key is rotated every 1 to {ROTATION_PERIOD_DAYS_MAX} days, or not by itself")]
+    RotationPeriod,
     /// The key has as many versions as a key may have.
     #[error("key {0} has {VERSIONS_MAX} versions, which is the most: create a new key and re-encrypt")]
     TooManyVersions(KeyId),

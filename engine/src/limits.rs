@@ -105,6 +105,33 @@ pub const NAME_SIZE_MAX: usize = 100;
 /// Most versions of a key, destroyed ones counted. Bounds the work of a verification that names no version.
 pub const VERSIONS_MAX: usize = 100;
 
+/// Versions from which on there is a warning: ten rotations are left, time to make another key.
+pub const VERSIONS_WARNING: usize = 90;
+
+/// Shortest time from the request of a deletion to the deletion: a day to notice it.
+pub const DELETION_WAIT_MIN: Duration = Duration::from_hours(24);
+
+/// That time if nobody says otherwise: long enough for a weekend.
+pub const DELETION_WAIT_DEFAULT: Duration = Duration::from_hours(72);
+
+/// Longest time from the request of a deletion to the deletion: 30 days.
+pub const DELETION_WAIT_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// How long it can be told what a deleted key was: 365 days.
+pub const DELETED_KEY_KEPT: Duration = Duration::from_hours(365 * 24);
+
+/// Most days between two rotations by the clock: two years.
+pub const ROTATION_PERIOD_DAYS_MAX: u16 = 730;
+
+/// How often is looked at what is due: deletions wait for a day at least, rotations too.
+pub const DUE_LOOKED_AT_EVERY: Duration = Duration::from_mins(1);
+
+/// How often the running time of the installation is written: so much of it a kill loses, which makes deletions later, never earlier.
+pub const RUNNING_TIME_WRITTEN_EVERY: Duration = Duration::from_mins(1);
+
+/// Entries of the schedule that are checked at each look for what a clock put back has left too far in the future: some ten milliseconds.
+pub const SCHEDULE_STEPS: usize = 1_000;
+
 /// Most keys that one call creates: as many as fit one transaction with its compares.
 pub const CREATE_KEYS_MAX: usize = 1_000;
 

@@ -27,13 +27,12 @@ pub struct UseCount {
 }
 
 impl Engine {
-    /// The description of a key.
+    /// The description of a key, in every state; of a deleted one for 365 days.
     ///
     /// # Errors
     /// [`Error::KeyNotFound`], [`Error::Damaged`], [`Error::Storage`].
     pub fn describe_key(&self, id: KeyId) -> Result<KeyRecord, Error> {
-        let (record, _) = self.vault().read::<KeyRecord>(&address::key(id))?.ok_or(Error::KeyNotFound(id))?;
-        Ok(record)
+        self.ledger.read_key(id).map(|(record, _)| record)
     }
 
     /// The id of the key that has this name in this store, if there is one.
@@ -45,7 +44,7 @@ impl Engine {
         Ok(found.map(|(Reference(id), _)| KeyId(id)))
     }
 
-    /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000.
+    /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000. Deleted ones have none.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Storage`].
@@ -72,6 +71,12 @@ impl Engine {
     pub fn use_warnings(&self) -> (Vec<KeyId>, bool) {
         let counts = self.use_counts();
         (counts.near_their_limit().into_iter().map(|(id, _)| id).collect(), counts.is_failing())
+    }
+
+    /// Keys that have 90 versions or more, of those that were read to be used, or changed, since the start.
+    #[must_use]
+    pub fn version_warnings(&self) -> Vec<KeyId> {
+        self.ledger.source.near_version_limit()
     }
 
     /// The description of a key store.

@@ -1,9 +1,11 @@
 //! Keys and key stores as they are read from the vault: records into cache entries.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_algorithm::{KeyKind, Operation};
+use parking_lot::Mutex;
 
 use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores};
 use crate::crypto::mac::MacKey;
@@ -27,11 +29,34 @@ pub(crate) struct VaultSource {
     pub(crate) use_counts: Arc<UseCounts>,
     /// Numbers the policies that are put in force.
     generations: AtomicU64,
+    /// Keys with nearly as many versions as a key may have, of those that were read to be used, or changed.
+    near_version_limit: Mutex<BTreeSet<KeyId>>,
 }
 
 impl VaultSource {
     pub(crate) const fn new(vault: Arc<Vault>, stores: Arc<Stores>, use_counts: Arc<UseCounts>) -> Self {
-        Self { vault, stores, use_counts, generations: AtomicU64::new(0) }
+        Self {
+            vault,
+            stores,
+            use_counts,
+            generations: AtomicU64::new(0),
+            near_version_limit: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    /// Remembers whether a key has nearly as many versions as a key may have.
+    pub(crate) fn note_versions(&self, record: &KeyRecord) {
+        let mut near = self.near_version_limit.lock();
+        if record.is_near_version_limit() {
+            near.insert(record.id);
+        } else {
+            near.remove(&record.id);
+        }
+    }
+
+    /// The keys that [`VaultSource::note_versions`] remembers.
+    pub(crate) fn near_version_limit(&self) -> Vec<KeyId> {
+        self.near_version_limit.lock().iter().copied().collect()
     }
 
     /// Puts the policy of a store in force as its records say. A store whose records cannot be read lets nobody in.
@@ -107,15 +132,15 @@ impl KeySource for VaultSource {
         if record.id != id {
             return Err(Error::Damaged(address::key(id).to_string()));
         }
-        let mut summaries: Vec<_> = record.versions.iter().collect();
+        self.note_versions(&record);
+        // What is not used is not unwrapped. A deleted key has no version left.
+        let mut summaries: Vec<_> = record.versions.iter().filter(|summary| summary.state.is_usable()).collect();
         summaries.sort_by_key(|summary| (summary.state != VersionState::Current, std::cmp::Reverse(summary.version)));
         let versions =
             summaries.into_iter().map(|summary| self.version(&record, summary)).collect::<Result<Vec<_>, _>>()?;
-        if versions.is_empty() {
-            return Err(Error::Damaged(address::key(id).to_string()));
-        }
         let store = self.store_of(&record)?;
-        Ok(KeyEntry { id, store, algorithm: record.algorithm, state: record.state, versions: versions.into() })
+        let KeyRecord { algorithm, state, lowest_version, .. } = record;
+        Ok(KeyEntry { id, store, algorithm, state, lowest_version, versions: versions.into() })
     }
 }
 

@@ -22,7 +22,9 @@ pub struct KeyEntry {
     pub(crate) store: Arc<StoreSlot>,
     pub(crate) algorithm: Algorithm,
     pub(crate) state: KeyState,
-    /// The current version first, then the others, newest first. Never empty.
+    /// The lowest version that decrypts.
+    pub(crate) lowest_version: KeyVersion,
+    /// The current version first, then the active ones, newest first. A deleted key has none.
     pub(crate) versions: Box<[EntryVersion]>,
 }
 
@@ -78,9 +80,13 @@ impl KeyEntry {
     /// # Errors
     /// [`Error::KeyNotUsable`] by its state, [`Error::OperationNotAllowed`] by its algorithm.
     pub fn check(&self, operation: Operation) -> Result<(), Error> {
-        let usable = self.state == KeyState::Available || operation == Operation::ReadPublicKey;
-        if !usable {
-            return Err(Error::KeyNotUsable { id: self.id, state: self.state });
+        let is_usable = match self.state {
+            KeyState::Available => true,
+            KeyState::Disabled | KeyState::DeletionRequested => operation == Operation::ReadPublicKey,
+            KeyState::Deleted => false,
+        };
+        if !is_usable {
+            return Err(self.not_usable());
         }
         if !self.algorithm.row().operations.contains(operation) {
             return Err(self.not_allowed(operation));
@@ -93,13 +99,16 @@ impl KeyEntry {
         Error::OperationNotAllowed { algorithm: self.algorithm, operation }
     }
 
+    const fn not_usable(&self) -> Error {
+        Error::KeyNotUsable { id: self.id, state: self.state }
+    }
+
     /// The version that encrypts and signs.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "entries are made with at least one version, by `entry_of` in source.rs"
-    )]
-    pub(crate) fn current(&self) -> &EntryVersion {
-        &self.versions[0]
+    ///
+    /// # Errors
+    /// [`Error::KeyNotUsable`] for a deleted key.
+    pub(crate) fn current(&self) -> Result<&EntryVersion, Error> {
+        self.versions.first().ok_or_else(|| self.not_usable())
     }
 
     /// The version of this number.
@@ -113,7 +122,7 @@ impl KeyEntry {
     /// [`Error::KeyVersionNotFound`].
     pub(crate) fn version_or_current(&self, version: Option<KeyVersion>) -> Result<&EntryVersion, Error> {
         match version {
-            None => Ok(self.current()),
+            None => self.current(),
             Some(version) => self.version(version).ok_or(Error::KeyVersionNotFound { id: self.id, version }),
         }
     }
@@ -126,6 +135,27 @@ impl KeyEntry {
         match version {
             None => Ok(&self.versions),
             Some(_) => self.version_or_current(version).map(std::slice::from_ref),
+        }
+    }
+
+    /// As [`KeyEntry::version`], if it decrypts.
+    pub(crate) fn decrypting_version(&self, version: KeyVersion) -> Option<&EntryVersion> {
+        self.version(version).filter(|entry| entry.version >= self.lowest_version)
+    }
+
+    /// As [`KeyEntry::named_versions`], of those that decrypt.
+    ///
+    /// # Errors
+    /// [`Error::KeyVersionNotFound`].
+    pub(crate) fn decrypting_versions(&self, version: Option<KeyVersion>) -> Result<&[EntryVersion], Error> {
+        match version {
+            Some(version) if version < self.lowest_version => Err(Error::KeyVersionNotFound { id: self.id, version }),
+            Some(_) => self.named_versions(version),
+            None => {
+                // The current version is the newest, so that all stand in descending order.
+                let count = self.versions.partition_point(|entry| entry.version >= self.lowest_version);
+                Ok(self.versions.get(..count).unwrap_or_default())
+            }
         }
     }
 }

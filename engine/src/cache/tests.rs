@@ -46,7 +46,8 @@ impl Source {
     fn entry(&self, id: KeyId, state: KeyState) -> KeyEntry {
         let value = PreparedKey::Opaque(SecretBytes::from(Vec::new()));
         let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value, uses: None }]);
-        KeyEntry { id, store: Arc::clone(&self.store), algorithm: Algorithm::Opaque, state, versions }
+        let (store, algorithm, lowest_version) = (Arc::clone(&self.store), Algorithm::Opaque, KeyVersion::FIRST);
+        KeyEntry { id, store, algorithm, state, lowest_version, versions }
     }
 }
 

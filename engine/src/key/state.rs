@@ -10,6 +10,10 @@ pub enum KeyState {
     Available = 1,
     /// Every crypto operation is refused; describe and public key still answer.
     Disabled = 2,
+    /// As disabled, until the deadline of its deletion; the deletion can be cancelled until then.
+    DeletionRequested = 3,
+    /// Its material is gone for good. What it was can be described for a year.
+    Deleted = 4,
 }
 
 impl KeyState {
@@ -19,6 +23,8 @@ impl KeyState {
         match id {
             1 => Some(Self::Available),
             2 => Some(Self::Disabled),
+            3 => Some(Self::DeletionRequested),
+            4 => Some(Self::Deleted),
             _ => None,
         }
     }
@@ -28,6 +34,16 @@ impl KeyState {
     pub const fn id(self) -> u8 {
         self as u8
     }
+
+    /// What makes a key in this state do its operations.
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::Available => "ask again",
+            Self::Disabled => "enable it first",
+            Self::DeletionRequested => "cancel its deletion first, then enable it",
+            Self::Deleted => "it does not come back",
+        }
+    }
 }
 
 impl fmt::Display for KeyState {
@@ -35,6 +51,8 @@ impl fmt::Display for KeyState {
         f.write_str(match self {
             Self::Available => "available",
             Self::Disabled => "disabled",
+            Self::DeletionRequested => "deletion requested",
+            Self::Deleted => "deleted",
         })
     }
 }
@@ -47,6 +65,10 @@ pub enum VersionState {
     Current = 1,
     /// Decrypts and verifies only.
     Active = 2,
+    /// Does nothing, until it is made active again. Its material is not even in memory.
+    Disabled = 3,
+    /// Its material is gone for good; its number stays taken.
+    Destroyed = 4,
 }
 
 impl VersionState {
@@ -56,6 +78,8 @@ impl VersionState {
         match id {
             1 => Some(Self::Current),
             2 => Some(Self::Active),
+            3 => Some(Self::Disabled),
+            4 => Some(Self::Destroyed),
             _ => None,
         }
     }
@@ -65,6 +89,22 @@ impl VersionState {
     pub const fn id(self) -> u8 {
         self as u8
     }
+
+    /// Whether a version in this state does anything: then its material is kept in memory.
+    pub(crate) const fn is_usable(self) -> bool {
+        matches!(self, Self::Current | Self::Active)
+    }
+
+    /// Why a version in this state does not change to the one asked for.
+    pub(crate) const fn obstacle(self) -> &'static str {
+        match self {
+            Self::Current => "rotate the key first, so that another version is current",
+            Self::Active | Self::Disabled => {
+                "a version is made current by rotation alone, and destroyed by its own command"
+            }
+            Self::Destroyed => "it does not come back",
+        }
+    }
 }
 
 impl fmt::Display for VersionState {
@@ -72,6 +112,8 @@ impl fmt::Display for VersionState {
         f.write_str(match self {
             Self::Current => "current",
             Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Destroyed => "destroyed",
         })
     }
 }

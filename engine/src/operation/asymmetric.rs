@@ -22,7 +22,7 @@ impl KeyEntry {
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::AsymmetricDecrypt)?;
-        let versions = self.named_versions(version)?;
+        let versions = self.decrypting_versions(version)?;
         let plaintext_size_max = self.algorithm.row().output_size.max(0);
         for DecryptItem { context, ciphertext } in items {
             // What no service of this kind takes was not meant for it: refused before anything is tried.

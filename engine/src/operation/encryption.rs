@@ -122,14 +122,14 @@ impl KeyEntry {
     /// A sealer of so many items under the current version, for an `operation` that was checked. Where uses are counted, these are counted now.
     ///
     /// # Errors
-    /// [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`].
+    /// [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`]; [`Error::KeyNotUsable`] without a version.
     pub(super) fn sealer<'s>(
         &'s self,
         scope: &'s mut ReadScope<'_>,
         operation: Operation,
         items: usize,
     ) -> Result<Sealer<'s>, Error> {
-        let current = self.current();
+        let current = self.current()?;
         if let Some(uses) = &current.uses {
             uses.take(items).map_err(|error| error.of(self.id, current.version))?;
         }
@@ -190,7 +190,7 @@ impl<'k> Openers<'k> {
     }
 
     fn opener(&self, version: KeyVersion) -> Option<Opener<'k>> {
-        match &self.entry.version(version)?.key {
+        match &self.entry.decrypting_version(version)?.key {
             PreparedKey::Symmetric(key) => Some(key.opener(self.entry.id, version)),
             _ => None,
         }

@@ -33,7 +33,7 @@ impl KeyEntry {
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::MakeMac)?;
-        let current = self.current();
+        let current = self.current()?;
         let PreparedKey::Mac(key) = &current.key else { return Err(self.not_allowed(Operation::MakeMac)) };
         for MacItem(message) in items {
             sink.item(VERSION_SIZE + key.mac_size(), |out| {

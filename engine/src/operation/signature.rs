@@ -53,7 +53,7 @@ impl KeyEntry {
     ) -> Result<(), Error> {
         self.check(Operation::Sign)?;
         self.check_form(form, Operation::Sign)?;
-        let current = self.current();
+        let current = self.current()?;
         let PreparedKey::Signing(key) = &current.key else { return Err(self.not_allowed(Operation::Sign)) };
         for SignItem(message) in items {
             sink.item(VERSION_SIZE + key.signature_size_max(), |out| {

@@ -40,6 +40,22 @@ pub(crate) fn run() -> Address {
     keys(RUN, &[])
 }
 
+/// An entry of the schedule: the clock has to look at this key at this moment, in milliseconds since 1970. They come in the order of the moments.
+pub(crate) fn due(moment_ms: u64, id: KeyId) -> Address {
+    keys(DUE, &[&moment_ms.to_be_bytes(), &id.0])
+}
+
+/// All entries of the schedule, for scans.
+pub(crate) fn schedule() -> Address {
+    keys(DUE, &[])
+}
+
+/// Moment and key of an entry of the schedule.
+pub(crate) fn parse_due(address: &Address) -> Option<(u64, KeyId)> {
+    let (moment, id) = address.key.strip_prefix(&[DUE])?.split_first_chunk()?;
+    Some((u64::from_be_bytes(*moment), KeyId(id.try_into().ok()?)))
+}
+
 /// From the name of a key in a store to its id.
 pub(crate) fn key_name(store: StoreId, name: &Name) -> Address {
     keys(KEY_NAME, &[&store.0, name.as_str().as_bytes()])
@@ -96,6 +112,7 @@ const KEY_VERSION: u8 = b'v';
 const KEY_NAME: u8 = b'n';
 const USE_COUNT: u8 = b'u';
 const RUN: u8 = b'r';
+const DUE: u8 = b'd';
 const AUTHORITY: u8 = b'a';
 
 #[cfg(test)]
@@ -113,6 +130,26 @@ mod tests {
         assert_eq!(changed(&key_name(store_id, &name)), Changed::Nothing);
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
+        assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
+    }
+
+    #[test]
+    fn entries_of_the_schedule_are_read_back_and_stand_in_the_order_of_their_moments() {
+        let moments = [0, 1, 255, 256, 1 << 40, u64::MAX];
+        // Ids that stand in the opposite order.
+        let id = |moment: u64| KeyId([!moment.to_be_bytes()[7]; 16]);
+        let entries = moments.map(|moment| due(moment, id(moment)));
+        assert!(entries.is_sorted());
+        for (entry, moment) in entries.iter().zip(moments) {
+            assert_eq!(parse_due(entry), Some((moment, id(moment))));
+            assert!(entry.starts_with(&schedule()));
+        }
+        let entry = &entries[0];
+        let long = Address { key: [&entry.key[..], &[0]].concat(), ..entry.clone() };
+        let short = Address { key: entry.key[..entry.key.len() - 1].to_vec(), ..entry.clone() };
+        for bad in [long, short, schedule(), key(KeyId([1; 16]))] {
+            assert_eq!(parse_due(&bad), None, "{bad}");
+        }
     }
 }

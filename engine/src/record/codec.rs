@@ -28,6 +28,20 @@ impl<'a> Reader<'a> {
         self.array().map(u8::from_be_bytes)
     }
 
+    /// One byte that is 0 or 1.
+    pub(crate) fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// A flag, and if it is set what `read` reads.
+    pub(crate) fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        if self.flag()? { read(self).map(Some) } else { Some(None) }
+    }
+
     /// Two bytes.
     pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
@@ -69,6 +83,15 @@ impl Writer {
     /// Appends one byte.
     pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
         self.bytes(&[value])
+    }
+
+    /// Appends a flag, and if there is a value what `write` writes.
+    pub(crate) fn optional<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) -> &mut Self {
+        self.u8(u8::from(value.is_some()));
+        if let Some(value) = value {
+            write(self, value);
+        }
+        self
     }
 
     /// Appends two bytes.
@@ -123,5 +146,21 @@ mod tests {
         assert_eq!(Reader::new(&[0, 0, 0]).u32(), None);
         assert_eq!(Reader::new(&[0]).bytes(2), None);
         assert_eq!(Reader::new(&[0]).finish(), None);
+    }
+
+    #[test]
+    fn an_optional_value_has_a_flag_of_0_or_1_before_it() {
+        for value in [None, Some(7)] {
+            let mut writer = Writer::default();
+            writer.optional(value.as_ref(), |writer, value| {
+                writer.u8(*value);
+            });
+            let bytes = writer.finish();
+            assert_eq!(bytes, value.map_or(vec![0], |value| vec![1, value]));
+            assert_eq!(Reader::new(&bytes).optional(Reader::u8), Some(value));
+        }
+        for bad in [&[][..], &[1], &[2, 7], &[255]] {
+            assert_eq!(Reader::new(bad).optional(Reader::u8), None);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How often a key version with a limit was used, and how this installation was stopped.
+//! How often a key version with a limit was used; how long this installation was running, and how it was stopped.
 
 use super::Record;
 use super::codec::{Reader, Writer};
@@ -19,6 +19,8 @@ pub(crate) struct RunRecord {
     pub(crate) unclean_stops: u64,
     /// A process has the installation open, or ended without having written all uses.
     pub(crate) open: bool,
+    /// How long the installation has been running in all, in milliseconds, at least: what a kill cut off is missing.
+    pub(crate) running_ms: u64,
 }
 
 impl Record for UseCountRecord {
@@ -37,16 +39,10 @@ impl Record for RunRecord {
     const RECORD_TYPE: u8 = 7;
 
     fn encode(&self, out: &mut Writer) {
-        out.u64(self.unclean_stops).u8(u8::from(self.open));
+        out.u64(self.unclean_stops).u8(u8::from(self.open)).u64(self.running_ms);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let unclean_stops = reader.u64()?;
-        let open = match reader.u8()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        Some(Self { unclean_stops, open })
+        Some(Self { unclean_stops: reader.u64()?, open: reader.flag()?, running_ms: reader.u64()? })
     }
 }

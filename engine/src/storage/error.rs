@@ -23,6 +23,19 @@ pub enum StorageError {
         /// Newest format version that this program reads.
         supported: u32,
     },
+    /// The folder was written by a program from before the first release.
+    #[error(
+        "data folder {path} has format {found}, which was never released, and this program reads format {supported}: \
+         make a new data folder, or run the program that wrote this one"
+    )]
+    OlderFormat {
+        /// The data folder.
+        path: PathBuf,
+        /// Format version of the folder.
+        found: u32,
+        /// Format version that this program reads.
+        supported: u32,
+    },
     /// Another process has the folder.
     #[error(
         "data folder {path} is in use: another clavigerd has it; stop that one, or give this one a folder of its own"

@@ -29,7 +29,11 @@ impl Tables {
         match format {
             None | Some(FORMAT_VERSION) => {}
             Some(0) => return Err(folder.damaged("its format version is zero")),
-            // Migrations come in here: a backup of the older format first, then one step from each version to the next.
+            // No release has written an older one. Migrations come in here: a backup of the older format first, then one step from each version to the next.
+            Some(found) if found < FORMAT_VERSION => {
+                let path = folder.path().to_owned();
+                return Err(StorageError::OlderFormat { path, found, supported: FORMAT_VERSION });
+            }
             Some(found) => {
                 let path = folder.path().to_owned();
                 return Err(StorageError::NewerFormat { path, found, supported: FORMAT_VERSION });
@@ -101,8 +105,8 @@ fn number<const SIZE: usize>(record: &[u8]) -> Result<[u8; SIZE], Failure> {
     record.try_into().map_err(|_wrong_size| Failure::Damaged("a number in it has the wrong size"))
 }
 
-/// Version of the stored format that this program writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
+/// Version of the stored format that this program writes, and the only one that it reads. Raised when records change, those of keys included.
+const FORMAT_VERSION: u32 = 2;
 
 /// What the storage notes about itself: the format version, u32 big-endian, and the last revision, u64 big-endian.
 const FORMAT: &[u8] = b"format";
@@ -152,6 +156,20 @@ mod tests {
             let error = open(&folder).err().unwrap();
             assert!(matches!(error, StorageError::NewerFormat { found, .. } if found == newer), "{error}");
             assert!(error.to_string().contains("run the newer program"), "{error}");
+        }
+        assert_eq!(data(), before);
+    }
+
+    // R-O7
+    #[test]
+    fn refuses_an_older_format_and_leaves_it_alone() {
+        let folder = tampered(|tables, pending| pending.put(tables.storage, FORMAT, &1_u32.to_be_bytes()));
+        let data = || std::fs::read(folder.path().join(DATA_FILE)).unwrap();
+        let before = data();
+        for _ in 0..2 {
+            let error = open(&folder).err().unwrap();
+            assert!(matches!(error, StorageError::OlderFormat { found: 1, .. }), "{error}");
+            assert!(error.to_string().contains("make a new data folder"), "{error}");
         }
         assert_eq!(data(), before);
     }

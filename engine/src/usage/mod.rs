@@ -3,8 +3,11 @@
 //! No write comes before a first use, and a kill under-counts nothing. At most [`UNWRITTEN_USES_MAX`](crate::limits::UNWRITTEN_USES_MAX) uses of a version are unwritten, and each start
 //! writes that the installation is open. If it finds that written already, the process before it was cut off: from then on every count that is
 //! older than this stop is raised by what may have been unwritten.
+//!
+//! How long the installation has been running is written at the same places: each minute, and at the end.
 
 mod counter;
+mod running;
 mod writer;
 
 use std::collections::HashMap;
@@ -14,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
@@ -23,13 +27,15 @@ use crate::record::use_count::{RunRecord, UseCountRecord};
 use crate::record::vault::Vault;
 
 pub(crate) use counter::UseCounter;
+use running::RunningTime;
 pub(crate) use writer::UseWriter;
 
 /// The counts of all key versions that are in use.
 pub(crate) struct UseCounts {
     vault: Arc<Vault>,
-    /// What this process has written, or will have, about itself.
-    run: RunRecord,
+    /// How often a process ended without having written all uses.
+    unclean_stops: u64,
+    running: RunningTime,
     /// Locked while a count is read, so that none is read that is being forgotten.
     counters: Mutex<HashMap<(KeyId, KeyVersion), Arc<UseCounter>>>,
     signal: Arc<Signal>,
@@ -50,12 +56,14 @@ impl UseCounts {
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Damaged`], [`Error::SystemKeyMissing`] if it cannot be read.
-    pub(crate) fn open(vault: Arc<Vault>) -> Result<(Self, Receiver<()>), Error> {
+    pub(crate) fn open(vault: Arc<Vault>, clock: Arc<dyn Clock>) -> Result<(Self, Receiver<()>), Error> {
         let before = vault.read::<RunRecord>(&address::run())?.map(|(run, _)| run).unwrap_or_default();
-        let run = RunRecord { unclean_stops: before.unclean_stops + u64::from(before.open), open: true };
+        let unclean_stops = before.unclean_stops.saturating_add(u64::from(before.open));
+        let running = RunningTime::new(before.running_ms, clock);
         let (soon, soon_receiver) = crossbeam_channel::bounded(1);
         let signal = Arc::new(Signal { may_count: AtomicBool::new(false), soon });
-        let counts = Self { vault, run, counters: Mutex::default(), signal, failing: AtomicBool::new(false) };
+        let (counters, failing) = (Mutex::default(), AtomicBool::new(false));
+        let counts = Self { vault, unclean_stops, running, counters, signal, failing };
         counts.report(counts.begin());
         Ok((counts, soon_receiver))
     }
@@ -81,21 +89,28 @@ impl UseCounts {
 
     /// The count of a version that is made now.
     pub(crate) const fn none_yet(&self) -> UseCountRecord {
-        UseCountRecord { used: 0, unclean_stops: self.run.unclean_stops }
+        UseCountRecord { used: 0, unclean_stops: self.unclean_stops }
     }
 
-    /// Writes all counts that storage does not have, and forgets those that nobody holds.
+    /// How long the installation has been running in all, in milliseconds: never more than the truth.
+    pub(crate) fn running_ms(&self) -> u64 {
+        self.running.total_ms()
+    }
+
+    /// Forgets the counts of a key that is gone, so that they are not written again.
+    pub(crate) fn forget(&self, id: KeyId) {
+        self.counters.lock().retain(|(of, _), _| *of != id);
+    }
+
+    /// Writes all counts that storage does not have, and the running time if it is time to; forgets the counts that nobody holds.
     pub(crate) fn write(&self) {
-        self.report(self.begin().and_then(|()| self.write_counts()));
+        self.report(self.begin().and_then(|()| self.write_counts()).and_then(|()| self.write_running_time()));
     }
 
     /// Writes everything, and that this process has ended in good order. Nothing is counted afterwards.
     pub(crate) fn close(&self) {
         let began = self.signal.may_count.swap(false, Ordering::SeqCst);
-        let closed = self.write_counts().and_then(|()| {
-            let ended = RunRecord { open: false, ..self.run };
-            if began { self.vault.transact(&[], &[self.vault.put(address::run(), &ended)]).map(drop) } else { Ok(()) }
-        });
+        let closed = self.write_counts().and_then(|()| if began { self.write_run(false) } else { Ok(()) });
         self.report(closed);
     }
 
@@ -113,9 +128,22 @@ impl UseCounts {
     /// Has storage know that the installation is open.
     fn begin(&self) -> Result<(), Error> {
         if !self.signal.may_count() {
-            self.vault.transact(&[], &[self.vault.put(address::run(), &self.run)])?;
+            self.write_run(true)?;
             self.signal.may_count.store(true, Ordering::SeqCst);
         }
+        Ok(())
+    }
+
+    fn write_running_time(&self) -> Result<(), Error> {
+        if self.running.is_to_be_written() { self.write_run(true) } else { Ok(()) }
+    }
+
+    /// Writes what storage knows of this process.
+    fn write_run(&self, open: bool) -> Result<(), Error> {
+        let running_ms = self.running.total_ms();
+        let run = RunRecord { unclean_stops: self.unclean_stops, open, running_ms };
+        self.vault.transact(&[], &[self.vault.put(address::run(), &run)])?;
+        self.running.is_written(running_ms);
         Ok(())
     }
 
@@ -128,7 +156,7 @@ impl UseCounts {
         };
         for part in unwritten.chunks(TRANSACTION_OPERATIONS_MAX) {
             let write = |&((id, version), _, used): &(_, _, u64)| {
-                let count = UseCountRecord { used, unclean_stops: self.run.unclean_stops };
+                let count = UseCountRecord { used, unclean_stops: self.unclean_stops };
                 self.vault.put(address::use_count(id, version), &count)
             };
             let writes: Vec<_> = part.iter().map(write).collect();
@@ -148,7 +176,7 @@ impl UseCounts {
 
     /// What a stored count can have become without being written: each process that was cut off since then may hide some uses.
     const fn used_at_most(&self, count: UseCountRecord) -> u64 {
-        let unclean_stops = self.run.unclean_stops.saturating_sub(count.unclean_stops);
+        let unclean_stops = self.unclean_stops.saturating_sub(count.unclean_stops);
         count.used.saturating_add(unclean_stops.saturating_mul(UNWRITTEN_USES_MAX))
     }
 

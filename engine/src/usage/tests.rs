@@ -9,6 +9,7 @@ use super::*;
 use crate::crypto::random::SystemRandom;
 use crate::hierarchy::SystemKeys;
 use crate::storage::{Call, FailingStorage, MemoryStorage, Storage};
+use std::sync::atomic::AtomicU64;
 
 const ID: KeyId = KeyId([7; 16]);
 const FIRST: KeyVersion = KeyVersion::FIRST;
@@ -16,16 +17,30 @@ const LIMIT: u64 = 1 << 32;
 const MOST: usize = 1 << 20;
 
 /// Storage that outlives the processes that open it.
-struct Place(Arc<FailingStorage<MemoryStorage>>);
+struct Place(Arc<FailingStorage<MemoryStorage>>, Arc<Stopwatch>);
+
+/// Running time that is set by hand.
+#[derive(Default)]
+struct Stopwatch(AtomicU64);
+
+impl Clock for Stopwatch {
+    fn now_ms(&self) -> u64 {
+        0
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Place {
     fn new() -> Self {
-        Self(Arc::new(FailingStorage::new(MemoryStorage::new())))
+        Self(Arc::new(FailingStorage::new(MemoryStorage::new())), Arc::default())
     }
 
     /// A process begins. It ends in good order by `close`; dropped, it was killed.
     fn open(&self) -> UseCounts {
-        UseCounts::open(self.vault()).unwrap().0
+        UseCounts::open(self.vault(), self.clock()).unwrap().0
     }
 
     /// A version is made.
@@ -37,6 +52,15 @@ impl Place {
     fn vault(&self) -> Arc<Vault> {
         let storage: Arc<dyn Storage> = Arc::clone(&self.0) as _;
         Arc::new(Vault::new(storage, SystemKeys::for_tests([3; 32]), Arc::new(SystemRandom::new())))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.1) as _
+    }
+
+    /// Time passes while a process is running.
+    fn run(&self, milliseconds: u64) {
+        self.1.0.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
     fn fails_next(&self) {
@@ -99,7 +123,7 @@ fn unwritten_uses_are_bounded_and_writing_makes_room() {
 #[test]
 fn many_unwritten_uses_have_themselves_written_soon() {
     let place = Place::new();
-    let (counts, soon) = UseCounts::open(place.vault()).unwrap();
+    let (counts, soon) = UseCounts::open(place.vault(), place.clock()).unwrap();
     place.create(&counts, FIRST);
     let counter = counter(&counts);
     counter.take(MOST / 2).unwrap();
@@ -176,6 +200,70 @@ fn an_end_whose_last_write_fails_counts_as_a_kill() {
     place.fails_next();
     counts.close();
     assert_eq!(counter(&place.open()).used(), UNWRITTEN_USES_MAX);
+}
+
+// R-K10
+#[test]
+fn running_time_is_that_of_all_processes_that_ended_in_good_order() {
+    let place = Place::new();
+    for processes in 1..=3 {
+        let counts = place.open();
+        place.run(10_000);
+        assert_eq!(counts.running_ms(), processes * 10_000);
+        counts.close();
+        // The machine goes on while nothing runs here.
+        place.run(1_000_000);
+    }
+    assert_eq!(place.open().running_ms(), 30_000);
+}
+
+// R-K10
+#[test]
+fn a_kill_loses_less_than_a_minute_of_running_time_and_adds_none() {
+    let place = Place::new();
+    let mut truth = 0;
+    for milliseconds in [59_999, 60_000, 61_000, 1, 3_600_000] {
+        let counts = place.open();
+        let before = counts.running_ms();
+        assert!(before <= truth);
+        for _ in 0..10 {
+            place.run(milliseconds / 10);
+            counts.write();
+        }
+        truth += milliseconds / 10 * 10;
+        let ran = counts.running_ms();
+        assert_eq!(ran, before + milliseconds / 10 * 10);
+        // Killed.
+        drop(counts);
+        let after = place.open().running_ms();
+        assert!(after <= ran && after + 60_000 > ran, "{after} of {ran}");
+    }
+}
+
+#[test]
+fn running_time_that_cannot_be_written_is_written_later() {
+    let place = Place::new();
+    let counts = place.open();
+    place.run(60_000);
+    place.fails_next();
+    counts.write();
+    assert!(counts.is_failing());
+    assert_eq!(place.open().running_ms(), 0);
+    counts.write();
+    assert!(!counts.is_failing());
+    assert_eq!(place.open().running_ms(), 60_000);
+}
+
+// R-K11
+#[test]
+fn the_count_of_a_key_that_is_gone_is_not_written_again() {
+    let (place, counts) = begin();
+    let held = counter(&counts);
+    held.take(7).unwrap();
+    place.0.inner().transact(&[], &[crate::storage::Write::Delete { address: address::use_count(ID, FIRST) }]).unwrap();
+    counts.forget(ID);
+    counts.write();
+    assert_eq!(place.0.inner().get(&address::use_count(ID, FIRST)).unwrap(), None);
 }
 
 #[test]

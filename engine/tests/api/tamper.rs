@@ -138,7 +138,7 @@ impl<'a> Scene<'a> {
     fn wait_for_cache(&self) {
         let state = match self.installation.engine.describe_key(self.beacon).unwrap().state {
             KeyState::Available => KeyState::Disabled,
-            KeyState::Disabled => KeyState::Available,
+            _ => KeyState::Available,
         };
         self.installation.engine.set_state(self.beacon, state).unwrap();
     }

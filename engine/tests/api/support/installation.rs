@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
-use claviger_engine::clock::Clock;
 use claviger_engine::crypto::random::{Random, SystemRandom};
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile, SystemKeys};
 use claviger_engine::key::id::{KeyId, StoreId};
@@ -16,11 +14,14 @@ use claviger_engine::storage::{LmdbOptions, LmdbStorage, MemoryStorage, Storage}
 use claviger_engine::{AccessMethods, Engine, EngineParts, Error, KeyRecord};
 use tempfile::TempDir;
 
+use super::clock::TestClock;
+
 /// An engine with one key store, and the places that belong to it.
 pub(crate) struct Installation {
     // Dropped in this order: the engine before the places that it uses.
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: StoreId,
+    pub(crate) clock: Arc<TestClock>,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) places: Places,
 }
@@ -45,10 +46,24 @@ impl Installation {
     }
 
     fn at(places: Places, storage: Arc<dyn Storage>, capacity: usize) -> Self {
+        let clock = Arc::<TestClock>::default();
+        let random = Arc::new(SystemRandom::new());
         let engine =
-            start(Arc::clone(&storage), places.system_keys(), capacity, Arc::new(SystemRandom::new())).unwrap();
+            start_by(Arc::clone(&clock), Arc::clone(&storage), places.system_keys(), capacity, random).unwrap();
         let store = create_store(&engine, "store").unwrap();
-        Self { engine, store, storage, places }
+        Self { engine, store, clock, storage, places }
+    }
+
+    /// The same places and clock, opened again by another process after `meanwhile`.
+    pub(crate) fn restarted(self, meanwhile: impl FnOnce(&TestClock)) -> Self {
+        let Self { engine, store, clock, storage, places } = self;
+        drop((engine, storage));
+        meanwhile(&clock);
+        let storage = places.open();
+        let random = Arc::new(SystemRandom::new());
+        let engine =
+            start_by(Arc::clone(&clock), Arc::clone(&storage), places.system_keys(), CAPACITY, random).unwrap();
+        Self { engine, store, clock, storage, places }
     }
 
     /// Creates a key of `algorithm`; a secret gets the value `VALUE`.
@@ -108,23 +123,23 @@ impl Places {
     }
 }
 
-/// A clock that moves by a second each time that it is looked at.
-#[derive(Default)]
-struct SteppingClock(AtomicU64);
-
-impl Clock for SteppingClock {
-    fn now_ms(&self) -> u64 {
-        self.0.fetch_add(1_000, Ordering::Relaxed)
-    }
-}
-
 pub(crate) fn start(
     storage: Arc<dyn Storage>,
     system_keys: SystemKeys,
     cached_keys_max: usize,
     random: Arc<dyn Random>,
 ) -> Result<Arc<Engine>, Error> {
-    let clock = Arc::new(SteppingClock::default());
+    start_by(Arc::default(), storage, system_keys, cached_keys_max, random)
+}
+
+/// As [`start`], with a clock of the test's own.
+pub(crate) fn start_by(
+    clock: Arc<TestClock>,
+    storage: Arc<dyn Storage>,
+    system_keys: SystemKeys,
+    cached_keys_max: usize,
+    random: Arc<dyn Random>,
+) -> Result<Arc<Engine>, Error> {
     Engine::start(EngineParts { storage, system_keys, random, clock, cached_keys_max, compute_threads: 1 })
 }
 

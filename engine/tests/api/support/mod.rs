@@ -3,6 +3,7 @@
 pub(crate) mod algorithms;
 pub(crate) mod calls;
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod counting;
 pub(crate) mod installation;
 pub(crate) mod oaep;

@@ -1,0 +1,232 @@
+//! The ledger: the records of an installation, and the one way in which they change, by hand or by the clock.
+//!
+//! A change reads what it builds on, writes on the condition that this has not moved, waits until the cache has followed, then until every worker has left the frame
+//! that it was in. After that nothing completes under the old state. So changes block, and must not be made from inside a frame: they would wait for it.
+
+use std::sync::Arc;
+
+use claviger_algorithm::{Algorithm, KeyKind};
+
+use crate::clock::Clock;
+use crate::crypto::random::Random;
+use crate::epoch::Epochs;
+use crate::error::Error;
+use crate::follow::Follower;
+use crate::key::id::KeyId;
+use crate::key::material::{GenerateError, KeyMaterial, SecretBytes};
+use crate::key::state::{KeyState, VersionState};
+use crate::key::version::KeyVersion;
+use crate::limits::{SECRET_SIZE_MAX, VERSIONS_MAX};
+use crate::record::key_version::{KeyVersionRecord, Origin};
+use crate::record::vault::Vault;
+use crate::record::{KeyRecord, VersionSummary, address};
+use crate::source::VaultSource;
+use crate::storage::{Compare, Revision, Write};
+use crate::usage::UseCounts;
+
+/// What changes are made with. Shared by the engine, for changes by hand, and the schedule, for those by the clock.
+pub(crate) struct Ledger {
+    // Dropped first: it ends its thread.
+    pub(crate) follower: Follower,
+    pub(crate) source: Arc<VaultSource>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) epochs: Arc<Epochs>,
+}
+
+impl Ledger {
+    /// The vault.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.source.vault
+    }
+
+    /// Counts of uses of keys with a limit.
+    pub(crate) fn use_counts(&self) -> &UseCounts {
+        &self.source.use_counts
+    }
+
+    /// The record of a key, and when it was last changed.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotFound`], [`Error::Damaged`], [`Error::Storage`].
+    pub(crate) fn read_key(&self, id: KeyId) -> Result<(KeyRecord, Revision), Error> {
+        self.vault().read::<KeyRecord>(&address::key(id))?.ok_or(Error::KeyNotFound(id))
+    }
+
+    /// Changes a key: `alter` changes its record and adds what else is written. A record that it leaves as it was is not written.
+    ///
+    /// # Errors
+    /// As [`Ledger::read_key`], those of `alter`, [`Error::Conflict`], [`Error::Closed`]: the key was not changed.
+    pub(crate) fn change_key(
+        &self,
+        id: KeyId,
+        alter: impl FnOnce(&mut Altered<'_>) -> Result<(), Error>,
+    ) -> Result<KeyRecord, Error> {
+        let (record, revision) = self.read_key(id)?;
+        self.change_key_as_read(record, revision, alter)
+    }
+
+    /// As [`Ledger::change_key`], for a key that was read at `revision`.
+    pub(crate) fn change_key_as_read(
+        &self,
+        before: KeyRecord,
+        revision: Revision,
+        alter: impl FnOnce(&mut Altered<'_>) -> Result<(), Error>,
+    ) -> Result<KeyRecord, Error> {
+        let mut altered =
+            Altered { ledger: self, now_ms: self.clock.now_ms(), record: before.clone(), writes: Vec::new() };
+        alter(&mut altered)?;
+        let Altered { now_ms, mut record, mut writes, .. } = altered;
+        if record == before {
+            // Whoever made it so may still be waiting: what is said here must be in force too.
+            self.wait_until_in_force(revision)?;
+            return Ok(record);
+        }
+        record.changed_ms = now_ms;
+        self.put_key(Some(&before), &record, &mut writes);
+        self.commit(&[Compare::unchanged(address::key(record.id), revision)], &writes)?;
+        self.source.note_versions(&record);
+        if record.state == KeyState::Deleted {
+            self.use_counts().forget(record.id);
+        }
+        Ok(record)
+    }
+
+    /// The writes of a key's record: itself, and its place in the schedule.
+    pub(crate) fn put_key(&self, before: Option<&KeyRecord>, record: &KeyRecord, writes: &mut Vec<Write>) {
+        let (was_due, due) = (before.and_then(KeyRecord::due_ms), record.due_ms());
+        if was_due != due {
+            writes.extend(was_due.map(|due| Write::Delete { address: address::due(due, record.id) }));
+            // Nothing is kept there: what is to be done, the record itself says.
+            writes.extend(due.map(|due| Write::Put { address: address::due(due, record.id), value: Vec::new() }));
+        }
+        writes.push(self.vault().put(address::key(record.id), record));
+    }
+
+    /// The one way of every change: durable, followed by the cache, left behind by all workers.
+    pub(crate) fn commit(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
+        self.follower.check()?;
+        let revision = self.vault().transact(compares, writes)?;
+        self.wait_until_in_force(revision)
+    }
+
+    /// Waits until nothing completes any more under what was before `revision`.
+    fn wait_until_in_force(&self, revision: Revision) -> Result<(), Error> {
+        self.follower.wait_for(revision)?;
+        self.epochs.wait_for_workers();
+        Ok(())
+    }
+
+    /// The writes of one version: its wrapped material, which is `value` for a secret, else newly made; and its count of uses, if these are limited.
+    pub(crate) fn new_version(
+        &self,
+        id: KeyId,
+        version: KeyVersion,
+        algorithm: Algorithm,
+        value: Option<SecretBytes>,
+        writes: &mut Vec<Write>,
+    ) -> Result<(), Error> {
+        let (origin, bytes) = match (algorithm.row().kind, value) {
+            (KeyKind::Secret, Some(value)) if value.len() > SECRET_SIZE_MAX => return Err(Error::SecretTooLarge),
+            (KeyKind::Secret, Some(value)) => (Origin::Registered, value),
+            (KeyKind::Secret, None) | (_, Some(_)) => return Err(Error::ValueMismatch),
+            (_, None) => {
+                let material = KeyMaterial::generate(algorithm, &*self.random).map_err(|error| match error {
+                    GenerateError::Opaque => Error::ValueMismatch,
+                    GenerateError::Entropy(error) => Error::Entropy(error),
+                })?;
+                (Origin::Generated, material.into_bytes())
+            }
+        };
+        let place = address::key_version(id, version);
+        let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, bytes.expose())?;
+        writes.push(self.vault().put(place, &KeyVersionRecord { origin, wrapped }));
+        if algorithm.row().use_limit.is_some() {
+            writes.push(self.vault().put(address::use_count(id, version), &self.use_counts().none_yet()));
+        }
+        Ok(())
+    }
+}
+
+/// A key while it is being changed.
+pub(crate) struct Altered<'l> {
+    ledger: &'l Ledger,
+    /// When this is.
+    pub(crate) now_ms: u64,
+    /// The record, to be altered.
+    pub(crate) record: KeyRecord,
+    /// What is written beside it.
+    writes: Vec<Write>,
+}
+
+impl Altered<'_> {
+    /// Refuses a key that is in none of `states`, which are called `needed`.
+    ///
+    /// # Errors
+    /// [`Error::KeyStateWrong`].
+    pub(crate) fn must_be(&self, states: &[KeyState], needed: &'static str) -> Result<(), Error> {
+        let (id, state) = (self.record.id, self.record.state);
+        if states.contains(&state) { Ok(()) } else { Err(Error::KeyStateWrong { id, state, needed }) }
+    }
+
+    /// Refuses a deleted key.
+    ///
+    /// # Errors
+    /// [`Error::KeyStateWrong`].
+    pub(crate) fn must_live(&self) -> Result<(), Error> {
+        self.must_be(&[KeyState::Available, KeyState::Disabled, KeyState::DeletionRequested], "not deleted")
+    }
+
+    /// The version of this number.
+    ///
+    /// # Errors
+    /// [`Error::KeyVersionNotFound`].
+    pub(crate) fn version(&mut self, version: KeyVersion) -> Result<&mut VersionSummary, Error> {
+        let id = self.record.id;
+        let found = self.record.versions.iter_mut().find(|summary| summary.version == version);
+        found.ok_or(Error::KeyVersionNotFound { id, version })
+    }
+
+    /// Adds a version and makes it the current one; the one before goes on decrypting and verifying.
+    ///
+    /// # Errors
+    /// [`Error::TooManyVersions`], [`Error::ValueMismatch`] for a secret, [`Error::Entropy`].
+    pub(crate) fn rotate(&mut self) -> Result<(), Error> {
+        let Self { ledger, now_ms, record, writes } = self;
+        if record.versions.len() >= VERSIONS_MAX {
+            return Err(Error::TooManyVersions(record.id));
+        }
+        let newest = record.versions.last().map(|summary| summary.version);
+        let version =
+            newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next).ok_or(Error::TooManyVersions(record.id))?;
+        ledger.new_version(record.id, version, record.algorithm, None, writes)?;
+        for summary in record.versions.iter_mut().filter(|summary| summary.state == VersionState::Current) {
+            summary.state = VersionState::Active;
+        }
+        record.versions.push(VersionSummary { version, state: VersionState::Current, created_ms: *now_ms });
+        Ok(())
+    }
+
+    /// Destroys the material of a version. Its number stays taken, and counted.
+    pub(crate) fn destroy(&mut self, version: KeyVersion) -> Result<(), Error> {
+        self.version(version)?.state = VersionState::Destroyed;
+        self.writes.push(Write::Delete { address: address::key_version(self.record.id, version) });
+        Ok(())
+    }
+
+    /// Deletes the key: material, counts and name go, what it was stays described for a year.
+    pub(crate) fn delete(&mut self) {
+        let Self { now_ms, record, writes, .. } = self;
+        let delete = |address| Write::Delete { address };
+        let versions = || record.versions.iter().map(|summary| summary.version);
+        writes.extend(versions().map(|version| delete(address::key_version(record.id, version))));
+        writes.extend(versions().map(|version| delete(address::use_count(record.id, version))));
+        writes.push(delete(address::key_name(record.store, &record.name)));
+        for summary in &mut record.versions {
+            summary.state = VersionState::Destroyed;
+        }
+        record.state = KeyState::Deleted;
+        record.deleted_ms = Some(*now_ms);
+        (record.deletion, record.rotation) = (None, None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The schedule: what the clock does with keys. It rotates them, makes deletions that were requested, and forgets what was deleted long ago.
+//!
+//! Each key that the clock has to look at stands in an index, at the moment when. The index is only where to look: what is to be done, and whether it is time, is decided by
+//! the key's own record, in whose transactions the index is kept. So what was missed while nothing ran is found at the next look.
+//!
+//! Wall clocks are set wrong at times. A deletion needs a second witness, the running time of the installation, so that it may be late and is never early.
+//! A rotation has none: it may be early when the clock is ahead; but whenever the next one is further away than one period, because the clock was put back, it is moved to
+//! there, so that none is lost.
+
+mod thread;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::error::Error;
+use crate::key::id::KeyId;
+use crate::ledger::{Altered, Ledger};
+use crate::limits::{SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
+use crate::record::{KeyRecord, Rotation, address};
+use crate::storage::{Address, Compare, Revision, Versioned, Write};
+
+pub(crate) use thread::Scheduler;
+
+/// Does what is due.
+pub(crate) struct Schedule {
+    ledger: Arc<Ledger>,
+    /// The entry where the check of what is far away goes on. Held by whoever does what is due: one at a time.
+    hand: Mutex<Option<Address>>,
+    /// The engine is being dropped: what is due waits for the next start.
+    ending: AtomicBool,
+}
+
+impl Schedule {
+    /// The schedule of the keys of `ledger`.
+    pub(crate) fn new(ledger: Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self { ledger, hand: Mutex::default(), ending: AtomicBool::new(false) })
+    }
+
+    /// Does everything that is due now; gives the number of keys that were changed. What fails for one key is logged, and tried again at the next look.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next look.
+    pub(crate) fn do_due(&self) -> Result<usize, Error> {
+        let mut hand = self.hand.lock();
+        Ok(self.do_what_has_come()? + self.check_what_is_far(&mut hand)?)
+    }
+
+    fn do_what_has_come(&self) -> Result<usize, Error> {
+        let now_ms = self.ledger.clock.now_ms();
+        let (mut changed, mut after) = (0, None);
+        loop {
+            let page = self.page(after.as_ref(), SCAN_PAGE_RECORDS)?;
+            let Some((last, _)) = page.last() else { return Ok(changed) };
+            for (moment_ms, id) in page.iter().filter_map(|(address, _)| address::parse_due(address)) {
+                if moment_ms > now_ms || self.ending.load(Ordering::Relaxed) {
+                    return Ok(changed);
+                }
+                changed += self.try_each(id, |record, revision| self.do_due_of(record, revision))?;
+            }
+            after = Some(last.clone());
+        }
+    }
+
+    /// Looks at some more entries, round and round, for rotations that a clock put back has left too far away.
+    fn check_what_is_far(&self, hand: &mut Option<Address>) -> Result<usize, Error> {
+        let mut page = self.page(hand.as_ref(), SCHEDULE_STEPS)?;
+        if page.is_empty() && hand.take().is_some() {
+            page = self.page(None, SCHEDULE_STEPS)?;
+        }
+        let mut changed = 0;
+        for (address, _) in page {
+            if let Some((_, id)) = address::parse_due(&address) {
+                changed += self.try_each(id, |record, revision| self.bring_closer(record, revision))?;
+            }
+            *hand = Some(address);
+        }
+        Ok(changed)
+    }
+
+    fn page(&self, after: Option<&Address>, limit: usize) -> Result<Vec<(Address, Versioned)>, Error> {
+        Ok(self.ledger.vault().storage().scan(&address::schedule(), after, limit)?)
+    }
+
+    /// Does something with one key; gives 1 if it was changed. Only what fails for all keys is an error.
+    fn try_each(
+        &self,
+        id: KeyId,
+        act: impl FnOnce(KeyRecord, Revision) -> Result<bool, Error>,
+    ) -> Result<usize, Error> {
+        match self.ledger.read_key(id).and_then(|(record, revision)| act(record, revision)) {
+            Ok(changed) => Ok(usize::from(changed)),
+            // Purged, or changed, between the look at the index and now: the next look sees how it stands then.
+            Err(Error::KeyNotFound(_) | Error::Conflict) => Ok(0),
+            Err(error @ (Error::Storage(_) | Error::Closed)) => Err(error),
+            Err(error) => {
+                tracing::error!(key = %id, %error, "what is due for a key cannot be done: it is tried again in a minute");
+                Ok(0)
+            }
+        }
+    }
+
+    fn do_due_of(&self, record: KeyRecord, revision: Revision) -> Result<bool, Error> {
+        if record.deleted_ms.is_some() {
+            return self.purge(&record, revision);
+        }
+        let before = record.clone();
+        let after = self.ledger.change_key_as_read(record, revision, |key| self.delete_or_rotate(key))?;
+        Ok(after != before)
+    }
+
+    fn delete_or_rotate(&self, key: &mut Altered<'_>) -> Result<(), Error> {
+        let (id, now_ms) = (key.record.id, key.now_ms);
+        if let Some(deletion) = key.record.deletion.filter(|deletion| now_ms >= deletion.deadline_ms) {
+            // Whether or not the second witness agrees by now: past its deadline a key is rotated no more.
+            if deletion.is_due(now_ms, self.ledger.use_counts().running_ms()) {
+                tracing::info!(key = %id, "the wait for its deletion is over: the key is being deleted");
+                key.delete();
+            }
+            return Ok(());
+        }
+        if let Some(rotation) = key.record.rotation.filter(|rotation| now_ms >= rotation.next_ms) {
+            match key.rotate() {
+                Err(Error::TooManyVersions(_)) => {}
+                rotated => rotated?,
+            }
+            key.record.rotation = Some(rotation.after(now_ms));
+            if key.record.is_near_version_limit() {
+                let versions = key.record.versions.len();
+                tracing::warn!(key = %id, versions, "the key has nearly or fully as many versions as a key may have, after which it is rotated no more: create a new key and re-encrypt");
+            }
+        }
+        Ok(())
+    }
+
+    fn bring_closer(&self, record: KeyRecord, revision: Revision) -> Result<bool, Error> {
+        let closest = |rotation: Rotation| Rotation::starting(rotation.period_days, self.ledger.clock.now_ms());
+        let Some(closer) = record.rotation.map(closest) else { return Ok(false) };
+        if record.rotation.is_none_or(|rotation| rotation.next_ms <= closer.next_ms) {
+            return Ok(false);
+        }
+        tracing::warn!(key = %record.id, "the wall clock was put back: the next rotation of the key is moved to one period from now");
+        self.ledger.change_key_as_read(record, revision, |key| {
+            key.record.rotation = Some(closer);
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
+    /// Removes what is left of a key that was deleted long enough ago.
+    fn purge(&self, record: &KeyRecord, revision: Revision) -> Result<bool, Error> {
+        let Some(due) = record.due_ms().filter(|due| *due <= self.ledger.clock.now_ms()) else { return Ok(false) };
+        let id = record.id;
+        // A count that was being written while the key was deleted may be there again.
+        let counts = record.versions.iter().map(|summary| address::use_count(id, summary.version));
+        let places = counts.chain([address::due(due, id), address::key(id)]);
+        let writes: Vec<_> = places.map(|address| Write::Delete { address }).collect();
+        self.ledger.commit(&[Compare::unchanged(address::key(id), revision)], &writes)?;
+        tracing::info!(key = %id, "what was kept of a deleted key is gone");
+        Ok(true)
+    }
+}

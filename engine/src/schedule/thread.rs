@@ -1,0 +1,51 @@
+//! The thread that looks at the schedule.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{RecvTimeoutError, Sender};
+
+use super::Schedule;
+use crate::error::Error;
+use crate::limits::DUE_LOOKED_AT_EVERY;
+
+/// Does what is due each minute. Dropping it ends the thread after the key at hand.
+pub(crate) struct Scheduler {
+    schedule: Arc<Schedule>,
+    /// Dropped, it wakes the thread.
+    stopper: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Scheduler {
+    /// Starts the thread. Its first look is a minute later.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the system gives no thread.
+    pub(crate) fn start(schedule: Arc<Schedule>) -> Result<Self, Error> {
+        let (stopper, stopped) = crossbeam_channel::bounded::<()>(0);
+        let thread = thread::Builder::new().name("schedule".into()).spawn({
+            let schedule = Arc::clone(&schedule);
+            move || {
+                while stopped.recv_timeout(DUE_LOOKED_AT_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    if let Err(error) = schedule.do_due() {
+                        tracing::error!(%error, "what is due cannot be done: it is tried again in a minute");
+                    }
+                }
+            }
+        });
+        Ok(Self { schedule, stopper: Some(stopper), thread: Some(thread.map_err(|_| Error::Closed)?) })
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.schedule.ending.store(true, Ordering::Relaxed);
+        self.stopper = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, that has been reported where it happened.
+            let _ended = thread.join();
+        }
+    }
+}
