@@ -168,8 +168,14 @@ const fn remedy(status: Status) -> &'static str {
             "the key's current version has been used as often as its algorithm allows: rotate the key, then send it again"
         }
         Status::KeyDisabled => "the key is disabled: make it available again on the control port",
+        Status::KeyDeletionRequested => {
+            "the deletion of the key has been requested: cancel it on the control port, then make the key available again"
+        }
+        Status::KeyDeleted => "the key is deleted for good: use another one",
         Status::OperationNotAllowed => "a key of this kind or algorithm does not do this: use a key that does",
-        Status::KeyVersionNotFound => "the key has no such version: describe it to see those it has",
+        Status::KeyVersionNotFound => {
+            "the key has no such version, or it is disabled, destroyed, or too low to decrypt: describe the key"
+        }
         Status::DecryptionFailed => {
             "the ciphertext cannot be decrypted: it needs the key, the context and the bytes it was made with"
         }

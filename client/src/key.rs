@@ -92,7 +92,10 @@ impl Key {
 
     /// Forgets the name of a key that is no longer what it was: next time the server is asked again.
     pub(crate) fn checked<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        let outdated = |error: &Error| error.retry() == Retry::Resolve || error.status() == Some(Status::NotPermitted);
+        let outdated = |error: &Error| {
+            let status = error.status();
+            error.retry() == Retry::Resolve || matches!(status, Some(Status::NotPermitted | Status::KeyDeleted))
+        };
         if let (Some(name), Err(error)) = (&self.name, &result)
             && outdated(error)
         {

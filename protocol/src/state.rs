@@ -6,8 +6,12 @@
 pub enum KeyState {
     /// Every operation of its kind is done.
     Available = 1,
-    /// Every operation but describing it is refused.
+    /// Nothing is done with it; it is resolved, described, and shows its public key.
     Disabled = 2,
+    /// As disabled, and deleted once the wait is over, unless that is cancelled.
+    DeletionRequested = 3,
+    /// Its material is gone for good; it is described.
+    Deleted = 4,
 }
 
 /// State of one version of a key. The discriminant is its code on the wire.
@@ -18,11 +22,15 @@ pub enum KeyVersionState {
     Current = 1,
     /// Decrypts and verifies, no longer encrypts or signs.
     Active = 2,
+    /// As if it were not there, until it is made active again.
+    Disabled = 3,
+    /// Its material is gone for good.
+    Destroyed = 4,
 }
 
 impl KeyState {
     /// All states of version 1, by ascending code.
-    pub const ALL: [Self; 2] = [Self::Available, Self::Disabled];
+    pub const ALL: [Self; 4] = [Self::Available, Self::Disabled, Self::DeletionRequested, Self::Deleted];
 
     /// The state's code on the wire.
     #[must_use]
@@ -42,13 +50,15 @@ impl KeyState {
         match self {
             Self::Available => "Available",
             Self::Disabled => "Disabled",
+            Self::DeletionRequested => "DeletionRequested",
+            Self::Deleted => "Deleted",
         }
     }
 }
 
 impl KeyVersionState {
     /// All states of version 1, by ascending code.
-    pub const ALL: [Self; 2] = [Self::Current, Self::Active];
+    pub const ALL: [Self; 4] = [Self::Current, Self::Active, Self::Disabled, Self::Destroyed];
 
     /// The state's code on the wire.
     #[must_use]
@@ -68,6 +78,8 @@ impl KeyVersionState {
         match self {
             Self::Current => "Current",
             Self::Active => "Active",
+            Self::Disabled => "Disabled",
+            Self::Destroyed => "Destroyed",
         }
     }
 }

@@ -28,9 +28,14 @@ pub enum Status {
     KeyNotFound,
     /// The key is disabled.
     KeyDisabled,
+    /// The key is to be deleted, unless that is cancelled.
+    KeyDeletionRequested,
+    /// The key is deleted for good.
+    KeyDeleted,
     /// A key of this kind or algorithm does not do this operation.
     OperationNotAllowed,
-    /// The key has no version of the number named in the request.
+    /// The key has no version of the number named in the request, or that version is disabled, destroyed, or too low to
+    /// decrypt.
     KeyVersionNotFound,
     /// The key's current version has been used as often as its algorithm allows.
     KeyExhausted,
@@ -79,7 +84,7 @@ pub enum Retry {
 
 impl Status {
     /// All statuses of version 1, by ascending code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Ok,
         Self::Malformed,
         Self::UnsupportedVersion,
@@ -91,6 +96,8 @@ impl Status {
         Self::NotPermitted,
         Self::KeyNotFound,
         Self::KeyDisabled,
+        Self::KeyDeletionRequested,
+        Self::KeyDeleted,
         Self::OperationNotAllowed,
         Self::KeyVersionNotFound,
         Self::KeyExhausted,
@@ -124,6 +131,8 @@ impl Status {
             Self::NotPermitted => 0x10,
             Self::KeyNotFound => 0x11,
             Self::KeyDisabled => 0x12,
+            Self::KeyDeletionRequested => 0x13,
+            Self::KeyDeleted => 0x14,
             Self::OperationNotAllowed => 0x15,
             Self::KeyVersionNotFound => 0x16,
             Self::KeyExhausted => 0x17,
@@ -159,6 +168,8 @@ impl Status {
             0x10 => Self::NotPermitted,
             0x11 => Self::KeyNotFound,
             0x12 => Self::KeyDisabled,
+            0x13 => Self::KeyDeletionRequested,
+            0x14 => Self::KeyDeleted,
             0x15 => Self::OperationNotAllowed,
             0x16 => Self::KeyVersionNotFound,
             0x17 => Self::KeyExhausted,
@@ -194,6 +205,8 @@ impl Status {
             Self::NotPermitted => "NotPermitted",
             Self::KeyNotFound => "KeyNotFound",
             Self::KeyDisabled => "KeyDisabled",
+            Self::KeyDeletionRequested => "KeyDeletionRequested",
+            Self::KeyDeleted => "KeyDeleted",
             Self::OperationNotAllowed => "OperationNotAllowed",
             Self::KeyVersionNotFound => "KeyVersionNotFound",
             Self::KeyExhausted => "KeyExhausted",
@@ -222,6 +235,7 @@ impl Status {
             Self::KeyNotFound => Some(Retry::Resolve),
             Self::ReplyFull | Self::DeadlineExceeded | Self::ShuttingDown => Some(Retry::Now),
             Self::KeyDisabled
+            | Self::KeyDeletionRequested
             | Self::KeyExhausted
             | Self::Overloaded
             | Self::StorageUnavailable
@@ -234,6 +248,7 @@ impl Status {
             | Self::HelloRequired
             | Self::TooManyItems
             | Self::NotPermitted
+            | Self::KeyDeleted
             | Self::OperationNotAllowed
             | Self::KeyVersionNotFound
             | Self::DecryptionFailed

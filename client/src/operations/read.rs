@@ -54,7 +54,7 @@ pub struct KeyDescription {
     pub algorithm: Result<Algorithm, UnknownCode>,
     /// Its state.
     pub state: Result<KeyState, UnknownCode>,
-    /// Number of its current version.
+    /// Number of its current version; 0 if the key is deleted.
     pub current_version: u32,
     /// When it was created.
     pub created: SystemTime,

@@ -34,7 +34,7 @@ pub struct KeyDescription<'a, I> {
     pub algorithm: u8,
     /// Code of its state ([`crate::KeyState::from_code`]).
     pub state: u8,
-    /// Number of its current version, from 1.
+    /// Number of its current version, from 1; 0 if the key is deleted.
     pub current_version: u32,
     /// When it was created, in milliseconds since 1970-01-01 00:00 UTC.
     pub created_ms: u64,

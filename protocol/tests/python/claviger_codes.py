@@ -40,6 +40,8 @@ Status = IntEnum(
         "NotPermitted": 0x10,
         "KeyNotFound": 0x11,
         "KeyDisabled": 0x12,
+        "KeyDeletionRequested": 0x13,
+        "KeyDeleted": 0x14,
         "OperationNotAllowed": 0x15,
         "KeyVersionNotFound": 0x16,
         "KeyExhausted": 0x17,
@@ -119,12 +121,13 @@ Fact = IntEnum(
         "CertificateEnd": 7,
     },
 )
-KeyState = IntEnum("KeyState", {"Available": 1, "Disabled": 2})  # 11.6
-KeyVersionState = IntEnum("KeyVersionState", {"Current": 1, "Active": 2})  # 11.7
+KeyState = IntEnum("KeyState", {"Available": 1, "Disabled": 2, "DeletionRequested": 3, "Deleted": 4})  # 11.6
+KeyVersionState = IntEnum("KeyVersionState", {"Current": 1, "Active": 2, "Disabled": 3, "Destroyed": 4})  # 11.7
 
 RETRY = {  # Section 6, column "retry"; every other status is "never".
     Status.KeyNotFound: "resolve",
     Status.KeyDisabled: "later",
+    Status.KeyDeletionRequested: "later",
     Status.KeyExhausted: "later",
     Status.ReplyFull: "now",
     Status.Overloaded: "later",
