@@ -11,6 +11,21 @@ pub const CERTIFICATE_DAYS_MAX: u32 = 398;
 /// Lifetime of a client certificate in days, unless the request names another.
 pub const CERTIFICATE_DAYS: u32 = 90;
 
+/// Shortest wait between the request of a deletion and the deletion, in hours.
+pub const DELETION_WAIT_HOURS_MIN: u32 = 24;
+
+/// Longest wait between the request of a deletion and the deletion, in hours: 30 days.
+pub const DELETION_WAIT_HOURS_MAX: u32 = 30 * 24;
+
+/// Wait between the request of a deletion and the deletion, in hours, unless the request names another.
+pub const DELETION_WAIT_HOURS: u32 = 72;
+
+/// Shortest time from one rotation to the next, in days.
+pub const ROTATION_DAYS_MIN: u16 = 1;
+
+/// Longest time from one rotation to the next, in days: two years.
+pub const ROTATION_DAYS_MAX: u16 = 730;
+
 /// Most bytes of a reply: a page of 1,000 keys with 100 versions each takes some 8 MB.
 pub const REPLY_SIZE_MAX: usize = 16 * 1024 * 1024;
 

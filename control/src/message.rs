@@ -95,7 +95,7 @@ pub struct Key {
     pub kind: String,
     /// Its algorithm.
     pub algorithm: String,
-    /// `available`, or `disabled`: every cryptographic operation is refused.
+    /// `available`; `disabled` or `deletion requested`: every cryptographic operation is refused; `deleted`: its material is gone for good.
     pub state: String,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
@@ -103,13 +103,79 @@ pub struct Key {
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub changed: Timestamp,
-    /// The version that encrypts and signs.
-    pub current_version: u32,
+    /// The version that encrypts and signs. A deleted key has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_version: Option<u32>,
+    /// The lowest version that decrypts: ciphertexts of those below are refused. 1 unless it has been set.
+    pub lowest_version: u32,
+    /// When it is rotated by itself, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+    /// The deletion that has been requested, if one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
+    /// When it was deleted, if it was. 365 days later nothing is left of its description either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deleted: Option<Timestamp>,
     /// How often the current version was used, if its algorithm limits that, told where one key is shown. After an unclean stop it may be above the truth, never below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uses: Option<Uses>,
     /// All its versions, ascending.
     pub versions: Vec<KeyVersion>,
+    /// What a person should do about it before it is too late, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// The rotation of a key by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Rotation {
+    /// Days from one rotation to the next.
+    pub period_days: u16,
+    /// When the next one is due. It may be late, but is not lost; those missed while the daemon was down are one.
+    #[schema(value_type = String, format = DateTime)]
+    pub next: Timestamp,
+}
+
+/// The deletion of a key that has been requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Deletion {
+    /// When it was requested.
+    #[schema(value_type = String, format = DateTime)]
+    pub requested: Timestamp,
+    /// When it is final, at the earliest; until then it can be cancelled.
+    #[schema(value_type = String, format = DateTime)]
+    pub deadline: Timestamp,
+}
+
+/// Request the deletion of a key.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestDeletion {
+    /// How many hours the request can be cancelled, 24 to 720; 72 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 24, maximum = 720)]
+    pub wait_hours: Option<u32>,
+}
+
+/// Have a key rotated by itself, or no longer.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRotation {
+    /// Days from one rotation to the next, 1 to 730; `null` ends it. It has to be there: nothing is not taken for the end.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true, minimum = 1, maximum = 730)]
+    pub period_days: Option<u16>,
+}
+
+/// Set the lowest version of a key that decrypts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetLowestVersion {
+    /// Its number, up to that of the current version. Ciphertexts of lower ones are refused from then on.
+    #[schema(minimum = 1)]
+    pub version: u32,
 }
 
 /// Uses of a key version whose algorithm limits them.
@@ -126,7 +192,7 @@ pub struct Uses {
 pub struct KeyVersion {
     /// Its number, from 1.
     pub version: u32,
-    /// `current`, or `active`: decrypts and verifies only.
+    /// `current`; `active`: decrypts and verifies only; `disabled`: does nothing until it is enabled; `destroyed`: its material is gone for good.
     pub state: String,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]

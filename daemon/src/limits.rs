@@ -205,6 +205,21 @@ const _: () = {
     assert!(LIST_PAGE_SIZE_MAX * (KEY_SIZE + VERSIONS_MAX * KEY_VERSION_SIZE) <= REPLY_SIZE_MAX);
 };
 
+// What the control port says about deletion and rotation is what the engine does.
+const _: () = {
+    use claviger_control::limits::{
+        DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX,
+    };
+    use claviger_engine::limits as engine;
+    const fn hours(wait: Duration) -> u64 {
+        wait.as_secs() / (60 * 60)
+    }
+    assert!(DELETION_WAIT_HOURS_MIN as u64 == hours(engine::DELETION_WAIT_MIN));
+    assert!(DELETION_WAIT_HOURS as u64 == hours(engine::DELETION_WAIT_DEFAULT));
+    assert!(DELETION_WAIT_HOURS_MAX as u64 == hours(engine::DELETION_WAIT_MAX));
+    assert!(ROTATION_DAYS_MAX == engine::ROTATION_PERIOD_DAYS_MAX);
+};
+
 /// Most bytes of a body that says little: a name, a number, a signing request.
 pub const SMALL_BODY_SIZE_MAX: usize = 32 * 1024;
 

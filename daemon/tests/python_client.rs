@@ -66,7 +66,7 @@ async fn python_client_does_every_operation_and_meets_every_status() {
         .env("CLAVIGER_OTHER_STORE", OTHER_STORE)
         .env("CLAVIGER_OTHER_STORE_KEY_ID", &others_key["symmetric"])
         .env("CLAVIGER_DAMAGED_KEY_ID", damaged)
-        .env("CLAVIGER_DISABLE_COMMAND", file.disable_command())
+        .env("CLAVIGER_CHANGE_COMMAND", file.change_command())
         .env("CLAVIGER_SHUTDOWN_PID", process.id().as_raw_nonzero().to_string())
         .output()
         .expect("python3 must be installed, 3.11 or later: see `cargo xtask test --install`");
@@ -138,17 +138,17 @@ impl ClientFile {
         ControlClient::new(self.value("control", "address"), credentials).unwrap()
     }
 
-    /// A shell command that disables the key named by its first argument.
-    fn disable_command(&self) -> String {
+    /// A shell command that changes the key named by its first argument as its second one says.
+    fn change_command(&self) -> String {
         let quoted = |name| format!("'{}'", self.path("control", name).display());
         let [server_ca, certificate, key] = ["server_ca", "certificate", "key"].map(quoted);
         let address = self.value("control", "address");
-        format!("python3 -B disable_key.py {address} {server_ca} {certificate} {key} {STORE} \"$1\"")
+        format!("python3 -B change_key.py {address} {server_ca} {certificate} {key} {STORE} \"$1\" \"$2\"")
     }
 }
 
 /// The keys that the Python client asks for by name, one of each algorithm, and those that something happens to.
-const KEYS: [(&str, &str); 24] = [
+const KEYS: [(&str, &str); 25] = [
     ("secret", "OPAQUE"),
     ("symmetric", "XAES-256-GCM"),
     ("aes-gcm", "AES-256-GCM"),
@@ -172,6 +172,7 @@ const KEYS: [(&str, &str); 24] = [
     ("rsa-3072-oaep", "RSA-3072-OAEP-SHA256"),
     ("rsa-4096-oaep", "RSA-4096-OAEP-SHA256"),
     ("to-disable", "XAES-256-GCM"),
+    ("to-delete", "XAES-256-GCM"),
     (DAMAGED, "XAES-256-GCM"),
 ];
 const DAMAGED: &str = "damaged";

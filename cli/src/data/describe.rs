@@ -43,7 +43,7 @@ pub(super) async fn describe(arguments: DescribeArguments, session: &Session) ->
         ("kind", words::word(key.kind)),
         ("algorithm", words::name(key.algorithm)),
         ("state", words::word(key.state.map(|state| state.name()))),
-        ("current version", key.current_version.to_string()),
+        ("current version", current_version(&key).map_or_else(|| "-".to_owned(), |version| version.to_string())),
         ("created", words::time(key.created)),
     ])?;
     show::line("")?;
@@ -102,6 +102,14 @@ pub(super) async fn resolve(arguments: ResolveArguments, session: &Session) -> a
     Ok(ExitCode::FAILURE)
 }
 
+/// The number of the current version; a deleted key has none.
+const fn current_version(key: &KeyDescription) -> Option<u32> {
+    match key.current_version {
+        0 => None,
+        version => Some(version),
+    }
+}
+
 fn as_json(key: &KeyDescription) -> serde_json::Value {
     let versions: Vec<_> = key
         .versions
@@ -121,7 +129,7 @@ fn as_json(key: &KeyDescription) -> serde_json::Value {
         "kind": words::word(key.kind),
         "algorithm": words::name(key.algorithm),
         "state": words::word(key.state.map(|state| state.name())),
-        "current_version": key.current_version,
+        "current_version": current_version(key),
         "created": words::rfc_3339(key.created),
         "versions": versions,
     })

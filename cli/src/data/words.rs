@@ -11,9 +11,16 @@ pub(super) fn name(code: Result<impl Display, UnknownCode>) -> String {
     code.map_or_else(|unknown| format!("unknown ({})", unknown.0), |code| code.to_string())
 }
 
-/// The name of a kind or a state in small letters, as the control port writes it, or its number.
+/// The name of a kind or a state in words of small letters, as the control port writes it, or its number.
 pub(super) fn word(code: Result<impl Display, UnknownCode>) -> String {
-    name(code).to_lowercase()
+    let mut words = String::new();
+    for letter in name(code).chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 /// A time to the second, for people.
@@ -46,6 +53,12 @@ mod tests {
     #[test]
     fn what_is_not_known_is_shown_by_its_number() {
         assert_eq!(name(Err::<&str, _>(UnknownCode(99))), "unknown (99)");
+        assert_eq!(word(Err::<&str, _>(UnknownCode(99))), "unknown (99)");
+    }
+
+    #[test]
+    fn names_of_states_are_written_as_words() {
         assert_eq!(word(Ok("Available")), "available");
+        assert_eq!(word(Ok("DeletionRequested")), "deletion requested");
     }
 }

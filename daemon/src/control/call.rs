@@ -6,6 +6,7 @@ use axum::extract::Query;
 use claviger_engine::Engine;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::name::Name;
+use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
 use http::Uri;
 use serde::Deserialize;
@@ -99,6 +100,15 @@ impl Call {
             let detail =
                 format!("no key of this store has the name or id {text:?}: see GET /v1/stores/STORE/keys, or `claviger key list`");
             Problem::new(Kind::KeyNotFound, detail)
+        })
+    }
+
+    /// The version that the path names by its number. Whether the key has it is found out by the engine.
+    pub(super) fn version(&self) -> Result<KeyVersion, Problem> {
+        let text = self.parameter("version");
+        text.parse().ok().and_then(KeyVersion::new).ok_or_else(|| {
+            let detail = format!("{text:?} is no number of a version: give one of those that the key shows");
+            Problem::new(Kind::KeyVersionNotFound, detail)
         })
     }
 

@@ -11,7 +11,8 @@ use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
-use claviger_engine::key::state::KeyState;
+use claviger_engine::key::state::{KeyState, VersionState};
+use claviger_engine::key::version::KeyVersion;
 use claviger_engine::{AccessMethods, Engine};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -50,6 +51,53 @@ pub enum Change {
         key: KeyId,
         /// Its state from then on.
         state: KeyState,
+    },
+    /// A key is to be deleted after a wait, in which that can be cancelled.
+    RequestDeletion {
+        /// The key.
+        key: KeyId,
+        /// How long.
+        wait: Duration,
+    },
+    /// A key whose deletion was requested is kept, and disabled.
+    CancelDeletion {
+        /// The key.
+        key: KeyId,
+    },
+    /// A key whose deletion was requested is deleted without the rest of the wait.
+    DeleteNow {
+        /// The key.
+        key: KeyId,
+    },
+    /// A key is rotated by itself from then on, or no longer.
+    SetRotation {
+        /// The key.
+        key: KeyId,
+        /// Days from one rotation to the next; none ends it.
+        period_days: Option<u16>,
+    },
+    /// Ciphertexts of lower versions of a key are refused from then on.
+    SetLowestVersion {
+        /// The key.
+        key: KeyId,
+        /// The lowest version that decrypts.
+        version: KeyVersion,
+    },
+    /// A version of a key is disabled or made active again.
+    SetVersionState {
+        /// The key.
+        key: KeyId,
+        /// The version.
+        version: KeyVersion,
+        /// Its state from then on.
+        state: VersionState,
+    },
+    /// The material of a version of a key is destroyed.
+    DestroyVersion {
+        /// The key.
+        key: KeyId,
+        /// The version.
+        version: KeyVersion,
     },
     /// A new client certificate.
     IssueCertificate {
@@ -94,6 +142,19 @@ impl Change {
             }
             Self::RotateKey { key } => Answer::ok(&describe::key(&engine.rotate(key)?)),
             Self::SetKeyState { key, state } => Answer::ok(&describe::key(&engine.set_state(key, state)?)),
+            Self::RequestDeletion { key, wait } => Answer::ok(&describe::key(&engine.request_deletion(key, wait)?)),
+            Self::CancelDeletion { key } => Answer::ok(&describe::key(&engine.cancel_deletion(key)?)),
+            Self::DeleteNow { key } => Answer::ok(&describe::key(&engine.delete_now(key)?)),
+            Self::SetRotation { key, period_days } => {
+                Answer::ok(&describe::key(&engine.set_rotation(key, period_days)?))
+            }
+            Self::SetLowestVersion { key, version } => {
+                Answer::ok(&describe::key(&engine.set_lowest_version(key, version)?))
+            }
+            Self::SetVersionState { key, version, state } => {
+                Answer::ok(&describe::key(&engine.set_version_state(key, version, state)?))
+            }
+            Self::DestroyVersion { key, version } => Answer::ok(&describe::key(&engine.destroy_version(key, version)?)),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
@@ -134,6 +195,18 @@ impl fmt::Display for Change {
             }
             Self::RotateKey { key } => write!(f, "key {key} rotated"),
             Self::SetKeyState { key, state } => write!(f, "key {key} set to {state}"),
+            Self::RequestDeletion { key, wait } => {
+                write!(f, "deletion of key {key} requested, final in {} hours", wait.as_secs() / (60 * 60))
+            }
+            Self::CancelDeletion { key } => write!(f, "deletion of key {key} cancelled"),
+            Self::DeleteNow { key } => write!(f, "key {key} deleted"),
+            Self::SetRotation { key, period_days: Some(days) } => write!(f, "key {key} rotated every {days} days"),
+            Self::SetRotation { key, period_days: None } => write!(f, "key {key} no longer rotated by itself"),
+            Self::SetLowestVersion { key, version } => {
+                write!(f, "lowest version of key {key} that decrypts set to {version}")
+            }
+            Self::SetVersionState { key, version, state } => write!(f, "version {version} of key {key} set to {state}"),
+            Self::DestroyVersion { key, version } => write!(f, "version {version} of key {key} destroyed"),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")

@@ -1,7 +1,8 @@
 //! From the engine's records to the messages of the control port.
 
 use claviger_algorithm::KeyKind;
-use claviger_control::message::{Access, Key, KeyVersion, Store};
+use claviger_control::message::{Access, Deletion, Key, KeyVersion, Rotation, Store};
+use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::{AccessMethods, KeyRecord, KeyStoreRecord};
 use jiff::Timestamp;
 
@@ -31,11 +32,32 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         state: record.state.to_string(),
         created: time(record.created_ms),
         changed: time(record.changed_ms),
-        // A record without a current version is refused wherever one is read.
-        current_version: record.current().map_or(0, |version| version.get()),
+        current_version: record.current().map(|version| version.get()),
+        lowest_version: record.lowest_version.get(),
+        rotation: record
+            .rotation
+            .as_ref()
+            .map(|rotation| Rotation { period_days: rotation.period_days, next: time(rotation.next_ms) }),
+        deletion: record
+            .deletion
+            .as_ref()
+            .map(|deletion| Deletion { requested: time(deletion.requested_ms), deadline: time(deletion.deadline_ms) }),
+        deleted: record.deleted_ms.map(time),
         uses: None,
         versions: record.versions.iter().map(version).collect(),
+        warnings: warnings(record),
     }
+}
+
+fn warnings(record: &KeyRecord) -> Vec<String> {
+    let count = record.versions.len();
+    let is_near = count >= VERSIONS_WARNING && record.current().is_some();
+    let near = || {
+        format!(
+            "{count} of {VERSIONS_MAX} versions are used up: create a new key and re-encrypt before it cannot be rotated any more"
+        )
+    };
+    is_near.then(near).into_iter().collect()
 }
 
 /// One word for each kind of key.

@@ -2,6 +2,7 @@
 
 use claviger_control::message::{Health, Readiness};
 use claviger_engine::hierarchy::CustodyClass;
+use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use http::StatusCode;
 
 use super::ControlState;
@@ -38,6 +39,10 @@ pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> 
     warnings.extend(
         near_limit.iter().map(|key| format!("key {key} has used half of what its algorithm allows: rotate it")),
     );
+    let versions = state.installation.engine.version_warnings();
+    warnings.extend(versions.iter().map(|key| {
+        format!("key {key} has {VERSIONS_WARNING} of {VERSIONS_MAX} versions or more: create a new key and re-encrypt")
+    }));
     if uses_unwritten {
         warnings.push(
             "uses of keys with a limit cannot be written: such keys soon stop encrypting; see the log".to_owned(),

@@ -1,10 +1,18 @@
-//! Keys: create, list, describe, rotate, disable, enable.
+//! Keys: create, list, describe, and everything that happens to them and their versions.
+
+use std::time::Duration;
 
 use claviger_algorithm::{Algorithm, Generation};
-use claviger_control::message::{self, CreateKeys, KeyList, NewKey, Nothing};
+use claviger_control::limits::{
+    DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
+};
+use claviger_control::message::{
+    self, CreateKeys, KeyList, NewKey, Nothing, RequestDeletion, SetLowestVersion, SetRotation,
+};
 use claviger_engine::change;
 use claviger_engine::key::material::SecretBytes;
-use claviger_engine::key::state::KeyState;
+use claviger_engine::key::state::{KeyState, VersionState};
+use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::CREATE_KEYS_MAX;
 use claviger_engine::read::UseCount;
 
@@ -58,6 +66,63 @@ pub(super) fn disable(state: &ControlState, call: &Call) -> Result<Change, Probl
 pub(super) fn enable(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let Nothing {} = call.body()?;
     Ok(Change::SetKeyState { key: call.key(&state.installation.engine)?, state: KeyState::Available })
+}
+
+pub(super) fn request_deletion(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let RequestDeletion { wait_hours } = call.body()?;
+    let hours = wait_hours.unwrap_or(DELETION_WAIT_HOURS);
+    if !(DELETION_WAIT_HOURS_MIN..=DELETION_WAIT_HOURS_MAX).contains(&hours) {
+        let detail = format!("wait_hours is {hours}: give {DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX}");
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    let wait = Duration::from_hours(hours.into());
+    Ok(Change::RequestDeletion { key: call.key(&state.installation.engine)?, wait })
+}
+
+pub(super) fn cancel_deletion(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    Ok(Change::CancelDeletion { key: call.key(&state.installation.engine)? })
+}
+
+pub(super) fn delete_now(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    Ok(Change::DeleteNow { key: call.key(&state.installation.engine)? })
+}
+
+pub(super) fn set_rotation(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let SetRotation { period_days } = call.body()?;
+    if let Some(days) = period_days.filter(|days| !(ROTATION_DAYS_MIN..=ROTATION_DAYS_MAX).contains(days)) {
+        let detail =
+            format!("period_days is {days}: give {ROTATION_DAYS_MIN} to {ROTATION_DAYS_MAX}, or null to end it");
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    Ok(Change::SetRotation { key: call.key(&state.installation.engine)?, period_days })
+}
+
+pub(super) fn set_lowest_version(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let SetLowestVersion { version: number } = call.body()?;
+    let version = KeyVersion::new(number)
+        .ok_or_else(|| Problem::new(Kind::InvalidValue, "version is 0: versions count from 1"))?;
+    Ok(Change::SetLowestVersion { key: call.key(&state.installation.engine)?, version })
+}
+
+pub(super) fn disable_version(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    set_version_state(state, call, VersionState::Disabled)
+}
+
+pub(super) fn enable_version(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    set_version_state(state, call, VersionState::Active)
+}
+
+pub(super) fn destroy_version(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    Ok(Change::DestroyVersion { key: call.key(&state.installation.engine)?, version: call.version()? })
+}
+
+fn set_version_state(state: &ControlState, call: &Call, to: VersionState) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    let key = call.key(&state.installation.engine)?;
+    Ok(Change::SetVersionState { key, version: call.version()?, state: to })
 }
 
 /// The key number `index` of a request, from 0.

@@ -62,7 +62,13 @@ fn operation(route: &Route) -> OperationBuilder {
             format!("Needs the role: {}. Takes at most {} seconds.", route.role.name(), route.time.as_secs()),
         ));
     for name in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-        operation = operation.parameter(parameter(name, ParameterIn::Path, Required::True, "name or id", text()));
+        let (description, schema) = match name {
+            "version" => {
+                ("number of a version", ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into())
+            }
+            _ => ("name or id", text()),
+        };
+        operation = operation.parameter(parameter(name, ParameterIn::Path, Required::True, description, schema));
     }
     if route.paged {
         let after = parameter("after", ParameterIn::Query, Required::False, "only names after this one", text());

@@ -43,6 +43,8 @@ pub enum Kind {
     StoreNotFound,
     /// There is no such key.
     KeyNotFound,
+    /// The key has no such version.
+    KeyVersionNotFound,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -63,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -77,6 +79,7 @@ impl Kind {
         Self::NoAccessMethod,
         Self::StoreNotFound,
         Self::KeyNotFound,
+        Self::KeyVersionNotFound,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -104,6 +107,7 @@ impl Kind {
             Self::NoAccessMethod => ("no-access-method", StatusCode::UNPROCESSABLE_ENTITY, "No access method"),
             Self::StoreNotFound => ("key-store-not-found", StatusCode::NOT_FOUND, "Key store not found"),
             Self::KeyNotFound => ("key-not-found", StatusCode::NOT_FOUND, "Key not found"),
+            Self::KeyVersionNotFound => ("key-version-not-found", StatusCode::NOT_FOUND, "Key version not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -155,10 +159,13 @@ impl From<Error> for Problem {
     /// Administrators are told the detail: they are those who can act. No message of the engine holds a secret.
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::KeyNotFound(_) | Error::KeyVersionNotFound { .. } => Kind::KeyNotFound,
+            Error::KeyNotFound(_) => Kind::KeyNotFound,
+            Error::KeyVersionNotFound { .. } => Kind::KeyVersionNotFound,
             Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
             Error::NameTaken(_) => Kind::NameTaken,
             Error::KeyNotUsable { .. }
+            | Error::KeyStateWrong { .. }
+            | Error::KeyVersionStateWrong { .. }
             | Error::TooManyVersions(_)
             | Error::UseLimitReached { .. }
             | Error::Conflict => Kind::Conflict,
@@ -166,7 +173,9 @@ impl From<Error> for Problem {
             | Error::SizeNotAllowed
             | Error::KeyCount
             | Error::ValueMismatch
-            | Error::SecretTooLarge => Kind::InvalidValue,
+            | Error::SecretTooLarge
+            | Error::DeletionWait
+            | Error::RotationPeriod => Kind::InvalidValue,
             Error::Storage(error) => storage_kind(error),
             Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {
                 Kind::Internal
@@ -200,6 +209,7 @@ fn storage_kind(error: &StorageError) -> Kind {
             Kind::StorageUnavailable
         }
         StorageError::NewerFormat { .. }
+        | StorageError::OlderFormat { .. }
         | StorageError::InUse { .. }
         | StorageError::Damaged { .. }
         | StorageError::AlreadyOpen { .. }

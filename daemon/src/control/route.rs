@@ -17,7 +17,7 @@ use super::{ControlState, algorithms, certificates, health, keys, openapi, store
 use crate::limits::{CHANGE_TIME, CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes.
-pub static ROUTES: [Route; 15] = [
+pub static ROUTES: [Route; 23] = [
     read("/v1/health", "read_health", "How the daemon is", form::<message::Health>(), health::health),
     read(
         "/v1/ready",
@@ -102,6 +102,65 @@ pub static ROUTES: [Route; 15] = [
         "Make a disabled key available again",
         form::<message::Key>(),
         keys::enable,
+    ),
+    change(
+        "/v1/stores/{store}/keys/{key}/request-deletion",
+        "request_deletion",
+        "Refuse every cryptographic operation, and delete the key after a wait",
+        form::<message::Key>(),
+        keys::request_deletion,
+    )
+    .takes::<message::RequestDeletion>(),
+    change(
+        "/v1/stores/{store}/keys/{key}/cancel-deletion",
+        "cancel_deletion",
+        "Keep a key whose deletion was requested; it is disabled then",
+        form::<message::Key>(),
+        keys::cancel_deletion,
+    ),
+    change(
+        "/v1/stores/{store}/keys/{key}/delete-now",
+        "delete_now",
+        "Delete a key whose deletion was requested, for good, without the rest of the wait",
+        form::<message::Key>(),
+        keys::delete_now,
+    ),
+    change(
+        "/v1/stores/{store}/keys/{key}/set-rotation",
+        "set_rotation",
+        "Have a key rotated by itself, or no longer",
+        form::<message::Key>(),
+        keys::set_rotation,
+    )
+    .takes::<message::SetRotation>(),
+    change(
+        "/v1/stores/{store}/keys/{key}/set-lowest-version",
+        "set_lowest_version",
+        "Refuse ciphertexts of lower versions",
+        form::<message::Key>(),
+        keys::set_lowest_version,
+    )
+    .takes::<message::SetLowestVersion>(),
+    change(
+        "/v1/stores/{store}/keys/{key}/versions/{version}/disable",
+        "disable_key_version",
+        "Have a version do nothing, which is not the current one",
+        form::<message::Key>(),
+        keys::disable_version,
+    ),
+    change(
+        "/v1/stores/{store}/keys/{key}/versions/{version}/enable",
+        "enable_key_version",
+        "Make a disabled version active again",
+        form::<message::Key>(),
+        keys::enable_version,
+    ),
+    change(
+        "/v1/stores/{store}/keys/{key}/versions/{version}/destroy",
+        "destroy_key_version",
+        "Destroy the material of a version for good, which is not the current one",
+        form::<message::Key>(),
+        keys::destroy_version,
     ),
 ];
 

@@ -3,6 +3,7 @@
 //! No `_` arms: a new error of the engine must choose its status here.
 
 use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::state::KeyState;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::{Error, ItemError, LoadError};
 use claviger_protocol::{Status, TraceId};
@@ -11,7 +12,12 @@ use claviger_protocol::{Status, TraceId};
 pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
     match error {
         Error::KeyNotFound(_) | Error::KeyStoreNotFound(_) => Status::NotPermitted,
-        Error::KeyNotUsable { .. } => Status::KeyDisabled,
+        Error::KeyNotUsable { state, .. } => match state {
+            // An available key is not refused for its state.
+            KeyState::Available | KeyState::Disabled => Status::KeyDisabled,
+            KeyState::DeletionRequested => Status::KeyDeletionRequested,
+            KeyState::Deleted => Status::KeyDeleted,
+        },
         Error::OperationNotAllowed { .. } => Status::OperationNotAllowed,
         Error::KeyVersionNotFound { .. } => Status::KeyVersionNotFound,
         Error::UseLimitReached { .. } => Status::KeyExhausted,
@@ -28,6 +34,10 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::KeyCount
         | Error::ValueMismatch
         | Error::SecretTooLarge
+        | Error::KeyStateWrong { .. }
+        | Error::KeyVersionStateWrong { .. }
+        | Error::DeletionWait
+        | Error::RotationPeriod
         | Error::Conflict => {
             tracing::error!(trace = %trace_id, %error, "a request failed");
             Status::InternalError

@@ -8,6 +8,7 @@
 )]
 
 mod certificates;
+mod key_life;
 mod keys;
 mod routes;
 mod stores;

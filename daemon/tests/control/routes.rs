@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
+use claviger_control::limits::{
+    CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN, DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX,
+    DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
+};
 use claviger_daemon::control::openapi;
 use claviger_daemon::control::route::ROUTES;
 use claviger_daemon::limits::{COMMON_NAME_SIZE_MAX, CONTROL_CALLS_MAX, SLOW_KEYS_MAX};
@@ -15,7 +18,12 @@ use crate::support::{Port, request};
 
 /// The path of a route for things that are not there.
 fn path(route: &str) -> String {
-    route.replace("{store}", "absent").replace("{key}", "absent")
+    path_of(route, "absent", "absent")
+}
+
+/// The path of a route for these things.
+fn path_of(route: &str, store: &str, key: &str) -> String {
+    route.replace("{store}", store).replace("{key}", key).replace("{version}", "1")
 }
 
 // R-O1
@@ -195,7 +203,7 @@ fn futures_of_frames(count: usize, size: usize) -> Body {
 async fn bodies_that_are_no_json_or_of_another_form_are_refused_without_being_quoted() {
     let port = Port::with_store().await;
     for route in ROUTES.iter().filter(|route| route.changes()) {
-        let path = route.path.replace("{store}", "store").replace("{key}", "absent");
+        let path = path_of(route.path, "store", "absent");
         for body in [
             "hunter2",
             "{",
@@ -224,7 +232,7 @@ async fn what_is_not_there_is_named_with_the_list_to_look_at() {
     }
     for route in ROUTES.iter().filter(|route| route.path.contains("{key}")) {
         for absent in ["absent", "00000000000000000000000000000000", "a%20b", "..", "%F0%9F%94%91"] {
-            let path = route.path.replace("{store}", "store").replace("{key}", absent);
+            let path = path_of(route.path, "store", absent);
             let reply = port.send(request(route.method.as_str(), &path, body_of(route.operation))).await;
             assert_eq!((reply.status, reply.problem()), (StatusCode::NOT_FOUND, "key-not-found"), "{path}");
         }
@@ -244,6 +252,8 @@ fn body_of(operation: &str) -> &'static str {
     match operation {
         "create_keys" => r#"{"keys": [{"name": "a", "algorithm": "Ed25519"}]}"#,
         "issue_certificate" => r#"{"common_name": "a"}"#,
+        "set_rotation" => r#"{"period_days": 1}"#,
+        "set_lowest_version" => r#"{"version": 1}"#,
         _ => "",
     }
 }
@@ -282,6 +292,10 @@ async fn the_description_names_every_route_with_its_form() {
         assert!(operation["responses"][route.success.as_str()].is_object(), "{}", route.operation);
         assert!(operation["responses"]["default"].is_object(), "{}", route.operation);
         assert_eq!(operation["requestBody"].is_object(), route.changes(), "{}", route.operation);
+        for part in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            let mut parameters = operation["parameters"].as_array().unwrap().iter();
+            assert!(parameters.any(|parameter| parameter["name"] == part), "{} {part}", route.operation);
+        }
     }
     let mut references = Vec::new();
     collect_references(&reply.body, &mut references);
@@ -311,6 +325,16 @@ fn the_description_names_the_bounds_that_are_in_force() {
     assert_eq!((&days["minimum"], &days["maximum"]), (&json!(CERTIFICATE_DAYS_MIN), &json!(CERTIFICATE_DAYS_MAX)));
     let days_text = format!("{CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX}; {CERTIFICATE_DAYS} unless given");
     assert!(text(days).contains(&days_text));
+    let wait = field("RequestDeletion", "wait_hours");
+    let bounds = (&json!(DELETION_WAIT_HOURS_MIN), &json!(DELETION_WAIT_HOURS_MAX));
+    assert_eq!((&wait["minimum"], &wait["maximum"]), bounds);
+    let wait_text =
+        format!("{DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX}; {DELETION_WAIT_HOURS} unless given");
+    assert!(text(wait).contains(&wait_text));
+    let period = field("SetRotation", "period_days");
+    assert_eq!((&period["minimum"], &period["maximum"]), (&json!(ROTATION_DAYS_MIN), &json!(ROTATION_DAYS_MAX)));
+    assert!(text(period).contains(&format!("{ROTATION_DAYS_MIN} to {ROTATION_DAYS_MAX}; `null` ends it")));
+    assert_eq!(document["components"]["schemas"]["SetRotation"]["required"], json!(["period_days"]));
 }
 
 fn text(field: &Value) -> &str {

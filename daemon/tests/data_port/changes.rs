@@ -35,8 +35,8 @@ on_both_transports! {
         }
     }
 
-    // R-K9
-    async fn nothing_sent_after_a_key_was_disabled_succeeds(transport) {
+    // R-K9, R-K10
+    async fn nothing_sent_after_a_key_was_disabled_or_its_deletion_requested_or_made_succeeds(transport) {
         let server = Arc::new(Server::start());
         let keys = [
             server.create("rsa", Algorithm::Rsa2048Pkcs1Sha256),
@@ -47,20 +47,23 @@ on_both_transports! {
         for key in keys.into_iter().cycle().take(6) {
             clients.push(Load::begin(Client::greeted(&server, transport).await, key, keys));
         }
-        for _ in 0..3 {
+        for state in [KeyState::Disabled, KeyState::DeletionRequested, KeyState::Disabled, KeyState::Deleted] {
             for key in keys {
                 let server = Arc::clone(&server);
                 // A change blocks: not on a thread of the runtime.
-                tokio::task::spawn_blocking(move || server.set_state(key, KeyState::Disabled)).await.unwrap();
+                tokio::task::spawn_blocking(move || server.bring(key, state)).await.unwrap();
             }
             clients.iter().for_each(Load::disabled);
             for client in &clients {
                 client.has_been_refused().await;
             }
+            if state == KeyState::Deleted {
+                break;
+            }
             // Before the state changes, so that what succeeds from here on is not taken for old.
             clients.iter().for_each(Load::enabling);
             for key in keys {
-                server.set_state(key, KeyState::Available);
+                server.bring(key, KeyState::Available);
             }
             for client in &clients {
                 client.has_succeeded().await;
@@ -233,7 +236,9 @@ impl Shared {
     async fn take(&self, receiver: &mut Receiver) {
         let header = receiver.reply().await.header;
         match header.status {
-            Status::KeyDisabled => self.refused.fetch_add(1, Ordering::SeqCst),
+            Status::KeyDisabled | Status::KeyDeletionRequested | Status::KeyDeleted => {
+                self.refused.fetch_add(1, Ordering::SeqCst)
+            }
             Status::Ok => {
                 let from = self.disabled_from.load(Ordering::SeqCst);
                 assert!(header.request_id < from, "request {} succeeded, disabled from {from} on", header.request_id);

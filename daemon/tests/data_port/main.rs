@@ -23,6 +23,7 @@ mod admission;
 mod batches;
 mod changes;
 mod cold_keys;
+mod due;
 mod endings;
 mod framing;
 mod garbage;

@@ -1,9 +1,10 @@
-"""Disables a key by the control port: what an administrator does while a client is at work.
+"""Changes a key by the control port: what an administrator does while a client is at work.
 
-    python3 disable_key.py ADDRESS SERVER_CA CERTIFICATE PRIVATE_KEY STORE KEY
+    python3 change_key.py ADDRESS SERVER_CA CERTIFICATE PRIVATE_KEY STORE KEY CHANGE
 
-ADDRESS is host:port of the control port; the next three are PEM files, the latter two of an administrator. The answer
-of the control port is waited for: once it is there, the key is disabled on every connection.
+ADDRESS is host:port of the control port; the next three are PEM files, the latter two of an administrator. CHANGE is
+the last part of the route: disable, request-deletion, delete-now. The answer of the control port is waited for: once it
+is there, the change is in force on every connection.
 """
 
 import http.client
@@ -12,12 +13,14 @@ import sys
 from urllib.parse import quote
 
 
-def main(address: str, server_ca: str, certificate: str, private_key: str, store: str, key: str) -> None:
+def main(
+    address: str, server_ca: str, certificate: str, private_key: str, store: str, key: str, change: str
+) -> None:
     context = ssl.create_default_context(cafile=server_ca)
     context.load_cert_chain(certificate, private_key)
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPSConnection(host.strip("[]"), int(port), timeout=60, context=context)
-    path = f"/v1/stores/{quote(store, safe='')}/keys/{quote(key, safe='')}/disable"
+    path = f"/v1/stores/{quote(store, safe='')}/keys/{quote(key, safe='')}/{change}"
     connection.request("POST", path, b"{}", {"Content-Type": "application/json", "Claviger-Request": "1"})
     reply = connection.getresponse()
     if reply.status != 200:

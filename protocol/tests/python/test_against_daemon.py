@@ -6,14 +6,16 @@ Needs `openssl` in the path, and these variables:
     CLAVIGER_SERVER_CA           PEM file of the server CA
     CLAVIGER_CLIENT_CERTIFICATE  PEM file of a certificate that admits its holder to CLAVIGER_STORE
     CLAVIGER_CLIENT_KEY          PEM file of its private key
-    CLAVIGER_STORE               name of a key store with the keys of KEYS below, and a symmetric key `to-disable`
+    CLAVIGER_STORE               name of a key store with the keys of KEYS below, and the symmetric keys `to-disable`
+                                 and `to-delete`
     CLAVIGER_OTHER_STORE         name of a key store that does not admit this client
     CLAVIGER_OTHER_STORE_KEY_ID  id of a symmetric key in that store, 32 hex digits
     CLAVIGER_DAMAGED_KEY_ID      id of a symmetric key in CLAVIGER_STORE whose stored record is damaged, 32 hex digits
-    CLAVIGER_DISABLE_COMMAND     shell command that disables the key of CLAVIGER_STORE named in $1, and waits for it
+    CLAVIGER_CHANGE_COMMAND      shell command that changes the key of CLAVIGER_STORE named in $1, and waits for it;
+                                 $2 is disable, request-deletion or delete-now
     CLAVIGER_SHUTDOWN_PID        process id of the daemon, which this test ends with SIGTERM
 
-The tests run in the order given below, because the last ones disable a key and stop the daemon.
+The tests run in the order given below, because the last ones disable and delete keys, and stop the daemon.
 """
 
 import os
@@ -29,6 +31,11 @@ from daemon_case import MET, SLOWEST, DaemonTest, environment
 from daemon_connections import Connections, Identity
 from daemon_operations import Encryption, SignaturesAndOthers
 from specification import rows
+
+
+def change(key: str, how: str) -> None:
+    """Has an administrator change a key; the change is in force when this returns."""
+    subprocess.run(["sh", "-c", environment("CLAVIGER_CHANGE_COMMAND"), "sh", key, how], check=True, timeout=60)
 
 
 class Load(DaemonTest):
@@ -71,9 +78,7 @@ class Circumstances(DaemonTest):
         [found] = self.client.resolve(environment("CLAVIGER_STORE"), ["to-disable"])
         key_id = found.value.key_id
         [sealed] = self.values(self.client.encrypt(key_id, [(b"", b"x")]))
-        subprocess.run(
-            ["sh", "-c", environment("CLAVIGER_DISABLE_COMMAND"), "sh", "to-disable"], check=True, timeout=60
-        )
+        change("to-disable", "disable")
         self.refuses(Status.KeyDisabled, self.client.encrypt, key_id, [(b"", b"x")])
         self.refuses(Status.KeyDisabled, self.client.decrypt, key_id, [(b"", sealed)])
         self.refuses(
@@ -83,6 +88,23 @@ class Circumstances(DaemonTest):
         self.refuses(Status.KeyDisabled, self.client.reencrypt, self.id["symmetric"], key_id, [(b"", b"", sealed)])
         self.assertEqual(self.client.describe_key(key_id).state, KeyState.Disabled)
         self.assertEqual(self.statuses(self.client.resolve(environment("CLAVIGER_STORE"), ["to-disable"])), [Status.Ok])
+
+    def test_deleted_key_is_refused_on_connections_that_used_it(self):  # R-K9, R-K10
+        [found] = self.client.resolve(environment("CLAVIGER_STORE"), ["to-delete"])
+        key_id = found.value.key_id
+        [sealed] = self.values(self.client.encrypt(key_id, [(b"", b"x")]))
+        for step, state, status in [
+            ("request-deletion", KeyState.DeletionRequested, Status.KeyDeletionRequested),
+            ("delete-now", KeyState.Deleted, Status.KeyDeleted),
+        ]:
+            change("to-delete", step)
+            self.refuses(status, self.client.encrypt, key_id, [(b"", b"x")])
+            self.refuses(status, self.client.decrypt, key_id, [(b"", sealed)])
+            self.refuses(status, self.client.reencrypt, self.id["symmetric"], key_id, [(b"", b"", sealed)])
+            self.assertEqual(self.client.describe_key(key_id).state, state)
+        self.assertEqual(self.client.describe_key(key_id).current_version, 0)
+        names = self.client.resolve(environment("CLAVIGER_STORE"), ["to-delete"])
+        self.assertEqual(self.statuses(names), [Status.KeyNotFound])
 
     def test_stopping_daemon_ends_its_work_and_takes_no_more(self):  # R-O4
         """The last test but one: the daemon is gone afterwards."""

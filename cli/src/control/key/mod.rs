@@ -1,5 +1,8 @@
 //! `claviger key`.
 
+mod confirm;
+mod life;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -46,6 +49,8 @@ Examples:
     /// Make a disabled key available again
     #[command(after_help = "Example:\n  claviger key enable --store payments records")]
     Enable(KeyArguments),
+    #[command(flatten)]
+    Life(life::LifeCommand),
     /// List the algorithms that keys can have
     #[command(after_help = "\
 Output: bytes of a ciphertext, a MAC, a signature, or what a private key decrypts.
@@ -75,6 +80,7 @@ pub(crate) struct CreateArguments {
     names: Vec<String>,
 }
 
+/// Which key.
 #[derive(Args)]
 pub(crate) struct KeyArguments {
     /// Name or id of the key store
@@ -85,9 +91,7 @@ pub(crate) struct KeyArguments {
 }
 
 pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let changed = |key: Key, what: &str| {
-        if json { show::json(&key) } else { show::line(&format!("key {}: {what}", key.name)) }
-    };
+    let changed = |key: Key, what: &str| changed(&key, what, json);
     match command {
         KeyCommand::Create(arguments) => create(arguments, client, json).await,
         KeyCommand::List { store } => list(&all(client, &store).await?, json),
@@ -97,16 +101,22 @@ pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool)
         }
         KeyCommand::Rotate(KeyArguments { store, key }) => {
             let key = client.rotate_key(&store, &key).await?;
-            let version = key.current_version;
-            changed(key, &format!("version {version} is the current one"))
+            let what = format!("version {} is the current one", current_version(&key));
+            changed(key, &what)
         }
         KeyCommand::Disable(KeyArguments { store, key }) => changed(
             client.disable_key(&store, &key).await?,
             "disabled; nothing is encrypted, decrypted, signed or verified with it any more",
         ),
         KeyCommand::Enable(KeyArguments { store, key }) => changed(client.enable_key(&store, &key).await?, "available"),
+        KeyCommand::Life(command) => life::run(command, client, json).await,
         KeyCommand::Algorithms => algorithms(client, json).await,
     }
+}
+
+/// Tells what has been done to a key.
+fn changed(key: &Key, what: &str, json: bool) -> anyhow::Result<()> {
+    if json { show::json(key) } else { show::line(&format!("key {}: {what}", key.name)) }
 }
 
 async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
@@ -127,8 +137,8 @@ fn list(list: &KeyList, json: bool) -> anyhow::Result<()> {
         return show::json(list);
     }
     let row = |key: &Key| {
-        let version = key.current_version.to_string();
-        [key.name.clone(), key.algorithm.clone(), key.state.clone(), version, show::time(key.changed), key.id.clone()]
+        let (version, changed) = (current_version(key), show::time(key.changed));
+        [key.name.clone(), key.algorithm.clone(), key.state.clone(), version, changed, key.id.clone()]
     };
     show::table(["name", "algorithm", "state", "version", "changed", "id"], list.keys.iter().map(row))
 }
@@ -139,6 +149,10 @@ fn describe(key: Key) -> anyhow::Result<()> {
         let percent = (uses.used * 100).div_ceil(uses.limit.max(1));
         ("uses", format!("{} of {} ({percent} %)", HumanCount(uses.used), HumanCount(uses.limit)))
     });
+    let rotation = key.rotation.map(|rotation| ("rotated", life::rotation(rotation)));
+    let lowest = (key.lowest_version > 1).then(|| ("lowest version that decrypts", key.lowest_version.to_string()));
+    let deletion = key.deletion.map(|deletion| ("deleted", life::deletion(deletion)));
+    let deleted = key.deleted.map(|deleted| ("deleted", show::time(deleted)));
     let facts = [
         ("name", key.name),
         ("id", key.id),
@@ -149,12 +163,18 @@ fn describe(key: Key) -> anyhow::Result<()> {
         ("created", show::time(key.created)),
         ("changed", show::time(key.changed)),
     ];
-    show::facts(facts.into_iter().chain(uses))?;
+    show::facts(facts.into_iter().chain(rotation).chain(lowest).chain(uses).chain(deletion).chain(deleted))?;
     show::line("")?;
     let row = |version: &claviger_control::message::KeyVersion| {
         [version.version.to_string(), version.state.clone(), show::time(version.created)]
     };
-    show::table(["version", "state", "created"], key.versions.iter().map(row))
+    show::table(["version", "state", "created"], key.versions.iter().map(row))?;
+    key.warnings.iter().try_for_each(|warning| show::line(&format!("\nwarning: {warning}")))
+}
+
+/// The number of the current version; a deleted key has none.
+fn current_version(key: &Key) -> String {
+    key.current_version.map_or_else(|| "-".to_owned(), |version| version.to_string())
 }
 
 async fn algorithms(client: &ControlClient, json: bool) -> anyhow::Result<()> {

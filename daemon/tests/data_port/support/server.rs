@@ -1,6 +1,7 @@
 //! A data port on free ports of this machine, over an engine on storage in memory.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use claviger_algorithm::Algorithm;
 use claviger_daemon::data_port::{DataPort, DataPortSettings, Times};
 use claviger_daemon::limits::{CONNECTIONS_MAX, IDLE};
 use claviger_engine::change::{NewKey, NewKeyStore};
-use claviger_engine::clock::SystemClock;
+use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
 use claviger_engine::key::id::{self, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::lane::Pool;
+use claviger_engine::limits::DELETION_WAIT_DEFAULT;
 use claviger_engine::storage::{MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts};
 use claviger_protocol::KeyId;
@@ -39,6 +41,7 @@ pub(crate) struct Server {
 /// What tests choose.
 pub(crate) struct Options {
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cached_keys_max: usize,
     pub(crate) compute_threads: usize,
     pub(crate) workers: usize,
@@ -51,6 +54,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             storage: Arc::new(MemoryStorage::new()),
+            clock: Arc::new(SystemClock),
             cached_keys_max: 1_000,
             compute_threads: 2,
             workers: 2,
@@ -103,6 +107,25 @@ impl Server {
         self.engine.set_state(engine_id(key), state).unwrap();
     }
 
+    /// Brings a key from one of the states that come before it to `state`.
+    pub(crate) fn bring(&self, key: KeyId, state: KeyState) {
+        let id = engine_id(key);
+        match state {
+            KeyState::Available => {
+                if self.engine.describe_key(id).unwrap().state == KeyState::DeletionRequested {
+                    self.engine.cancel_deletion(id).unwrap();
+                }
+                self.set_state(key, state);
+            }
+            KeyState::Disabled => self.set_state(key, state),
+            KeyState::DeletionRequested => drop(self.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap()),
+            KeyState::Deleted => {
+                self.bring(key, KeyState::DeletionRequested);
+                self.engine.delete_now(id).unwrap();
+            }
+        }
+    }
+
     /// Another key store, with an authority of its own.
     pub(crate) fn create_store(&self, name: &str) -> (StoreId, Authority) {
         let authority = Authority::new(name);
@@ -140,6 +163,49 @@ impl Server {
         let port = self.port.take().unwrap();
         async move { port.drain(grace).await }
     }
+}
+
+/// Clocks that a test moves.
+pub(crate) struct HandClock {
+    wall_ms: AtomicU64,
+    running_ms: AtomicU64,
+}
+
+impl HandClock {
+    /// Clocks that stand still.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { wall_ms: SystemClock.now_ms().into(), running_ms: AtomicU64::new(0) })
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.set_forward(time);
+        self.running_ms.fetch_add(milliseconds(time), Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock forward; no time passes.
+    pub(crate) fn set_forward(&self, time: Duration) {
+        self.wall_ms.fetch_add(milliseconds(time), Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock back; no time passes.
+    pub(crate) fn set_back(&self, time: Duration) {
+        self.wall_ms.fetch_sub(milliseconds(time), Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now_ms(&self) -> u64 {
+        self.wall_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.running_ms.load(Ordering::SeqCst)
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap()
 }
 
 /// Holds up a pool of one thread until it is opened or dropped.
@@ -183,7 +249,7 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
         storage: Arc::clone(&options.storage),
         system_keys: file.unlock(&root_key).unwrap(),
         random: Arc::new(random),
-        clock: Arc::new(SystemClock),
+        clock: Arc::clone(&options.clock),
         cached_keys_max: options.cached_keys_max,
         compute_threads: options.compute_threads,
     })

@@ -8,6 +8,8 @@
     reason = "tests may be blunt: a panic is the report"
 )]
 
+mod life;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -67,6 +69,13 @@ impl Daemon {
 
     fn say(&self, arguments: &[&str]) -> Said {
         run(&mut self.command(arguments))
+    }
+
+    /// With a line of standard input.
+    fn say_with(&self, arguments: &[&str], input: &str) -> Said {
+        let path = self.path("input");
+        fs::write(&path, input).unwrap();
+        run(self.command(arguments).stdin(fs::File::open(path).unwrap()))
     }
 
     fn refused(&self, arguments: &[&str]) -> String {

@@ -1,0 +1,202 @@
+//! `claviger key`: rotation by itself, deletion, and the life of single versions.
+
+use std::str::FromStr;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use claviger_control::ControlClient;
+use claviger_control::limits::{
+    DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
+};
+use claviger_control::message::{Deletion, RequestDeletion, Rotation, SetRotation};
+
+use super::confirm::ConfirmedArguments;
+use super::{KeyArguments, changed};
+use crate::show;
+
+/// What happens to a key and its versions in their life.
+#[derive(Subcommand)]
+pub(crate) enum LifeCommand {
+    /// Have a key rotated by itself, or no longer
+    #[command(after_help = "\
+Rotating by hand does not move the schedule. What was missed while the server was down is made up for by one rotation.
+
+Examples:
+  claviger key rotation --store payments --every 90d records
+  claviger key rotation --store payments --every off records")]
+    Rotation(RotationArguments),
+    /// Refuse ciphertexts of the versions below one, from now on
+    #[command(after_help = "Example:\n  claviger key lowest-version --store payments records 2")]
+    LowestVersion(VersionArguments),
+    /// Work with one version of a key that is not the current one
+    #[command(subcommand)]
+    Version(VersionCommand),
+    /// Request the deletion of a key: it does nothing from now on, and after a wait it is gone for good
+    #[command(after_help = "\
+Until the wait is over, `claviger key cancel-deletion` keeps the key.
+
+Examples:
+  claviger key delete --store payments records
+  claviger key delete --store payments --wait-hours 240 records")]
+    Delete(DeleteArguments),
+    /// Keep a key whose deletion was requested; it is disabled then
+    #[command(after_help = "Example:\n  claviger key cancel-deletion --store payments records")]
+    CancelDeletion(KeyArguments),
+    /// Delete a key whose deletion was requested, for good, without the rest of the wait
+    #[command(after_help = "\
+Asks for the name of the key, unless --yes is given. What was encrypted with the key is lost.
+
+Examples:
+  claviger key delete-now --store payments records
+  claviger key delete-now --store payments --yes records")]
+    DeleteNow(ConfirmedArguments),
+}
+
+/// Operations on one version.
+#[derive(Subcommand)]
+pub(crate) enum VersionCommand {
+    /// Have a version do nothing until it is enabled again
+    #[command(after_help = "Example:\n  claviger key version disable --store payments records 1")]
+    Disable(VersionArguments),
+    /// Let a disabled version decrypt and verify again
+    #[command(after_help = "Example:\n  claviger key version enable --store payments records 1")]
+    Enable(VersionArguments),
+    /// Destroy the material of a version for good; its number stays taken
+    #[command(after_help = "\
+Asks for the name of the key, unless --yes is given. What was encrypted with the version is lost.
+
+Examples:
+  claviger key version destroy --store payments records 1
+  claviger key version destroy --store payments --yes records 1")]
+    Destroy(DestroyArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct RotationArguments {
+    #[command(flatten)]
+    key: KeyArguments,
+    #[arg(long, value_name = "DAYS", help = format!(
+        "Time from one rotation to the next, {ROTATION_DAYS_MIN}d to {ROTATION_DAYS_MAX}d; `off` ends it"
+    ))]
+    every: Every,
+}
+
+#[derive(Args)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    key: KeyArguments,
+    #[arg(long, value_name = "HOURS", help = format!(
+        "How long it can be cancelled, {DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX} hours [default: {DELETION_WAIT_HOURS}]"
+    ))]
+    wait_hours: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct VersionArguments {
+    #[command(flatten)]
+    key: KeyArguments,
+    /// Number of the version
+    version: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct DestroyArguments {
+    #[command(flatten)]
+    confirmed: ConfirmedArguments,
+    /// Number of the version
+    version: u32,
+}
+
+pub(super) async fn run(command: LifeCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
+    let (key, what) = match command {
+        LifeCommand::Rotation(RotationArguments { key: KeyArguments { store, key }, every: Every(period_days) }) => {
+            let key = client.set_rotation(&store, &key, &SetRotation { period_days }).await?;
+            let what = key.rotation.map_or_else(|| "by hand only".to_owned(), rotation);
+            (key, format!("rotated {what}"))
+        }
+        LifeCommand::LowestVersion(VersionArguments { key: KeyArguments { store, key }, version }) => {
+            let key = client.set_lowest_version(&store, &key, version).await?;
+            let what = format!("ciphertexts of versions below {} are refused", key.lowest_version);
+            (key, what)
+        }
+        LifeCommand::Version(command) => return change_version(command, client, json).await,
+        LifeCommand::Delete(DeleteArguments { key: KeyArguments { store, key }, wait_hours }) => {
+            let key = client.request_deletion(&store, &key, &RequestDeletion { wait_hours }).await?;
+            let when = key.deletion.map_or_else(|| "soon".to_owned(), deletion);
+            (key, format!("deleted {when}; nothing is done with it any more"))
+        }
+        LifeCommand::CancelDeletion(KeyArguments { store, key }) => {
+            let key = client.cancel_deletion(&store, &key).await?;
+            (key, "kept, and disabled: `claviger key enable` makes it available again".to_owned())
+        }
+        LifeCommand::DeleteNow(confirmed) => {
+            confirmed.confirm(client, "This deletes the key").await?;
+            let KeyArguments { store, key } = confirmed.key;
+            (client.delete_now(&store, &key).await?, "deleted".to_owned())
+        }
+    };
+    changed(&key, &what, json)
+}
+
+async fn change_version(command: VersionCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
+    let (key, version) = match command {
+        VersionCommand::Disable(VersionArguments { key: KeyArguments { store, key }, version }) => {
+            (client.disable_version(&store, &key, version).await?, version)
+        }
+        VersionCommand::Enable(VersionArguments { key: KeyArguments { store, key }, version }) => {
+            (client.enable_version(&store, &key, version).await?, version)
+        }
+        VersionCommand::Destroy(DestroyArguments { confirmed, version }) => {
+            confirmed.confirm(client, &format!("This destroys version {version} of the key")).await?;
+            let KeyArguments { store, key } = confirmed.key;
+            (client.destroy_version(&store, &key, version).await?, version)
+        }
+    };
+    let state = key.versions.iter().find(|it| it.version == version).map_or("changed", |it| it.state.as_str());
+    changed(&key, &format!("version {version} is {state}"), json)
+}
+
+/// When a key is rotated by itself.
+pub(super) fn rotation(rotation: Rotation) -> String {
+    let days = if rotation.period_days == 1 { "day".to_owned() } else { format!("{} days", rotation.period_days) };
+    format!("every {days}, next on {}", show::time(rotation.next))
+}
+
+/// When a key is deleted whose deletion was requested.
+pub(super) fn deletion(deletion: Deletion) -> String {
+    format!("on {} at the earliest, unless that is cancelled", show::time(deletion.deadline))
+}
+
+/// Days from one rotation to the next, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Every(Option<u16>);
+
+impl FromStr for Every {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+        match days.filter(|days| (ROTATION_DAYS_MIN..=ROTATION_DAYS_MAX).contains(days)) {
+            Some(days) => Ok(Self(Some(days))),
+            None => bail!("give {ROTATION_DAYS_MIN}d to {ROTATION_DAYS_MAX}d, or off"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_days_or_off() {
+        for (text, days) in [("off", None), ("1d", Some(1)), ("90d", Some(90)), ("730d", Some(730))] {
+            assert_eq!(text.parse::<Every>().unwrap(), Every(days));
+        }
+        for bad in ["", "d", "0d", "731d", "90", "90h", "-1d", "1.5d", "99999d", "Off", "90d "] {
+            assert!(bad.parse::<Every>().is_err(), "{bad:?}");
+        }
+    }
+}
