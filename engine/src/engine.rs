@@ -23,7 +23,7 @@ use crate::worker::{PinnedKey, Worker};
 
 /// Keys of one installation: in storage, in memory, and at work.
 ///
-/// Frames go through a [`Worker`], changes through the methods of `change.rs`, and both are tied together by following storage.
+/// Frames go through a [`Worker`], changes through the methods of `change/`, and both are tied together by following storage.
 ///
 /// Dropping it ends its threads and waits for them. Then it has let go of storage: if nobody else holds that, it is closed.
 pub struct Engine {

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::cache::KeyEntry;
 use crate::key::version::KeyVersion;
-use crate::limits::INLINE_COST_MAX;
+use crate::limits::{ASYMMETRIC_DECRYPT_TRIES_MAX, INLINE_COST_MAX};
 
 /// Where a frame's work is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,8 @@ impl KeyEntry {
     #[must_use]
     pub fn cost(&self, operation: Operation, version: Option<KeyVersion>, items: usize, bytes: usize) -> Duration {
         let tries = match operation {
-            Operation::Verify | Operation::VerifyMac | Operation::AsymmetricDecrypt if version.is_none() => {
-                self.versions.len()
-            }
+            Operation::Verify | Operation::VerifyMac if version.is_none() => self.versions.len(),
+            Operation::AsymmetricDecrypt if version.is_none() => self.versions.len().min(ASYMMETRIC_DECRYPT_TRIES_MAX),
             _ => 1,
         };
         cost(self.algorithm, operation, items, bytes).saturating_mul(u32::try_from(tries).unwrap_or(u32::MAX))

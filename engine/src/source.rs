@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use claviger_algorithm::{KeyKind, Operation};
 use parking_lot::Mutex;
 
-use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores};
+use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores, Uses};
 use crate::crypto::mac::MacKey;
 use crate::crypto::oaep::DecryptingKey;
 use crate::crypto::signature::SigningKey;
@@ -116,13 +116,23 @@ impl VaultSource {
         let (stored, _) = self.vault.read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
         let bytes = self.vault.unwrap::<KeyVersionRecord>(&place, &stored.wrapped)?;
         let key = prepare(record, bytes).map_err(|_| damaged())?;
-        let uses = match record.algorithm.row().use_limit {
-            Some(limit) if summary.state == VersionState::Current => {
-                Some(self.use_counts.counter(record.id, summary.version, limit)?)
+        Ok(EntryVersion { version: summary.version, key, uses: self.uses(record, summary)? })
+    }
+
+    fn uses(&self, record: &KeyRecord, summary: &crate::record::VersionSummary) -> Result<Uses, Error> {
+        let Some(limit) = record.algorithm.row().use_limit else { return Ok(Uses::Unlimited) };
+        if summary.state != VersionState::Current {
+            return Ok(Uses::Barred);
+        }
+        match self.use_counts.counter(record.id, summary.version, limit) {
+            Ok(counter) => Ok(Uses::Counted(counter)),
+            // What was sealed must still open.
+            Err(error @ Error::Damaged(_)) => {
+                tracing::error!(key = %record.id, %error, "the uses of a key are not known: it does not encrypt until it is rotated");
+                Ok(Uses::Barred)
             }
-            _ => None,
-        };
-        Ok(EntryVersion { version: summary.version, key, uses })
+            Err(error) => Err(error),
+        }
     }
 }
 

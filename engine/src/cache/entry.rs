@@ -32,8 +32,18 @@ pub struct KeyEntry {
 pub(crate) struct EntryVersion {
     pub(crate) version: KeyVersion,
     pub(crate) key: PreparedKey,
-    /// The count of its uses, if its algorithm limits them.
-    pub(crate) uses: Option<Arc<UseCounter>>,
+    /// Whether it may seal without being counted.
+    pub(crate) uses: Uses,
+}
+
+/// Uses of a version, as its algorithm wants them counted.
+pub(crate) enum Uses {
+    /// No number that anyone reaches.
+    Unlimited,
+    /// Counted before they happen.
+    Counted(Arc<UseCounter>),
+    /// They must be counted and cannot be: the version is not the current one, or its count is damaged. It opens, and does not seal.
+    Barred,
 }
 
 /// Key material, as ready for use as it pays to keep it.

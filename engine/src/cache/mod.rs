@@ -17,7 +17,7 @@ mod table;
 mod tests;
 
 pub use entry::KeyEntry;
-pub(crate) use entry::{EntryVersion, PreparedKey};
+pub(crate) use entry::{EntryVersion, PreparedKey, Uses};
 pub use loader::LoadError;
 pub(crate) use loader::{KeySource, Waiter};
 pub(crate) use registry::Cache;

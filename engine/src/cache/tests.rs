@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use claviger_algorithm::Algorithm;
 use parking_lot::Mutex;
 
-use super::{Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, StorePolicy, StoreSlot, Stores};
+use super::{Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, StorePolicy, StoreSlot, Stores, Uses};
 use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
@@ -45,7 +45,7 @@ impl Source {
 
     fn entry(&self, id: KeyId, state: KeyState) -> KeyEntry {
         let value = PreparedKey::Opaque(SecretBytes::from(Vec::new()));
-        let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value, uses: None }]);
+        let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value, uses: Uses::Unlimited }]);
         let (store, algorithm, lowest_version) = (Arc::clone(&self.store), Algorithm::Opaque, KeyVersion::FIRST);
         KeyEntry { id, store, algorithm, state, lowest_version, versions }
     }

@@ -7,10 +7,11 @@ use super::{DecryptItem, ItemSink};
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::error::{Error, ItemError};
 use crate::key::version::KeyVersion;
-use crate::limits::CONTEXT_SIZE_MAX;
+use crate::limits::{ASYMMETRIC_DECRYPT_TRIES_MAX, CONTEXT_SIZE_MAX};
 
 impl KeyEntry {
-    /// Decrypts every item under `version`; `None`: under the current version, then older ones, newest first.
+    /// Decrypts every item under `version`; `None`: under the current version, then older ones, newest first, at most
+    /// [`ASYMMETRIC_DECRYPT_TRIES_MAX`] in all.
     /// The context of an item is the label that it was encrypted with. Result: `version u32 | plaintext`, big-endian.
     ///
     /// # Errors
@@ -23,6 +24,7 @@ impl KeyEntry {
     ) -> Result<(), Error> {
         self.check(Operation::AsymmetricDecrypt)?;
         let versions = self.decrypting_versions(version)?;
+        let versions = versions.get(..ASYMMETRIC_DECRYPT_TRIES_MAX).unwrap_or(versions);
         let plaintext_size_max = self.algorithm.row().output_size.max(0);
         for DecryptItem { context, ciphertext } in items {
             // What no service of this kind takes was not meant for it: refused before anything is tried.

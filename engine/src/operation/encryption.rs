@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::scope::Sealer;
 use super::{ItemSink, ReadScope};
-use crate::cache::{KeyEntry, PreparedKey};
+use crate::cache::{KeyEntry, PreparedKey, Uses};
 use crate::ciphertext::{Ciphertext, Purpose, seal_overhead};
 use crate::crypto::opener::Opener;
 use crate::error::{Error, ItemError};
@@ -130,8 +130,10 @@ impl KeyEntry {
         items: usize,
     ) -> Result<Sealer<'s>, Error> {
         let current = self.current()?;
-        if let Some(uses) = &current.uses {
-            uses.take(items).map_err(|error| error.of(self.id, current.version))?;
+        match &current.uses {
+            Uses::Unlimited => {}
+            Uses::Counted(uses) => uses.take(items).map_err(|error| error.of(self.id, current.version))?,
+            Uses::Barred => return Err(Error::UsesNotWritten { id: self.id }),
         }
         match &current.key {
             PreparedKey::Symmetric(key) => scope.sealer(key, self.id, current.version),

@@ -31,7 +31,7 @@ mod tests {
     use claviger_algorithm::Algorithm;
 
     use super::*;
-    use crate::cache::PreparedKey;
+    use crate::cache::{PreparedKey, Uses};
     use crate::change::{NewKey, NewKeyStore};
     use crate::clock::SystemClock;
     use crate::crypto::random::SystemRandom;
@@ -43,7 +43,11 @@ mod tests {
     /// Versions of these numbers, in this order.
     fn versions<const N: usize>(numbers: [u32; N]) -> [EntryVersion; N] {
         let key = || PreparedKey::Opaque(SecretBytes::from(Vec::new()));
-        numbers.map(|number| EntryVersion { version: KeyVersion::new(number).unwrap(), key: key(), uses: None })
+        numbers.map(|number| EntryVersion {
+            version: KeyVersion::new(number).unwrap(),
+            key: key(),
+            uses: Uses::Unlimited,
+        })
     }
 
     /// Looks for a version, each of which gives what `outcome` says; and which ones were tried.

@@ -51,8 +51,8 @@ pub(crate) struct Signal {
 }
 
 impl UseCounts {
-    /// Reads how the process before this one ended, and writes that this one has begun. If that cannot be written, nothing is counted, and so nothing
-    /// is sealed that must be counted, until it can.
+    /// Reads how the process before this one ended. Nothing is counted, and so nothing is sealed that must be counted, before [`UseCounts::write`] has
+    /// written that this one has begun: a start that fails before that is no unclean stop.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Damaged`], [`Error::SystemKeyMissing`] if it cannot be read.
@@ -63,9 +63,7 @@ impl UseCounts {
         let (soon, soon_receiver) = crossbeam_channel::bounded(1);
         let signal = Arc::new(Signal { may_count: AtomicBool::new(false), soon });
         let (counters, failing) = (Mutex::default(), AtomicBool::new(false));
-        let counts = Self { vault, unclean_stops, running, counters, signal, failing };
-        counts.report(counts.begin());
-        Ok((counts, soon_receiver))
+        Ok((Self { vault, unclean_stops, running, counters, signal, failing }, soon_receiver))
     }
 
     /// The counter of a key version whose algorithm allows `limit` uses. The same one as long as anybody holds it.
@@ -170,7 +168,10 @@ impl UseCounts {
         }
         drop(unwritten);
         // Whoever asks for it anew reads what was written.
-        self.counters.lock().retain(|_, counter| Arc::strong_count(counter) > 1 || counter.unwritten().is_some());
+        // `get_mut` and not `strong_count`: it sees what the last holder has counted before letting go.
+        self.counters
+            .lock()
+            .retain(|_, counter| Arc::get_mut(counter).is_none_or(|counter| counter.unwritten().is_some()));
         Ok(())
     }
 

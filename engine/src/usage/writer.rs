@@ -18,7 +18,7 @@ pub(crate) struct UseWriter {
 }
 
 impl UseWriter {
-    /// Starts the thread. `soon` tells that many are unwritten.
+    /// Starts the thread, and has storage know that counting begins. `soon` tells that many are unwritten.
     ///
     /// # Errors
     /// [`Error::Closed`] if the system gives no thread.
@@ -35,7 +35,10 @@ impl UseWriter {
                 counts.close();
             }
         });
-        Ok(Self { counts, ending, thread: Some(thread.map_err(|_| Error::Closed)?) })
+        let thread = Some(thread.map_err(|_| Error::Closed)?);
+        // At once, so that counting can begin; last, because from here on an end without `close` is an unclean stop.
+        counts.write();
+        Ok(Self { counts, ending, thread })
     }
 }
 

@@ -24,6 +24,8 @@ mod matrix;
 mod model;
 mod reencryption;
 mod restart;
+mod schedule;
+mod scheduled_rotation;
 mod secrets;
 mod signatures;
 mod states;

@@ -13,6 +13,11 @@ pub(crate) struct TestClock {
 }
 
 impl TestClock {
+    /// From now on the wall clock moves only when it is moved.
+    pub(crate) fn hold(&self) {
+        self.step_ms.store(0, Ordering::Relaxed);
+    }
+
     /// Time passes.
     pub(crate) fn pass(&self, time: Duration) {
         self.pass_on_the_wall(time);
@@ -22,6 +27,16 @@ impl TestClock {
     /// Time passes while nothing is running, or the wall clock is put forward.
     pub(crate) fn pass_on_the_wall(&self, time: Duration) {
         self.wall_ms.fetch_add(milliseconds(time), Ordering::Relaxed);
+    }
+
+    /// The wall clock is put back.
+    pub(crate) fn put_back(&self, time: Duration) {
+        self.wall_ms.fetch_sub(milliseconds(time), Ordering::Relaxed);
+    }
+
+    /// What the wall clock shows.
+    pub(crate) fn shows(&self) -> u64 {
+        self.wall_ms.load(Ordering::Relaxed)
     }
 }
 

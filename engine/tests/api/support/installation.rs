@@ -57,9 +57,14 @@ impl Installation {
     /// The same places and clock, opened again by another process after `meanwhile`.
     pub(crate) fn restarted(self, meanwhile: impl FnOnce(&TestClock)) -> Self {
         let Self { engine, store, clock, storage, places } = self;
-        drop((engine, storage));
+        drop(engine);
         meanwhile(&clock);
-        let storage = places.open();
+        let storage = if places.data().exists() {
+            drop(storage);
+            places.open()
+        } else {
+            storage
+        };
         let random = Arc::new(SystemRandom::new());
         let engine =
             start_by(Arc::clone(&clock), Arc::clone(&storage), places.system_keys(), CAPACITY, random).unwrap();
