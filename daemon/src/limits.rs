@@ -13,7 +13,7 @@ pub const GATHER_SIZE: usize = 256 * 1024;
 /// Bytes with which a connection's receive buffer begins. One that rests has none.
 pub const RECEIVE_SIZE_MIN: usize = 16 * 1024;
 
-/// Bytes of a receive buffer that every connection may have. What is more takes room from [`WAITING_BYTES_MAX`].
+/// Bytes of a receive buffer that every connection may have. What is more takes room from [`RECEIVED_BYTES_MAX`].
 pub const RECEIVE_SIZE_FREE: usize = 64 * 1024;
 
 /// Bytes of one certificate that a client shows: ten times what is usual.
@@ -46,8 +46,14 @@ pub const SOCKET_READ_SIZE: usize = 128 * 1024;
 /// Unanswered requests of one byte stream that wait for a lane or for storage. Announced in the greeting.
 pub const FRAMES_IN_FLIGHT: usize = 1_024;
 
-/// Bytes of large receive buffers, of all requests that wait for a lane or for storage, and of the replies of a lane that wait for their clients, in the whole daemon.
-pub const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Bytes of large receive buffers in the whole daemon.
+pub const RECEIVED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of all requests that wait for a lane or for storage, and of the replies of a lane that wait for their clients, in the whole daemon.
+pub const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Places in the queue of the compute pool that one request takes at most, whatever it costs: half of what one connection alone can have.
+pub const LANE_PLACES_MAX: usize = claviger_engine::limits::COMPUTE_QUEUE_SIZE / 4;
 
 /// How often a request is begun anew because its keys changed or left the cache meanwhile. After that it is answered Overloaded.
 pub const ATTEMPTS_MAX: u8 = 8;

@@ -49,7 +49,12 @@ pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem>
 pub(super) fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let record = engine.describe_key(call.key(engine)?)?;
-    let uses = engine.use_count(&record)?.map(|UseCount { used, limit }| message::Uses { used, limit });
+    // A count that cannot be read is no reason not to show the key: its rotation mends it.
+    let uses = engine.use_count(&record).unwrap_or_else(|error| {
+        tracing::error!(key = %record.id, %error, "the uses of a key cannot be read");
+        None
+    });
+    let uses = uses.map(|UseCount { used, limit }| message::Uses { used, limit });
     Answer::ok(&message::Key { uses, ..describe::key(&record) })
 }
 

@@ -21,8 +21,10 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         Error::OperationNotAllowed { .. } => Status::OperationNotAllowed,
         Error::KeyVersionNotFound { .. } => Status::KeyVersionNotFound,
         Error::UseLimitReached { .. } => Status::KeyExhausted,
+        // The engine says it once, when writing begins to fail.
+        Error::UsesNotWritten { .. } => Status::StorageUnavailable,
         Error::SizeNotAllowed => Status::SizeNotAllowed,
-        Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } => {
+        Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) => {
             tracing::error!(trace = %trace_id, %error, "a request failed at storage");
             Status::StorageUnavailable
         }

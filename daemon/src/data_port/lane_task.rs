@@ -15,6 +15,7 @@ use super::completion::{Completion, Completions};
 use super::perform::{Keys, WireSink, perform};
 use super::request::Waiting;
 use super::room::Room;
+use crate::limits::LANE_PLACES_MAX;
 
 /// The keys of a batch, taken along to other threads.
 pub(super) enum PinnedKeys {
@@ -49,6 +50,8 @@ pub(super) struct Pieces {
     items: usize,
     /// How many of them are done: the others have no room in the reply.
     fitting: usize,
+    /// Pieces of [`LANE_PIECE_COST`] that the batch amounts to.
+    by_cost: usize,
     /// Items of one piece, at least one.
     size: usize,
 }
@@ -57,8 +60,8 @@ pub(super) struct Pieces {
 pub(super) struct LaneTask {
     pub(super) waiting: Waiting,
     pub(super) keys: PinnedKeys,
-    /// The place of the reply.
-    _room: Room,
+    /// The place of the reply, until it is given out or the work begins anew.
+    room: Mutex<Option<Room>>,
     engine: Arc<Engine>,
     completions: Completions,
     pieces: Pieces,
@@ -85,7 +88,7 @@ impl LaneTask {
         let task = Arc::new(Self {
             waiting,
             keys,
-            _room: room,
+            room: Mutex::new(Some(room)),
             engine: Arc::clone(engine),
             completions: completions.clone(),
             pieces,
@@ -95,8 +98,12 @@ impl LaneTask {
             stopped: AtomicBool::new(false),
         });
         for index in 0..count {
-            let piece =
-                Piece { task: Arc::clone(&task), index, outcome: Err(Status::Overloaded), _queue: Arc::clone(&queue) };
+            let piece = Piece {
+                task: Arc::clone(&task),
+                index,
+                outcome: Err(Status::Overloaded),
+                queue: Some(Arc::clone(&queue)),
+            };
             // A full queue gives the piece back, and dropping it says Overloaded for the whole task.
             drop(engine.compute().submit(Box::new(move || piece.run())));
         }
@@ -120,6 +127,11 @@ impl LaneTask {
             reply.status(Status::ReplyFull);
         }
         Ok(())
+    }
+
+    /// Gives the place of the reply back, for work that begins anew and takes its own.
+    pub(super) fn give_room_back(&self) {
+        *self.room.lock() = None;
     }
 
     /// How many items the batch has.
@@ -152,7 +164,7 @@ struct Piece {
     index: usize,
     outcome: Result<OutputBuffer, Status>,
     /// The places of all pieces in the queue, given back with the last of them.
-    _queue: Arc<Room>,
+    queue: Option<Arc<Room>>,
 }
 
 impl Piece {
@@ -190,6 +202,8 @@ impl Drop for Piece {
             }
             Err(status) => self.task.fail(status),
         }
+        // Before anybody is told that the work has ended.
+        self.queue = None;
         if self.task.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.task.completions.send(Completion::Worked(Arc::clone(&self.task)));
         }
@@ -215,8 +229,15 @@ impl ItemSink for LaneSink<'_, '_> {
 impl Pieces {
     /// Pieces that take about [`LANE_PIECE_COST`] each, of a batch that costs `cost` if all its items are done; the first `fitting` are.
     pub(super) fn of(items: usize, fitting: usize, cost: Duration) -> Self {
-        let pieces = cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1);
-        Self { items, fitting: fitting.min(items), size: items.div_ceil(usize::try_from(pieces).unwrap_or(usize::MAX)).max(1) }
+        let by_cost =
+            usize::try_from(cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1)).unwrap_or(usize::MAX);
+        Self { items, fitting: fitting.min(items), by_cost, size: items.div_ceil(by_cost).max(1) }
+    }
+
+    /// Places in the queue of the compute pool that they take: as much as they cost, so that nobody fills the pool with few but long pieces; but not so many that a
+    /// request could never be taken.
+    pub(super) fn places(&self) -> usize {
+        self.by_cost.min(LANE_PLACES_MAX).max(self.count())
     }
 
     /// How many there are.
@@ -242,6 +263,16 @@ mod tests {
         assert_eq!(Pieces::of(64, 64, Duration::from_secs(1)).size, 1);
         assert_eq!(Pieces::of(1, 1, Duration::ZERO).size, 1);
         assert_eq!(Pieces::of(3, 3, Duration::from_micros(1_001)).size, 1);
+    }
+
+    // R-P4
+    #[test]
+    fn long_pieces_take_places_for_what_they_cost_and_no_request_asks_for_too_many() {
+        let places = |items, cost| Pieces::of(items, items, Duration::from_millis(cost)).places();
+        assert_eq!(places(1, 0), 1);
+        assert_eq!(places(1, 46), 92);
+        assert_eq!(places(1_024, 100), 200);
+        assert_eq!(places(1_024, 1_000_000), LANE_PLACES_MAX);
     }
 
     #[test]

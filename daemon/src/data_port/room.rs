@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use claviger_engine::limits::COMPUTE_QUEUE_SIZE;
 
-use crate::limits::WAITING_BYTES_MAX;
+use crate::limits::{RECEIVED_BYTES_MAX, WAITING_BYTES_MAX};
 
 /// What the daemon has room for, in some unit.
 pub(super) struct Budget {
@@ -30,14 +30,15 @@ pub(super) struct Room {
 
 /// The budgets of the data port.
 pub(super) struct Budgets {
-    bytes: Arc<Budget>,
+    received: Arc<Budget>,
+    waiting: Arc<Budget>,
     pieces: Arc<Budget>,
 }
 
 /// The shares of one connection, common to its byte streams.
 #[derive(Clone)]
 pub(super) struct Shares {
-    /// Bytes of large receive buffers. A share of their own: what waits does not keep the next request from being read, and refused if need be.
+    /// Bytes of large receive buffers. Apart from the rest: what waits does not keep the next request from being read, and refused if need be.
     pub(super) received: Arc<Share>,
     /// Bytes of requests that wait, and of replies of the compute pool.
     pub(super) waiting: Arc<Share>,
@@ -48,12 +49,20 @@ pub(super) struct Shares {
 impl Budgets {
     /// All of it is free.
     pub(super) fn new() -> Self {
-        Self { bytes: Budget::new(WAITING_BYTES_MAX), pieces: Budget::new(COMPUTE_QUEUE_SIZE) }
+        Self {
+            received: Budget::new(RECEIVED_BYTES_MAX),
+            waiting: Budget::new(WAITING_BYTES_MAX),
+            pieces: Budget::new(COMPUTE_QUEUE_SIZE),
+        }
     }
 
     /// The shares of a new connection.
     pub(super) fn shares(&self) -> Shares {
-        Shares { received: Share::new(&self.bytes), waiting: Share::new(&self.bytes), pieces: Share::new(&self.pieces) }
+        Shares {
+            received: Share::new(&self.received),
+            waiting: Share::new(&self.waiting),
+            pieces: Share::new(&self.pieces),
+        }
     }
 }
 
@@ -137,7 +146,7 @@ mod tests {
         let (one, other) = (budgets.shares(), budgets.shares());
         let half = one.waiting.take(WAITING_BYTES_MAX / 2).unwrap();
         assert!(one.waiting.take(1).is_none());
-        assert!(one.received.take(WAITING_BYTES_MAX / 4).is_some());
+        assert!(one.received.take(RECEIVED_BYTES_MAX / 2).is_some());
         assert!(other.waiting.take(WAITING_BYTES_MAX / 4 + 1).is_none());
         assert!(other.pieces.take(COMPUTE_QUEUE_SIZE / 2).is_some());
         drop(half);

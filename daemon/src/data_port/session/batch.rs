@@ -95,7 +95,7 @@ impl Session {
         let Shares { waiting, pieces: queue, .. } = &self.shares;
         let room = waiting.take(batch.results_size_max(keys.entries(), body.bytes().len()));
         let pieces = Pieces::of(batch.items, batch.fitting_items(keys.entries()), cost);
-        let held = room.zip(body.keep(waiting)).zip(queue.take(pieces.count()));
+        let held = room.zip(body.keep(waiting)).zip(queue.take(pieces.places()));
         let Some(((room, body), queue)) = held.filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
         };
@@ -110,6 +110,7 @@ impl Session {
         let frame = turn.worker.enter();
         if !task.keys.are_in_force() {
             drop(frame);
+            task.give_room_back();
             return self.again(turn, task.waiting.clone());
         }
         if request.is_late() {
