@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
 use crate::key::name::Name;
+use crate::key::state::KeyState;
 use crate::limits::LIST_PAGE_SIZE_MAX;
 use crate::record::reference::Reference;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
@@ -53,8 +54,12 @@ impl Engine {
         let limit = limit.min(LIST_PAGE_SIZE_MAX);
         let names = self.vault().scan::<Reference>(&address::key_names(store), after.as_ref(), limit)?;
         let records = names.into_iter().map(|(_, Reference(id))| self.describe_key(KeyId(id)));
-        // A key that went away between the two reads is left out.
-        records.filter(|record| !matches!(record, Err(Error::KeyNotFound(_)))).collect()
+        // A key that was deleted between the two reads is left out.
+        let is_deleted = |record: &Result<KeyRecord, Error>| match record {
+            Ok(record) => record.state == KeyState::Deleted,
+            Err(error) => matches!(error, Error::KeyNotFound(_)),
+        };
+        records.filter(|record| !is_deleted(record)).collect()
     }
 
     /// How often the current version of a key was used, if its algorithm limits that.

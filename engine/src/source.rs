@@ -110,6 +110,22 @@ impl VaultSource {
         self.stores.by_id(record.store).ok_or(Error::KeyStoreNotFound(record.store))
     }
 
+    /// The key that `record`, which stands at the place of `id`, describes.
+    fn entry(&self, id: KeyId, record: &KeyRecord) -> Result<KeyEntry, Error> {
+        if record.id != id {
+            return Err(Error::Damaged(address::key(id).to_string()));
+        }
+        self.note_versions(record);
+        // What is not used is not unwrapped. A deleted key has no version left.
+        let mut summaries: Vec<_> = record.versions.iter().filter(|summary| summary.state.is_usable()).collect();
+        summaries.sort_by_key(|summary| (summary.state != VersionState::Current, std::cmp::Reverse(summary.version)));
+        let versions =
+            summaries.into_iter().map(|summary| self.version(record, summary)).collect::<Result<Vec<_>, _>>()?;
+        let store = self.store_of(record)?;
+        let KeyRecord { algorithm, state, lowest_version, .. } = *record;
+        Ok(KeyEntry { id, store, algorithm, state, lowest_version, versions: versions.into() })
+    }
+
     fn version(&self, record: &KeyRecord, summary: &crate::record::VersionSummary) -> Result<EntryVersion, Error> {
         let place = address::key_version(record.id, summary.version);
         let damaged = || Error::Damaged(place.to_string());
@@ -138,19 +154,17 @@ impl VaultSource {
 
 impl KeySource for VaultSource {
     fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
-        let (record, _) = self.vault.read::<KeyRecord>(&address::key(id))?.ok_or(Error::KeyNotFound(id))?;
-        if record.id != id {
-            return Err(Error::Damaged(address::key(id).to_string()));
+        let place = address::key(id);
+        loop {
+            let (record, revision) = self.vault.read::<KeyRecord>(&place)?.ok_or(Error::KeyNotFound(id))?;
+            let loaded = self.entry(id, &record);
+            // A version that is missing was destroyed meanwhile, if the record has changed since it was read: then the record as it is now is loaded.
+            let may_be_stale = matches!(loaded, Err(Error::Damaged(_)));
+            if may_be_stale && self.vault.read::<KeyRecord>(&place)?.is_none_or(|(_, now)| now != revision) {
+                continue;
+            }
+            return loaded;
         }
-        self.note_versions(&record);
-        // What is not used is not unwrapped. A deleted key has no version left.
-        let mut summaries: Vec<_> = record.versions.iter().filter(|summary| summary.state.is_usable()).collect();
-        summaries.sort_by_key(|summary| (summary.state != VersionState::Current, std::cmp::Reverse(summary.version)));
-        let versions =
-            summaries.into_iter().map(|summary| self.version(&record, summary)).collect::<Result<Vec<_>, _>>()?;
-        let store = self.store_of(&record)?;
-        let KeyRecord { algorithm, state, lowest_version, .. } = record;
-        Ok(KeyEntry { id, store, algorithm, state, lowest_version, versions: versions.into() })
     }
 }
 
@@ -167,4 +181,84 @@ fn prepare(record: &KeyRecord, bytes: SecretBytes) -> Result<PreparedKey, Materi
         }
         KeyKind::Asymmetric => PreparedKey::Signing(Box::new(SigningKey::new(&material)?)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_algorithm::Algorithm;
+
+    use super::*;
+    use crate::change::{NewKey, NewKeyStore};
+    use crate::clock::SystemClock;
+    use crate::crypto::random::SystemRandom;
+    use crate::hierarchy::SystemKeys;
+    use crate::key::version::KeyVersion;
+    use crate::record::AccessMethods;
+    use crate::storage::{FailingStorage, MemoryStorage, Storage, Write};
+    use crate::{Engine, EngineParts};
+
+    /// A key of two versions, on a storage that can be held back.
+    fn key_of_two_versions() -> (Arc<FailingStorage<MemoryStorage>>, Arc<Engine>, KeyId) {
+        let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+        let engine = Engine::start(EngineParts {
+            storage: storage.clone(),
+            system_keys: SystemKeys::for_tests([3; 32]),
+            random: Arc::new(SystemRandom::new()),
+            clock: Arc::new(SystemClock),
+            cached_keys_max: 10,
+            compute_threads: 1,
+        });
+        let engine = engine.unwrap();
+        let store = engine.create_store(NewKeyStore {
+            name: "store".parse().unwrap(),
+            methods: AccessMethods::CLIENT_CERTIFICATE,
+            authority_certificate: Vec::new(),
+            authority_private_key: SecretBytes::from(Vec::new()),
+        });
+        let new = NewKey { name: "key".parse().unwrap(), algorithm: Algorithm::Xaes256Gcm, value: None };
+        let id = engine.create_keys(store.unwrap().id, vec![new]).unwrap()[0].id;
+        engine.rotate(id).unwrap();
+        (storage, engine, id)
+    }
+
+    /// What a load gives that has read the record of the key when `meanwhile` happens.
+    fn load_while(meanwhile: impl FnOnce(&FailingStorage<MemoryStorage>, &Engine, KeyId)) -> Result<KeyEntry, Error> {
+        let (storage, engine, id) = key_of_two_versions();
+        let pause = storage.pause_get(&address::key(id));
+        let source = Arc::clone(&engine.ledger.source);
+        std::thread::scope(|scope| {
+            let loading = scope.spawn(move || source.load(id));
+            assert!(pause.wait_until_reached(std::time::Duration::from_mins(1)));
+            meanwhile(&storage, &engine, id);
+            pause.release();
+            loading.join().unwrap()
+        })
+    }
+
+    // R-K8
+    #[test]
+    fn version_that_is_destroyed_during_a_load_does_not_fail_the_load() {
+        let entry = load_while(|_, engine, id| drop(engine.destroy_version(id, KeyVersion::FIRST).unwrap())).unwrap();
+        assert_eq!(entry.versions.iter().map(|entry| entry.version.get()).collect::<Vec<_>>(), [2]);
+    }
+
+    // R-K11
+    #[test]
+    fn key_that_is_deleted_during_a_load_is_loaded_as_deleted() {
+        let entry = load_while(|_, engine, id| {
+            engine.request_deletion(id, crate::limits::DELETION_WAIT_DEFAULT).unwrap();
+            engine.delete_now(id).unwrap();
+        });
+        assert!(entry.unwrap().versions.is_empty());
+    }
+
+    // R-H1
+    #[test]
+    fn version_that_is_missing_without_a_change_of_its_key_is_damage() {
+        let loaded = load_while(|storage, _, id| {
+            let address = address::key_version(id, KeyVersion::FIRST);
+            storage.transact(&[], &[Write::Delete { address }]).unwrap();
+        });
+        assert!(matches!(loaded, Err(Error::Damaged(_))));
+    }
 }

@@ -66,8 +66,8 @@ impl Schedule {
     /// Looks at some more entries, round and round, for rotations that a clock put back has left too far away.
     fn check_what_is_far(&self, hand: &mut Option<Address>) -> Result<usize, Error> {
         let mut page = self.page(hand.as_ref(), SCHEDULE_STEPS)?;
-        if page.is_empty() && hand.take().is_some() {
-            page = self.page(None, SCHEDULE_STEPS)?;
+        if hand.is_some() && page.len() < SCHEDULE_STEPS {
+            page.extend(self.page(None, SCHEDULE_STEPS - page.len())?);
         }
         let mut changed = 0;
         for (address, _) in page {

@@ -20,6 +20,7 @@ mod data_keys;
 mod deletion;
 mod encryption;
 mod following;
+mod life_model;
 mod matrix;
 mod model;
 mod reencryption;

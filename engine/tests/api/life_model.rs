@@ -1,0 +1,400 @@
+//! Random lives of keys, with clocks that pass, stop, and are put forward and back, compared with a plain model of the rules.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use claviger_algorithm::Algorithm;
+use claviger_engine::key::id::KeyId;
+use claviger_engine::key::state::{KeyState, VersionState};
+use claviger_engine::key::version::KeyVersion;
+use claviger_engine::{Error, ItemError, KeyRecord};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::support::clock::{DAY, HOUR, milliseconds};
+use crate::support::tamper::all_records;
+use crate::support::{Client, Installation, calls, only};
+
+/// One step. Keys are chosen by a number, modulo how many there are.
+#[derive(Clone, Debug)]
+enum Step {
+    Create,
+    Change(usize, Change),
+    /// Encrypts, and decrypts everything that the key has encrypted so far.
+    Use(usize),
+    /// Hours pass while the engine is running.
+    Pass(u32),
+    /// The wall clock is put forward, or back, by days.
+    PutForward(u32),
+    PutBack(u32),
+    /// Another process begins after so many days.
+    Restart(u32),
+    Look,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    SetState(KeyState),
+    RequestDeletion { hours: u32 },
+    CancelDeletion,
+    DeleteNow,
+    Rotate,
+    SetRotation(Option<u16>),
+    SetVersionState(u32, VersionState),
+    DestroyVersion(u32),
+    SetLowestVersion(u32),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let state = prop::sample::select(vec![KeyState::Available, KeyState::Disabled]);
+    let version_state = prop::sample::select(vec![VersionState::Active, VersionState::Disabled]);
+    prop_oneof![
+        3 => state.prop_map(Change::SetState),
+        3 => (20..100_u32).prop_map(|hours| Change::RequestDeletion { hours }),
+        1 => Just(Change::CancelDeletion),
+        1 => Just(Change::DeleteNow),
+        3 => Just(Change::Rotate),
+        3 => prop::option::weighted(0.8, 0..10_u16).prop_map(Change::SetRotation),
+        3 => (1..5_u32, version_state).prop_map(|(version, state)| Change::SetVersionState(version, state)),
+        2 => (1..5_u32).prop_map(Change::DestroyVersion),
+        2 => (1..5_u32).prop_map(Change::SetLowestVersion),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => Just(Step::Create),
+        12 => (any::<usize>(), change()).prop_map(|(key, change)| Step::Change(key, change)),
+        6 => any::<usize>().prop_map(Step::Use),
+        4 => (1..100_u32).prop_map(Step::Pass),
+        1 => (1..800_u32).prop_map(Step::PutForward),
+        1 => (1..400_u32).prop_map(Step::PutBack),
+        1 => (0..10_u32).prop_map(Step::Restart),
+        6 => Just(Step::Look),
+    ]
+}
+
+/// What the rules say of a key.
+struct ModelKey {
+    id: KeyId,
+    state: KeyState,
+    /// Deadline by the wall clock; running time at which the wait is over.
+    deletion: Option<(u64, u64)>,
+    deleted_ms: Option<u64>,
+    /// Period and next rotation.
+    rotation: Option<(u64, u64)>,
+    versions: Vec<VersionState>,
+    lowest: u32,
+    /// Version and ciphertext.
+    made: Vec<(u32, Vec<u8>)>,
+    is_purged: bool,
+}
+
+/// What a change does to a key.
+type Act = Box<dyn FnOnce(&mut ModelKey)>;
+
+/// How often each outcome came, to show that the test is one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    changed: u32,
+    refused: u32,
+    deleted: u32,
+    rotated: u32,
+    purged: u32,
+    used: u32,
+}
+
+struct Scene {
+    installation: Option<Installation>,
+    keys: Vec<ModelKey>,
+    wall_ms: u64,
+    running_ms: u64,
+}
+
+// R-K7, R-K8, R-K10, R-K11, R-K12, R-K13, R-K15
+#[test]
+fn keys_live_like_the_model_in_memory() {
+    let done = run(40, Installation::in_memory);
+    let all = [done.changed, done.refused, done.deleted, done.rotated, done.used];
+    assert!(all.iter().all(|count| *count > 20) && done.purged > 0, "the steps proved too little: {done:?}");
+}
+
+// R-K7, R-K8, R-K10, R-K11, R-K12, R-K13, R-K15
+#[test]
+fn keys_live_like_the_model_on_lmdb() {
+    let done = run(4, Installation::on_lmdb);
+    assert!(done.changed > 20 && done.refused > 20, "the steps proved too little: {done:?}");
+}
+
+fn run(cases: u32, installation: fn() -> Installation) -> Done {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED));
+    let done = std::cell::Cell::new(Done::default());
+    let result = runner.run(&prop::collection::vec(step(), 1..160), |steps| {
+        let installation = installation();
+        installation.clock.hold();
+        let wall_ms = installation.clock.shows();
+        let mut scene = Scene { installation: Some(installation), keys: Vec::new(), wall_ms, running_ms: 0 };
+        let mut so_far = done.get();
+        scene.take(&Step::Create, &mut so_far);
+        scene.take(&Step::Create, &mut so_far);
+        for step in steps {
+            scene.take(&step, &mut so_far);
+            scene.compare();
+        }
+        done.set(so_far);
+        Ok(())
+    });
+    if let Err(failure) = result {
+        panic!("seed {SEED:?}: {failure}");
+    }
+    done.get()
+}
+
+impl Scene {
+    fn installation(&self) -> &Installation {
+        self.installation.as_ref().unwrap()
+    }
+
+    fn take(&mut self, step: &Step, done: &mut Done) {
+        match *step {
+            Step::Create => {
+                let id = self.installation().create(&format!("key-{}", self.keys.len()), Algorithm::Xaes256Gcm);
+                self.keys.push(ModelKey::new(id));
+            }
+            Step::Change(key, change) => self.change(key, change, done),
+            Step::Use(key) => self.use_key(key, done),
+            Step::Pass(hours) => {
+                self.installation().clock.pass(HOUR * hours);
+                self.wall_ms += milliseconds(HOUR * hours);
+                self.running_ms += milliseconds(HOUR * hours);
+            }
+            Step::PutForward(days) => self.put_forward(DAY * days),
+            Step::PutBack(days) => {
+                self.installation().clock.put_back(DAY * days);
+                self.wall_ms -= milliseconds(DAY * days);
+            }
+            Step::Restart(days) => {
+                // Running time passes elsewhere too; it must not count.
+                let restarted = self.installation.take().unwrap().restarted(|clock| clock.pass(DAY * days));
+                self.installation = Some(restarted);
+                self.wall_ms += milliseconds(DAY * days);
+            }
+            Step::Look => {
+                self.installation().engine.do_due().unwrap();
+                let (wall_ms, running_ms) = (self.wall_ms, self.running_ms);
+                for key in &mut self.keys {
+                    key.look(wall_ms, running_ms, done);
+                }
+            }
+        }
+    }
+
+    fn put_forward(&mut self, time: Duration) {
+        self.installation().clock.pass_on_the_wall(time);
+        self.wall_ms += milliseconds(time);
+    }
+
+    fn change(&mut self, key: usize, change: Change, done: &mut Done) {
+        let (wall_ms, running_ms) = (self.wall_ms, self.running_ms);
+        let Some(at) = key.checked_rem(self.keys.len()) else { return };
+        let id = self.keys[at].id;
+        let engine = &self.installation().engine;
+        let result = match change {
+            Change::SetState(state) => engine.set_state(id, state),
+            Change::RequestDeletion { hours } => engine.request_deletion(id, HOUR * hours),
+            Change::CancelDeletion => engine.cancel_deletion(id),
+            Change::DeleteNow => engine.delete_now(id),
+            Change::Rotate => engine.rotate(id),
+            Change::SetRotation(period) => engine.set_rotation(id, period),
+            Change::SetVersionState(version, state) => engine.set_version_state(id, number(version), state),
+            Change::DestroyVersion(version) => engine.destroy_version(id, number(version)),
+            Change::SetLowestVersion(version) => engine.set_lowest_version(id, number(version)),
+        };
+        let is_allowed = self.keys[at].change(change, wall_ms, running_ms);
+        assert_eq!(result.is_ok(), is_allowed, "{change:?}: {:?}", result.err());
+        if is_allowed { done.changed += 1 } else { done.refused += 1 }
+    }
+
+    fn use_key(&mut self, key: usize, done: &mut Done) {
+        let Some(at) = key.checked_rem(self.keys.len()) else { return };
+        let mut client = Client::new(&self.installation().engine);
+        let key = &self.keys[at];
+        if key.is_purged {
+            assert!(client.try_with(key.id, |_| ()).is_err());
+            return;
+        }
+        let made = client.encrypt(key.id, &[(b"", b"plaintext")]);
+        let items: Vec<_> = key.made.iter().map(|(_, made)| (&b""[..], &made[..])).collect();
+        let opened = client.decrypt(key.id, &items);
+        if key.state != KeyState::Available {
+            assert!(matches!(made, Err(Error::KeyNotUsable { state, .. }) if state == key.state));
+            assert!(matches!(opened, Err(Error::KeyNotUsable { state, .. }) if state == key.state));
+            return;
+        }
+        let made = only(made.unwrap()).unwrap();
+        let version = calls::version_of(&made);
+        assert_eq!(version as usize, key.versions.len());
+        let decrypts = |version: u32| version >= key.lowest && key.state_of(version).is_some_and(usable);
+        let expected: Vec<_> = key
+            .made
+            .iter()
+            .map(
+                |(version, _)| {
+                    if decrypts(*version) { Ok(b"plaintext".to_vec()) } else { Err(ItemError::DecryptionFailed) }
+                },
+            )
+            .collect();
+        assert_eq!(opened.unwrap(), expected);
+        self.keys[at].made.push((version, made));
+        done.used += 1;
+    }
+
+    /// What is stored is what the model says, and the schedule has an entry for what is due, and no other.
+    fn compare(&self) {
+        let Installation { engine, storage, .. } = self.installation();
+        let mut due = BTreeSet::new();
+        for key in &self.keys {
+            match engine.describe_key(key.id) {
+                Ok(record) => key.compare(&record),
+                Err(Error::KeyNotFound(_)) => assert!(key.is_purged),
+                Err(other) => panic!("{other}"),
+            }
+            due.extend(key.due_ms().map(|due| [&b"d"[..], &due.to_be_bytes(), &key.id.0].concat()));
+        }
+        let entries = all_records(&**storage).into_iter().map(|(address, _)| address.key).filter(|key| key[0] == b'd');
+        assert_eq!(entries.collect::<BTreeSet<_>>(), due);
+    }
+}
+
+impl ModelKey {
+    fn new(id: KeyId) -> Self {
+        Self {
+            id,
+            state: KeyState::Available,
+            deletion: None,
+            deleted_ms: None,
+            rotation: None,
+            versions: vec![VersionState::Current],
+            lowest: 1,
+            made: Vec::new(),
+            is_purged: false,
+        }
+    }
+
+    fn state_of(&self, version: u32) -> Option<VersionState> {
+        self.versions.get(version as usize - 1).copied()
+    }
+
+    /// Makes the change, if it is allowed.
+    fn change(&mut self, change: Change, wall_ms: u64, running_ms: u64) -> bool {
+        let is_usual = matches!(self.state, KeyState::Available | KeyState::Disabled);
+        let lives = self.state != KeyState::Deleted;
+        let waits = self.state == KeyState::DeletionRequested;
+        let (is_allowed, change): (bool, Act) = match change {
+            Change::SetState(state) => (is_usual, Box::new(move |key| key.state = state)),
+            Change::RequestDeletion { hours } => {
+                let wait = milliseconds(HOUR * hours);
+                let request = move |key: &mut Self| {
+                    key.state = KeyState::DeletionRequested;
+                    key.deletion = Some((wall_ms + wait, running_ms + wait));
+                };
+                (is_usual && hours >= 24, Box::new(request))
+            }
+            Change::CancelDeletion => {
+                let cancel = |key: &mut Self| {
+                    key.state = KeyState::Disabled;
+                    key.deletion = None;
+                };
+                (waits, Box::new(cancel))
+            }
+            Change::DeleteNow => (waits, Box::new(move |key| key.delete(wall_ms))),
+            Change::Rotate => (lives, Box::new(Self::rotate)),
+            Change::SetRotation(Some(days)) => {
+                let period = milliseconds(DAY * u32::from(days));
+                (lives && days > 0, Box::new(move |key| key.rotation = Some((period, wall_ms + period))))
+            }
+            Change::SetRotation(None) => (lives, Box::new(|key| key.rotation = None)),
+            Change::SetVersionState(version, state) => {
+                let usual = matches!(self.state_of(version), Some(VersionState::Active | VersionState::Disabled));
+                (lives && usual, Box::new(move |key| key.versions[version as usize - 1] = state))
+            }
+            Change::DestroyVersion(version) => {
+                let is_not_current = self.state_of(version).is_some_and(|state| state != VersionState::Current);
+                let destroy = move |key: &mut Self| key.versions[version as usize - 1] = VersionState::Destroyed;
+                (lives && is_not_current, Box::new(destroy))
+            }
+            Change::SetLowestVersion(version) => {
+                (lives && self.state_of(version).is_some(), Box::new(move |key| key.lowest = version))
+            }
+        };
+        if is_allowed {
+            change(self);
+        }
+        is_allowed
+    }
+
+    fn rotate(&mut self) {
+        *self.versions.last_mut().unwrap() = VersionState::Active;
+        self.versions.push(VersionState::Current);
+    }
+
+    fn delete(&mut self, wall_ms: u64) {
+        self.state = KeyState::Deleted;
+        self.versions.fill(VersionState::Destroyed);
+        (self.deletion, self.rotation, self.deleted_ms) = (None, None, Some(wall_ms));
+    }
+
+    fn look(&mut self, wall_ms: u64, running_ms: u64, done: &mut Done) {
+        if let Some(deleted_ms) = self.deleted_ms {
+            if !self.is_purged && wall_ms >= deleted_ms + milliseconds(DAY * 365) {
+                self.is_purged = true;
+                done.purged += 1;
+            }
+            return;
+        }
+        if let Some((_, over)) = self.deletion.filter(|(deadline, _)| wall_ms >= *deadline) {
+            if running_ms >= over {
+                self.delete(wall_ms);
+                done.deleted += 1;
+            }
+        } else if let Some((period, mut next)) = self.rotation.filter(|(_, next)| wall_ms >= *next) {
+            self.rotate();
+            while next <= wall_ms {
+                next += period;
+            }
+            self.rotation = Some((period, next));
+            done.rotated += 1;
+        }
+        if let Some((period, next)) = &mut self.rotation {
+            *next = (*next).min(wall_ms + *period);
+        }
+    }
+
+    fn due_ms(&self) -> Option<u64> {
+        let purge = self.deleted_ms.filter(|_| !self.is_purged).map(|deleted| deleted + milliseconds(DAY * 365));
+        let (deletion, rotation) = (self.deletion.map(|(deadline, _)| deadline), self.rotation.map(|(_, next)| next));
+        [purge, deletion, rotation].into_iter().flatten().min()
+    }
+
+    fn compare(&self, record: &KeyRecord) {
+        assert!(!self.is_purged);
+        assert_eq!((record.state, record.deleted_ms), (self.state, self.deleted_ms));
+        assert_eq!(record.deletion.map(|deletion| deletion.deadline_ms), self.deletion.map(|(deadline, _)| deadline));
+        let rotation =
+            record.rotation.map(|rotation| (milliseconds(DAY * u32::from(rotation.period_days)), rotation.next_ms));
+        assert_eq!(rotation, self.rotation);
+        assert_eq!(record.lowest_version.get(), self.lowest);
+        assert_eq!(record.versions.iter().map(|summary| summary.state).collect::<Vec<_>>(), self.versions);
+    }
+}
+
+fn usable(state: VersionState) -> bool {
+    matches!(state, VersionState::Current | VersionState::Active)
+}
+
+fn number(number: u32) -> KeyVersion {
+    KeyVersion::new(number).unwrap()
+}
+
+const SEED: [u8; 32] = [0x4c; 32];
