@@ -1,4 +1,4 @@
-//! The threads that make the load: each has its own runtime, its share of the connections, and its own records.
+//! The threads that make a load: each has its own runtime, its share of the connections, and its own records.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -37,6 +37,8 @@ pub(crate) struct LoadThread {
     pub(crate) interval: Option<Duration>,
     /// Where it runs.
     pub(crate) cpus: Option<Cpus>,
+    /// Whether it sleeps between replies, even where it has a processor.
+    pub(crate) sleeps: bool,
 }
 
 /// What a thread tells.
@@ -67,6 +69,13 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
+    /// Begins as soon as every thread can have heard of it.
+    pub(crate) fn soon(warm_up: Duration, duration: Duration) -> Self {
+        let begin = Instant::now() + LEAD;
+        let start = begin + warm_up;
+        Self { begin, window: start..start + duration }
+    }
+
     /// When the row of this number ends; `None` after the last one.
     pub(crate) fn row_end(&self, row: usize) -> Option<Instant> {
         let begin = self.window.start + ROW * u32::try_from(row).ok()?;
@@ -114,6 +123,10 @@ impl LoadThread {
         let _ = reports.send(Report::Connected);
         let schedule = schedule.wait_for(Option::is_some).await.ok().and_then(|schedule| schedule.clone());
         let schedule = schedule.context("the run was given up")?;
+        if self.interval.is_none() {
+            // What has a rate waits by itself, and more exactly.
+            sleep_until(schedule.begin.into()).await;
+        }
 
         let recorder = Recorder::new(Arc::clone(&self.workload), schedule.window.clone());
         let recorder = Rc::new(RefCell::new(recorder));
@@ -137,7 +150,7 @@ impl LoadThread {
         let in_time = timeout_at((schedule.window.end + SILENCE_MAX).into(), all);
         let done = tokio::select! {
             done = in_time => done,
-            never = stay_awake(), if self.cpus.is_some() => match never {},
+            never = stay_awake(), if self.cpus.is_some() && !self.sleeps => match never {},
         };
         match done {
             Ok(result) => result?,
@@ -187,6 +200,9 @@ async fn stay_awake() -> Infallible {
         yield_now().await;
     }
 }
+
+/// Between the order to begin and the beginning: time for every thread to hear it.
+const LEAD: Duration = Duration::from_millis(20);
 
 /// Length of a row.
 pub(crate) const ROW: Duration = Duration::from_secs(1);

@@ -1,11 +1,12 @@
 //! `claviger-loadtest`: what a daemon does, against the same operation in process.
 //!
 //! `arguments` what is asked for · `target`, `daemon`, `installation`, `client_file` the daemon that is measured · `task`, `workload` the request that is repeated ·
-//! `run` one measurement · `load`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
-//! whether answers are right · `in_process` the limit · `table`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
+//! `run` one measurement, or two at once · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
+//! whether answers are right · `in_process` the limit · `table`, `beside`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod beside;
 mod byte_stream;
 mod check;
 mod client_file;
@@ -18,6 +19,7 @@ mod installation;
 mod library;
 mod limits;
 mod load;
+mod load_thread;
 mod machine;
 mod pace;
 mod plot;
@@ -34,9 +36,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::{Arguments, Command, DaemonArguments, OutputArguments, RunArguments, TableArguments};
+use crate::arguments::{
+    Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, RunArguments, TableArguments,
+};
 use crate::machine::Machine;
 use crate::run::Outcome;
 use crate::target::Target;
@@ -59,6 +64,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             match &arguments.command {
                 None => measure_once(&arguments.run).await,
                 Some(Command::Table(table)) => measure_table(table).await,
+                Some(Command::Beside(beside)) => measure_beside(beside).await,
             }
         };
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -83,8 +89,7 @@ async fn measure_once(arguments: &RunArguments) -> anyhow::Result<()> {
     println!("machine     {}", Machine::this());
     let outcomes = [outcome];
     write(&arguments.output, &outcomes, |path| outcomes.iter().try_for_each(|outcome| plot::plot_run(path, outcome)))?;
-    ensure!(outcomes.iter().all(|outcome| outcome.total.items > 0), "nothing was done: see what failed above");
-    Ok(())
+    something_was_done(&outcomes)
 }
 
 async fn measure_table(arguments: &TableArguments) -> anyhow::Result<()> {
@@ -94,7 +99,28 @@ async fn measure_table(arguments: &TableArguments) -> anyhow::Result<()> {
     let outcomes = table::measure_table(&plan, &mut target).await?;
     println!("{}\n", Machine::this());
     table::print_table(&outcomes);
-    write(&arguments.output, &outcomes, |path| plot::plot_table(path, &outcomes))
+    write(&arguments.output, &outcomes, |path| plot::plot_table(path, &outcomes))?;
+    something_was_done(&outcomes)
+}
+
+async fn measure_beside(arguments: &BesideArguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let mut target = start(&arguments.daemon).await?;
+    pin(&arguments.daemon)?;
+    let pairs = beside::measure_beside(&plan, &mut target).await?;
+    println!("{}\n", Machine::this());
+    beside::print_pairs(&plan, &pairs);
+    write(&arguments.output, &pairs, |path| plot::plot_beside(path, &pairs))?;
+    something_was_done(pairs.iter().flat_map(beside::Pair::outcomes))
+}
+
+/// Refusals alone are no figures.
+fn something_was_done<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> anyhow::Result<()> {
+    for Outcome { plan, total, failures, .. } in outcomes {
+        let failures: Vec<_> = failures.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        ensure!(total.items > 0, "{}: nothing was done, this failed: {}", plan.task, failures.join(", "));
+    }
+    Ok(())
 }
 
 async fn start(arguments: &DaemonArguments) -> anyhow::Result<Target> {
@@ -108,11 +134,11 @@ fn pin(arguments: &DaemonArguments) -> anyhow::Result<()> {
 
 fn write(
     arguments: &OutputArguments,
-    outcomes: &[Outcome],
+    runs: &[impl Serialize],
     plot: impl FnOnce(&std::path::Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if let Some(path) = &arguments.json {
-        report::write_json(path, &Machine::this(), outcomes)?;
+        report::write_json(path, &Machine::this(), runs)?;
     }
     if let Some(path) = &arguments.plot {
         plot(path)?;

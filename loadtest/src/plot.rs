@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use claviger_client::Transport;
 
+use crate::beside::{PERCENTILES, Pair, Round, median_of};
 use crate::format::measured;
 use crate::report::transport_name;
 use crate::run::{Outcome, Row};
@@ -72,6 +73,37 @@ pub(crate) fn plot_table(path: &Path, outcomes: &[Outcome]) -> anyhow::Result<()
         x: Axis { label: "items in a frame", scale: Scale::Logarithmic },
         y: Axis { label: "items a second", scale: Scale::Logarithmic },
         series: vec![in_process, on(Transport::Tcp), on(Transport::Quic)],
+    };
+    write(path, &chart)
+}
+
+/// Draws pairs: latency of the fast operation over the cost of the slow one.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn plot_beside(path: &Path, pairs: &[Pair]) -> anyhow::Result<()> {
+    type When = fn(&Round) -> &Outcome;
+    let whens: [(&str, When); 2] = [("alone", |round| &round.alone), ("beside", |round| &round.beside)];
+    let [median, .., last] = PERCENTILES;
+    let series = [median, last].into_iter().flat_map(|(percentile, latency)| {
+        whens.map(|(when, outcome)| {
+            let point = |pair: &Pair| {
+                let cost = median_of(&pair.rounds, |round| round.slow.in_process_ns.unwrap_or(f64::NAN));
+                (cost / 1e3, median_of(&pair.rounds, |round| latency(&outcome(round).total.latency)) / 1e3)
+            };
+            let mut points: Vec<_> = pairs.iter().map(point).collect();
+            points.sort_by(|one, other| one.0.total_cmp(&other.0));
+            Series { name: format!("{percentile} {when}"), points }
+        })
+    });
+    let fast = pairs.iter().flat_map(Pair::outcomes).next();
+    let title =
+        fast.map_or_else(String::new, |outcome| format!("{}, batch {}", outcome.plan.task, outcome.plan.task.batch));
+    let chart = Chart {
+        title: format!("{title}: latency of a frame, beside slow operations"),
+        x: Axis { label: "microseconds of an item of the slow operation, in process", scale: Scale::Logarithmic },
+        y: Axis { label: "microseconds", scale: Scale::Logarithmic },
+        series: series.collect(),
     };
     write(path, &chart)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use claviger_client::Transport;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::check::Checked;
 use crate::format::{grouped, measured, microseconds, whole};
@@ -63,7 +63,9 @@ pub(crate) fn print_outcome(outcome: &Outcome) {
         grouped(outcome.frame_size)
     );
     let Checked { replies, items } = outcome.checked;
-    println!("checked     {:>9} replies with {} items: all right", replies, grouped(items));
+    if replies > 0 {
+        println!("checked     {:>9} replies with {} items: all right", replies, grouped(items));
+    }
     for (what, count) in &outcome.failures {
         println!("failed      {:>9} {what}", grouped(*count));
     }
@@ -84,12 +86,11 @@ pub(crate) const fn transport_name(transport: Transport) -> &'static str {
     }
 }
 
-/// Writes all outcomes as JSON.
+/// Writes everything that was measured as JSON.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(crate) fn write_json(path: &Path, machine: &Machine, outcomes: &[Outcome]) -> anyhow::Result<()> {
-    let runs = outcomes.iter().map(Run::of).collect();
+pub(crate) fn write_json(path: &Path, machine: &Machine, runs: &[impl Serialize]) -> anyhow::Result<()> {
     let document = Document { program: "claviger-loadtest", version: env!("CARGO_PKG_VERSION"), machine, runs };
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
@@ -97,11 +98,11 @@ pub(crate) fn write_json(path: &Path, machine: &Machine, outcomes: &[Outcome]) -
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, R> {
     program: &'static str,
     version: &'static str,
     machine: &'a Machine,
-    runs: Vec<Run<'a>>,
+    runs: &'a [R],
 }
 
 /// One outcome. Times are in the unit of their name, rates are items a second.
@@ -147,6 +148,12 @@ impl<'a> Run<'a> {
             total: outcome.total,
             rows: &outcome.rows,
         }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Run::of(self).serialize(serializer)
     }
 }
 

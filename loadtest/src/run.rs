@@ -1,19 +1,19 @@
-//! One measurement: in process, warm-up, load, checks, in process again.
+//! One measurement, or two at once: in process, warm-up, load, in process again, checks.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use claviger_client::Transport;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{mpsc, watch};
+use anyhow::ensure;
+use claviger_client::{ClientConfig, Transport};
 use tokio::time::sleep_until;
 
 use crate::check::{self, Checked};
 use crate::conversation::Conversation;
 use crate::cpus::Cpus;
 use crate::in_process::InProcess;
-use crate::load::{LoadThread, ROW, Report, Schedule};
+use crate::load::{Load, Loaded};
+use crate::load_thread::Schedule;
 use crate::stats::{Percentiles, Statistics};
 use crate::target::Target;
 use crate::task::Task;
@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) duration: Duration,
     /// Where the load runs: one thread on each. `None`: one thread anywhere.
     pub(crate) load_cpus: Option<Cpus>,
+    /// Whether its threads sleep between replies even on processors of their own: where they share them with another load.
+    pub(crate) load_sleeps: bool,
     /// Where the same operation is measured in process: where the daemon runs, because no two cores are equally fast. `None`: with the load.
     pub(crate) in_process_cpus: Option<Cpus>,
 }
@@ -74,36 +76,100 @@ pub(crate) struct Row {
 /// Measures. `on_row` is told each row as soon as it is complete.
 ///
 /// # Errors
-/// If anything cannot be set up, a connection breaks, or an answer is wrong.
+/// If anything cannot be set up, a connection breaks, nothing is answered, or an answer is wrong.
 pub(crate) async fn measure(plan: &Plan, target: &mut Target, on_row: &mut dyn FnMut(&Row)) -> anyhow::Result<Outcome> {
-    let key_name = target.key_name(&plan.task).await?;
-    let config = target.client_config(plan.transport);
-    let mut conversation = Conversation::begin(&config).await?;
-    let key = conversation.key(&target.store, &key_name, plan.task.algorithm).await?;
-    let workload = Arc::new(Workload::prepare(plan.task, key, &mut conversation).await?);
-    let in_flight = plan.in_flight.unwrap_or_else(|| plan.task.in_flight_default(workload.frame.len()));
+    let mut prepared = Prepared::new(plan, target).await?;
+    prepared.measure_in_process()?;
+    let load = prepared.connect(target).await?;
+    let schedule = Schedule::soon(plan.warm_up, plan.duration);
+    let processor_time = processor_time(target, &schedule.window);
+    let (loaded, processor_time) = tokio::try_join!(load.run(&schedule, on_row), processor_time)?;
+    prepared.measure_in_process()?;
+    prepared.outcome(loaded, processor_time).await
+}
 
-    let mut in_process = InProcess::prepare(&plan.task)?;
-    in_process.measure(plan.in_process_cpus.as_ref())?;
-    let load = Load::start(plan, target, &workload, in_flight)?;
-    let loaded = load.run(plan, target, on_row).await?;
-    in_process.measure(plan.in_process_cpus.as_ref())?;
+/// Measures two loads over the same time, that of the first plan, each on connections of its own. The daemon's processor time is not told apart, so neither has it.
+///
+/// # Errors
+/// As [`measure`].
+pub(crate) async fn measure_together(plans: [&Plan; 2], target: &mut Target) -> anyhow::Result<[Outcome; 2]> {
+    let [first, second] = plans;
+    let mut prepared = [Prepared::new(first, target).await?, Prepared::new(second, target).await?];
+    prepared.iter_mut().try_for_each(Prepared::measure_in_process)?;
+    let [one, other] = &prepared;
+    let loads = (one.connect(target).await?, other.connect(target).await?);
+    let schedule = Schedule::soon(first.warm_up, first.duration);
+    let (mut silent, mut as_silent) = (|_: &Row| {}, |_: &Row| {});
+    let loaded = tokio::try_join!(loads.0.run(&schedule, &mut silent), loads.1.run(&schedule, &mut as_silent))?;
+    prepared.iter_mut().try_for_each(Prepared::measure_in_process)?;
+    let [one, other] = prepared;
+    Ok([one.outcome(loaded.0, None).await?, other.outcome(loaded.1, None).await?])
+}
 
-    // A new one: the first may have been closed as idle.
-    let mut conversation = Conversation::begin(&config).await?;
-    let checked = check::check(&loaded.samples, &workload, &mut conversation).await?;
-    let failures = loaded.statistics.failures.iter().map(|(failure, count)| (failure.to_string(), *count)).collect();
-    Ok(Outcome {
-        plan: plan.clone(),
-        in_flight,
-        frame_size: workload.frame.len(),
-        rows: loaded.rows,
-        total: Row::new(&loaded.statistics, plan.duration.as_secs_f64(), plan.duration.as_secs_f64()),
-        failures,
-        processor_time: loaded.processor_time,
-        checked,
-        in_process_ns: in_process.nanoseconds(),
-    })
+/// A plan that can be carried out.
+struct Prepared<'p> {
+    plan: &'p Plan,
+    config: ClientConfig,
+    workload: Arc<Workload>,
+    /// Frames in flight on each byte stream.
+    in_flight: usize,
+    in_process: InProcess,
+}
+
+impl<'p> Prepared<'p> {
+    async fn new(plan: &'p Plan, target: &mut Target) -> anyhow::Result<Self> {
+        let key_name = target.key_name(&plan.task).await?;
+        let config = target.client_config(plan.transport);
+        let mut conversation = Conversation::begin(&config).await?;
+        let key = conversation.key(&target.store, &key_name, plan.task.algorithm).await?;
+        let workload = Arc::new(Workload::prepare(plan.task, key, &mut conversation).await?);
+        let in_flight = plan.in_flight.unwrap_or_else(|| plan.task.in_flight_default(workload.frame.len()));
+        Ok(Self { plan, config, workload, in_flight, in_process: InProcess::prepare(&plan.task)? })
+    }
+
+    fn measure_in_process(&mut self) -> anyhow::Result<()> {
+        self.in_process.measure(self.plan.in_process_cpus.as_ref())
+    }
+
+    async fn connect(&self, target: &Target) -> anyhow::Result<Load> {
+        Load::connect(self.plan, target, &self.workload, self.in_flight).await
+    }
+
+    /// What came out, once answers were checked.
+    async fn outcome(self, loaded: Loaded, processor_time: Option<Duration>) -> anyhow::Result<Outcome> {
+        let Plan { task, duration, .. } = self.plan;
+        let seconds = duration.as_secs_f64();
+        let total = Row::new(&loaded.statistics, seconds, seconds);
+        ensure!(
+            total.frames > 0,
+            "{task}: nothing was answered in the {seconds} seconds that were measured, so there is nothing to check: \
+             give more with --seconds, and see what holds up the daemon"
+        );
+        // A new one: the first may have been closed as idle.
+        let mut conversation = Conversation::begin(&self.config).await?;
+        let checked = check::check(&loaded.samples, &self.workload, &mut conversation).await?;
+        let failures = loaded.statistics.failures.iter();
+        Ok(Outcome {
+            plan: self.plan.clone(),
+            in_flight: self.in_flight,
+            frame_size: self.workload.frame.len(),
+            rows: loaded.rows,
+            total,
+            failures: failures.map(|(failure, count)| (failure.to_string(), *count)).collect(),
+            processor_time,
+            checked,
+            in_process_ns: self.in_process.nanoseconds(),
+        })
+    }
+}
+
+/// Processor time of the daemon inside `window`, if it is ours.
+async fn processor_time(target: &Target, window: &Range<Instant>) -> anyhow::Result<Option<Duration>> {
+    sleep_until(window.start.into()).await;
+    let before = target.processor_time()?;
+    sleep_until(window.end.into()).await;
+    let after = target.processor_time()?;
+    Ok(after.zip(before).map(|(after, before)| after - before))
 }
 
 impl Outcome {
@@ -121,7 +187,7 @@ impl Outcome {
 }
 
 impl Row {
-    fn new(statistics: &Statistics, end_seconds: f64, seconds: f64) -> Self {
+    pub(crate) fn new(statistics: &Statistics, end_seconds: f64, seconds: f64) -> Self {
         let Statistics { frames, items, .. } = *statistics;
         Self { end_seconds, seconds, frames, items, failed: statistics.failed(), latency: statistics.percentiles() }
     }
@@ -133,124 +199,9 @@ impl Row {
     }
 }
 
-/// The running threads.
-struct Load {
-    threads: usize,
-    schedule: watch::Sender<Option<Schedule>>,
-    reports: UnboundedReceiver<Report>,
-}
-
-struct Loaded {
-    rows: Vec<Row>,
-    statistics: Statistics,
-    samples: Vec<Vec<u8>>,
-    processor_time: Option<Duration>,
-}
-
-impl Load {
-    fn start(plan: &Plan, target: &Target, workload: &Arc<Workload>, in_flight: usize) -> anyhow::Result<Self> {
-        let cpus: Vec<_> = match &plan.load_cpus {
-            Some(cpus) => cpus.each().map(Some).take(plan.connections).collect(),
-            None => vec![None],
-        };
-        let (schedule, told) = watch::channel(None);
-        let (reporter, reports) = mpsc::unbounded_channel();
-        let threads = cpus.len();
-        for (number, cpus) in cpus.into_iter().enumerate() {
-            LoadThread {
-                config: target.client_config(plan.transport),
-                workload: Arc::clone(workload),
-                connections: share(plan.connections, threads, number),
-                streams: plan.streams,
-                in_flight,
-                interval: plan.interval(),
-                cpus,
-            }
-            .start(told.clone(), reporter.clone())?;
-        }
-        Ok(Self { threads, schedule, reports })
-    }
-
-    async fn run(mut self, plan: &Plan, target: &Target, on_row: &mut dyn FnMut(&Row)) -> anyhow::Result<Loaded> {
-        for _ in 0..self.threads {
-            match self.reports.recv().await {
-                Some(Report::Connected) => {}
-                Some(Report::Ended(Err(error))) => return Err(error),
-                _ => bail!("a thread of the load ended before it began; this is a fault of the program"),
-            }
-        }
-        let begin = Instant::now() + LEAD;
-        let window = begin + plan.warm_up..begin + plan.warm_up + plan.duration;
-        let schedule = Schedule { begin, window: window.clone() };
-        self.schedule.send_replace(Some(schedule.clone()));
-        let processor_time = async {
-            sleep_until(window.start.into()).await;
-            let before = target.processor_time()?;
-            sleep_until(window.end.into()).await;
-            let after = target.processor_time()?;
-            Ok(after.zip(before).map(|(after, before)| after - before))
-        };
-        let (loaded, processor_time) =
-            tokio::try_join!(collect(&mut self.reports, self.threads, &schedule, on_row), processor_time)?;
-        Ok(Loaded { processor_time, ..loaded })
-    }
-}
-
-/// Puts together what the threads tell.
-async fn collect(
-    reports: &mut UnboundedReceiver<Report>,
-    threads: usize,
-    schedule: &Schedule,
-    on_row: &mut dyn FnMut(&Row),
-) -> anyhow::Result<Loaded> {
-    let mut statistics = Statistics::new();
-    let (mut rows, mut samples) = (Vec::new(), Vec::new());
-    // Rows that some threads have told and others not yet, the oldest first.
-    let mut incomplete: Vec<(usize, Statistics)> = Vec::new();
-    let mut running = threads;
-    while running > 0 {
-        match reports.recv().await.context("a thread of the load panicked; this is a fault of the program")? {
-            Report::Connected => {}
-            Report::Row(row, counted) => {
-                statistics.add(&counted);
-                let place = row - rows.len();
-                while incomplete.len() <= place {
-                    incomplete.push((0, Statistics::new()));
-                }
-                if let Some((told, sum)) = incomplete.get_mut(place) {
-                    *told += 1;
-                    sum.add(&counted);
-                }
-                while incomplete.first().is_some_and(|(told, _)| *told == threads) {
-                    let (_, sum) = incomplete.remove(0);
-                    let row = schedule.row(rows.len(), &sum);
-                    on_row(&row);
-                    rows.push(row);
-                }
-            }
-            Report::Ended(ended) => {
-                let ended = ended?;
-                statistics.add(&ended.rest);
-                samples.extend(ended.samples);
-                running -= 1;
-            }
-        }
-    }
-    Ok(Loaded { rows, statistics, samples, processor_time: None })
-}
-
-impl Schedule {
-    fn row(&self, number: usize, statistics: &Statistics) -> Row {
-        let end = self.row_end(number).unwrap_or(self.window.end).duration_since(self.window.start).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a run has some thousand rows")]
-        let begin = ROW.as_secs_f64() * number as f64;
-        Row::new(statistics, end, end - begin)
-    }
-}
-
 impl Plan {
     /// Time between two frames of one byte stream, in an open loop.
-    fn interval(&self) -> Option<Duration> {
+    pub(crate) fn interval(&self) -> Option<Duration> {
         let byte_streams = self.byte_streams();
         self.rate.map(|rate| {
             #[expect(clippy::cast_precision_loss, reason = "both are small")]
@@ -267,14 +218,6 @@ impl Plan {
         }
     }
 }
-
-/// How many of `count` things fall to the one of this number among `among`.
-const fn share(count: usize, among: usize, number: usize) -> usize {
-    count / among + if number < count % among { 1 } else { 0 }
-}
-
-/// Between the order to begin and the beginning: time for every thread to hear it.
-const LEAD: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
@@ -294,16 +237,8 @@ mod tests {
             warm_up: Duration::ZERO,
             duration: Duration::from_secs(2),
             load_cpus: None,
+            load_sleeps: false,
             in_process_cpus: None,
-        }
-    }
-
-    #[test]
-    fn connections_are_shared_out_whole() {
-        for (count, among) in [(1, 1), (8, 3), (2, 2), (1_000, 7)] {
-            let shares: Vec<_> = (0..among).map(|number| share(count, among, number)).collect();
-            assert_eq!(shares.iter().sum::<usize>(), count);
-            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
         }
     }
 
@@ -312,41 +247,5 @@ mod tests {
     fn byte_streams_together_keep_the_rate() {
         assert_eq!(plan(1_000, 10, 1).interval(), Some(Duration::from_millis(20)));
         assert_eq!(plan(1_000, 10, 5).interval(), Some(Duration::from_millis(100)));
-    }
-
-    #[tokio::test]
-    async fn rows_are_told_when_every_thread_has_told_its_part_and_in_their_order() {
-        let begin = Instant::now();
-        let schedule = Schedule { begin, window: begin..begin + Duration::from_millis(1_500) };
-        let (sender, mut reports) = mpsc::unbounded_channel();
-        let counted = |items| {
-            let mut statistics = Statistics::new();
-            statistics.items = items;
-            statistics
-        };
-        let tell = |report| sender.send(report).ok().unwrap();
-        tell(Report::Row(0, counted(1)));
-        tell(Report::Row(1, counted(10)));
-        tell(Report::Row(0, counted(2)));
-        tell(Report::Row(1, counted(20)));
-        for samples in [vec![vec![1]], vec![vec![2], vec![3]]] {
-            tell(Report::Ended(Ok(crate::load::Ended { rest: counted(100), samples })));
-        }
-        let mut told = Vec::new();
-        let mut on_row = |row: &Row| told.push((row.items, row.end_seconds, row.seconds));
-        let loaded = collect(&mut reports, 2, &schedule, &mut on_row).await.unwrap();
-        assert_eq!(told, [(3, 1.0, 1.0), (30, 1.5, 0.5)]);
-        assert_eq!((loaded.statistics.items, loaded.samples.len(), loaded.rows.len()), (233, 3, 2));
-    }
-
-    #[tokio::test]
-    async fn a_thread_that_fails_ends_the_run() {
-        let begin = Instant::now();
-        let schedule = Schedule { begin, window: begin..begin + ROW };
-        let (sender, mut reports) = mpsc::unbounded_channel();
-        sender.send(Report::Ended(Err(anyhow::anyhow!("broken")))).ok().unwrap();
-        assert!(collect(&mut reports, 2, &schedule, &mut |_| {}).await.is_err());
-        drop(sender);
-        assert!(collect(&mut reports, 2, &schedule, &mut |_| {}).await.is_err(), "all threads are gone");
     }
 }

@@ -112,6 +112,7 @@ impl TablePlan {
             warm_up: self.warm_up,
             duration: self.duration,
             load_cpus: self.load_cpus.clone(),
+            load_sleeps: false,
             in_process_cpus: self.in_process_cpus.clone(),
         }
     }

@@ -111,7 +111,8 @@ impl Operation {
         matches!(self, Self::ReadSecret | Self::ReadPublicKey | Self::Ping)
     }
 
-    const fn name(self) -> &'static str {
+    /// As the option writes it.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Encrypt => "encrypt",
             Self::Decrypt => "decrypt",

@@ -1,19 +1,23 @@
 //! What the command line says.
 
+mod algorithm;
+mod beside;
+mod table;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, STREAMS_PER_CONNECTION_MAX};
 
+pub(crate) use self::beside::BesideArguments;
+pub(crate) use self::table::TableArguments;
 use crate::cpus::Cpus;
-use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX, ROUNDS_MAX};
+use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX};
 use crate::run::Plan;
-use crate::table::TablePlan;
 use crate::target::Remote;
 use crate::task::{Operation, Task};
 
@@ -37,6 +41,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  claviger-loadtest table --pin-daemon 0 --pin-load 1 --seconds 5 --rounds 5 --json table.json --plot table.svg"
     )]
     Table(TableArguments),
+    /// Measure a fast operation, encryption, alone and then beside each slow one on another connection
+    #[command(
+        after_help = "Examples:\n  claviger-loadtest beside --pin-daemon 0 --pin-load 1 --json beside.json --plot beside.svg\n  claviger-loadtest beside --algorithm ML-DSA-65,RSA-4096-OAEP-SHA256 --rate 20000 --transport quic"
+    )]
+    Beside(BesideArguments),
 }
 
 #[derive(Debug, Args)]
@@ -44,8 +53,18 @@ pub(crate) struct RunArguments {
     /// What is asked of the daemon
     #[arg(long, value_enum, default_value = "encrypt", value_name = "OPERATION")]
     operation: Operation,
-    /// Algorithm of the key that is used, one that does the operation [default: the first in the list that does]
-    #[arg(long, value_parser = algorithms(), ignore_case = true, value_name = "ALGORITHM")]
+    #[arg(
+        long,
+        value_parser = algorithm::parser(algorithm::KINDS),
+        ignore_case = true,
+        hide_possible_values = true,
+        value_name = "ALGORITHM",
+        help = "Algorithm of the key that is used [default: the first that does the operation; --help names all]",
+        long_help = algorithm::help(
+            "Algorithm of the key that is used [default: the first that does the operation]",
+            algorithm::KINDS,
+        )
+    )]
     algorithm: Option<Algorithm>,
     #[arg(long, value_enum, default_value = "tcp", help = "What carries the frames")]
     transport: TransportName,
@@ -78,23 +97,6 @@ pub(crate) struct RunArguments {
     pub(crate) daemon: DaemonArguments,
     #[command(flatten)]
     remote: RemoteArguments,
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TableArguments {
-    /// Seconds to measure each cell
-    #[arg(long, default_value = "3", value_parser = duration, value_name = "SECONDS")]
-    seconds: Duration,
-    /// Seconds of load before that
-    #[arg(long, default_value = "0.5", value_parser = warm_up, value_name = "SECONDS")]
-    warm_up: Duration,
-    /// Measure all cells so often, in turn, and show medians
-    #[arg(long, default_value_t = 1)]
-    rounds: usize,
-    #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -171,15 +173,13 @@ impl RunArguments {
             connections: bounded("--connections", self.connections, BYTE_STREAMS_MAX)?,
             streams: bounded("--streams", self.streams, STREAMS_PER_CONNECTION_MAX)?,
             in_flight: self.in_flight.map(|count| bounded("--in-flight", count, FRAMES_IN_FLIGHT_MAX)).transpose()?,
-            rate: self.rate,
+            rate: self.rate.map(checked_rate).transpose()?,
             warm_up: self.warm_up,
             duration: self.seconds,
             load_cpus: self.daemon.pin_load.clone(),
+            load_sleeps: false,
             in_process_cpus: self.daemon.pin_daemon.clone(),
         };
-        if let Some(rate) = plan.rate {
-            ensure!((1..=RATE_MAX).contains(&rate), "--rate {rate}: give 1 to {RATE_MAX} items a second");
-        }
         ensure!(
             plan.byte_streams() <= BYTE_STREAMS_MAX,
             "--connections with --streams: {} byte streams in all, at most {BYTE_STREAMS_MAX} can be loaded",
@@ -192,22 +192,6 @@ impl RunArguments {
     pub(crate) fn remote(&self) -> Option<Remote> {
         let RemoteArguments { config, address, store, key } = &self.remote;
         Some(Remote { config: config.clone()?, address: address.clone(), store: store.clone()?, key: key.clone()? })
-    }
-}
-
-impl TableArguments {
-    /// How the table is to be measured.
-    ///
-    /// # Errors
-    /// With the option that is out of its bounds.
-    pub(crate) fn plan(&self) -> anyhow::Result<TablePlan> {
-        Ok(TablePlan {
-            duration: self.seconds,
-            warm_up: self.warm_up,
-            rounds: bounded("--rounds", self.rounds, ROUNDS_MAX)?,
-            load_cpus: self.daemon.pin_load.clone(),
-            in_process_cpus: self.daemon.pin_daemon.clone(),
-        })
     }
 }
 
@@ -248,13 +232,10 @@ fn bounded(option: &str, value: usize, most: usize) -> anyhow::Result<usize> {
     Ok(value)
 }
 
-/// The names of all algorithms, in whatever case.
-fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
-    let names = PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()));
-    names.try_map(|text| {
-        let mut algorithms = Algorithm::ALL.iter().copied();
-        algorithms.find(|algorithm| algorithm.name().eq_ignore_ascii_case(&text)).ok_or("no such algorithm")
-    })
+/// Items a second in all.
+fn checked_rate(rate: u32) -> anyhow::Result<u32> {
+    ensure!((1..=RATE_MAX).contains(&rate), "--rate {rate}: give 1 to {RATE_MAX} items a second");
+    Ok(rate)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -307,7 +288,7 @@ mod tests {
     #[test]
     fn help_has_examples_that_are_taken() {
         let command = Arguments::command();
-        for command in [&command, command.find_subcommand("table").unwrap()] {
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
             let help = command.get_after_help().unwrap().to_string();
             let examples: Vec<_> =
                 help.lines().filter(|line| line.trim_start().starts_with("claviger-loadtest")).collect();
@@ -317,6 +298,7 @@ mod tests {
                 match arguments.command {
                     None => drop(arguments.run.plan().unwrap()),
                     Some(Command::Table(table)) => drop(table.plan().unwrap()),
+                    Some(Command::Beside(beside)) => drop(beside.plan().unwrap()),
                 }
             }
         }
@@ -378,19 +360,5 @@ mod tests {
             let error = plan(options).err().unwrap_or_else(|| panic!("{options} is taken"));
             assert!(error.to_string().contains(said), "{options}: {error}");
         }
-    }
-
-    #[test]
-    fn rounds_of_a_table_are_bounded() {
-        let parse = |options: &str| {
-            let words = ["claviger-loadtest", "table"].into_iter().chain(options.split_whitespace());
-            match Arguments::try_parse_from(words).unwrap().command {
-                Some(Command::Table(table)) => table.plan(),
-                None => panic!("no table"),
-            }
-        };
-        assert_eq!(parse("--rounds 5").unwrap().rounds, 5);
-        assert!(parse("--rounds 0").is_err());
-        assert!(parse("--rounds 101").is_err());
     }
 }

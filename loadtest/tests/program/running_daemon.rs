@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tempfile::TempDir;
 
-use crate::support::{Ended, clavigerd, loadtest, read_json, run};
+use crate::support::{Ended, clavigerd, loadtest, read_json, run, run_briefly};
 
 /// `clavigerd dev` in a folder of its own, ended when the last test lets go of it.
 struct Daemon {
@@ -47,8 +47,10 @@ impl Daemon {
 
     /// Loads it as the client in the file `config` of its folder.
     fn load(&self, config: &str, options: &str) -> Ended {
-        let mut command = loadtest("--seconds 0.2 --warm-up 0");
-        run(command.args(options.split_whitespace()).arg("--config").arg(self.file(config)))
+        run_briefly(|seconds| {
+            let mut command = loadtest("--warm-up 0 --seconds");
+            run(command.arg(seconds).args(options.split_whitespace()).arg("--config").arg(self.file(config)))
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
 
-use crate::support::{Ended, loadtest, run};
+use crate::support::{Ended, loadtest, run, run_briefly};
 
 /// A listening server. Its threads end with the test program.
 pub(crate) struct Server {
@@ -66,10 +66,13 @@ impl Server {
     /// Runs the load test against it. Keys are named after their algorithms.
     pub(crate) fn load(&self, options: &str, key: Algorithm) -> Ended {
         let config = self.folder.path().join("client.toml");
-        run(loadtest("--seconds 0.2 --warm-up 0 --store any")
-            .args(options.split_whitespace())
-            .args(["--key", key.name(), "--config"])
-            .arg(config))
+        run_briefly(|seconds| {
+            run(loadtest("--warm-up 0 --store any --seconds")
+                .arg(seconds)
+                .args(options.split_whitespace())
+                .args(["--key", key.name(), "--config"])
+                .arg(&config))
+        })
     }
 }
 

@@ -27,6 +27,12 @@ pub(crate) fn run(command: &mut Command) -> Ended {
     Ended { success: status.success(), output: text(stdout), errors: text(stderr) }
 }
 
+/// Runs something for a short time, in seconds; for longer if the machine was too busy to answer anything in it.
+pub(crate) fn run_briefly(run: impl Fn(&str) -> Ended) -> Ended {
+    let ended = run("0.2");
+    if ended.errors.contains("nothing was answered") { run("5") } else { ended }
+}
+
 /// The daemon, which is built beside the load test.
 pub(crate) fn clavigerd() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_claviger-loadtest")).with_file_name("clavigerd");
