@@ -118,3 +118,20 @@ fn a_disabled_key_says_so_and_is_still_described() {
     let described = daemon.claviger(["describe", "--store", "demo", "--key", "disabled", "--json"]).done().json();
     assert_eq!(described["state"], "disabled");
 }
+
+// R-K9, R-K10
+#[test]
+fn a_key_that_is_to_be_deleted_says_how_to_keep_it_and_is_still_described() {
+    let daemon = Daemon::shared();
+    daemon.claviger(["key", "create", "--store", "demo", "--algorithm", "Ed25519", "doomed"]).done();
+    daemon.claviger(["key", "delete", "--store", "demo", "doomed"]).done();
+    daemon
+        .claviger(["sign", "--store", "demo", "--key", "doomed"])
+        .input(b"text")
+        .refused("demo/doomed: KeyDeletionRequested: the deletion of the key has been requested: cancel it");
+    let described = daemon.claviger(["describe", "--store", "demo", "--key", "doomed"]).done();
+    assert!(described.text().contains("deletion requested"), "{}", described.text());
+    daemon.claviger(["public-key", "--store", "demo", "--key", "doomed"]).done();
+    daemon.claviger(["key", "delete-now", "--store", "demo", "--yes", "doomed"]).done();
+    daemon.claviger(["describe", "--store", "demo", "--key", "doomed"]).refused("demo/doomed: KeyNotFound");
+}

@@ -13,7 +13,7 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
-use claviger_engine::{AccessMethods, Engine};
+use claviger_engine::{AccessMethods, Engine, Error, KeyRecord};
 use http::StatusCode;
 use jiff::Timestamp;
 
@@ -140,26 +140,25 @@ impl Change {
                 let keys = records.iter().map(describe::key).collect();
                 Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None })
             }
-            Self::RotateKey { key } => Answer::ok(&describe::key(&engine.rotate(key)?)),
-            Self::SetKeyState { key, state } => Answer::ok(&describe::key(&engine.set_state(key, state)?)),
-            Self::RequestDeletion { key, wait } => Answer::ok(&describe::key(&engine.request_deletion(key, wait)?)),
-            Self::CancelDeletion { key } => Answer::ok(&describe::key(&engine.cancel_deletion(key)?)),
-            Self::DeleteNow { key } => Answer::ok(&describe::key(&engine.delete_now(key)?)),
-            Self::SetRotation { key, period_days } => {
-                Answer::ok(&describe::key(&engine.set_rotation(key, period_days)?))
-            }
-            Self::SetLowestVersion { key, version } => {
-                Answer::ok(&describe::key(&engine.set_lowest_version(key, version)?))
-            }
-            Self::SetVersionState { key, version, state } => {
-                Answer::ok(&describe::key(&engine.set_version_state(key, version, state)?))
-            }
-            Self::DestroyVersion { key, version } => Answer::ok(&describe::key(&engine.destroy_version(key, version)?)),
+            Self::RotateKey { key } => shown(engine.rotate(key)),
+            Self::SetKeyState { key, state } => shown(engine.set_state(key, state)),
+            Self::RequestDeletion { key, wait } => shown(engine.request_deletion(key, wait)),
+            Self::CancelDeletion { key } => shown(engine.cancel_deletion(key)),
+            Self::DeleteNow { key } => shown(engine.delete_now(key)),
+            Self::SetRotation { key, period_days } => shown(engine.set_rotation(key, period_days)),
+            Self::SetLowestVersion { key, version } => shown(engine.set_lowest_version(key, version)),
+            Self::SetVersionState { key, version, state } => shown(engine.set_version_state(key, version, state)),
+            Self::DestroyVersion { key, version } => shown(engine.destroy_version(key, version)),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
         }
     }
+}
+
+/// A key that was changed, as it is now.
+fn shown(changed: Result<KeyRecord, Error>) -> Result<Answer, Problem> {
+    Answer::ok(&describe::key(&changed?))
 }
 
 fn issue(

@@ -31,4 +31,5 @@ mod handshake;
 mod memory;
 mod operations;
 mod order;
+mod thousand_changes;
 mod vectors;
