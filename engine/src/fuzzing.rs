@@ -95,8 +95,8 @@ mod tests {
 
     use super::*;
     use crate::key::id::StoreId;
-    use crate::record::AccessMethods;
     use crate::record::key_version::Origin;
+    use crate::record::{AccessMethods, key};
 
     #[test]
     fn ciphertext_keeps_its_promises_on_small_and_large_inputs() {
@@ -139,7 +139,9 @@ mod tests {
         let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
         let samples = [
             encoded(&store),
-            encoded(&crate::record::key::tests::sample()),
+            encoded(&key::tests::sample()),
+            encoded(&key::tests::deletion_requested()),
+            encoded(&key::tests::deleted()),
             encoded(&KeyVersionRecord { origin: Origin::Generated, wrapped: vec![3; 9] }),
             encoded(&Reference([4; 16])),
             encoded(&authority),

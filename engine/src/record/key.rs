@@ -264,12 +264,12 @@ pub(crate) mod tests {
         VersionSummary { version: number(version), state, created_ms: 7 }
     }
 
-    fn deletion_requested() -> KeyRecord {
+    pub(crate) fn deletion_requested() -> KeyRecord {
         let deletion = Deletion { requested_ms: 7, deadline_ms: 7 + 24 * HOUR, running_ms: 100 };
         KeyRecord { state: KeyState::DeletionRequested, deletion: Some(deletion), ..sample() }
     }
 
-    fn deleted() -> KeyRecord {
+    pub(crate) fn deleted() -> KeyRecord {
         let versions = [(1, VersionState::Destroyed), (3, VersionState::Destroyed)].map(summary).to_vec();
         KeyRecord { state: KeyState::Deleted, deleted_ms: Some(8), rotation: None, versions, ..sample() }
     }
