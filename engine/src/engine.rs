@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Does what the clocks have made due: rotations, deletions, and the end of what is kept of deleted keys. A thread of the engine does so each minute.
-    /// Gives the number of keys that were changed; what fails for one key is logged.
+    /// Gives the number of keys that were changed; what fails for one key is logged. Blocks as every change does: not to be called from inside a frame.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next time.

@@ -184,8 +184,10 @@ impl UseCounts {
     fn report(&self, result: Result<(), Error>) {
         let was_failing = self.failing.swap(result.is_err(), Ordering::Relaxed);
         match result {
-            Err(error) if !was_failing => tracing::error!(%error, "uses of keys with a limit cannot be written"),
-            Ok(()) if was_failing => tracing::info!("uses of keys with a limit are written again"),
+            Err(error) if !was_failing => {
+                tracing::error!(%error, "uses of keys with a limit and the running time cannot be written: such keys soon seal no more, and deletions wait longer")
+            }
+            Ok(()) if was_failing => tracing::info!("uses of keys with a limit and the running time are written again"),
             _ => {}
         }
     }
