@@ -196,7 +196,7 @@ fn purge_that_was_missed_while_nothing_ran_is_made_at_the_next_look() {
 
 // R-K10
 #[test]
-fn deletion_that_cannot_be_written_is_made_at_the_next_look() {
+fn deletion_is_made_at_the_next_look_if_the_schedule_cannot_be_read() {
     let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
     let installation = Installation::on(storage.clone());
     let id = requested(&installation, "key", DELETION_WAIT_MIN);
