@@ -132,6 +132,10 @@ pub const DUE_LOOKED_AT_EVERY: Duration = Duration::from_mins(1);
 /// How often the running time of the installation is written: so much of it a kill loses, which makes deletions later, never earlier.
 pub const RUNNING_TIME_WRITTEN_EVERY: Duration = Duration::from_mins(1);
 
+/// Milliseconds of running time after which a wall clock that was put back is believed, and rotations are planned anew by it. A machine that begins with a wrong clock has put it
+/// right long before; a rotation that is late by a day is not lost.
+pub const CLOCK_BELIEVED_AFTER_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// Entries of the schedule that are checked at each look for what a clock put back has left too far in the future: some ten milliseconds.
 pub const SCHEDULE_STEPS: usize = 1_000;
 

@@ -38,7 +38,10 @@ impl Engine {
             if key.record.algorithm.row().kind == KeyKind::Secret {
                 return Err(Error::ValueMismatch);
             }
-            key.record.rotation = period_days.map(|period_days| Rotation::starting(period_days, key.now_ms));
+            // Said again, a period does not begin anew: else whoever says it each night has no rotation at all.
+            if key.record.rotation.map(|rotation| rotation.period_days) != period_days {
+                key.record.rotation = period_days.map(|period_days| Rotation::starting(period_days, key.now_ms));
+            }
             Ok(())
         })
     }

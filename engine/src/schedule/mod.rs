@@ -4,8 +4,8 @@
 //! the key's own record, in whose transactions the index is kept. So what was missed while nothing ran is found at the next look.
 //!
 //! Wall clocks are set wrong at times. A deletion needs a second witness, the running time of the installation, so that it may be late and is never early.
-//! A rotation has none: it may be early when the clock is ahead; but whenever the next one is further away than one period, because the clock was put back, it is moved to
-//! there, so that none is lost.
+//! A rotation has none: it may be early when the clock is ahead; but when the next one is further away than one period, because the clock was put back, and stays so for a
+//! day, it is moved to there, so that none is lost. Not at once: a machine may begin with a clock that is years behind, and put it right a minute later.
 
 mod thread;
 
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::ledger::{Altered, Ledger};
-use crate::limits::{SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
+use crate::limits::{CLOCK_BELIEVED_AFTER_MS, SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
 use crate::record::{KeyRecord, Rotation, address};
 use crate::storage::{Address, Compare, Revision, Versioned, Write};
 
@@ -26,10 +26,38 @@ pub(crate) use thread::Scheduler;
 /// Does what is due.
 pub(crate) struct Schedule {
     ledger: Arc<Ledger>,
-    /// The entry where the check of what is far away goes on. Held by whoever does what is due: one at a time.
-    hand: Mutex<Option<Address>>,
+    /// Held by whoever does what is due: one at a time.
+    hand: Mutex<Hand>,
     /// The engine is being dropped: what is due waits for the next start.
     ending: AtomicBool,
+}
+
+/// Where the check of what is far away stands.
+#[derive(Default)]
+struct Hand {
+    /// The entry behind which it goes on.
+    after: Option<Address>,
+    /// Running time when it first found something further away than one period, having found such things in each round since.
+    far_since_ms: Option<u64>,
+    /// Whether it has found such a thing in this round.
+    found_far: bool,
+}
+
+impl Hand {
+    /// Something is too far away; whether that has been so for long enough that the clock is believed.
+    fn found_far(&mut self, running_ms: u64) -> bool {
+        self.found_far = true;
+        let since = *self.far_since_ms.get_or_insert(running_ms);
+        running_ms.saturating_sub(since) >= CLOCK_BELIEVED_AFTER_MS
+    }
+
+    /// All entries have been looked at: it begins anew.
+    fn end_round(&mut self) {
+        if !std::mem::take(&mut self.found_far) {
+            self.far_since_ms = None;
+        }
+        self.after = None;
+    }
 }
 
 impl Schedule {
@@ -64,17 +92,31 @@ impl Schedule {
     }
 
     /// Looks at some more entries, round and round, for rotations that a clock put back has left too far away.
-    fn check_what_is_far(&self, hand: &mut Option<Address>) -> Result<usize, Error> {
-        let mut page = self.page(hand.as_ref(), SCHEDULE_STEPS)?;
-        if hand.is_some() && page.len() < SCHEDULE_STEPS {
-            page.extend(self.page(None, SCHEDULE_STEPS - page.len())?);
+    fn check_what_is_far(&self, hand: &mut Hand) -> Result<usize, Error> {
+        let rest = self.page(hand.after.as_ref(), SCHEDULE_STEPS)?;
+        let left = SCHEDULE_STEPS - rest.len();
+        let mut changed = self.check_page(hand, rest)?;
+        if left > 0 {
+            let began_behind = hand.after.is_some();
+            hand.end_round();
+            if began_behind {
+                changed += self.check_page(hand, self.page(None, left)?)?;
+            }
         }
+        Ok(changed)
+    }
+
+    fn check_page(&self, hand: &mut Hand, page: Vec<(Address, Versioned)>) -> Result<usize, Error> {
+        let running_ms = self.ledger.use_counts().running_ms();
         let mut changed = 0;
         for (address, _) in page {
             if let Some((_, id)) = address::parse_due(&address) {
-                changed += self.try_each(id, |record, revision| self.bring_closer(record, revision))?;
+                changed += self.try_each(id, |record, revision| match self.closer(&record) {
+                    Some(closer) if hand.found_far(running_ms) => self.bring_closer(record, revision, closer),
+                    _ => Ok(false),
+                })?;
             }
-            *hand = Some(address);
+            hand.after = Some(address);
         }
         Ok(changed)
     }
@@ -89,6 +131,9 @@ impl Schedule {
         id: KeyId,
         act: impl FnOnce(KeyRecord, Revision) -> Result<bool, Error>,
     ) -> Result<usize, Error> {
+        if self.ending.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
         match self.ledger.read_key(id).and_then(|(record, revision)| act(record, revision)) {
             Ok(changed) => Ok(usize::from(changed)),
             // Purged, or changed, between the look at the index and now: the next look sees how it stands then.
@@ -107,6 +152,11 @@ impl Schedule {
         }
         let before = record.clone();
         let after = self.ledger.change_key_as_read(record, revision, |key| self.delete_or_rotate(key))?;
+        if after.deleted_ms.is_some() {
+            tracing::info!(key = %after.id, "the wait for its deletion is over: the key is deleted");
+        } else if after.versions.len() > before.versions.len() {
+            tracing::info!(key = %after.id, versions = after.versions.len(), "the key was rotated by its schedule");
+        }
         Ok(after != before)
     }
 
@@ -115,7 +165,6 @@ impl Schedule {
         if let Some(deletion) = key.record.deletion.filter(|deletion| now_ms >= deletion.deadline_ms) {
             // Whether or not the second witness agrees by now: past its deadline a key is rotated no more.
             if deletion.is_due(now_ms, self.ledger.use_counts().running_ms()) {
-                tracing::info!(key = %id, "the wait for its deletion is over: the key is being deleted");
                 key.delete();
             }
             return Ok(());
@@ -134,12 +183,14 @@ impl Schedule {
         Ok(())
     }
 
-    fn bring_closer(&self, record: KeyRecord, revision: Revision) -> Result<bool, Error> {
-        let closest = |rotation: Rotation| Rotation::starting(rotation.period_days, self.ledger.clock.now_ms());
-        let Some(closer) = record.rotation.map(closest) else { return Ok(false) };
-        if record.rotation.is_none_or(|rotation| rotation.next_ms <= closer.next_ms) {
-            return Ok(false);
-        }
+    /// One period from now, if the next rotation is further away than that.
+    fn closer(&self, record: &KeyRecord) -> Option<Rotation> {
+        let rotation = record.rotation?;
+        let closer = Rotation::starting(rotation.period_days, self.ledger.clock.now_ms());
+        (rotation.next_ms > closer.next_ms).then_some(closer)
+    }
+
+    fn bring_closer(&self, record: KeyRecord, revision: Revision, closer: Rotation) -> Result<bool, Error> {
         tracing::warn!(key = %record.id, "the wall clock was put back: the next rotation of the key is moved to one period from now");
         self.ledger.change_key_as_read(record, revision, |key| {
             key.record.rotation = Some(closer);

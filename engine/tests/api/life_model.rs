@@ -109,6 +109,8 @@ struct Scene {
     keys: Vec<ModelKey>,
     wall_ms: u64,
     running_ms: u64,
+    /// Running time at the first look of this process that found rotations further away than one period, as all looks since have.
+    far_since_ms: Option<u64>,
 }
 
 // R-K7, R-K8, R-K10, R-K11, R-K12, R-K13, R-K15
@@ -134,7 +136,8 @@ fn run(cases: u32, installation: fn() -> Installation) -> Done {
         let installation = installation();
         installation.clock.hold();
         let wall_ms = installation.clock.shows();
-        let mut scene = Scene { installation: Some(installation), keys: Vec::new(), wall_ms, running_ms: 0 };
+        let mut scene =
+            Scene { installation: Some(installation), keys: Vec::new(), wall_ms, running_ms: 0, far_since_ms: None };
         let mut so_far = done.get();
         scene.take(&Step::Create, &mut so_far);
         scene.take(&Step::Create, &mut so_far);
@@ -179,6 +182,7 @@ impl Scene {
                 let restarted = self.installation.take().unwrap().restarted(|clock| clock.pass(DAY * days));
                 self.installation = Some(restarted);
                 self.wall_ms += milliseconds(DAY * days);
+                self.far_since_ms = None;
             }
             Step::Look => {
                 self.installation().engine.do_due().unwrap();
@@ -186,6 +190,12 @@ impl Scene {
                 for key in &mut self.keys {
                     key.look(wall_ms, running_ms, done);
                 }
+                let is_believed = self.far_since_ms.is_some_and(|since| running_ms - since >= milliseconds(DAY));
+                let mut far = false;
+                for key in &mut self.keys {
+                    far |= key.look_far(wall_ms, is_believed);
+                }
+                self.far_since_ms = far.then(|| self.far_since_ms.unwrap_or(running_ms));
             }
         }
     }
@@ -312,7 +322,13 @@ impl ModelKey {
             Change::Rotate => (lives, Box::new(Self::rotate)),
             Change::SetRotation(Some(days)) => {
                 let period = milliseconds(DAY * u32::from(days));
-                (lives && days > 0, Box::new(move |key| key.rotation = Some((period, wall_ms + period))))
+                let begin = move |key: &mut Self| {
+                    // Said again, it does not begin anew.
+                    if key.rotation.is_none_or(|(before, _)| before != period) {
+                        key.rotation = Some((period, wall_ms + period));
+                    }
+                };
+                (lives && days > 0, Box::new(begin))
             }
             Change::SetRotation(None) => (lives, Box::new(|key| key.rotation = None)),
             Change::SetVersionState(version, state) => {
@@ -366,9 +382,16 @@ impl ModelKey {
             self.rotation = Some((period, next));
             done.rotated += 1;
         }
-        if let Some((period, next)) = &mut self.rotation {
-            *next = (*next).min(wall_ms + *period);
+    }
+
+    /// Whether the next rotation is further away than one period, which a clock that was put back brings about. If the clock is believed, it is brought closer.
+    fn look_far(&mut self, wall_ms: u64, is_believed: bool) -> bool {
+        let Some((period, next)) = &mut self.rotation else { return false };
+        let is_far = *next > wall_ms + *period;
+        if is_far && is_believed {
+            *next = wall_ms + *period;
         }
+        is_far
     }
 
     fn due_ms(&self) -> Option<u64> {

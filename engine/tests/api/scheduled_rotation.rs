@@ -126,7 +126,9 @@ on_every_storage! {
         rotates(installation, id, 1);
         rotates(installation, id, 0);
         installation.clock.put_back(DAY * 400);
-        // Not rotated, but planned anew, for one period from now.
+        rotates(installation, id, 0);
+        // A day later it is still so: not rotated, but planned anew, for one period from now.
+        installation.clock.pass(DAY);
         assert_eq!(installation.engine.do_due().unwrap(), 1);
         assert_eq!(next(installation, id), installation.clock.shows() + milliseconds(DAY * 7));
         installation.clock.pass(DAY * 7 - MOMENT);
@@ -142,8 +144,40 @@ on_every_storage! {
         installation.clock.put_back(DAY * 1_000);
         for _ in 0..3 {
             installation.engine.do_due().unwrap();
+            installation.clock.pass(DAY);
         }
         installation.clock.pass(DAY * 7);
+        rotates(installation, id, 1);
+    }
+
+    // R-K12
+    fn clock_that_begins_years_behind_and_is_put_right_rotates_nothing_early(installation) {
+        let id = scheduled(installation, 90);
+        let planned = next(installation, id);
+        installation.clock.put_back(DAY * 1_000);
+        rotates(installation, id, 0);
+        installation.clock.pass(HOUR * 23);
+        rotates(installation, id, 0);
+        installation.clock.pass_on_the_wall(DAY * 1_000);
+        rotates(installation, id, 0);
+        assert_eq!(next(installation, id), planned);
+        // Nor is the day counted on from there the next time.
+        installation.clock.put_back(DAY * 1_000);
+        installation.clock.pass(HOUR * 23);
+        rotates(installation, id, 0);
+        assert_eq!(next(installation, id), planned);
+    }
+
+    // R-K12
+    fn period_that_is_said_again_does_not_put_the_rotation_off(installation) {
+        let id = scheduled(installation, 7);
+        let planned = next(installation, id);
+        for _ in 0..6 {
+            installation.clock.pass(DAY);
+            installation.engine.set_rotation(id, Some(7)).unwrap();
+            assert_eq!(next(installation, id), planned);
+        }
+        installation.clock.pass(DAY);
         rotates(installation, id, 1);
     }
 
@@ -185,6 +219,8 @@ fn wall_clock_put_back_between_runs_loses_no_rotation() {
     installation.clock.pass_on_the_wall(DAY * 400);
     rotates(&installation, id, 1);
     let installation = installation.restarted(|clock| clock.put_back(DAY * 400));
+    rotates(&installation, id, 0);
+    installation.clock.pass(DAY);
     assert_eq!(installation.engine.do_due().unwrap(), 1);
     installation.clock.pass(DAY * 7);
     rotates(&installation, id, 1);
@@ -203,6 +239,8 @@ fn check_of_what_is_far_away_goes_round_all_keys() {
         })
         .collect();
     installation.clock.put_back(DAY * 30);
+    assert_eq!(installation.engine.do_due().unwrap(), 0);
+    installation.clock.pass(DAY);
     // At each look some of them, so that no look takes long.
     for _ in 0..12 {
         assert!(installation.engine.do_due().unwrap() <= SCHEDULE_STEPS);
