@@ -27,6 +27,15 @@ pub struct UseCount {
     pub limit: u64,
 }
 
+/// Some of the keys of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPage {
+    /// The keys, in the order of their names.
+    pub keys: Vec<KeyRecord>,
+    /// After which name the next page begins; `None` if this is the last one.
+    pub next: Option<Name>,
+}
+
 impl Engine {
     /// The description of a key, in every state; of a deleted one for 365 days.
     ///
@@ -45,21 +54,31 @@ impl Engine {
         Ok(found.map(|(Reference(id), _)| KeyId(id)))
     }
 
+    /// The description of a key that a name stood for; `None` if the key was deleted since the name was read.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn describe_named_key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
+        match self.describe_key(id) {
+            Ok(record) => Ok(Some(record).filter(|record| record.state != KeyState::Deleted)),
+            Err(Error::KeyNotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000. Deleted ones have none.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Storage`].
-    pub fn list_keys(&self, store: StoreId, after: Option<&Name>, limit: usize) -> Result<Vec<KeyRecord>, Error> {
+    pub fn list_keys(&self, store: StoreId, after: Option<&Name>, limit: usize) -> Result<KeyPage, Error> {
         let after = after.map(|name| address::key_name(store, name));
         let limit = limit.min(LIST_PAGE_SIZE_MAX);
         let names = self.vault().scan::<Reference>(&address::key_names(store), after.as_ref(), limit)?;
-        let records = names.into_iter().map(|(_, Reference(id))| self.describe_key(KeyId(id)));
-        // A key that was deleted between the two reads is left out.
-        let is_deleted = |record: &Result<KeyRecord, Error>| match record {
-            Ok(record) => record.state == KeyState::Deleted,
-            Err(error) => matches!(error, Error::KeyNotFound(_)),
-        };
-        records.filter(|record| !is_deleted(record)).collect()
+        // Told by the names that were read, not by the keys: one that is deleted meanwhile does not end the list.
+        let last = names.last().filter(|_| names.len() == limit);
+        let next = last.and_then(|(address, _)| address::parse_key_name(address));
+        let keys = names.into_iter().filter_map(|(_, Reference(id))| self.describe_named_key(KeyId(id)).transpose());
+        Ok(KeyPage { keys: keys.collect::<Result<_, _>>()?, next })
     }
 
     /// How often the current version of a key was used, if its algorithm limits that.

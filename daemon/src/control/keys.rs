@@ -14,7 +14,7 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::CREATE_KEYS_MAX;
-use claviger_engine::read::UseCount;
+use claviger_engine::read::{KeyPage, UseCount};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -41,9 +41,8 @@ pub(super) fn create(state: &ControlState, call: &Call) -> Result<Change, Proble
 pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let (store, page) = (call.store(engine)?, call.page()?);
-    let records = engine.list_keys(store, page.after.as_ref(), page.limit)?;
-    let next = records.last().filter(|_| records.len() == page.limit).map(|record| record.name.to_string());
-    Answer::ok(&KeyList { keys: records.iter().map(describe::key).collect(), next })
+    let KeyPage { keys, next } = engine.list_keys(store, page.after.as_ref(), page.limit)?;
+    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next: next.map(|name| name.to_string()) })
 }
 
 pub(super) fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {

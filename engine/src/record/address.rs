@@ -66,6 +66,13 @@ pub(crate) fn key_names(store: StoreId) -> Address {
     keys(KEY_NAME, &[&store.0])
 }
 
+/// The name in the address of a key's name.
+pub(crate) fn parse_key_name(address: &Address) -> Option<Name> {
+    let (tag, rest) = address.key.split_first()?;
+    let (_store, name) = rest.split_first_chunk::<16>()?;
+    if *tag == KEY_NAME { Name::from_bytes(name).ok() } else { None }
+}
+
 /// The certificate authority of a key store, in the database of authentication data.
 pub(crate) fn authority(store: StoreId) -> Address {
     let mut key = vec![AUTHORITY];
@@ -128,6 +135,8 @@ mod tests {
         assert_eq!(changed(&key_store(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&authority(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&key_name(store_id, &name)), Changed::Nothing);
+        assert_eq!(parse_key_name(&key_name(store_id, &name)), Some(name));
+        assert_eq!(parse_key_name(&key(key_id)), None);
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);

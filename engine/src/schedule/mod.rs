@@ -19,7 +19,7 @@ use crate::key::id::KeyId;
 use crate::ledger::{Altered, Ledger};
 use crate::limits::{CLOCK_BELIEVED_AFTER_MS, SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
 use crate::record::{KeyRecord, Rotation, address};
-use crate::storage::{Address, Compare, Revision, Versioned, Write};
+use crate::storage::{Address, Compare, Revision, StorageError, Versioned, Write};
 
 pub(crate) use thread::Scheduler;
 
@@ -138,7 +138,10 @@ impl Schedule {
             Ok(changed) => Ok(usize::from(changed)),
             // Purged, or changed, between the look at the index and now: the next look sees how it stands then.
             Err(Error::KeyNotFound(_) | Error::Conflict) => Ok(0),
-            Err(error @ (Error::Storage(_) | Error::Closed)) => Err(error),
+            Err(
+                error @ (Error::Storage(StorageError::WritesEnded { .. } | StorageError::FreeSpaceFloor { .. })
+                | Error::Closed),
+            ) => Err(error),
             Err(error) => {
                 tracing::error!(key = %id, %error, "what is due for a key cannot be done: it is tried again in a minute");
                 Ok(0)

@@ -79,7 +79,7 @@ impl UseCounts {
         let place = address::use_count(id, version);
         let (stored, _) =
             self.vault.read::<UseCountRecord>(&place)?.ok_or_else(|| Error::Damaged(place.to_string()))?;
-        let used = self.used_at_most(stored);
+        let used = self.used_at_most(stored).ok_or_else(|| Error::Damaged(place.to_string()))?;
         let counter = Arc::new(UseCounter::new(limit, used, Arc::clone(&self.signal)));
         counters.insert((id, version), Arc::clone(&counter));
         Ok(counter)
@@ -175,10 +175,11 @@ impl UseCounts {
         Ok(())
     }
 
-    /// What a stored count can have become without being written: each process that was cut off since then may hide some uses.
-    const fn used_at_most(&self, count: UseCountRecord) -> u64 {
-        let unclean_stops = self.unclean_stops.saturating_sub(count.unclean_stops);
-        count.used.saturating_add(unclean_stops.saturating_mul(UNWRITTEN_USES_MAX))
+    /// What a stored count can have become without being written: each process that was cut off since then may hide some uses. `None` if it knows of more such
+    /// ends than there were: then the record of them was lost or put back, and nobody knows.
+    fn used_at_most(&self, count: UseCountRecord) -> Option<u64> {
+        let unclean_stops = self.unclean_stops.checked_sub(count.unclean_stops)?;
+        Some(count.used.saturating_add(unclean_stops.saturating_mul(UNWRITTEN_USES_MAX)))
     }
 
     fn report(&self, result: Result<(), Error>) {

@@ -291,6 +291,19 @@ fn a_count_that_is_missing_or_of_another_version_is_damage() {
     assert!(matches!(counts.counter(ID, second, LIMIT), Err(Error::Damaged(_))));
 }
 
+// R-K3
+#[test]
+fn a_count_that_knows_of_more_kills_than_there_were_is_damage() {
+    let (place, counts) = begin();
+    drop(counts);
+    let counts = place.open();
+    counter(&counts).take(1).unwrap();
+    counts.close();
+    // The record of how processes ended is lost.
+    place.0.inner().transact(&[], &[crate::storage::Write::Delete { address: address::run() }]).unwrap();
+    assert!(matches!(place.open().counter(ID, FIRST, LIMIT), Err(Error::Damaged(_))));
+}
+
 #[test]
 fn a_count_that_nobody_holds_is_forgotten_once_it_is_written() {
     let (_place, counts) = begin();

@@ -210,7 +210,7 @@ fn failed_change_changes_nothing() {
     }
     assert_eq!(installation.engine.describe_key(id).unwrap(), record);
     assert_eq!(client.cached_state(id), Some(KeyState::Available));
-    assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap(), [record]);
+    assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, [record]);
 }
 
 // R-P4

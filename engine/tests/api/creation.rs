@@ -106,7 +106,7 @@ on_every_storage! {
         assert!(matches!(engine.create_keys(installation.store, one_without_value), Err(Error::ValueMismatch)));
 
         assert_eq!(engine.find_key(installation.store, &name("b0000")).unwrap(), None);
-        let keys = engine.list_keys(installation.store, None, usize::MAX).unwrap();
+        let keys = engine.list_keys(installation.store, None, usize::MAX).unwrap().keys;
         assert!(keys.len() == CREATE_KEYS_MAX && keys.iter().all(|key| key.name.as_str().starts_with('a')));
     }
 
@@ -115,7 +115,7 @@ on_every_storage! {
             let new = (0..count).map(|n| new_key(&format!("k{n}"), Algorithm::HmacSha256)).collect();
             assert!(matches!(installation.engine.create_keys(installation.store, new), Err(Error::KeyCount)));
         }
-        assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap(), []);
+        assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, []);
     }
 
     // R-K2
@@ -145,7 +145,7 @@ on_every_storage! {
         let mut listed = Vec::new();
         loop {
             let after = listed.last().map(|text: &String| name(text));
-            let page = installation.engine.list_keys(installation.store, after.as_ref(), 10).unwrap();
+            let page = installation.engine.list_keys(installation.store, after.as_ref(), 10).unwrap().keys;
             if page.is_empty() {
                 break;
             }
@@ -153,6 +153,6 @@ on_every_storage! {
             listed.extend(page.iter().map(|record| record.name.to_string()));
         }
         assert_eq!(listed, names);
-        assert_eq!(installation.engine.list_keys(installation.store, None, 0).unwrap(), []);
+        assert_eq!(installation.engine.list_keys(installation.store, None, 0).unwrap().keys, []);
     }
 }

@@ -1,5 +1,7 @@
 //! Deleting keys: requested, waited for, cancelled, made at once.
 
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use claviger_algorithm::{Algorithm, Operation};
@@ -140,7 +142,7 @@ on_every_storage! {
             assert_eq!(left.iter().map(|key| key[0]).collect::<Vec<_>>(), b"dk", "{algorithm}");
             assert_eq!(installation.engine.describe_key(id).unwrap(), record);
             assert_eq!(installation.engine.find_key(installation.store, &name("key")).unwrap(), None);
-            assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap(), []);
+            assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, []);
         }
     }
 
@@ -197,16 +199,16 @@ on_every_storage! {
 // R-K11
 #[test]
 fn load_that_was_under_way_does_not_bring_a_deleted_key_back() {
-    let storage = std::sync::Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
     let installation = Installation::on(storage.clone());
     let id = installation.create("key", Algorithm::Ed25519);
     installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
     // Held back where it has asked for the key's record; then the key goes.
     let pause = storage.pause_get(&key_address(id));
-    let (done, is_done) = std::sync::mpsc::channel();
+    let (done, is_done) = mpsc::channel();
     installation.engine.load(id, move |result| done.send(result).unwrap());
     assert!(pause.wait_until_reached(PATIENCE));
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let deleting = scope.spawn(|| installation.engine.delete_now(id).unwrap());
         deleting.join().unwrap();
         pause.release();
@@ -268,4 +270,25 @@ fn refused<T>(result: Result<T, Error>) {
 #[track_caller]
 fn deleted<T>(result: Result<T, Error>) {
     assert!(matches!(result, Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })));
+}
+
+// R-K20
+#[test]
+fn list_goes_on_behind_a_key_that_is_deleted_while_it_is_read() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let installation = Installation::on(storage.clone());
+    let ids = ["a", "b", "c"].map(|name| installation.create(name, Algorithm::Xaes256Gcm));
+    installation.engine.request_deletion(ids[1], DELETION_WAIT_MIN).unwrap();
+    let pause = storage.pause_get(&key_address(ids[0]));
+    let page = thread::scope(|scope| {
+        let listing = scope.spawn(|| installation.engine.list_keys(installation.store, None, 2).unwrap());
+        assert!(pause.wait_until_reached(PATIENCE));
+        installation.engine.delete_now(ids[1]).unwrap();
+        pause.release();
+        listing.join().unwrap()
+    });
+    assert_eq!(page.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [ids[0]]);
+    let rest = installation.engine.list_keys(installation.store, page.next.as_ref(), 2).unwrap();
+    assert_eq!(rest.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [ids[2]]);
+    assert_eq!(rest.next, None);
 }

@@ -40,12 +40,12 @@ fn everything_that_was_acknowledged_survives_a_restart() {
     }
     installation.engine.set_state(disabled, KeyState::Disabled).unwrap();
     let new = client.encrypt_one(data, b"context", b"new");
-    let records = installation.engine.list_keys(installation.store, None, 10).unwrap();
+    let records = installation.engine.list_keys(installation.store, None, 10).unwrap().keys;
     drop(client);
 
     let (places, store) = installation.close();
     let engine = places.start();
-    assert_eq!(engine.list_keys(store, None, 10).unwrap(), records);
+    assert_eq!(engine.list_keys(store, None, 10).unwrap().keys, records);
     assert_eq!(engine.store_by_name(&name("store")).unwrap().id(), store);
     let mut client = Client::new(&engine);
     let opened = client.decrypt(data, &[(b"context", &old), (b"context", &new)]).unwrap();

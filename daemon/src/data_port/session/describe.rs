@@ -127,9 +127,5 @@ impl Session {
 fn find(engine: &Engine, store: StoreId, name: Option<&Name>) -> Result<Option<KeyRecord>, Error> {
     let Some(name) = name else { return Ok(None) };
     let Some(id) = engine.find_key(store, name)? else { return Ok(None) };
-    match engine.describe_key(id) {
-        Ok(record) => Ok(Some(record)),
-        Err(Error::KeyNotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    engine.describe_named_key(id)
 }
