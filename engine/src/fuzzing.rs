@@ -95,7 +95,6 @@ mod tests {
 
     use super::*;
     use crate::key::id::StoreId;
-    use crate::record::key_version::Origin;
     use crate::record::{AccessMethods, key};
 
     #[test]
@@ -135,6 +134,8 @@ mod tests {
             name: "store".parse().unwrap(),
             created_ms: 1,
             methods: AccessMethods::CLIENT_CERTIFICATE,
+            deletion_wait_hours: 72,
+            open_public_keys: false,
         };
         let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
         let samples = [
@@ -142,7 +143,7 @@ mod tests {
             encoded(&key::tests::sample()),
             encoded(&key::tests::deletion_requested()),
             encoded(&key::tests::deleted()),
-            encoded(&KeyVersionRecord { origin: Origin::Generated, wrapped: vec![3; 9] }),
+            encoded(&KeyVersionRecord { wrapped: vec![3; 9] }),
             encoded(&Reference([4; 16])),
             encoded(&authority),
         ];

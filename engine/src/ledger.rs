@@ -17,9 +17,9 @@ use crate::key::material::{GenerateError, KeyMaterial, SecretBytes};
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
 use crate::limits::{SECRET_SIZE_MAX, VERSIONS_MAX};
-use crate::record::key_version::{KeyVersionRecord, Origin};
+use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
-use crate::record::{KeyRecord, VersionSummary, address};
+use crate::record::{Deleted, KeyRecord, Origin, VersionSummary, address};
 use crate::source::VaultSource;
 use crate::storage::{Compare, Revision, Write};
 use crate::usage::UseCounts;
@@ -118,6 +118,7 @@ impl Ledger {
     }
 
     /// The writes of one version: its wrapped material, which is `value` for a secret, else newly made; and its count of uses, if these are limited.
+    /// Gives where the material comes from.
     pub(crate) fn new_version(
         &self,
         id: KeyId,
@@ -125,7 +126,7 @@ impl Ledger {
         algorithm: Algorithm,
         value: Option<SecretBytes>,
         writes: &mut Vec<Write>,
-    ) -> Result<(), Error> {
+    ) -> Result<Origin, Error> {
         let (origin, bytes) = match (algorithm.row().kind, value) {
             (KeyKind::Secret, Some(value)) if value.len() > SECRET_SIZE_MAX => return Err(Error::SecretTooLarge),
             (KeyKind::Secret, Some(value)) => (Origin::Registered, value),
@@ -140,11 +141,11 @@ impl Ledger {
         };
         let place = address::key_version(id, version);
         let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, bytes.expose())?;
-        writes.push(self.vault().put(place, &KeyVersionRecord { origin, wrapped }));
+        writes.push(self.vault().put(place, &KeyVersionRecord { wrapped }));
         if algorithm.row().use_limit.is_some() {
             writes.push(self.vault().put(address::use_count(id, version), &self.use_counts().none_yet()));
         }
-        Ok(())
+        Ok(origin)
     }
 }
 
@@ -199,11 +200,11 @@ impl Altered<'_> {
         let newest = record.versions.last().map(|summary| summary.version);
         let version =
             newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next).ok_or(Error::TooManyVersions(record.id))?;
-        ledger.new_version(record.id, version, record.algorithm, None, writes)?;
+        let origin = ledger.new_version(record.id, version, record.algorithm, None, writes)?;
         for summary in record.versions.iter_mut().filter(|summary| summary.state == VersionState::Current) {
             summary.state = VersionState::Active;
         }
-        record.versions.push(VersionSummary { version, state: VersionState::Current, created_ms: *now_ms });
+        record.versions.push(VersionSummary { version, state: VersionState::Current, created_ms: *now_ms, origin });
         Ok(())
     }
 
@@ -216,7 +217,7 @@ impl Altered<'_> {
 
     /// Deletes the key: material, counts and name go, what it was stays described for a year.
     pub(crate) fn delete(&mut self) {
-        let Self { now_ms, record, writes, .. } = self;
+        let Self { ledger, now_ms, record, writes } = self;
         let delete = |address| Write::Delete { address };
         let versions = || record.versions.iter().map(|summary| summary.version);
         writes.extend(versions().map(|version| delete(address::key_version(record.id, version))));
@@ -226,7 +227,7 @@ impl Altered<'_> {
             summary.state = VersionState::Destroyed;
         }
         record.state = KeyState::Deleted;
-        record.deleted_ms = Some(*now_ms);
-        (record.deletion, record.rotation) = (None, None);
+        record.deleted = Some(Deleted { at_ms: *now_ms, running_ms: ledger.use_counts().running_ms() });
+        (record.deletion, record.rotation, record.rotation_by_use) = (None, None, None);
     }
 }

@@ -33,5 +33,7 @@ pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};
 pub use engine::{Engine, EngineParts};
 pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};
-pub use record::{AccessMethods, Deletion, KeyRecord, KeyStoreRecord, Rotation, VersionSummary};
+pub use record::{
+    About, AccessMethods, Deleted, Deletion, KeyRecord, KeyStoreRecord, Origin, Rotation, RotationByUse, VersionSummary,
+};
 pub use worker::Worker;

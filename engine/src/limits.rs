@@ -115,13 +115,28 @@ pub const VERSIONS_WARNING: usize = 90;
 pub const DELETION_WAIT_MIN: Duration = Duration::from_hours(24);
 
 /// That time if nobody says otherwise: long enough for a weekend.
-pub const DELETION_WAIT_DEFAULT: Duration = Duration::from_hours(72);
+pub const DELETION_WAIT_DEFAULT: Duration = Duration::from_hours(DELETION_WAIT_HOURS_DEFAULT as u64);
+
+/// The same in hours, for the setting of a key store.
+pub const DELETION_WAIT_HOURS_DEFAULT: u16 = 72;
 
 /// Longest time from the request of a deletion to the deletion: 30 days.
 pub const DELETION_WAIT_MAX: Duration = Duration::from_hours(30 * 24);
 
+/// Largest description of a key, in bytes of UTF-8: a paragraph.
+pub const DESCRIPTION_SIZE_MAX: usize = 1_024;
+
+/// Most labels of a key.
+pub const LABELS_MAX: usize = 32;
+
+/// Largest value of a label, in bytes of UTF-8: a name, an address, a ticket.
+pub const LABEL_VALUE_SIZE_MAX: usize = 256;
+
 /// How long it can be told what a deleted key was: 365 days.
 pub const DELETED_KEY_KEPT: Duration = Duration::from_hours(365 * 24);
+
+/// For how long the installation must have been running since: longer than anybody overlooks a wall clock that is a year ahead.
+pub const DELETED_KEY_WITNESSED: Duration = Duration::from_hours(30 * 24);
 
 /// Most days between two rotations by the clock: two years.
 pub const ROTATION_PERIOD_DAYS_MAX: u16 = 730;

@@ -42,7 +42,7 @@ pub(super) fn key(record: &KeyRecord) -> Key {
             .deletion
             .as_ref()
             .map(|deletion| Deletion { requested: time(deletion.requested_ms), deadline: time(deletion.deadline_ms) }),
-        deleted: record.deleted_ms.map(time),
+        deleted: record.deleted.map(|deleted| time(deleted.at_ms)),
         uses: None,
         versions: record.versions.iter().map(version).collect(),
         warnings: warnings(record),

@@ -17,10 +17,10 @@ use crate::key::material::SecretBytes;
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
-use crate::limits::CREATE_KEYS_MAX;
+use crate::limits::{CREATE_KEYS_MAX, DELETION_WAIT_HOURS_DEFAULT};
 use crate::record::key_store::AccessMethods;
 use crate::record::reference::Reference;
-use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, VersionSummary, address};
+use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, VersionSummary, address};
 use crate::storage::{Compare, Write};
 
 /// A key store to create.
@@ -52,8 +52,14 @@ impl Engine {
     /// [`Error::NameTaken`], [`Error::Entropy`], [`Error::Storage`].
     pub fn create_store(&self, new: NewKeyStore) -> Result<KeyStoreRecord, Error> {
         let id = StoreId::generate(&*self.ledger.random)?;
-        let record =
-            KeyStoreRecord { id, name: new.name, created_ms: self.ledger.clock.now_ms(), methods: new.methods };
+        let record = KeyStoreRecord {
+            id,
+            name: new.name,
+            created_ms: self.ledger.clock.now_ms(),
+            methods: new.methods,
+            deletion_wait_hours: DELETION_WAIT_HOURS_DEFAULT,
+            open_public_keys: false,
+        };
         let place = address::authority(id);
         let wrapped_private_key = self.vault().wrap::<AuthorityRecord>(&place, new.authority_private_key.expose())?;
         let authority = AuthorityRecord { certificate: new.authority_certificate, wrapped_private_key };
@@ -113,7 +119,10 @@ impl Engine {
     ) -> Result<KeyRecord, Error> {
         let id = KeyId::generate(&*self.ledger.random)?;
         let now = self.ledger.clock.now_ms();
-        let first = VersionSummary { version: KeyVersion::FIRST, state: VersionState::Current, created_ms: now };
+        let name_place = address::key_name(store, &new.name);
+        let origin = self.ledger.new_version(id, KeyVersion::FIRST, new.algorithm, new.value, writes)?;
+        let first =
+            VersionSummary { version: KeyVersion::FIRST, state: VersionState::Current, created_ms: now, origin };
         let record = KeyRecord {
             id,
             store,
@@ -122,15 +131,16 @@ impl Engine {
             state: KeyState::Available,
             created_ms: now,
             changed_ms: now,
+            exportable: false,
+            about: About::default(),
             shred_slot: 0,
             lowest_version: KeyVersion::FIRST,
             deletion: None,
-            deleted_ms: None,
+            deleted: None,
             rotation: None,
+            rotation_by_use: None,
             versions: vec![first],
         };
-        let name_place = address::key_name(store, &record.name);
-        self.ledger.new_version(id, KeyVersion::FIRST, record.algorithm, new.value, writes)?;
         self.ledger.put_key(None, &record, writes);
         writes.push(self.vault().put(name_place.clone(), &Reference(id.0)));
         compares.push(Compare::absent(name_place));

@@ -1,9 +1,12 @@
 //! The records of a key store: the store itself, and the certificate authority that issues its client certificates.
 
+use std::time::Duration;
+
 use super::Record;
 use super::codec::{Reader, Writer};
 use crate::key::id::StoreId;
 use crate::key::name::Name;
+use crate::limits::{DELETION_WAIT_MAX, DELETION_WAIT_MIN};
 
 /// What is stored of a key store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,18 @@ pub struct KeyStoreRecord {
     pub created_ms: u64,
     /// Which access methods are set; at least one. All that are set must pass.
     pub methods: AccessMethods,
+    /// How long deletions of its keys wait unless said otherwise: 24..=720 hours.
+    pub deletion_wait_hours: u16,
+    /// Whether public keys are given to clients that it does not admit, too.
+    pub open_public_keys: bool,
+}
+
+impl KeyStoreRecord {
+    /// How long deletions of its keys wait unless said otherwise.
+    #[must_use]
+    pub fn deletion_wait(&self) -> Duration {
+        Duration::from_hours(self.deletion_wait_hours.into())
+    }
 }
 
 /// The access methods of a key store. Never none: the bit set is checked wherever it comes in.
@@ -49,16 +64,26 @@ impl AccessMethods {
 }
 
 impl Record for KeyStoreRecord {
-    const RECORD_TYPE: u8 = 1;
+    // 1 was a key store without settings, never released.
+    const RECORD_TYPE: u8 = 11;
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).sized(self.name.as_str().as_bytes()).u64(self.created_ms).u8(self.methods.bits());
+        out.u16(self.deletion_wait_hours).u8(u8::from(self.open_public_keys));
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let id = StoreId(reader.array()?);
         let name = Name::from_bytes(reader.sized()?).ok()?;
-        Some(Self { id, name, created_ms: reader.u64()?, methods: AccessMethods::from_bits(reader.u8()?)? })
+        let record = Self {
+            id,
+            name,
+            created_ms: reader.u64()?,
+            methods: AccessMethods::from_bits(reader.u8()?)?,
+            deletion_wait_hours: reader.u16()?,
+            open_public_keys: reader.flag()?,
+        };
+        (DELETION_WAIT_MIN..=DELETION_WAIT_MAX).contains(&record.deletion_wait()).then_some(record)
     }
 }
 
@@ -92,5 +117,24 @@ mod tests {
         assert_eq!(AccessMethods::from_bits(0), None);
         assert_eq!(AccessMethods::from_bits(2), None);
         assert_eq!(AccessMethods::from_bits(1), Some(AccessMethods::CLIENT_CERTIFICATE));
+    }
+
+    // R-K10
+    #[test]
+    fn a_wait_out_of_bounds_cannot_be_read() {
+        for (deletion_wait_hours, is_read) in [(0, false), (23, false), (24, true), (720, true), (721, false)] {
+            let record = KeyStoreRecord {
+                id: StoreId([1; 16]),
+                name: "store".parse().unwrap(),
+                created_ms: 1,
+                methods: AccessMethods::CLIENT_CERTIFICATE,
+                deletion_wait_hours,
+                open_public_keys: true,
+            };
+            let mut writer = Writer::default();
+            record.encode(&mut writer);
+            let read = KeyStoreRecord::decode(&mut Reader::new(&writer.finish()));
+            assert_eq!(read, is_read.then_some(record), "{deletion_wait_hours}");
+        }
     }
 }

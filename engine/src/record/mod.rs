@@ -11,7 +11,7 @@ pub(crate) mod reference;
 pub(crate) mod use_count;
 pub(crate) mod vault;
 
-pub use key::{Deletion, KeyRecord, Rotation, VersionSummary};
+pub use key::{About, Deleted, Deletion, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary};
 pub(crate) use key_store::AuthorityRecord;
 pub use key_store::{AccessMethods, KeyStoreRecord};
 

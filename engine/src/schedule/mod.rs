@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::ledger::{Altered, Ledger};
 use crate::limits::{CLOCK_BELIEVED_AFTER_MS, SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
-use crate::record::{KeyRecord, Rotation, address};
+use crate::record::{Deleted, KeyRecord, Rotation, address};
 use crate::storage::{Address, Compare, Revision, StorageError, Versioned, Write};
 
 pub(crate) use thread::Scheduler;
@@ -150,12 +150,12 @@ impl Schedule {
     }
 
     fn do_due_of(&self, record: KeyRecord, revision: Revision) -> Result<bool, Error> {
-        if record.deleted_ms.is_some() {
-            return self.purge(&record, revision);
+        if let Some(deleted) = record.deleted {
+            return self.purge_if_over(deleted, &record, revision);
         }
         let before = record.clone();
         let after = self.ledger.change_key_as_read(record, revision, |key| self.delete_or_rotate(key))?;
-        if after.deleted_ms.is_some() {
+        if after.deleted.is_some() {
             tracing::info!(key = %after.id, "the wait for its deletion is over: the key is deleted");
         } else if after.versions.len() > before.versions.len() {
             tracing::info!(key = %after.id, versions = after.versions.len(), "the key was rotated by its schedule");
@@ -203,12 +203,14 @@ impl Schedule {
     }
 
     /// Removes what is left of a key that was deleted long enough ago.
-    fn purge(&self, record: &KeyRecord, revision: Revision) -> Result<bool, Error> {
-        let Some(due) = record.due_ms().filter(|due| *due <= self.ledger.clock.now_ms()) else { return Ok(false) };
+    fn purge_if_over(&self, deleted: Deleted, record: &KeyRecord, revision: Revision) -> Result<bool, Error> {
+        if !deleted.is_over(self.ledger.clock.now_ms(), self.ledger.use_counts().running_ms()) {
+            return Ok(false);
+        }
         let id = record.id;
         // A count that was being written while the key was deleted may be there again.
         let counts = record.versions.iter().map(|summary| address::use_count(id, summary.version));
-        let places = counts.chain([address::due(due, id), address::key(id)]);
+        let places = counts.chain([address::due(deleted.kept_until_ms(), id), address::key(id)]);
         let writes: Vec<_> = places.map(|address| Write::Delete { address }).collect();
         self.ledger.commit(&[Compare::unchanged(address::key(id), revision)], &writes)?;
         tracing::info!(key = %id, "what was kept of a deleted key is gone");

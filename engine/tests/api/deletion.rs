@@ -133,7 +133,7 @@ on_every_storage! {
             installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
             let record = installation.engine.delete_now(id).unwrap();
             assert_eq!((record.state, record.current(), record.deletion, record.rotation), (KeyState::Deleted, None, None, None));
-            assert!(record.deleted_ms.is_some_and(|at| at >= record.created_ms));
+            assert!(record.deleted.is_some_and(|deleted| deleted.at_ms >= record.created_ms));
             assert!(record.versions.iter().all(|summary| summary.state == VersionState::Destroyed));
 
             // Its record, and the moment when that is due to go.

@@ -80,7 +80,8 @@ struct ModelKey {
     state: KeyState,
     /// Deadline by the wall clock; running time at which the wait is over.
     deletion: Option<(u64, u64)>,
-    deleted_ms: Option<u64>,
+    /// When, by the wall clock and by running time.
+    deleted: Option<(u64, u64)>,
     /// Period and next rotation.
     rotation: Option<(u64, u64)>,
     versions: Vec<VersionState>,
@@ -283,7 +284,7 @@ impl ModelKey {
             id,
             state: KeyState::Available,
             deletion: None,
-            deleted_ms: None,
+            deleted: None,
             rotation: None,
             versions: vec![VersionState::Current],
             lowest: 1,
@@ -318,7 +319,7 @@ impl ModelKey {
                 };
                 (waits, Box::new(cancel))
             }
-            Change::DeleteNow => (waits, Box::new(move |key| key.delete(wall_ms))),
+            Change::DeleteNow => (waits, Box::new(move |key| key.delete(wall_ms, running_ms))),
             Change::Rotate => (lives, Box::new(Self::rotate)),
             Change::SetRotation(Some(days)) => {
                 let period = milliseconds(DAY * u32::from(days));
@@ -355,15 +356,17 @@ impl ModelKey {
         self.versions.push(VersionState::Current);
     }
 
-    fn delete(&mut self, wall_ms: u64) {
+    fn delete(&mut self, wall_ms: u64, running_ms: u64) {
         self.state = KeyState::Deleted;
         self.versions.fill(VersionState::Destroyed);
-        (self.deletion, self.rotation, self.deleted_ms) = (None, None, Some(wall_ms));
+        (self.deletion, self.rotation, self.deleted) = (None, None, Some((wall_ms, running_ms)));
     }
 
     fn look(&mut self, wall_ms: u64, running_ms: u64, done: &mut Done) {
-        if let Some(deleted_ms) = self.deleted_ms {
-            if !self.is_purged && wall_ms >= deleted_ms + milliseconds(DAY * 365) {
+        if let Some((deleted_ms, deleted_running_ms)) = self.deleted {
+            let by_both = wall_ms >= deleted_ms + milliseconds(DAY * 365)
+                && running_ms >= deleted_running_ms + milliseconds(DAY * 30);
+            if !self.is_purged && by_both {
                 self.is_purged = true;
                 done.purged += 1;
             }
@@ -371,7 +374,7 @@ impl ModelKey {
         }
         if let Some((_, over)) = self.deletion.filter(|(deadline, _)| wall_ms >= *deadline) {
             if running_ms >= over {
-                self.delete(wall_ms);
+                self.delete(wall_ms, running_ms);
                 done.deleted += 1;
             }
         } else if let Some((period, mut next)) = self.rotation.filter(|(_, next)| wall_ms >= *next) {
@@ -395,14 +398,15 @@ impl ModelKey {
     }
 
     fn due_ms(&self) -> Option<u64> {
-        let purge = self.deleted_ms.filter(|_| !self.is_purged).map(|deleted| deleted + milliseconds(DAY * 365));
+        let purge = self.deleted.filter(|_| !self.is_purged).map(|(deleted, _)| deleted + milliseconds(DAY * 365));
         let (deletion, rotation) = (self.deletion.map(|(deadline, _)| deadline), self.rotation.map(|(_, next)| next));
         [purge, deletion, rotation].into_iter().flatten().min()
     }
 
     fn compare(&self, record: &KeyRecord) {
         assert!(!self.is_purged);
-        assert_eq!((record.state, record.deleted_ms), (self.state, self.deleted_ms));
+        assert_eq!(record.state, self.state);
+        assert_eq!(record.deleted.map(|deleted| (deleted.at_ms, deleted.running_ms)), self.deleted);
         assert_eq!(record.deletion.map(|deletion| deletion.deadline_ms), self.deletion.map(|(deadline, _)| deadline));
         let rotation =
             record.rotation.map(|rotation| (milliseconds(DAY * u32::from(rotation.period_days)), rotation.next_ms));

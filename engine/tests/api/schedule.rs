@@ -28,7 +28,7 @@ on_every_storage! {
         installation.clock.pass(MOMENT);
         is_made(installation, id);
         assert_eq!(client.cached_state(id), Some(KeyState::Deleted));
-        assert_eq!(installation.engine.describe_key(id).unwrap().deleted_ms, Some(installation.clock.shows()));
+        assert_eq!(installation.engine.describe_key(id).unwrap().deleted.map(|deleted| deleted.at_ms), Some(installation.clock.shows()));
     }
 
     // R-K10
@@ -86,11 +86,11 @@ on_every_storage! {
     fn deleted_key_is_described_for_365_days_and_then_gone(installation) {
         let id = requested(installation, "key", DELETION_WAIT_MIN);
         let record = installation.engine.delete_now(id).unwrap();
-        installation.clock.pass_on_the_wall(DAY * 365 - MOMENT);
+        installation.clock.pass(DAY * 365 - MOMENT);
         assert_eq!(installation.engine.do_due().unwrap(), 0);
         assert_eq!(installation.engine.describe_key(id).unwrap(), record);
         assert_eq!(load(&installation.engine, id), Ok(()));
-        installation.clock.pass_on_the_wall(MOMENT);
+        installation.clock.pass(MOMENT);
         assert_eq!(installation.engine.do_due().unwrap(), 1);
         assert!(matches!(installation.engine.describe_key(id), Err(Error::KeyNotFound(_))));
         assert_eq!(load(&installation.engine, id), Err(LoadError::NotFound));
@@ -98,6 +98,19 @@ on_every_storage! {
         let left = all_records(&*installation.storage);
         assert!(left.iter().all(|(address, _)| !address.key.windows(16).any(|part| part == id.0)));
         assert_eq!(installation.engine.do_due().unwrap(), 0);
+    }
+
+    // R-K11
+    fn wall_clock_put_forward_by_years_forgets_nothing_for_a_month(installation) {
+        let id = requested(installation, "key", DELETION_WAIT_MIN);
+        let record = installation.engine.delete_now(id).unwrap();
+        installation.clock.pass_on_the_wall(DAY * 4_000);
+        installation.clock.pass(DAY * 30 - MOMENT);
+        assert_eq!(installation.engine.do_due().unwrap(), 0);
+        assert_eq!(installation.engine.describe_key(id).unwrap(), record);
+        installation.clock.pass(MOMENT);
+        assert_eq!(installation.engine.do_due().unwrap(), 1);
+        assert!(matches!(installation.engine.describe_key(id), Err(Error::KeyNotFound(_))));
     }
 
     fn nothing_is_due_for_keys_that_are_only_used(installation) {
@@ -189,6 +202,7 @@ fn purge_that_was_missed_while_nothing_ran_is_made_at_the_next_look() {
     let installation = Installation::on_lmdb();
     let id = requested(&installation, "key", DELETION_WAIT_MIN);
     installation.engine.delete_now(id).unwrap();
+    installation.clock.pass(DAY * 30);
     let installation = installation.restarted(|clock| clock.pass(DAY * 1_000));
     assert_eq!(installation.engine.do_due().unwrap(), 1);
     assert!(matches!(installation.engine.describe_key(id), Err(Error::KeyNotFound(_))));

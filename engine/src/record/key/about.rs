@@ -1,0 +1,129 @@
+//! What people say of a key: a description and labels.
+
+use std::collections::BTreeMap;
+
+use super::super::codec::{Reader, Writer};
+use crate::key::name::Name;
+use crate::limits::{DESCRIPTION_SIZE_MAX, LABEL_VALUE_SIZE_MAX, LABELS_MAX};
+
+/// Description and labels of a key. Not confidential: they are shown wherever the key is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// 0..=1,024 bytes of UTF-8, without control characters but line feeds.
+    pub description: String,
+    /// 0..=32 labels, by name; values of 0..=256 bytes of UTF-8 without control characters.
+    pub labels: BTreeMap<Name, String>,
+}
+
+impl About {
+    /// Whether sizes and characters are within bounds.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let is_plain = |text: &str| !text.chars().any(char::is_control);
+        self.description.len() <= DESCRIPTION_SIZE_MAX
+            && self.description.split('\n').all(is_plain)
+            && self.labels.len() <= LABELS_MAX
+            && self.labels.values().all(|value| value.len() <= LABEL_VALUE_SIZE_MAX && is_plain(value))
+    }
+
+    pub(super) fn encode(&self, out: &mut Writer) {
+        // At most LABELS_MAX, by `is_consistent`.
+        out.sized(self.description.as_bytes()).u16(u16::try_from(self.labels.len()).unwrap_or(u16::MAX));
+        for (name, value) in &self.labels {
+            out.sized(name.as_str().as_bytes()).sized(value.as_bytes());
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let description = text(reader)?;
+        let count = usize::from(reader.u16()?);
+        let mut labels: BTreeMap<Name, String> = BTreeMap::new();
+        for _ in 0..count.min(LABELS_MAX + 1) {
+            let (name, value) = (Name::from_bytes(reader.sized()?).ok()?, text(reader)?);
+            // In order and each once: one record has one encoding.
+            if labels.last_key_value().is_some_and(|(last, _)| *last >= name) {
+                return None;
+            }
+            labels.insert(name, value);
+        }
+        let about = Self { description, labels };
+        (about.labels.len() == count && about.is_consistent()).then_some(about)
+    }
+}
+
+fn text(reader: &mut Reader<'_>) -> Option<String> {
+    std::str::from_utf8(reader.sized()?).ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn about() -> About {
+        let labels =
+            [("team", "payments"), ("tier", "")].map(|(name, value)| (name.parse().unwrap(), value.to_owned()));
+        About { description: "Card numbers.\nSince 2026".to_owned(), labels: labels.into() }
+    }
+
+    fn encoded(about: &About) -> Vec<u8> {
+        let mut writer = Writer::default();
+        about.encode(&mut writer);
+        writer.finish()
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<About> {
+        let mut reader = Reader::new(bytes);
+        let about = About::decode(&mut reader)?;
+        reader.finish()?;
+        Some(about)
+    }
+
+    fn label(number: usize) -> (Name, String) {
+        (format!("label-{number:03}").parse().unwrap(), "x".repeat(LABEL_VALUE_SIZE_MAX))
+    }
+
+    // R-K21
+    #[test]
+    fn decodes_what_was_encoded_up_to_the_bounds() {
+        let most =
+            About { description: "x".repeat(DESCRIPTION_SIZE_MAX), labels: (0..LABELS_MAX).map(label).collect() };
+        for about in [About::default(), about(), most] {
+            assert_eq!(decoded(&encoded(&about)), Some(about));
+        }
+    }
+
+    // R-K21
+    #[test]
+    fn refuses_what_is_out_of_bounds() {
+        let described = |description: &str| About { description: description.to_owned(), ..about() };
+        let labelled = |value: &str| {
+            let mut labelled = about();
+            labelled.labels.insert("last".parse().unwrap(), value.to_owned());
+            labelled
+        };
+        assert!(labelled("plain").is_consistent());
+        for about in [
+            described(&"x".repeat(DESCRIPTION_SIZE_MAX + 1)),
+            described("a\tb"),
+            described("\u{9b}31m"),
+            labelled("a\nb"),
+            labelled(&"x".repeat(LABEL_VALUE_SIZE_MAX + 1)),
+            About { labels: (0..=LABELS_MAX).map(label).collect(), ..about() },
+        ] {
+            assert!(!about.is_consistent());
+            assert_eq!(decoded(&encoded(&about)), None);
+        }
+    }
+
+    #[test]
+    fn refuses_labels_that_are_not_each_once_and_in_order() {
+        for names in [["b", "a"], ["a", "a"]] {
+            let mut writer = Writer::default();
+            writer.sized(b"").u16(2);
+            for name in names {
+                writer.sized(name.as_bytes()).sized(b"");
+            }
+            assert_eq!(decoded(&writer.finish()), None, "{names:?}");
+        }
+        assert_eq!(decoded(&[0, 0, 0, 1, 0xff, 0, 0]), None, "not UTF-8");
+    }
+}
