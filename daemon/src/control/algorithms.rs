@@ -6,9 +6,19 @@ use claviger_control::message;
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
+use super::route::{Route, form, read};
 use super::{ControlState, describe};
 
-pub(super) fn list(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
+/// What keys can be.
+pub(super) static ROUTES: &[Route] = &[read(
+    "/v1/algorithms",
+    "list_algorithms",
+    "The algorithms that keys can have",
+    form::<message::AlgorithmList>(),
+    list,
+)];
+
+fn list(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let algorithms = Algorithm::ALL.iter().map(|algorithm| describe_row(algorithm.row()));
     Answer::ok(&message::AlgorithmList { algorithms: algorithms.collect() })
 }

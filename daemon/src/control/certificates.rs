@@ -3,16 +3,37 @@
 use std::time::Duration;
 
 use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
-use claviger_control::message::{IssueCertificate, StoreAuthority};
+use claviger_control::message::{IssueCertificate, IssuedCertificate, StoreAuthority};
 
 use super::ControlState;
 use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
 use super::problem::{Kind, Problem};
+use super::route::{Route, change, form, read};
 use crate::pem;
 
-pub(super) fn issue(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+/// Client certificates.
+pub(super) static ROUTES: &[Route] = &[
+    read(
+        "/v1/stores/{store}/authority",
+        "read_authority",
+        "The authority that issues the store's client certificates",
+        form::<StoreAuthority>(),
+        authority,
+    ),
+    change(
+        "/v1/stores/{store}/certificates",
+        "issue_certificate",
+        "Issue a client certificate",
+        form::<IssuedCertificate>(),
+        issue,
+    )
+    .takes::<IssueCertificate>()
+    .creates(),
+];
+
+fn issue(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let store = call.store(&state.installation.engine)?;
     let IssueCertificate { common_name, lifetime_days, signing_request } = call.body()?;
     let days = lifetime_days.unwrap_or(CERTIFICATE_DAYS);
@@ -24,7 +45,7 @@ pub(super) fn issue(state: &ControlState, call: &Call) -> Result<Change, Problem
     Ok(Change::IssueCertificate { store, common_name, lifetime, signing_request })
 }
 
-pub(super) fn authority(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+fn authority(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let authority = engine.authority(call.store(engine)?)?;
     Answer::ok(&StoreAuthority { certificate: pem::encode("CERTIFICATE", &authority.certificate).to_string() })

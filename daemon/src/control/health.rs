@@ -9,9 +9,17 @@ use super::ControlState;
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
+use super::route::{Route, form, read};
 use crate::hardening::Hardening;
 
-pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+/// How the daemon is.
+pub(super) static ROUTES: &[Route] = &[
+    read("/v1/health", "read_health", "How the daemon is", form::<Health>(), health),
+    read("/v1/ready", "read_readiness", "Whether the daemon does its work", form::<Readiness>(), ready)
+        .or_unavailable(),
+];
+
+fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let facts = &state.installation.facts;
     let free = free_space(state);
     let connections = state.data.lock().as_ref().map_or(0, |data| data.connections());
@@ -65,7 +73,7 @@ pub(super) fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> 
     })
 }
 
-pub(super) fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let mut reasons = Vec::new();
     if state.data.lock().is_none() {
         reasons.push("the daemon is ending: the data port takes no more requests".to_owned());

@@ -2,7 +2,7 @@
 //!
 //! A request goes this way: [`listen`] (connection, handshake, who asks) · [`router`] (which route; size, time) · [`browser`] (what a web page
 //! cannot forge) · `call` (what is asked, as types) · a handler of `stores`, `keys`, `certificates`, `algorithms`, `health` ·
-//! [`change`] if something is to change · `answer` or [`problem`]. All routes stand in [`route`], and [`openapi`] describes them from there.
+//! [`change`] if something is to change · `answer` or [`problem`]. Each area has a table of its routes; [`route`] lists the tables, and [`openapi`] describes them from there.
 //!
 //! There is no cryptography on anybody's data here, and no secret is ever read back.
 

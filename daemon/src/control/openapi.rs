@@ -17,8 +17,11 @@ use super::answer::Answer;
 use super::browser::REQUEST_HEADER;
 use super::call::Call;
 use super::problem::Problem;
-use super::route::{Form, ROUTES, Route};
+use super::route::{Form, Route, read, routes};
 use crate::limits::LIST_PAGE_SIZE;
+
+/// This description.
+pub(super) static ROUTES: &[Route] = &[read("/v1/openapi.json", "read_api", "This description", None, show)];
 
 /// The description of every route.
 #[must_use]
@@ -30,7 +33,7 @@ pub fn document() -> OpenApi {
         .build();
     let (mut paths, mut schemas) =
         (PathsBuilder::new(), vec![(ProblemMessage::name().into_owned(), ProblemMessage::schema())]);
-    for route in &ROUTES {
+    for route in routes() {
         let method = if route.changes() { HttpMethod::Post } else { HttpMethod::Get };
         paths = paths.path(route.path, PathItem::new(method, operation(route)));
         for form in route.request.iter().chain(&route.reply) {
@@ -52,7 +55,7 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-pub(super) fn show(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
+fn show(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
     Answer::ok(&document())
 }
 

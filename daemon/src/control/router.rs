@@ -22,7 +22,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
-use super::route::{Handler, ROUTES, Route};
+use super::route::{Handler, Route, routes};
 use super::{ControlState, browser, change};
 
 /// All routes. A request must carry its [`Caller`] as an extension.
@@ -31,7 +31,7 @@ use super::{ControlState, browser, change};
 /// If the table names a method that is not known.
 pub fn router(state: &Arc<ControlState>) -> anyhow::Result<Router> {
     let mut router = Router::new();
-    for route in &ROUTES {
+    for route in routes() {
         let state = Arc::clone(state);
         let handler = move |parameters: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
             serve(Arc::clone(&state), route, parameters, request)

@@ -1,15 +1,25 @@
 //! Key stores: create, list, describe.
 
-use claviger_control::message::{CreateStore, StoreList};
+use claviger_control::message::{CreateStore, Store, StoreList};
 use claviger_engine::{AccessMethods, Error};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
 use super::problem::{Kind, Problem};
+use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
 
-pub(super) fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
+/// Key stores.
+pub(super) static ROUTES: &[Route] = &[
+    read("/v1/stores", "list_stores", "Key stores in the order of their names", form::<StoreList>(), list).paged(),
+    change("/v1/stores", "create_store", "Create a key store", form::<Store>(), create)
+        .takes::<CreateStore>()
+        .creates(),
+    read("/v1/stores/{store}", "read_store", "Describe a key store", form::<Store>(), show),
+];
+
+fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
     let CreateStore { name, access } = call.body()?;
     let name = name.parse().map_err(|error| Problem::new(Kind::InvalidValue, format!("name: {error}")))?;
     if !access.client_certificate {
@@ -19,7 +29,7 @@ pub(super) fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
     Ok(Change::CreateStore { name, methods: AccessMethods::CLIENT_CERTIFICATE })
 }
 
-pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let page = call.page()?;
     let mut records = Vec::new();
@@ -38,7 +48,7 @@ pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem>
     Answer::ok(&StoreList { stores: records.iter().map(describe::store).collect(), next })
 }
 
-pub(super) fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     Answer::ok(&describe::store(&engine.describe_store(call.store(engine)?)?))
 }

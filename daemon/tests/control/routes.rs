@@ -8,7 +8,7 @@ use claviger_control::limits::{
     DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
 };
 use claviger_daemon::control::openapi;
-use claviger_daemon::control::route::ROUTES;
+use claviger_daemon::control::route::routes;
 use claviger_daemon::limits::{COMMON_NAME_SIZE_MAX, CONTROL_CALLS_MAX, SLOW_KEYS_MAX};
 use claviger_engine::limits::{CREATE_KEYS_MAX, NAME_SIZE_MAX, SECRET_SIZE_MAX};
 use http::{Request, StatusCode};
@@ -43,7 +43,7 @@ async fn unknown_routes_are_problems_that_say_where_the_known_ones_are() {
 async fn other_methods_are_refused_on_every_route() {
     let port = Port::new();
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
-        for route in &ROUTES {
+        for route in routes() {
             let reply = port.send(request(method, &path(route.path), "{}")).await;
             assert_eq!(
                 (reply.status, reply.problem()),
@@ -65,7 +65,7 @@ async fn other_methods_are_refused_on_every_route() {
 #[tokio::test]
 async fn every_route_asks_for_a_caller() {
     let port = Port::new();
-    for route in &ROUTES {
+    for route in routes() {
         let reply = port.send_as_nobody(request(route.method.as_str(), &path(route.path), "{}")).await;
         assert_eq!((reply.status, reply.problem()), (StatusCode::UNAUTHORIZED, "not-authenticated"), "{}", route.path);
     }
@@ -75,7 +75,7 @@ async fn every_route_asks_for_a_caller() {
 #[tokio::test]
 async fn every_route_refuses_what_comes_from_another_site() {
     let port = Port::new();
-    for route in &ROUTES {
+    for route in routes() {
         for (name, value) in [
             ("host", "evil.example"),
             ("origin", "https://evil.example"),
@@ -95,7 +95,7 @@ async fn every_route_refuses_what_comes_from_another_site() {
 #[tokio::test]
 async fn changing_routes_need_their_header_and_media_type() {
     let port = Port::new();
-    for route in ROUTES.iter().filter(|route| route.changes()) {
+    for route in routes().filter(|route| route.changes()) {
         let mut unmarked = request("POST", &path(route.path), "{}");
         unmarked.headers_mut().remove("claviger-request");
         assert_eq!(port.send(unmarked).await.problem(), "header-missing", "{}", route.path);
@@ -117,7 +117,7 @@ async fn changing_routes_need_their_header_and_media_type() {
 #[tokio::test]
 async fn no_route_takes_a_body_above_its_limit() {
     let port = Port::new();
-    for route in &ROUTES {
+    for route in routes() {
         let body = " ".repeat(route.body_size_max + 1);
         let reply = port.send(request(route.method.as_str(), &path(route.path), &body)).await;
         assert_eq!(
@@ -172,7 +172,7 @@ async fn a_body_that_does_not_arrive_is_given_up_in_time() {
     let began = tokio::time::Instant::now();
     let reply = port.send(request).await;
     assert_eq!((reply.status, reply.problem()), (StatusCode::GATEWAY_TIMEOUT, "timeout"));
-    let route = ROUTES.iter().find(|route| route.operation == "create_store").unwrap();
+    let route = routes().find(|route| route.operation == "create_store").unwrap();
     assert!(began.elapsed() >= route.time && began.elapsed() < 2 * route.time);
 }
 
@@ -202,7 +202,7 @@ fn futures_of_frames(count: usize, size: usize) -> Body {
 #[tokio::test]
 async fn bodies_that_are_no_json_or_of_another_form_are_refused_without_being_quoted() {
     let port = Port::with_store().await;
-    for route in ROUTES.iter().filter(|route| route.changes()) {
+    for route in routes().filter(|route| route.changes()) {
         let path = path_of(route.path, "store", "absent");
         for body in [
             "hunter2",
@@ -225,12 +225,12 @@ async fn bodies_that_are_no_json_or_of_another_form_are_refused_without_being_qu
 #[tokio::test]
 async fn what_is_not_there_is_named_with_the_list_to_look_at() {
     let port = Port::with_store().await;
-    for route in ROUTES.iter().filter(|route| route.path.contains("{store}")) {
+    for route in routes().filter(|route| route.path.contains("{store}")) {
         let reply = port.send(request(route.method.as_str(), &path(route.path), body_of(route.operation))).await;
         assert_eq!((reply.status, reply.problem()), (StatusCode::NOT_FOUND, "key-store-not-found"), "{}", route.path);
         assert!(reply.detail().contains("GET /v1/stores"));
     }
-    for route in ROUTES.iter().filter(|route| route.path.contains("{key}")) {
+    for route in routes().filter(|route| route.path.contains("{key}")) {
         for absent in ["absent", "00000000000000000000000000000000", "a%20b", "..", "%F0%9F%94%91"] {
             let path = path_of(route.path, "store", absent);
             let reply = port.send(request(route.method.as_str(), &path, body_of(route.operation))).await;
@@ -286,7 +286,7 @@ async fn the_description_names_every_route_with_its_form() {
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(reply.body, serde_json::to_value(openapi::document()).unwrap());
     assert_eq!(reply.body["openapi"], "3.1.0");
-    for route in &ROUTES {
+    for route in routes() {
         let operation = &reply.body["paths"][route.path][route.method.as_str().to_lowercase()];
         assert_eq!(operation["operationId"], route.operation);
         assert!(operation["responses"][route.success.as_str()].is_object(), "{}", route.operation);
@@ -299,7 +299,7 @@ async fn the_description_names_every_route_with_its_form() {
     }
     let mut references = Vec::new();
     collect_references(&reply.body, &mut references);
-    assert!(references.len() > ROUTES.len());
+    assert!(references.len() > routes().count());
     for reference in references {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(reply.body.pointer(pointer).is_some(), "{reference} leads nowhere");
@@ -360,7 +360,7 @@ fn collect_references<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
 #[test]
 fn every_route_has_limits_and_a_name_of_its_own() {
     let mut names = std::collections::BTreeSet::new();
-    for route in &ROUTES {
+    for route in routes() {
         assert!(names.insert(route.operation), "{}", route.operation);
         assert!(!route.time.is_zero());
         assert_eq!(route.changes(), route.method == http::Method::POST, "{}", route.operation);

@@ -1,4 +1,8 @@
-//! A client of the control port: HTTPS with a client certificate, one connection a request.
+//! A client of the control port: HTTPS with a client certificate, one connection a request. Here is how it asks; what it asks is in the other files.
+
+mod keys;
+mod life;
+mod stores;
 
 use std::io;
 use std::sync::Arc;
@@ -19,10 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::error::ControlError;
 use crate::limits::{CONNECT_TIME, REPLY_SIZE_MAX, REQUEST_TIME};
-use crate::message::{
-    AlgorithmList, CreateKeys, CreateStore, Health, IssueCertificate, IssuedCertificate, Key, KeyList, Nothing,
-    Problem, Readiness, RequestDeletion, SetLowestVersion, SetRotation, Store, StoreAuthority, StoreList,
-};
+use crate::message::{AlgorithmList, Health, Problem, Readiness};
 
 /// Asks one control port.
 pub struct ControlClient {
@@ -76,172 +77,6 @@ impl ControlClient {
     /// [`ControlError`].
     pub async fn algorithms(&self) -> Result<AlgorithmList, ControlError> {
         self.get("/v1/algorithms").await
-    }
-
-    /// Creates a key store.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn create_store(&self, store: &CreateStore) -> Result<Store, ControlError> {
-        self.post("/v1/stores", store).await
-    }
-
-    /// One page of key stores after the name `after`.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn stores(&self, after: Option<&str>) -> Result<StoreList, ControlError> {
-        self.get(&paged("/v1/stores", after)).await
-    }
-
-    /// A key store by its name or id.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn store(&self, store: &str) -> Result<Store, ControlError> {
-        self.get(&path(&["stores", store])).await
-    }
-
-    /// Certificate of the authority that issues the client certificates of a store.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn authority(&self, store: &str) -> Result<StoreAuthority, ControlError> {
-        self.get(&path(&["stores", store, "authority"])).await
-    }
-
-    /// Issues a client certificate of a store.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn issue_certificate(
-        &self,
-        store: &str,
-        certificate: &IssueCertificate,
-    ) -> Result<IssuedCertificate, ControlError> {
-        self.post(&path(&["stores", store, "certificates"]), certificate).await
-    }
-
-    /// Creates keys, all or none.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn create_keys(&self, store: &str, keys: &CreateKeys) -> Result<KeyList, ControlError> {
-        self.post(&path(&["stores", store, "keys"]), keys).await
-    }
-
-    /// One page of the keys of a store after the name `after`.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn keys(&self, store: &str, after: Option<&str>) -> Result<KeyList, ControlError> {
-        self.get(&paged(&path(&["stores", store, "keys"]), after)).await
-    }
-
-    /// A key by its name or id.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.get(&path(&["stores", store, "keys", key])).await
-    }
-
-    /// Adds a version to a key and makes it the current one.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn rotate_key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "rotate"]), &Nothing {}).await
-    }
-
-    /// Disables a key: every cryptographic operation is refused.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn disable_key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "disable"]), &Nothing {}).await
-    }
-
-    /// Makes a disabled key available again.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn enable_key(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "enable"]), &Nothing {}).await
-    }
-
-    /// Requests the deletion of a key: every cryptographic operation is refused, and after a wait the key is deleted.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn request_deletion(
-        &self,
-        store: &str,
-        key: &str,
-        deletion: &RequestDeletion,
-    ) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "request-deletion"]), deletion).await
-    }
-
-    /// Cancels the deletion of a key, which is disabled then.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn cancel_deletion(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "cancel-deletion"]), &Nothing {}).await
-    }
-
-    /// Deletes a key whose deletion has been requested, without the rest of the wait. It cannot be undone.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn delete_now(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "delete-now"]), &Nothing {}).await
-    }
-
-    /// Has a key rotated by itself, or no longer.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn set_rotation(&self, store: &str, key: &str, rotation: &SetRotation) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "set-rotation"]), rotation).await
-    }
-
-    /// Sets the lowest version of a key that decrypts.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn set_lowest_version(&self, store: &str, key: &str, version: u32) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "set-lowest-version"]), &SetLowestVersion { version }).await
-    }
-
-    /// Disables a version of a key that is not the current one.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn disable_version(&self, store: &str, key: &str, version: u32) -> Result<Key, ControlError> {
-        self.change_version(store, key, version, "disable").await
-    }
-
-    /// Makes a disabled version of a key active again.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn enable_version(&self, store: &str, key: &str, version: u32) -> Result<Key, ControlError> {
-        self.change_version(store, key, version, "enable").await
-    }
-
-    /// Destroys a version of a key that is not the current one. It cannot be undone.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn destroy_version(&self, store: &str, key: &str, version: u32) -> Result<Key, ControlError> {
-        self.change_version(store, key, version, "destroy").await
-    }
-
-    async fn change_version(&self, store: &str, key: &str, version: u32, change: &str) -> Result<Key, ControlError> {
-        let version = version.to_string();
-        self.post(&path(&["stores", store, "keys", key, "versions", &version, change]), &Nothing {}).await
     }
 
     async fn get<R: DeserializeOwned>(&self, path: &str) -> Result<R, ControlError> {

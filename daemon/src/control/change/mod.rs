@@ -2,6 +2,8 @@
 //!
 //! A change is a value that says exactly what is to happen, before anything has: this is what can be shown to somebody who has to approve it.
 
+mod key;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +13,7 @@ use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
-use claviger_engine::key::state::{KeyState, VersionState};
-use claviger_engine::key::version::KeyVersion;
-use claviger_engine::{AccessMethods, Engine, Error, KeyRecord};
+use claviger_engine::{AccessMethods, Engine};
 use http::StatusCode;
 use jiff::Timestamp;
 
@@ -23,6 +23,8 @@ use super::problem::{Kind, Problem};
 use super::{ControlState, describe};
 use crate::authority::{Authority, Purpose, Subject};
 use crate::pem;
+
+pub use key::KeyChange;
 
 /// What is to change. Shown, it tells everything but secrets.
 pub enum Change {
@@ -40,64 +42,12 @@ pub enum Change {
         /// The keys.
         keys: Vec<NewKey>,
     },
-    /// A new version of a key.
-    RotateKey {
+    /// Something happens to a key.
+    Key {
         /// The key.
         key: KeyId,
-    },
-    /// A key is disabled or enabled.
-    SetKeyState {
-        /// The key.
-        key: KeyId,
-        /// Its state from then on.
-        state: KeyState,
-    },
-    /// A key is to be deleted after a wait, in which that can be cancelled.
-    RequestDeletion {
-        /// The key.
-        key: KeyId,
-        /// How long.
-        wait: Duration,
-    },
-    /// A key whose deletion was requested is kept, and disabled.
-    CancelDeletion {
-        /// The key.
-        key: KeyId,
-    },
-    /// A key whose deletion was requested is deleted without the rest of the wait.
-    DeleteNow {
-        /// The key.
-        key: KeyId,
-    },
-    /// A key is rotated by itself from then on, or no longer.
-    SetRotation {
-        /// The key.
-        key: KeyId,
-        /// Days from one rotation to the next; none ends it.
-        period_days: Option<u16>,
-    },
-    /// Ciphertexts of lower versions of a key are refused from then on.
-    SetLowestVersion {
-        /// The key.
-        key: KeyId,
-        /// The lowest version that decrypts.
-        version: KeyVersion,
-    },
-    /// A version of a key is disabled or made active again.
-    SetVersionState {
-        /// The key.
-        key: KeyId,
-        /// The version.
-        version: KeyVersion,
-        /// Its state from then on.
-        state: VersionState,
-    },
-    /// The material of a version of a key is destroyed.
-    DestroyVersion {
-        /// The key.
-        key: KeyId,
-        /// The version.
-        version: KeyVersion,
+        /// What.
+        change: KeyChange,
     },
     /// A new client certificate.
     IssueCertificate {
@@ -140,25 +90,12 @@ impl Change {
                 let keys = records.iter().map(describe::key).collect();
                 Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None })
             }
-            Self::RotateKey { key } => shown(engine.rotate(key)),
-            Self::SetKeyState { key, state } => shown(engine.set_state(key, state)),
-            Self::RequestDeletion { key, wait } => shown(engine.request_deletion(key, wait)),
-            Self::CancelDeletion { key } => shown(engine.cancel_deletion(key)),
-            Self::DeleteNow { key } => shown(engine.delete_now(key)),
-            Self::SetRotation { key, period_days } => shown(engine.set_rotation(key, period_days)),
-            Self::SetLowestVersion { key, version } => shown(engine.set_lowest_version(key, version)),
-            Self::SetVersionState { key, version, state } => shown(engine.set_version_state(key, version, state)),
-            Self::DestroyVersion { key, version } => shown(engine.destroy_version(key, version)),
+            Self::Key { key, change } => Answer::ok(&describe::key(&change.apply(engine, key)?)),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
         }
     }
-}
-
-/// A key that was changed, as it is now.
-fn shown(changed: Result<KeyRecord, Error>) -> Result<Answer, Problem> {
-    Answer::ok(&describe::key(&changed?))
 }
 
 fn issue(
@@ -192,20 +129,7 @@ impl fmt::Display for Change {
                 keys.iter().take(SHOWN_KEYS).try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))?;
                 if keys.len() > SHOWN_KEYS { f.write_str(" and more") } else { Ok(()) }
             }
-            Self::RotateKey { key } => write!(f, "key {key} rotated"),
-            Self::SetKeyState { key, state } => write!(f, "key {key} set to {state}"),
-            Self::RequestDeletion { key, wait } => {
-                write!(f, "deletion of key {key} requested, final in {} hours", wait.as_secs() / (60 * 60))
-            }
-            Self::CancelDeletion { key } => write!(f, "deletion of key {key} cancelled"),
-            Self::DeleteNow { key } => write!(f, "key {key} deleted"),
-            Self::SetRotation { key, period_days: Some(days) } => write!(f, "key {key} rotated every {days} days"),
-            Self::SetRotation { key, period_days: None } => write!(f, "key {key} no longer rotated by itself"),
-            Self::SetLowestVersion { key, version } => {
-                write!(f, "lowest version of key {key} that decrypts set to {version}")
-            }
-            Self::SetVersionState { key, version, state } => write!(f, "version {version} of key {key} set to {state}"),
-            Self::DestroyVersion { key, version } => write!(f, "version {version} of key {key} destroyed"),
+            Self::Key { key, change } => write!(f, "key {key} {change}"),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")

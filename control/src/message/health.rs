@@ -1,0 +1,47 @@
+//! How the daemon is.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How the daemon is.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// Version of the program.
+    pub version: String,
+    /// Version of the data protocol.
+    pub protocol_version: u32,
+    /// When it was started.
+    #[schema(value_type = String, format = DateTime)]
+    pub started: Timestamp,
+    /// Who holds the root key.
+    pub root_key: String,
+    /// Whether root key and system keys come from other machines than this one.
+    pub separated: bool,
+    /// Whether memory is excluded from core dumps.
+    pub core_dumps_excluded: bool,
+    /// Whether memory is locked, so that it never gets into swap space.
+    pub memory_locked: bool,
+    /// Whether the processor has a random generator of its own.
+    pub hardware_random_generator: bool,
+    /// Revision of the storage: it grows with every change.
+    pub storage_revision: u64,
+    /// Free bytes on the disk of the data folder, if the system tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_free_bytes: Option<u64>,
+    /// Unwrapped keys in memory.
+    pub cached_keys: u64,
+    /// Open connections of the data port.
+    pub data_connections: u64,
+    /// What a person should know or do, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Whether the daemon does its work.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Whether everything is served, changes included.
+    pub ready: bool,
+    /// If not: why.
+    pub reasons: Vec<String>,
+}

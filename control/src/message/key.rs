@@ -1,0 +1,110 @@
+//! Keys, and how they come.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Deletion, Rotation};
+use crate::secret::SecretText;
+
+/// Create keys, all or none.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKeys {
+    /// 1 to 1,000 keys, of which at most 16 for RSA, which take long to make.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub keys: Vec<NewKey>,
+}
+
+/// A key to create.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// Its name, unique in its store: 1 to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen. Not confidential.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9._-]+$", example = "records")]
+    pub name: String,
+    /// Its algorithm, as the list of algorithms names it; kind, purpose and padding follow from it and never change.
+    #[schema(example = "XAES-256-GCM")]
+    pub algorithm: String,
+    /// The value of a secret (algorithm `OPAQUE`): 0 to 32,768 bytes in base64. Every other kind of key is made by the server, without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub value: Option<SecretText>,
+}
+
+/// A key: everything but its material.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    /// Its id, which never changes: 32 lower-case hexadecimal digits.
+    pub id: String,
+    /// Id of the store that holds it.
+    pub store_id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for: `secret`, `symmetric`, `mac` or `asymmetric`.
+    pub kind: String,
+    /// Its algorithm.
+    pub algorithm: String,
+    /// `available`; `disabled` or `deletion requested`: every cryptographic operation is refused; `deleted`: its material is gone for good.
+    pub state: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub changed: Timestamp,
+    /// The version that encrypts and signs. A deleted key has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_version: Option<u32>,
+    /// The lowest version that decrypts: ciphertexts of those below are refused. 1 unless it has been set.
+    pub lowest_version: u32,
+    /// When it is rotated by itself, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+    /// The deletion that has been requested, if one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
+    /// When it was deleted, if it was. 365 days later nothing is left of its description either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deleted: Option<Timestamp>,
+    /// How often the current version was used, if its algorithm limits that, told where one key is shown. After an unclean stop it may be above the truth, never below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Uses>,
+    /// All its versions, ascending.
+    pub versions: Vec<KeyVersion>,
+    /// What a person should do about it before it is too late, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Uses of a key version whose algorithm limits them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Uses {
+    /// Items that were sealed.
+    pub used: u64,
+    /// How many the algorithm allows. At half of it the key should be rotated; beyond it is refused.
+    pub limit: u64,
+}
+
+/// One generation of key material.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeyVersion {
+    /// Its number, from 1.
+    pub version: u32,
+    /// `current`; `active`: decrypts and verifies only; `disabled`: does nothing until it is enabled; `destroyed`: its material is gone for good.
+    pub state: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+}
+
+/// Keys of a store: those just created, or one page in the order of their names.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeyList {
+    /// The keys.
+    pub keys: Vec<Key>,
+    /// What to give as `after` for the next page. Missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}

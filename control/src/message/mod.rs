@@ -1,0 +1,44 @@
+//! What is said on the control port, in JSON: names in snake_case, times in RFC 3339, bytes in base64 (RFC 4648 section 4, with padding).
+//!
+//! Requests refuse fields that they do not know. Replies may gain fields, so whoever reads them ignores what he does not know.
+
+mod algorithm;
+mod certificate;
+mod health;
+mod key;
+mod life;
+mod store;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use algorithm::{Algorithm, AlgorithmList, OutputSize};
+pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
+pub use health::{Health, Readiness};
+pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
+pub use life::{Deletion, RequestDeletion, Rotation, SetLowestVersion, SetRotation};
+pub use store::{Access, CreateStore, Store, StoreList};
+
+/// Body of a request that needs to say nothing: `{}`.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Why a request was refused (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Kind of problem, for programs; it never changes.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:claviger:problem:name-taken")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The status code of the reply.
+    pub status: u16,
+    /// What is wrong with this request, and what to do.
+    pub detail: String,
+    /// The path of the request.
+    pub instance: String,
+    /// Names this request in the log.
+    pub trace_id: String,
+}

@@ -1,0 +1,49 @@
+//! Key stores.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Create a key store.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateStore {
+    /// Its name, unique in the installation: 1 to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen. Not confidential.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9._-]+$", example = "payments")]
+    pub name: String,
+    /// Who may come in. At least one method must be set, and all that are set must pass.
+    pub access: Access,
+}
+
+/// The access methods of a key store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// A client certificate of the store's own authority is asked for.
+    #[serde(default)]
+    pub client_certificate: bool,
+}
+
+/// A key store.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Store {
+    /// Its id, which never changes: 32 lower-case hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// Who may come in.
+    pub access: Access,
+}
+
+/// One page of key stores, in the order of their names.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StoreList {
+    /// The stores of this page.
+    pub stores: Vec<Store>,
+    /// What to give as `after` for the next page. Missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}

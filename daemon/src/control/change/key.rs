@@ -1,0 +1,88 @@
+//! What can happen to a key.
+
+use std::fmt;
+use std::time::Duration;
+
+use claviger_engine::key::id::KeyId;
+use claviger_engine::key::state::{KeyState, VersionState};
+use claviger_engine::key::version::KeyVersion;
+use claviger_engine::{Engine, Error, KeyRecord};
+
+/// What is to happen to a key. Shown, it goes on after the name of the key.
+pub enum KeyChange {
+    /// A new version of a key.
+    Rotate,
+    /// A key is disabled or enabled.
+    SetState {
+        /// Its state from then on.
+        state: KeyState,
+    },
+    /// A key is to be deleted after a wait, in which that can be cancelled.
+    RequestDeletion {
+        /// How long.
+        wait: Duration,
+    },
+    /// A key whose deletion was requested is kept, and disabled.
+    CancelDeletion,
+    /// A key whose deletion was requested is deleted without the rest of the wait.
+    DeleteNow,
+    /// A key is rotated by itself from then on, or no longer.
+    SetRotation {
+        /// Days from one rotation to the next; none ends it.
+        period_days: Option<u16>,
+    },
+    /// Ciphertexts of lower versions of a key are refused from then on.
+    SetLowestVersion {
+        /// The lowest version that decrypts.
+        version: KeyVersion,
+    },
+    /// A version of a key is disabled or made active again.
+    SetVersionState {
+        /// The version.
+        version: KeyVersion,
+        /// Its state from then on.
+        state: VersionState,
+    },
+    /// The material of a version of a key is destroyed.
+    DestroyVersion {
+        /// The version.
+        version: KeyVersion,
+    },
+}
+
+impl KeyChange {
+    pub(super) fn apply(self, engine: &Engine, key: KeyId) -> Result<KeyRecord, Error> {
+        match self {
+            Self::Rotate => engine.rotate(key),
+            Self::SetState { state } => engine.set_state(key, state),
+            Self::RequestDeletion { wait } => engine.request_deletion(key, wait),
+            Self::CancelDeletion => engine.cancel_deletion(key),
+            Self::DeleteNow => engine.delete_now(key),
+            Self::SetRotation { period_days } => engine.set_rotation(key, period_days),
+            Self::SetLowestVersion { version } => engine.set_lowest_version(key, version),
+            Self::SetVersionState { version, state } => engine.set_version_state(key, version, state),
+            Self::DestroyVersion { version } => engine.destroy_version(key, version),
+        }
+    }
+}
+
+impl fmt::Display for KeyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotate => f.write_str("rotated"),
+            Self::SetState { state } => write!(f, "set to {state}"),
+            Self::RequestDeletion { wait } => {
+                write!(f, "to be deleted in {} hours", wait.as_secs() / (60 * 60))
+            }
+            Self::CancelDeletion => f.write_str("not to be deleted any more"),
+            Self::DeleteNow => f.write_str("deleted"),
+            Self::SetRotation { period_days: Some(days) } => write!(f, "rotated every {days} days"),
+            Self::SetRotation { period_days: None } => f.write_str("no longer rotated by itself"),
+            Self::SetLowestVersion { version } => {
+                write!(f, "decrypts with version {version} and later only")
+            }
+            Self::SetVersionState { version, state } => write!(f, "version {version} set to {state}"),
+            Self::DestroyVersion { version } => write!(f, "version {version} destroyed"),
+        }
+    }
+}

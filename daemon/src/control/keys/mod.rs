@@ -1,0 +1,87 @@
+//! Keys: create, list, describe.
+
+pub(super) mod life;
+pub(super) mod version;
+
+use claviger_algorithm::{Algorithm, Generation};
+use claviger_control::message::{self, CreateKeys, KeyList, NewKey};
+use claviger_engine::change as engine_change;
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::limits::CREATE_KEYS_MAX;
+use claviger_engine::read::{KeyPage, UseCount};
+
+use super::answer::Answer;
+use super::call::Call;
+use super::change::Change;
+use super::problem::{Kind, Problem};
+use super::route::{Route, change, form, read};
+use super::{ControlState, describe};
+use crate::limits::{CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME, SLOW_KEYS_MAX};
+
+/// Keys.
+pub(super) static ROUTES: &[Route] = &[
+    read(
+        "/v1/stores/{store}/keys",
+        "list_keys",
+        "Keys of a store in the order of their names",
+        form::<KeyList>(),
+        list,
+    )
+    .paged(),
+    change("/v1/stores/{store}/keys", "create_keys", "Create keys, all or none", form::<KeyList>(), create)
+        .takes::<CreateKeys>()
+        .creates()
+        .within(CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME),
+    read("/v1/stores/{store}/keys/{key}", "read_key", "Describe a key", form::<message::Key>(), show),
+];
+
+fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let store = call.store(&state.installation.engine)?;
+    let CreateKeys { keys } = call.body()?;
+    if !(1..=CREATE_KEYS_MAX).contains(&keys.len()) {
+        let detail = format!("keys: {} of them, but one request creates 1 to {CREATE_KEYS_MAX}: split it", keys.len());
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    let keys = keys.into_iter().enumerate().map(|(index, key)| new_key(index, key)).collect::<Result<Vec<_>, _>>()?;
+    if keys.iter().filter(|key| key.algorithm.row().generation == Generation::Slow).count() > SLOW_KEYS_MAX {
+        let detail = format!("keys: one request makes at most {SLOW_KEYS_MAX} RSA keys, which take long: split it");
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    Ok(Change::CreateKeys { store, keys })
+}
+
+fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let engine = &state.installation.engine;
+    let (store, page) = (call.store(engine)?, call.page()?);
+    let KeyPage { keys, next } = engine.list_keys(store, page.after.as_ref(), page.limit)?;
+    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next: next.map(|name| name.to_string()) })
+}
+
+fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let engine = &state.installation.engine;
+    let record = engine.describe_key(call.key(engine)?)?;
+    // A count that cannot be read is no reason not to show the key: its rotation mends it.
+    let uses = engine.use_count(&record).unwrap_or_else(|error| {
+        tracing::error!(key = %record.id, %error, "the uses of a key cannot be read");
+        None
+    });
+    let uses = uses.map(|UseCount { used, limit }| message::Uses { used, limit });
+    Answer::ok(&message::Key { uses, ..describe::key(&record) })
+}
+
+/// The key number `index` of a request, from 0.
+fn new_key(index: usize, key: NewKey) -> Result<engine_change::NewKey, Problem> {
+    let invalid = |what: String| Problem::new(Kind::InvalidValue, format!("keys[{index}]: {what}"));
+    let name = key.name.parse().map_err(|error| invalid(format!("name: {error}")))?;
+    let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| {
+        invalid(format!(
+            "algorithm: there is no {:?}: see GET /v1/algorithms, or `claviger key algorithms`",
+            key.algorithm
+        ))
+    })?;
+    let value = key
+        .value
+        .map(|value| value.decode_base64().ok_or_else(|| invalid("value: not base64 with padding".to_owned())));
+    let value = value.transpose()?.map(|mut bytes| SecretBytes::from(std::mem::take(&mut *bytes)));
+    Ok(engine_change::NewKey { name, algorithm, value })
+}
