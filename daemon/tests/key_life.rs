@@ -297,6 +297,7 @@ async fn create_keys(administrator: &ControlClient, keys: &[(&str, &str)]) {
         name: name.to_owned(),
         algorithm: algorithm.to_owned(),
         value: (algorithm == "OPAQUE").then(|| SecretText::base64_of(b"correct horse battery staple")),
+        exportable: false,
     };
     administrator.create_keys(STORE, &CreateKeys { keys: keys.iter().map(new).collect() }).await.unwrap();
 }

@@ -91,6 +91,7 @@ async fn create_keys(administrator: &ControlClient, store: &str, keys: &[(&str, 
         name: name.to_owned(),
         algorithm: algorithm.to_owned(),
         value: (algorithm == "OPAQUE").then(|| SecretText::base64_of(b"correct horse battery staple")),
+        exportable: false,
     };
     let keys = CreateKeys { keys: keys.iter().map(new_key).collect() };
     let created = administrator.create_keys(store, &keys).await.unwrap();

@@ -215,7 +215,8 @@ mod tests {
             authority_certificate: Vec::new(),
             authority_private_key: SecretBytes::from(Vec::new()),
         });
-        let new = NewKey { name: "key".parse().unwrap(), algorithm: Algorithm::Xaes256Gcm, value: None };
+        let new =
+            NewKey { name: "key".parse().unwrap(), algorithm: Algorithm::Xaes256Gcm, value: None, exportable: false };
         let id = engine.create_keys(store.unwrap().id, vec![new]).unwrap()[0].id;
         engine.rotate(id).unwrap();
         (storage, engine, id)

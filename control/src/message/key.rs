@@ -30,6 +30,9 @@ pub struct NewKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Password)]
     pub value: Option<SecretText>,
+    /// Whether its material may be exported, wrapped to a public key; `false` unless given. It never changes.
+    #[serde(default)]
+    pub exportable: bool,
 }
 
 /// A key: everything but its material.
@@ -47,6 +50,8 @@ pub struct Key {
     pub algorithm: String,
     /// `available`; `disabled` or `deletion requested`: every cryptographic operation is refused; `deleted`: its material is gone for good.
     pub state: String,
+    /// Whether its material may be exported, wrapped to a public key. Fixed when it was created.
+    pub exportable: bool,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
@@ -94,6 +99,8 @@ pub struct KeyVersion {
     pub version: u32,
     /// `current`; `active`: decrypts and verifies only; `disabled`: does nothing until it is enabled; `destroyed`: its material is gone for good.
     pub state: String,
+    /// Where its material came from: `generated` by the server, `registered` with its value, or `imported`.
+    pub origin: String,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,

@@ -21,6 +21,7 @@ pub(super) fn key(record: &KeyRecord) -> Key {
     let version = |summary: &claviger_engine::VersionSummary| KeyVersion {
         version: summary.version.get(),
         state: summary.state.to_string(),
+        origin: summary.origin.to_string(),
         created: time(summary.created_ms),
     };
     Key {
@@ -30,6 +31,7 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         kind: kind(record.algorithm.row().kind).to_owned(),
         algorithm: record.algorithm.to_string(),
         state: record.state.to_string(),
+        exportable: record.exportable,
         created: time(record.created_ms),
         changed: time(record.changed_ms),
         current_version: record.current().map(|version| version.get()),

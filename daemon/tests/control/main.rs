@@ -14,3 +14,4 @@ mod routes;
 mod stores;
 mod support;
 mod tls;
+mod transfer;

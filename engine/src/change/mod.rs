@@ -43,6 +43,8 @@ pub struct NewKey {
     pub algorithm: Algorithm,
     /// The value of a secret; `None` for every other kind, which is made here.
     pub value: Option<SecretBytes>,
+    /// Whether its material may leave, wrapped to a public key. It never changes.
+    pub exportable: bool,
 }
 
 impl Engine {
@@ -131,7 +133,7 @@ impl Engine {
             state: KeyState::Available,
             created_ms: now,
             changed_ms: now,
-            exportable: false,
+            exportable: new.exportable,
             about: About::default(),
             shred_slot: 0,
             lowest_version: KeyVersion::FIRST,

@@ -75,6 +75,9 @@ pub(crate) struct CreateArguments {
     /// File with the value of a secret, byte for byte, a line end included; `-` is standard input
     #[arg(long, value_name = "FILE")]
     value_file: Option<PathBuf>,
+    /// Let their material be exported, wrapped to a public key, by `claviger key export`; this cannot be changed later
+    #[arg(long)]
+    exportable: bool,
     /// Their names: up to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -120,14 +123,15 @@ fn changed(key: &Key, what: &str, json: bool) -> anyhow::Result<()> {
 }
 
 async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let CreateArguments { store, algorithm, value_file, names } = arguments;
+    let CreateArguments { store, algorithm, value_file, exportable, names } = arguments;
     ensure!(
         value_file.is_none() || names.len() == 1,
         "--value-file is the value of one secret, but {} names are given: create them one by one",
         names.len()
     );
     let mut value = value_file.map(|path| read_value(&path)).transpose()?;
-    let keys = names.into_iter().map(|name| NewKey { name, algorithm: algorithm.clone(), value: value.take() });
+    let keys =
+        names.into_iter().map(|name| NewKey { name, algorithm: algorithm.clone(), value: value.take(), exportable });
     let created = client.create_keys(&store, &CreateKeys { keys: keys.collect() }).await?;
     list(&created, json)
 }
@@ -160,15 +164,16 @@ fn describe(key: Key) -> anyhow::Result<()> {
         ("kind", key.kind),
         ("algorithm", key.algorithm),
         ("state", key.state),
+        ("exportable", if key.exportable { "yes" } else { "no" }.to_owned()),
         ("created", show::time(key.created)),
         ("changed", show::time(key.changed)),
     ];
     show::facts(facts.into_iter().chain(rotation).chain(lowest).chain(uses).chain(deletion).chain(deleted))?;
     show::line("")?;
     let row = |version: &claviger_control::message::KeyVersion| {
-        [version.version.to_string(), version.state.clone(), show::time(version.created)]
+        [version.version.to_string(), version.state.clone(), version.origin.clone(), show::time(version.created)]
     };
-    show::table(["version", "state", "created"], key.versions.iter().map(row))?;
+    show::table(["version", "state", "origin", "created"], key.versions.iter().map(row))?;
     key.warnings.iter().try_for_each(|warning| show::line(&format!("\nwarning: {warning}")))
 }
 

@@ -1,5 +1,7 @@
 //! The record of a key: what it is, its state, its versions. Its material stands in one record for each version.
 
+use std::fmt;
+
 use claviger_algorithm::Algorithm;
 
 mod about;
@@ -176,6 +178,16 @@ impl VersionSummary {
         let version = KeyVersion::new(reader.u32()?)?;
         let state = VersionState::from_id(reader.u8()?)?;
         Some(Self { version, state, created_ms: reader.u64()?, origin: Origin::from_id(reader.u8()?)? })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Generated => "generated",
+            Self::Registered => "registered",
+            Self::Imported => "imported",
+        })
     }
 }
 
