@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cpus::Cpus;
 use crate::limits::{END_TIME, LOG_LINES_MAX, START_TIME};
@@ -32,6 +32,15 @@ pub(crate) struct Addresses {
     pub(crate) control: String,
 }
 
+/// Memory of a process that is present, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Memory {
+    /// Of its own: heap and stacks.
+    pub(crate) own: u64,
+    /// Pages of files that it has mapped, the storage above all. The system takes them back when it needs memory.
+    pub(crate) files: u64,
+}
+
 /// The last lines of its log.
 #[derive(Default)]
 struct Log(Mutex<VecDeque<String>>);
@@ -43,6 +52,14 @@ impl Daemon {
     /// With what the daemon said, if it does not come up.
     pub(crate) fn start(program: &Path, config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
         initialize(program, config)?;
+        Self::run(program, config, cpus)
+    }
+
+    /// Starts the daemon on `cpus`, with an installation that is there.
+    ///
+    /// # Errors
+    /// With what the daemon said, if it does not come up.
+    pub(crate) fn run(program: &Path, config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
         // What is started inherits where it may run.
         let mut child = cpus.visit(|| {
             Command::new(program)
@@ -107,6 +124,17 @@ impl Daemon {
         #[expect(clippy::cast_precision_loss, reason = "53 bits of hundredths of seconds are a million years")]
         let seconds = ticks as f64 / clock_ticks_per_second() as f64;
         Ok(Duration::from_secs_f64(seconds))
+    }
+
+    /// What it has in memory.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path)
+            .with_context(|| format!("the daemon has ended ({path}); it said:\n{}", self.log))?;
+        memory(&status).with_context(|| format!("{path} is not as proc(5) describes it"))
     }
 
     /// What it said last.
@@ -190,6 +218,15 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + kernel)
 }
 
+/// RssAnon and RssFile of proc(5)'s `status`, which counts KiB.
+fn memory(status: &str) -> Option<Memory> {
+    let field = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
+    };
+    Some(Memory { own: field("RssAnon")?, files: field("RssFile")? })
+}
+
 /// How often it is looked whether the daemon has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -205,6 +242,16 @@ mod tests {
             assert_eq!(ticks(wrong), None, "{wrong:?}");
         }
         assert!(ticks(&fs::read_to_string("/proc/self/stat").unwrap()).is_some());
+    }
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        let status = "Name:\tRssAnon:\nVmRSS:\t 900 kB\nRssAnon:\t     512 kB\nRssFile:\t  8 kB\n";
+        assert_eq!(memory(status), Some(Memory { own: 512 * 1_024, files: 8 * 1_024 }));
+        for wrong in ["", "RssAnon:\t1 kB", "RssAnon:\t1\nRssFile:\t1 kB", "RssAnon: x kB\nRssFile: 1 kB"] {
+            assert_eq!(memory(wrong), None, "{wrong:?}");
+        }
+        assert!(memory(&fs::read_to_string("/proc/self/status").unwrap()).unwrap().own > 0);
     }
 
     #[test]

@@ -26,6 +26,8 @@ use crate::workload::input;
 pub(crate) struct Installation {
     /// The configuration file.
     pub(crate) config: PathBuf,
+    /// The data folder, which the daemon makes.
+    pub(crate) data: PathBuf,
     /// Issues the server's certificate.
     server_authority: CertifiedIssuer<'static, KeyPair>,
     /// Issues the administrator's.
@@ -50,7 +52,7 @@ impl Installation {
         write_private(&folder.join("server.pem"), &certificate.pem())?;
         write_private(&folder.join("server-key.pem"), &key.serialize_pem())?;
         write_private(&folder.join("administrators.pem"), &administrators.pem())?;
-        Ok(Self { config, server_authority, administrators })
+        Ok(Self { config, data: folder.join("data"), server_authority, administrators })
     }
 
     /// A client of the control port with a fresh certificate of an administrator.

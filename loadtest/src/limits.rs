@@ -36,6 +36,24 @@ pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(60);
 /// How long a daemon may leave everything unanswered. A frame of 1,024 RSA-4096 signatures takes 2 seconds on one slow core.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(20);
 
+/// Connections that are made at once, where many are: a daemon works on handshakes one after the other on each core.
+pub(crate) const CONNECTS_AT_ONCE: usize = 50;
+
+/// Most connections beside a rotation: as many as one daemon takes by default.
+pub(crate) const CONNECTIONS_MAX: usize = 9_000;
+
+/// Most rotations of one key in a run, half of them alone: a key has 100 versions at most.
+pub(crate) const ROTATIONS_MAX: usize = 49;
+
+/// Longest rest of a connection between two items, in milliseconds.
+pub(crate) const PAUSE_MS_MAX: usize = 60_000;
+
+/// Most keys of one run: some 1.5 GB of data folder.
+pub(crate) const KEYS_MAX: usize = 4_000_000;
+
+/// Keys of one request to create: the most that the control port takes.
+pub(crate) const CREATED_AT_ONCE: usize = 1_000;
+
 // What is kept.
 
 /// Replies of one thread that are kept to be checked after the run.

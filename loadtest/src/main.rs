@@ -1,7 +1,7 @@
 //! `claviger-loadtest`: what a daemon does, against the same operation in process.
 //!
 //! `arguments` what is asked for · `target`, `daemon`, `installation`, `client_file` the daemon that is measured · `task`, `workload` the request that is repeated ·
-//! `run` one measurement, or two at once · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
+//! `run` one measurement, or two at once · `rotation` changes under load · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
 //! whether answers are right · `in_process` the limit · `table`, `beside`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
 #![forbid(unsafe_code)]
 
@@ -23,8 +23,10 @@ mod load_thread;
 mod machine;
 mod pace;
 mod plot;
+mod population;
 mod recorder;
 mod report;
+mod rotation;
 mod run;
 mod stats;
 mod table;
@@ -32,6 +34,7 @@ mod target;
 mod task;
 mod workload;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
@@ -40,7 +43,8 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{
-    Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, RunArguments, TableArguments,
+    Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, PopulationArguments, RotationArguments,
+    RunArguments, TableArguments,
 };
 use crate::machine::Machine;
 use crate::run::Outcome;
@@ -65,6 +69,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 None => measure_once(&arguments.run).await,
                 Some(Command::Table(table)) => measure_table(table).await,
                 Some(Command::Beside(beside)) => measure_beside(beside).await,
+                Some(Command::Rotation(rotation)) => measure_rotation(rotation).await,
+                Some(Command::Keys(keys)) => measure_keys(keys).await,
             }
         };
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -114,6 +120,26 @@ async fn measure_beside(arguments: &BesideArguments) -> anyhow::Result<()> {
     something_was_done(pairs.iter().flat_map(beside::Pair::outcomes))
 }
 
+async fn measure_rotation(arguments: &RotationArguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let mut target = start(&arguments.daemon).await?;
+    pin(&arguments.daemon)?;
+    let rotated = rotation::measure_rotation(&plan, &mut target).await?;
+    println!("{}\n", Machine::this());
+    rotation::print_rotation(&rotated);
+    write_json(arguments.json.as_deref(), &[rotated])
+}
+
+async fn measure_keys(arguments: &PopulationArguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let mut target = start(&arguments.daemon).await?;
+    pin(&arguments.daemon)?;
+    let population = population::measure_population(&plan, &mut target).await?;
+    println!("{}\n", Machine::this());
+    population::print_population(&population);
+    write_json(arguments.json.as_deref(), &[population])
+}
+
 /// Refusals alone are no figures.
 fn something_was_done<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> anyhow::Result<()> {
     for Outcome { plan, total, failures, .. } in outcomes {
@@ -135,13 +161,15 @@ fn pin(arguments: &DaemonArguments) -> anyhow::Result<()> {
 fn write(
     arguments: &OutputArguments,
     runs: &[impl Serialize],
-    plot: impl FnOnce(&std::path::Path) -> anyhow::Result<()>,
+    plot: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.json {
-        report::write_json(path, &Machine::this(), runs)?;
-    }
+    write_json(arguments.json.as_deref(), runs)?;
     if let Some(path) = &arguments.plot {
         plot(path)?;
     }
     Ok(())
+}
+
+fn write_json(path: Option<&Path>, runs: &[impl Serialize]) -> anyhow::Result<()> {
+    path.map_or(Ok(()), |path| report::write_json(path, &Machine::this(), runs))
 }

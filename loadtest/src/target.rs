@@ -1,10 +1,10 @@
 //! The daemon that is measured: one that was started for it, or one that runs elsewhere.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use claviger_algorithm::Algorithm;
 use claviger_client::{ClientConfig, Transport};
 use claviger_control::ControlClient;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::client_file::ClientFile;
 use crate::cpus::Cpus;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Memory};
 use crate::installation::{Installation, STORE, create_key};
 use crate::task::Task;
 
@@ -34,9 +34,12 @@ enum Keys {
 
 /// A daemon of our own.
 struct Started {
-    // Dropped in this order: the daemon uses the folder.
-    daemon: Daemon,
+    // Dropped in this order: the daemon uses the folder. There is none only between its end and its next start.
+    daemon: Option<Daemon>,
     _folder: TempDir,
+    installation: Installation,
+    program: PathBuf,
+    cpus: Cpus,
     administrator: ControlClient,
     made: HashMap<Algorithm, String>,
 }
@@ -57,14 +60,22 @@ impl Target {
     ///
     /// # Errors
     /// If the daemon does not come up, or refuses.
-    pub(crate) async fn start(program: &std::path::Path, cpus: &Cpus) -> anyhow::Result<Self> {
+    pub(crate) async fn start(program: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("claviger-loadtest-").tempdir().context("no temporary folder")?;
         let installation = Installation::write(folder.path())?;
         let daemon = Daemon::start(program, &installation.config, cpus)?;
         let administrator = installation.administrator(&daemon.addresses().control)?;
         let address = daemon.addresses().data.clone();
         let file = installation.create_store(&administrator, address).await.with_context(|| daemon.said())?;
-        let started = Started { daemon, _folder: folder, administrator, made: HashMap::new() };
+        let started = Started {
+            daemon: Some(daemon),
+            _folder: folder,
+            installation,
+            program: program.to_owned(),
+            cpus: cpus.clone(),
+            administrator,
+            made: HashMap::new(),
+        };
         Ok(Self { file, store: STORE.to_owned(), keys: Keys::Made(Box::new(started)) })
     }
 
@@ -104,6 +115,41 @@ impl Target {
         }
     }
 
+    /// Ends the daemon and starts it again; gives how long its start took.
+    ///
+    /// # Errors
+    /// If it is not ours, or does not come up again.
+    pub(crate) fn restart(&mut self) -> anyhow::Result<Duration> {
+        let Keys::Made(started) = &mut self.keys else { bail!(NOT_OURS) };
+        // The storage is opened by one process at a time.
+        drop(started.daemon.take());
+        let began = Instant::now();
+        let daemon = started.daemon.insert(Daemon::run(&started.program, &started.installation.config, &started.cpus)?);
+        let time = began.elapsed();
+        self.file.address = daemon.addresses().data.clone();
+        started.administrator = started.installation.administrator(&daemon.addresses().control)?;
+        Ok(time)
+    }
+
+    /// What the daemon has in memory.
+    ///
+    /// # Errors
+    /// If it is not ours, or has ended.
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
+        self.daemon().context(NOT_OURS)?.memory()
+    }
+
+    /// The data folder, and who administers the daemon.
+    ///
+    /// # Errors
+    /// If it is not ours.
+    pub(crate) fn ours(&self) -> anyhow::Result<(&Path, &ControlClient)> {
+        match &self.keys {
+            Keys::Made(started) => Ok((&started.installation.data, &started.administrator)),
+            Keys::Named(_) => bail!(NOT_OURS),
+        }
+    }
+
     /// Processor time that the daemon has used, if it is ours.
     ///
     /// # Errors
@@ -115,7 +161,7 @@ impl Target {
     /// The daemon, if it is ours.
     pub(crate) fn daemon(&self) -> Option<&Daemon> {
         match &self.keys {
-            Keys::Made(started) => Some(&started.daemon),
+            Keys::Made(started) => started.daemon.as_ref(),
             Keys::Named(_) => None,
         }
     }
@@ -129,3 +175,6 @@ impl std::fmt::Display for Target {
         }
     }
 }
+
+/// Only a daemon that was started for it can be administered and started again.
+const NOT_OURS: &str = "the daemon was not started by this load test";

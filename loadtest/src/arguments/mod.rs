@@ -2,6 +2,8 @@
 
 mod algorithm;
 mod beside;
+mod population;
+mod rotation;
 mod table;
 
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use claviger_client::Transport;
 use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, STREAMS_PER_CONNECTION_MAX};
 
 pub(crate) use self::beside::BesideArguments;
+pub(crate) use self::population::PopulationArguments;
+pub(crate) use self::rotation::RotationArguments;
 pub(crate) use self::table::TableArguments;
 use crate::cpus::Cpus;
 use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX};
@@ -46,6 +50,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  claviger-loadtest beside --pin-daemon 0 --pin-load 1 --json beside.json --plot beside.svg\n  claviger-loadtest beside --algorithm ML-DSA-65,RSA-4096-OAEP-SHA256 --rate 20000 --transport quic"
     )]
     Beside(BesideArguments),
+    /// Measure how long a rotation takes to be in force, alone and while many connections use the key
+    #[command(
+        after_help = "Example:\n  claviger-loadtest rotation --connections 1000 --transport quic --json rotation.json"
+    )]
+    Rotation(RotationArguments),
+    /// Measure what very many keys cost: creation, start, memory, list, first use
+    #[command(
+        after_help = "Examples:\n  claviger-loadtest keys --json keys.json\n  claviger-loadtest keys --count 10000 --used 1000"
+    )]
+    Keys(PopulationArguments),
 }
 
 #[derive(Debug, Args)]
@@ -299,6 +313,8 @@ mod tests {
                     None => drop(arguments.run.plan().unwrap()),
                     Some(Command::Table(table)) => drop(table.plan().unwrap()),
                     Some(Command::Beside(beside)) => drop(beside.plan().unwrap()),
+                    Some(Command::Rotation(rotation)) => drop(rotation.plan().unwrap()),
+                    Some(Command::Keys(keys)) => drop(keys.plan().unwrap()),
                 }
             }
         }
