@@ -109,7 +109,7 @@ pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
 /// If `key_name` is no name of a key.
 #[must_use]
 pub fn new_key(key_name: &str, algorithm: Algorithm) -> NewKey {
-    NewKey { name: name(key_name), algorithm, value: None, exportable: false }
+    NewKey::new(name(key_name), algorithm)
 }
 
 fn name(text: &str) -> Name {

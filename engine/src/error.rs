@@ -7,7 +7,10 @@ use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
-use crate::limits::{CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX};
+use crate::limits::{
+    ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX,
+};
+use crate::record::InvalidAbout;
 use crate::storage::StorageError;
 
 /// Why a call of the engine as a whole failed. What is wrong with one item of a batch is an [`ItemError`].
@@ -58,6 +61,27 @@ pub enum Error {
     /// Another key of the store, or another key store, has the name.
     #[error("the name {0} is taken: choose another one")]
     NameTaken(Name),
+    /// No key of the store has this alias.
+    #[error("{0} is no alias of a key in this store: see the list of aliases")]
+    AliasNotFound(Name),
+    /// The key has as many aliases as a key may have.
+    #[error("key {0} has {ALIASES_MAX} aliases, which is the most: delete another one first")]
+    TooManyAliases(KeyId),
+    /// A description or labels out of bounds.
+    #[error(transparent)]
+    InvalidAbout(#[from] InvalidAbout),
+    /// A secret is at another version than the one that its update builds on.
+    #[error(
+        "secret {id} is at version {current}, not {expected}: somebody else has updated it; read it, then update it again if need be"
+    )]
+    SecretMoved {
+        /// The secret.
+        id: KeyId,
+        /// The version that the update was to follow.
+        expected: KeyVersion,
+        /// Its current version.
+        current: KeyVersion,
+    },
     /// The state of the key does not allow the change.
     #[error("key {id} is {state}: this can be done with a key that is {needed}")]
     KeyStateWrong {

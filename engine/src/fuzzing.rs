@@ -11,6 +11,7 @@ use crate::key::material::{KeyMaterial, SecretBytes};
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
 use crate::record::codec::{Reader, Writer};
+use crate::record::key_name::KeyNameRecord;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::reference::Reference;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
@@ -60,11 +61,12 @@ pub fn record(data: &[u8]) {
     }
 }
 
-const RECORD_TYPES: [fn(&[u8]) -> bool; 5] = [
+const RECORD_TYPES: [fn(&[u8]) -> bool; 6] = [
     is_record::<KeyStoreRecord>,
     is_record::<KeyRecord>,
     is_record::<KeyVersionRecord>,
     is_record::<Reference>,
+    is_record::<KeyNameRecord>,
     is_record::<AuthorityRecord>,
 ];
 
@@ -145,6 +147,7 @@ mod tests {
             encoded(&key::tests::deleted()),
             encoded(&KeyVersionRecord { wrapped: vec![3; 9] }),
             encoded(&Reference([4; 16])),
+            encoded(&KeyNameRecord::alias_of(KeyId([5; 16]))),
             encoded(&authority),
         ];
         record(&[]);

@@ -16,7 +16,8 @@ use crate::key::id::KeyId;
 use crate::key::material::{GenerateError, KeyMaterial, SecretBytes};
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
-use crate::limits::{SECRET_SIZE_MAX, VERSIONS_MAX};
+use crate::limits::SECRET_SIZE_MAX;
+use crate::record::key::versions_max;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
 use crate::record::{Deleted, KeyRecord, Origin, VersionSummary, address};
@@ -73,10 +74,11 @@ impl Ledger {
         revision: Revision,
         alter: impl FnOnce(&mut Altered<'_>) -> Result<(), Error>,
     ) -> Result<KeyRecord, Error> {
+        let compares = vec![Compare::unchanged(address::key(before.id), revision)];
         let mut altered =
-            Altered { ledger: self, now_ms: self.clock.now_ms(), record: before.clone(), writes: Vec::new() };
+            Altered { ledger: self, now_ms: self.clock.now_ms(), record: before.clone(), compares, writes: Vec::new() };
         alter(&mut altered)?;
-        let Altered { now_ms, mut record, mut writes, .. } = altered;
+        let Altered { now_ms, mut record, compares, mut writes, .. } = altered;
         if record == before {
             // Whoever made it so may still be waiting: what is said here must be in force too.
             self.wait_until_in_force(revision)?;
@@ -84,7 +86,7 @@ impl Ledger {
         }
         record.changed_ms = now_ms;
         self.put_key(Some(&before), &record, &mut writes);
-        self.commit(&[Compare::unchanged(address::key(record.id), revision)], &writes)?;
+        self.commit(&compares, &writes)?;
         self.source.note_versions(&record);
         if record.state == KeyState::Deleted {
             self.use_counts().forget(record.id);
@@ -156,8 +158,10 @@ pub(crate) struct Altered<'l> {
     pub(crate) now_ms: u64,
     /// The record, to be altered.
     pub(crate) record: KeyRecord,
+    /// What must not have moved meanwhile: itself, and what is found beside it.
+    pub(crate) compares: Vec<Compare>,
     /// What is written beside it.
-    writes: Vec<Write>,
+    pub(crate) writes: Vec<Write>,
 }
 
 impl Altered<'_> {
@@ -193,14 +197,30 @@ impl Altered<'_> {
     /// # Errors
     /// [`Error::TooManyVersions`], [`Error::ValueMismatch`] for a secret, [`Error::Entropy`].
     pub(crate) fn rotate(&mut self) -> Result<(), Error> {
-        let Self { ledger, now_ms, record, writes } = self;
-        if record.versions.len() >= VERSIONS_MAX {
-            return Err(Error::TooManyVersions(record.id));
+        if self.record.versions.len() >= versions_max(self.record.algorithm) {
+            return Err(Error::TooManyVersions(self.record.id));
         }
+        self.add_version(None)
+    }
+
+    /// Gives a secret a new value, as a version that is the current one. The newest ten versions are kept; of older ones nothing is.
+    ///
+    /// # Errors
+    /// [`Error::ValueMismatch`] if it is no secret, [`Error::SecretTooLarge`], [`Error::TooManyVersions`] after 2^32 - 1 updates, [`Error::Entropy`].
+    pub(crate) fn update(&mut self, value: SecretBytes) -> Result<(), Error> {
+        self.add_version(Some(value))?;
+        let too_many = self.record.versions.len().saturating_sub(versions_max(self.record.algorithm));
+        let old: Vec<_> = self.record.versions.drain(..too_many).map(|summary| summary.version).collect();
+        self.remove_material(&old);
+        Ok(())
+    }
+
+    fn add_version(&mut self, value: Option<SecretBytes>) -> Result<(), Error> {
+        let Self { ledger, now_ms, record, writes, .. } = self;
         let newest = record.versions.last().map(|summary| summary.version);
         let version =
             newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next).ok_or(Error::TooManyVersions(record.id))?;
-        let origin = ledger.new_version(record.id, version, record.algorithm, None, writes)?;
+        let origin = ledger.new_version(record.id, version, record.algorithm, value, writes)?;
         for summary in record.versions.iter_mut().filter(|summary| summary.state == VersionState::Current) {
             summary.state = VersionState::Active;
         }
@@ -211,18 +231,29 @@ impl Altered<'_> {
     /// Destroys the material of a version. Its number stays taken, and counted.
     pub(crate) fn destroy(&mut self, version: KeyVersion) -> Result<(), Error> {
         self.version(version)?.state = VersionState::Destroyed;
-        self.writes.push(Write::Delete { address: address::key_version(self.record.id, version) });
+        self.remove_material(&[version]);
         Ok(())
     }
 
-    /// Deletes the key: material, counts and name go, what it was stays described for a year.
+    /// Removes the material of single versions, while others stay: of those that are destroyed, and of old values of a secret.
+    fn remove_material(&mut self, versions: &[KeyVersion]) {
+        let id = self.record.id;
+        self.writes
+            .extend(versions.iter().map(|version| Write::Delete { address: address::key_version(id, *version) }));
+    }
+
+    /// Deletes the key: material, counts, name and aliases go, what it was stays described for a year.
     pub(crate) fn delete(&mut self) {
-        let Self { ledger, now_ms, record, writes } = self;
+        let Self { ledger, now_ms, record, writes, .. } = self;
         let delete = |address| Write::Delete { address };
         let versions = || record.versions.iter().map(|summary| summary.version);
         writes.extend(versions().map(|version| delete(address::key_version(record.id, version))));
         writes.extend(versions().map(|version| delete(address::use_count(record.id, version))));
         writes.push(delete(address::key_name(record.store, &record.name)));
+        for alias in std::mem::take(&mut record.aliases) {
+            writes.push(delete(address::key_name(record.store, &alias)));
+            writes.push(delete(address::alias(record.store, &alias)));
+        }
         for summary in &mut record.versions {
             summary.state = VersionState::Destroyed;
         }

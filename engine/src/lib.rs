@@ -20,6 +20,7 @@ pub mod key;
 pub mod lane;
 mod ledger;
 pub mod limits;
+pub mod names;
 pub mod operation;
 pub mod read;
 mod record;
@@ -34,6 +35,7 @@ pub use engine::{Engine, EngineParts};
 pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};
 pub use record::{
-    About, AccessMethods, Deleted, Deletion, KeyRecord, KeyStoreRecord, Origin, Rotation, RotationByUse, VersionSummary,
+    About, AccessMethods, Deleted, Deletion, InvalidAbout, KeyRecord, KeyStoreRecord, Origin, Rotation, RotationByUse,
+    VersionSummary,
 };
 pub use worker::Worker;

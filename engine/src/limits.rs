@@ -108,6 +108,9 @@ pub const NAME_SIZE_MAX: usize = 100;
 /// Most versions of a key, destroyed ones counted. Bounds the work of a verification that names no version.
 pub const VERSIONS_MAX: usize = 100;
 
+/// Versions of a secret that are kept, the newest: who needs an older value has a copy of it. Updates are not limited.
+pub const SECRET_VERSIONS_MAX: usize = 10;
+
 /// Versions from which on there is a warning: ten rotations are left, time to make another key.
 pub const VERSIONS_WARNING: usize = 90;
 
@@ -128,6 +131,9 @@ pub const DESCRIPTION_SIZE_MAX: usize = 1_024;
 
 /// Most labels of a key.
 pub const LABELS_MAX: usize = 32;
+
+/// Most aliases of a key.
+pub const ALIASES_MAX: usize = 32;
 
 /// Largest value of a label, in bytes of UTF-8: a name, an address, a ticket.
 pub const LABEL_VALUE_SIZE_MAX: usize = 256;

@@ -7,7 +7,7 @@ use crate::key::material::SecretBytes;
 use crate::key::name::Name;
 use crate::key::state::KeyState;
 use crate::limits::LIST_PAGE_SIZE_MAX;
-use crate::record::reference::Reference;
+use crate::record::key_name::KeyNameRecord;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
 
 /// The certificate authority of a key store, with its private key.
@@ -45,13 +45,13 @@ impl Engine {
         self.ledger.read_key(id).map(|(record, _)| record)
     }
 
-    /// The id of the key that has this name in this store, if there is one.
+    /// The id of the key that has this name, or this alias, in this store, if there is one.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Storage`].
     pub fn find_key(&self, store: StoreId, name: &Name) -> Result<Option<KeyId>, Error> {
-        let found = self.vault().read::<Reference>(&address::key_name(store, name))?;
-        Ok(found.map(|(Reference(id), _)| KeyId(id)))
+        let found = self.vault().read::<KeyNameRecord>(&address::key_name(store, name))?;
+        Ok(found.map(|(named, _)| named.key))
     }
 
     /// The description of a key that a name stood for; `None` if the key was deleted since the name was read.
@@ -66,18 +66,20 @@ impl Engine {
         }
     }
 
-    /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000. Deleted ones have none.
+    /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000; there are fewer where aliases stand between. Each key comes
+    /// once, at its own name. Deleted ones have none.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Storage`].
     pub fn list_keys(&self, store: StoreId, after: Option<&Name>, limit: usize) -> Result<KeyPage, Error> {
         let after = after.map(|name| address::key_name(store, name));
         let limit = limit.min(LIST_PAGE_SIZE_MAX);
-        let names = self.vault().scan::<Reference>(&address::key_names(store), after.as_ref(), limit)?;
+        let names = self.vault().scan::<KeyNameRecord>(&address::key_names(store), after.as_ref(), limit)?;
         // Told by the names that were read, not by the keys: one that is deleted meanwhile does not end the list.
         let last = names.last().filter(|_| names.len() == limit);
         let next = last.and_then(|(address, _)| address::parse_key_name(address));
-        let keys = names.into_iter().filter_map(|(_, Reference(id))| self.describe_named_key(KeyId(id)).transpose());
+        let keys = names.into_iter().filter(|(_, named)| !named.is_alias);
+        let keys = keys.filter_map(|(_, named)| self.describe_named_key(named.key).transpose());
         Ok(KeyPage { keys: keys.collect::<Result<_, _>>()?, next })
     }
 

@@ -215,8 +215,7 @@ mod tests {
             authority_certificate: Vec::new(),
             authority_private_key: SecretBytes::from(Vec::new()),
         });
-        let new =
-            NewKey { name: "key".parse().unwrap(), algorithm: Algorithm::Xaes256Gcm, value: None, exportable: false };
+        let new = NewKey::new("key".parse().unwrap(), Algorithm::Xaes256Gcm);
         let id = engine.create_keys(store.unwrap().id, vec![new]).unwrap()[0].id;
         engine.rotate(id).unwrap();
         (storage, engine, id)

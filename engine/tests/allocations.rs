@@ -119,7 +119,7 @@ impl Scene {
             };
             engine.create_store(new).unwrap().id
         });
-        let new = NewKey { name: algorithm.row().name.parse().unwrap(), algorithm, value: None, exportable: false };
+        let new = NewKey::new(algorithm.row().name.parse().unwrap(), algorithm);
         let id = engine.create_keys(store, vec![new]).unwrap()[0].id;
         let (done, is_done) = mpsc::channel();
         engine.load(id, move |result| done.send(result).unwrap());

@@ -45,6 +45,8 @@ pub enum Kind {
     KeyNotFound,
     /// The key has no such version.
     KeyVersionNotFound,
+    /// No key of the store has this alias.
+    AliasNotFound,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -65,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -80,6 +82,7 @@ impl Kind {
         Self::StoreNotFound,
         Self::KeyNotFound,
         Self::KeyVersionNotFound,
+        Self::AliasNotFound,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -108,6 +111,7 @@ impl Kind {
             Self::StoreNotFound => ("key-store-not-found", StatusCode::NOT_FOUND, "Key store not found"),
             Self::KeyNotFound => ("key-not-found", StatusCode::NOT_FOUND, "Key not found"),
             Self::KeyVersionNotFound => ("key-version-not-found", StatusCode::NOT_FOUND, "Key version not found"),
+            Self::AliasNotFound => ("alias-not-found", StatusCode::NOT_FOUND, "Alias not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -163,10 +167,13 @@ impl From<Error> for Problem {
             Error::KeyVersionNotFound { .. } => Kind::KeyVersionNotFound,
             Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
             Error::NameTaken(_) => Kind::NameTaken,
+            Error::AliasNotFound(_) => Kind::AliasNotFound,
             Error::KeyNotUsable { .. }
             | Error::KeyStateWrong { .. }
             | Error::KeyVersionStateWrong { .. }
             | Error::TooManyVersions(_)
+            | Error::TooManyAliases(_)
+            | Error::SecretMoved { .. }
             | Error::UseLimitReached { .. }
             | Error::Conflict => Kind::Conflict,
             Error::OperationNotAllowed { .. }
@@ -174,6 +181,7 @@ impl From<Error> for Problem {
             | Error::KeyCount
             | Error::ValueMismatch
             | Error::SecretTooLarge
+            | Error::InvalidAbout(_)
             | Error::DeletionWait
             | Error::RotationPeriod => Kind::InvalidValue,
             Error::Storage(error) => storage_kind(error),

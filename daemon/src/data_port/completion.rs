@@ -17,7 +17,7 @@ pub(super) enum Completion {
     /// All pieces of a batch have ended.
     Worked(Arc<LaneTask>),
     /// The description of a key was read.
-    Described(Incoming, Result<KeyRecord, Error>),
+    Described(Incoming, Result<Box<KeyRecord>, Error>),
     /// Names of keys in a store were looked up: one entry for each.
     Resolved(Incoming, StoreId, Result<Vec<Option<KeyRecord>>, Error>),
     /// The work was not taken, or was broken off.

@@ -32,6 +32,10 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         // The last ones are of changes, which do not come from this port.
         Error::Entropy(_)
         | Error::NameTaken(_)
+        | Error::AliasNotFound(_)
+        | Error::TooManyAliases(_)
+        | Error::InvalidAbout(_)
+        | Error::SecretMoved { .. }
         | Error::TooManyVersions(_)
         | Error::KeyCount
         | Error::ValueMismatch

@@ -1,10 +1,15 @@
 //! Changes: of key stores and keys. Each is one transaction of storage, durable and in force everywhere when its method returns.
 //!
-//! They block, and must not be made from inside a frame: they would wait for it. How a change comes into force, `ledger.rs` tells. Here is creation; `state` and `version`
-//! are the life of a key after it.
+//! They block, and must not be made from inside a frame: they would wait for it. How a change comes into force, `ledger.rs` tells. Here is creation; `state`, `version` and
+//! `secret` are the life of a key after it, `about` and `alias` what people say of it and how they call it.
 
+mod about;
+mod alias;
+mod secret;
 mod state;
 mod version;
+
+pub use about::AboutChange;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +23,7 @@ use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
 use crate::limits::{CREATE_KEYS_MAX, DELETION_WAIT_HOURS_DEFAULT};
+use crate::record::key_name::KeyNameRecord;
 use crate::record::key_store::AccessMethods;
 use crate::record::reference::Reference;
 use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, VersionSummary, address};
@@ -45,6 +51,16 @@ pub struct NewKey {
     pub value: Option<SecretBytes>,
     /// Whether its material may leave, wrapped to a public key. It never changes.
     pub exportable: bool,
+    /// What people say of it.
+    pub about: About,
+}
+
+impl NewKey {
+    /// A key that is made here, is not exportable, and of which nothing is said yet.
+    #[must_use]
+    pub fn new(name: Name, algorithm: Algorithm) -> Self {
+        Self { name, algorithm, value: None, exportable: false, about: About::default() }
+    }
 }
 
 impl Engine {
@@ -79,8 +95,8 @@ impl Engine {
     /// Creates keys, all or none. They are available at once. RSA keys take up to seconds each.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::NameTaken`], [`Error::KeyCount`], [`Error::ValueMismatch`], [`Error::SecretTooLarge`], [`Error::Entropy`],
-    /// [`Error::Storage`]: no key was created.
+    /// [`Error::KeyStoreNotFound`], [`Error::NameTaken`], [`Error::KeyCount`], [`Error::ValueMismatch`], [`Error::SecretTooLarge`], [`Error::InvalidAbout`],
+    /// [`Error::Entropy`], [`Error::Storage`]: no key was created.
     pub fn create_keys(&self, store: StoreId, new: Vec<NewKey>) -> Result<Vec<KeyRecord>, Error> {
         if !(1..=CREATE_KEYS_MAX).contains(&new.len()) {
             return Err(Error::KeyCount);
@@ -88,6 +104,7 @@ impl Engine {
         self.describe_store(store)?;
         let mut names = BTreeSet::new();
         for key in &new {
+            key.about.check()?;
             let free = self.find_key(store, &key.name)?.is_none();
             if !free || !names.insert(key.name.clone()) {
                 return Err(Error::NameTaken(key.name.clone()));
@@ -134,7 +151,8 @@ impl Engine {
             created_ms: now,
             changed_ms: now,
             exportable: new.exportable,
-            about: About::default(),
+            about: new.about,
+            aliases: BTreeSet::new(),
             shred_slot: 0,
             lowest_version: KeyVersion::FIRST,
             deletion: None,
@@ -144,7 +162,7 @@ impl Engine {
             versions: vec![first],
         };
         self.ledger.put_key(None, &record, writes);
-        writes.push(self.vault().put(name_place.clone(), &Reference(id.0)));
+        writes.push(self.vault().put(name_place.clone(), &KeyNameRecord::name_of(id)));
         compares.push(Compare::absent(name_place));
         Ok(record)
     }

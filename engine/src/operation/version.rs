@@ -108,7 +108,7 @@ mod tests {
             authority_private_key: SecretBytes::from(Vec::new()),
         });
         for algorithm in [Algorithm::EcdsaP384Sha384, Algorithm::MlDsa44, Algorithm::HmacSha512] {
-            let new = NewKey { name: algorithm.name().parse().unwrap(), algorithm, value: None, exportable: false };
+            let new = NewKey::new(algorithm.name().parse().unwrap(), algorithm);
             let id = engine.create_keys(store.as_ref().unwrap().id, vec![new]).unwrap()[0].id;
             for _ in 0..11 {
                 engine.rotate(id).unwrap();

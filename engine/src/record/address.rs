@@ -56,21 +56,34 @@ pub(crate) fn parse_due(address: &Address) -> Option<(u64, KeyId)> {
     Some((u64::from_be_bytes(*moment), KeyId(id.try_into().ok()?)))
 }
 
-/// From the name of a key in a store to its id.
+/// From the name of a key in a store, or an alias of it, to its id.
 pub(crate) fn key_name(store: StoreId, name: &Name) -> Address {
     keys(KEY_NAME, &[&store.0, name.as_str().as_bytes()])
 }
 
-/// All names of a store, for scans: they come in the order of the names.
+/// All names and aliases of a store, for scans: they come in the order of the names.
 pub(crate) fn key_names(store: StoreId) -> Address {
     keys(KEY_NAME, &[&store.0])
 }
 
 /// The name in the address of a key's name.
 pub(crate) fn parse_key_name(address: &Address) -> Option<Name> {
-    let (tag, rest) = address.key.split_first()?;
-    let (_store, name) = rest.split_first_chunk::<16>()?;
-    if *tag == KEY_NAME { Name::from_bytes(name).ok() } else { None }
+    name_behind_store(KEY_NAME, address)
+}
+
+/// An entry of the list of a store's aliases. What the alias stands for, the record at its [`key_name`] says.
+pub(crate) fn alias(store: StoreId, alias: &Name) -> Address {
+    keys(ALIAS, &[&store.0, alias.as_str().as_bytes()])
+}
+
+/// All aliases of a store, for scans: they come in the order of the names.
+pub(crate) fn aliases(store: StoreId) -> Address {
+    keys(ALIAS, &[&store.0])
+}
+
+/// The alias in the address of an entry of the list of aliases.
+pub(crate) fn parse_alias(address: &Address) -> Option<Name> {
+    name_behind_store(ALIAS, address)
 }
 
 /// The certificate authority of a key store, in the database of authentication data.
@@ -104,6 +117,11 @@ pub(crate) fn changed(address: &Address) -> Changed {
     }
 }
 
+fn name_behind_store(tag: u8, address: &Address) -> Option<Name> {
+    let (_store, name) = address.key.strip_prefix(&[tag])?.split_first_chunk::<16>()?;
+    Name::from_bytes(name).ok()
+}
+
 fn keys(tag: u8, parts: &[&[u8]]) -> Address {
     let mut key = vec![tag];
     for part in parts {
@@ -117,6 +135,7 @@ const KEY_STORE_NAME: u8 = b'S';
 const KEY: u8 = b'k';
 const KEY_VERSION: u8 = b'v';
 const KEY_NAME: u8 = b'n';
+const ALIAS: u8 = b'A';
 const USE_COUNT: u8 = b'u';
 const RUN: u8 = b'r';
 const DUE: u8 = b'd';
@@ -135,8 +154,13 @@ mod tests {
         assert_eq!(changed(&key_store(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&authority(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&key_name(store_id, &name)), Changed::Nothing);
-        assert_eq!(parse_key_name(&key_name(store_id, &name)), Some(name));
+        assert_eq!(parse_key_name(&key_name(store_id, &name)), Some(name.clone()));
         assert_eq!(parse_key_name(&key(key_id)), None);
+        assert_eq!(parse_key_name(&alias(store_id, &name)), None);
+        assert_eq!(changed(&alias(store_id, &name)), Changed::Nothing);
+        assert!(alias(store_id, &name).starts_with(&aliases(store_id)));
+        assert_eq!(parse_alias(&alias(store_id, &name)), Some(name.clone()));
+        assert_eq!(parse_alias(&key_name(store_id, &name)), None);
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);

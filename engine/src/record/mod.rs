@@ -5,13 +5,14 @@
 pub(crate) mod address;
 pub(crate) mod codec;
 pub(crate) mod key;
+pub(crate) mod key_name;
 pub(crate) mod key_store;
 pub(crate) mod key_version;
 pub(crate) mod reference;
 pub(crate) mod use_count;
 pub(crate) mod vault;
 
-pub use key::{About, Deleted, Deletion, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary};
+pub use key::{About, Deleted, Deletion, InvalidAbout, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary};
 pub(crate) use key_store::AuthorityRecord;
 pub use key_store::{AccessMethods, KeyStoreRecord};
 

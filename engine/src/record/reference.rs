@@ -1,9 +1,9 @@
-//! The record of a name: the id that it stands for.
+//! The record of the name of a key store: the id that it stands for.
 
 use super::Record;
 use super::codec::{Reader, Writer};
 
-/// The id of the key or key store that has the name in the address.
+/// The id of the key store that has the name in the address.
 pub(crate) struct Reference(pub(crate) [u8; 16]);
 
 impl Record for Reference {

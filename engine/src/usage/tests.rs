@@ -349,7 +349,7 @@ fn a_key_that_is_used_up_seals_nothing_opens_everything_and_is_mended_by_a_rotat
         authority_private_key: SecretBytes::from(Vec::new()),
     };
     let store = engine.create_store(new).unwrap().id;
-    let new = NewKey { name: "key".parse().unwrap(), algorithm: Algorithm::Aes256Gcm, value: None, exportable: false };
+    let new = NewKey::new("key".parse().unwrap(), Algorithm::Aes256Gcm);
     let id = engine.create_keys(store, vec![new]).unwrap()[0].id;
     // Three uses are left.
     let vault = place.vault();

@@ -11,6 +11,8 @@
 #[macro_use]
 mod support;
 
+mod about;
+mod aliases;
 mod asymmetric;
 mod cache;
 mod change_under_load;
@@ -27,6 +29,7 @@ mod reencryption;
 mod restart;
 mod schedule;
 mod scheduled_rotation;
+mod secret_updates;
 mod secrets;
 mod signatures;
 mod states;

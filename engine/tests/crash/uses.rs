@@ -104,7 +104,7 @@ fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
         engine.create_store(new).unwrap().id
     });
     let id = engine.find_key(store, &name).unwrap().unwrap_or_else(|| {
-        let new = NewKey { name, algorithm: Algorithm::Aes256Gcm, value: None, exportable: false };
+        let new = NewKey::new(name, Algorithm::Aes256Gcm);
         engine.create_keys(store, vec![new]).unwrap()[0].id
     });
     (engine, id)

@@ -83,5 +83,5 @@ fn new_key(index: usize, key: NewKey) -> Result<engine_change::NewKey, Problem> 
         .value
         .map(|value| value.decode_base64().ok_or_else(|| invalid("value: not base64 with padding".to_owned())));
     let value = value.transpose()?.map(|mut bytes| SecretBytes::from(std::mem::take(&mut *bytes)));
-    Ok(engine_change::NewKey { name, algorithm, value, exportable: key.exportable })
+    Ok(engine_change::NewKey { value, exportable: key.exportable, ..engine_change::NewKey::new(name, algorithm) })
 }

@@ -17,12 +17,12 @@ impl Session {
     pub(super) fn describe(&mut self, request: Incoming, id: KeyId) {
         let engine = Arc::clone(&self.engine);
         self.on_storage_lane(request, move |promise| {
-            let result = engine.describe_key(convert::key_id(id));
+            let result = engine.describe_key(convert::key_id(id)).map(Box::new);
             promise.keep(|request| Completion::Described(request, result));
         });
     }
 
-    pub(super) fn described(&mut self, turn: &mut Turn<'_>, request: &Incoming, result: Result<KeyRecord, Error>) {
+    pub(super) fn described(&mut self, turn: &mut Turn<'_>, request: &Incoming, result: Result<Box<KeyRecord>, Error>) {
         let header = &request.header;
         let record = match result {
             Ok(record) => record,
@@ -123,9 +123,7 @@ impl Session {
     }
 }
 
-/// The key of this name, if there is one.
+/// The key of this name or alias, if there is one.
 fn find(engine: &Engine, store: StoreId, name: Option<&Name>) -> Result<Option<KeyRecord>, Error> {
-    let Some(name) = name else { return Ok(None) };
-    let Some(id) = engine.find_key(store, name)? else { return Ok(None) };
-    engine.describe_named_key(id)
+    name.map_or(Ok(None), |name| engine.key_by_name(store, name))
 }

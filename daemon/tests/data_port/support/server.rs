@@ -98,7 +98,7 @@ impl Server {
 
     pub(crate) fn create_in(&self, store: StoreId, name: &str, algorithm: Algorithm) -> KeyId {
         let value = (algorithm == Algorithm::Opaque).then(|| SecretBytes::from(SECRET.to_vec()));
-        let new = NewKey { name: name.parse().unwrap(), algorithm, value, exportable: false };
+        let new = NewKey { value, ..NewKey::new(name.parse().unwrap(), algorithm) };
         KeyId(self.engine.create_keys(store, vec![new]).unwrap()[0].id.0)
     }
 

@@ -15,18 +15,55 @@ pub struct About {
     pub labels: BTreeMap<Name, String>,
 }
 
+/// Why a description or labels are refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAbout {
+    /// The description is too long.
+    #[error("a description has at most {DESCRIPTION_SIZE_MAX} bytes of UTF-8, this one has {0}")]
+    DescriptionSize(usize),
+    /// The description has a character that is not text.
+    #[error("a description is text: of the control characters it may have line feeds only")]
+    DescriptionCharacter,
+    /// More labels than a key may have.
+    #[error("a key has at most {LABELS_MAX} labels, these are {0}: remove others first")]
+    LabelCount(usize),
+    /// The value of a label is too long.
+    #[error("the value of a label has at most {LABEL_VALUE_SIZE_MAX} bytes of UTF-8, that of {0} has more")]
+    LabelSize(Name),
+    /// The value of a label has a character that is not text.
+    #[error("the value of a label is one line of text without control characters, that of {0} is not")]
+    LabelCharacter(Name),
+}
+
 impl About {
     /// Whether sizes and characters are within bounds.
-    pub(crate) fn is_consistent(&self) -> bool {
+    ///
+    /// # Errors
+    /// The first thing that is not.
+    pub fn check(&self) -> Result<(), InvalidAbout> {
         let is_plain = |text: &str| !text.chars().any(char::is_control);
-        self.description.len() <= DESCRIPTION_SIZE_MAX
-            && self.description.split('\n').all(is_plain)
-            && self.labels.len() <= LABELS_MAX
-            && self.labels.values().all(|value| value.len() <= LABEL_VALUE_SIZE_MAX && is_plain(value))
+        if self.description.len() > DESCRIPTION_SIZE_MAX {
+            return Err(InvalidAbout::DescriptionSize(self.description.len()));
+        }
+        if !self.description.split('\n').all(is_plain) {
+            return Err(InvalidAbout::DescriptionCharacter);
+        }
+        if self.labels.len() > LABELS_MAX {
+            return Err(InvalidAbout::LabelCount(self.labels.len()));
+        }
+        for (name, value) in &self.labels {
+            if value.len() > LABEL_VALUE_SIZE_MAX {
+                return Err(InvalidAbout::LabelSize(name.clone()));
+            }
+            if !is_plain(value) {
+                return Err(InvalidAbout::LabelCharacter(name.clone()));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn encode(&self, out: &mut Writer) {
-        // At most LABELS_MAX, by `is_consistent`.
+        // At most LABELS_MAX, by `check`.
         out.sized(self.description.as_bytes()).u16(u16::try_from(self.labels.len()).unwrap_or(u16::MAX));
         for (name, value) in &self.labels {
             out.sized(name.as_str().as_bytes()).sized(value.as_bytes());
@@ -46,7 +83,7 @@ impl About {
             labels.insert(name, value);
         }
         let about = Self { description, labels };
-        (about.labels.len() == count && about.is_consistent()).then_some(about)
+        (about.labels.len() == count && about.check().is_ok()).then_some(about)
     }
 }
 
@@ -100,16 +137,20 @@ pub(super) mod tests {
             labelled.labels.insert("last".parse().unwrap(), value.to_owned());
             labelled
         };
-        assert!(labelled("plain").is_consistent());
-        for about in [
-            described(&"x".repeat(DESCRIPTION_SIZE_MAX + 1)),
-            described("a\tb"),
-            described("\u{9b}31m"),
-            labelled("a\nb"),
-            labelled(&"x".repeat(LABEL_VALUE_SIZE_MAX + 1)),
-            About { labels: (0..=LABELS_MAX).map(label).collect(), ..about() },
+        let last = || "last".parse().unwrap();
+        assert_eq!(labelled("plain").check(), Ok(()));
+        for (about, fault) in [
+            (described(&"x".repeat(DESCRIPTION_SIZE_MAX + 1)), InvalidAbout::DescriptionSize(DESCRIPTION_SIZE_MAX + 1)),
+            (described("a\tb"), InvalidAbout::DescriptionCharacter),
+            (described("\u{9b}31m"), InvalidAbout::DescriptionCharacter),
+            (labelled("a\nb"), InvalidAbout::LabelCharacter(last())),
+            (labelled(&"x".repeat(LABEL_VALUE_SIZE_MAX + 1)), InvalidAbout::LabelSize(last())),
+            (
+                About { labels: (0..=LABELS_MAX).map(label).collect(), ..about() },
+                InvalidAbout::LabelCount(LABELS_MAX + 1),
+            ),
         ] {
-            assert!(!about.is_consistent());
+            assert_eq!(about.check(), Err(fault));
             assert_eq!(decoded(&encoded(&about)), None);
         }
     }

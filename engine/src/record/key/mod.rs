@@ -1,15 +1,16 @@
 //! The record of a key: what it is, its state, its versions. Its material stands in one record for each version.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use claviger_algorithm::Algorithm;
+use claviger_algorithm::{Algorithm, KeyKind};
 
 mod about;
 mod life;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use about::About;
+pub use about::{About, InvalidAbout};
 pub(crate) use life::milliseconds;
 pub use life::{Deleted, Deletion, Rotation, RotationByUse};
 
@@ -19,7 +20,7 @@ use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
-use crate::limits::{VERSIONS_MAX, VERSIONS_WARNING};
+use crate::limits::{ALIASES_MAX, SECRET_VERSIONS_MAX, VERSIONS_MAX, VERSIONS_WARNING};
 
 /// What is stored of a key beside its material. All of it may be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct KeyRecord {
     pub exportable: bool,
     /// What people say of it.
     pub about: About,
+    /// 0..=32 other names of it in its store; a deleted key has none.
+    pub aliases: BTreeSet<Name>,
     /// Slot of its shred secret; 0 = none yet.
     pub shred_slot: u32,
     /// The lowest version that decrypts: what older ones have encrypted is refused.
@@ -54,7 +57,7 @@ pub struct KeyRecord {
     pub rotation: Option<Rotation>,
     /// After how much use it is rotated, if it is.
     pub rotation_by_use: Option<RotationByUse>,
-    /// 1..=100 versions, ascending; exactly one of them current, or all destroyed if the key is deleted.
+    /// 1..=100 versions, ascending; exactly one of them current, or all destroyed if the key is deleted. Of a secret, the newest 10.
     pub versions: Vec<VersionSummary>,
 }
 
@@ -108,7 +111,8 @@ impl KeyRecord {
         let in_state = |state| self.versions.iter().filter(|summary| summary.state == state).count();
         let is_deleted = self.state == KeyState::Deleted;
         let (current, destroyed) = if is_deleted { (0, self.versions.len()) } else { (1, 0) };
-        (1..=VERSIONS_MAX).contains(&self.versions.len())
+        let versions_max = versions_max(self.algorithm);
+        (1..=versions_max).contains(&self.versions.len())
             && self.versions.is_sorted_by(|a, b| a.version < b.version)
             && in_state(VersionState::Current) == current
             && in_state(VersionState::Destroyed) >= destroyed
@@ -116,20 +120,27 @@ impl KeyRecord {
             && self.deletion.is_some() == (self.state == KeyState::DeletionRequested)
             && self.deletion.is_none_or(|deletion| deletion.is_consistent())
             && self.deleted.is_some() == is_deleted
+            && self.aliases.len() <= if is_deleted { 0 } else { ALIASES_MAX }
+            && !self.aliases.contains(&self.name)
             && self.rotation.is_none_or(|rotation| rotation.is_consistent() && !is_deleted)
             && self.rotation_by_use.is_none_or(|rotation| rotation.is_consistent() && !is_deleted)
     }
 }
 
 impl Record for KeyRecord {
-    // 2 and 8 were keys with less, never released.
-    const RECORD_TYPE: u8 = 9;
+    // 2, 8 and 9 were keys with less, never released.
+    const RECORD_TYPE: u8 = 27;
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).bytes(&self.store.0).sized(self.name.as_str().as_bytes());
         out.u8(self.algorithm.id()).u8(self.state.id()).u64(self.created_ms).u64(self.changed_ms);
         out.u8(u8::from(self.exportable));
         self.about.encode(out);
+        // At most ALIASES_MAX, by `is_consistent`.
+        out.u16(u16::try_from(self.aliases.len()).unwrap_or(u16::MAX));
+        for alias in &self.aliases {
+            out.sized(alias.as_str().as_bytes());
+        }
         out.u32(self.shred_slot).u32(self.lowest_version.get());
         out.optional(self.deletion.as_ref(), |out, deletion| deletion.encode(out));
         out.optional(self.deleted.as_ref(), |out, deleted| deleted.encode(out));
@@ -153,6 +164,7 @@ impl Record for KeyRecord {
             changed_ms: reader.u64()?,
             exportable: reader.flag()?,
             about: About::decode(reader)?,
+            aliases: aliases(reader)?,
             shred_slot: reader.u32()?,
             lowest_version: KeyVersion::new(reader.u32()?)?,
             deletion: reader.optional(Deletion::decode)?,
@@ -163,6 +175,28 @@ impl Record for KeyRecord {
         };
         record.is_consistent().then_some(record)
     }
+}
+
+/// Most versions of a key that are kept: of a secret the newest, of every other key all.
+pub(crate) const fn versions_max(algorithm: Algorithm) -> usize {
+    match algorithm.row().kind {
+        KeyKind::Secret => SECRET_VERSIONS_MAX,
+        KeyKind::Symmetric | KeyKind::Mac | KeyKind::Asymmetric => VERSIONS_MAX,
+    }
+}
+
+fn aliases(reader: &mut Reader<'_>) -> Option<BTreeSet<Name>> {
+    let count = usize::from(reader.u16()?);
+    let mut aliases = BTreeSet::new();
+    for _ in 0..count.min(ALIASES_MAX + 1) {
+        let alias = Name::from_bytes(reader.sized()?).ok()?;
+        // In order and each once: one record has one encoding.
+        if aliases.last().is_some_and(|last| *last >= alias) {
+            return None;
+        }
+        aliases.insert(alias);
+    }
+    (aliases.len() == count).then_some(aliases)
 }
 
 fn versions(reader: &mut Reader<'_>) -> Option<Vec<VersionSummary>> {

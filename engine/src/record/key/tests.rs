@@ -14,6 +14,7 @@ pub(crate) fn sample() -> KeyRecord {
         changed_ms: 6,
         exportable: false,
         about: about(),
+        aliases: ["cards", "old-records"].map(|alias| alias.parse().unwrap()).into(),
         shred_slot: 0,
         lowest_version: number(2),
         deletion: None,
@@ -40,7 +41,16 @@ pub(crate) fn deletion_requested() -> KeyRecord {
 pub(crate) fn deleted() -> KeyRecord {
     let versions = [(1, VersionState::Destroyed), (3, VersionState::Destroyed)].map(summary).to_vec();
     let deleted = Some(Deleted { at_ms: 8, running_ms: 100 });
-    KeyRecord { state: KeyState::Deleted, deleted, rotation: None, rotation_by_use: None, versions, ..sample() }
+    let aliases = BTreeSet::new();
+    KeyRecord {
+        state: KeyState::Deleted,
+        deleted,
+        aliases,
+        rotation: None,
+        rotation_by_use: None,
+        versions,
+        ..sample()
+    }
 }
 
 fn encoded(record: &KeyRecord) -> Vec<u8> {
@@ -130,6 +140,42 @@ fn refuses_a_period_out_of_bounds() {
 fn refuses_a_bound_of_use_of_nothing() {
     for (items, bytes) in [(None, None), (Some(0), None), (None, Some(0)), (Some(0), Some(1)), (Some(1), Some(0))] {
         refused(|record| record.rotation_by_use = Some(RotationByUse { items, bytes }), sample());
+    }
+}
+
+/// A secret that was updated often.
+fn secret() -> KeyRecord {
+    let versions = (0..10).map(|age| summary((u32::MAX - 9 + age, VersionState::Active)));
+    let mut record = KeyRecord { algorithm: Algorithm::Opaque, versions: versions.collect(), ..sample() };
+    record.versions[9].state = VersionState::Current;
+    record
+}
+
+// R-K14
+#[test]
+fn a_secret_has_its_newest_ten_versions_and_their_numbers_may_be_any() {
+    refused(|eleven| eleven.versions.insert(0, summary((1, VersionState::Active))), secret());
+}
+
+// R-K21
+#[test]
+fn refuses_aliases_that_are_too_many_or_of_a_deleted_key_or_its_own_name() {
+    let aliases = |count: usize| (0..count).map(|number| format!("alias-{number:02}").parse().unwrap()).collect();
+    refused(|record| record.aliases = aliases(33), KeyRecord { aliases: aliases(32), ..sample() });
+    refused(|record| record.aliases = aliases(1), deleted());
+    refused(|record| record.aliases = ["payments".parse().unwrap()].into(), sample());
+}
+
+// R-K21
+#[test]
+fn refuses_aliases_that_are_not_each_once_and_in_order() {
+    for names in [["b", "a"], ["a", "a"]] {
+        let mut writer = Writer::default();
+        writer.u16(2);
+        for name in names {
+            writer.sized(name.as_bytes());
+        }
+        assert_eq!(aliases(&mut Reader::new(&writer.finish())), None, "{names:?}");
     }
 }
 

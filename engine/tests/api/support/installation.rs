@@ -160,16 +160,11 @@ pub(crate) fn create_store(engine: &Engine, store_name: &str) -> Result<StoreId,
 
 pub(crate) fn new_key(key_name: &str, algorithm: Algorithm) -> NewKey {
     let value = (algorithm == Algorithm::Opaque).then(|| SecretBytes::from(VALUE.to_vec()));
-    NewKey { name: name(key_name), algorithm, value, exportable: false }
+    NewKey { value, ..NewKey::new(name(key_name), algorithm) }
 }
 
 pub(crate) fn new_secret(key_name: &str, value: Vec<u8>) -> NewKey {
-    NewKey {
-        name: name(key_name),
-        algorithm: Algorithm::Opaque,
-        value: Some(SecretBytes::from(value)),
-        exportable: false,
-    }
+    NewKey { value: Some(SecretBytes::from(value)), ..NewKey::new(name(key_name), Algorithm::Opaque) }
 }
 
 pub(crate) fn name(text: &str) -> Name {
