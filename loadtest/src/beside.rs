@@ -2,15 +2,13 @@
 //!
 //! The fast operation is measured alone, and then while a slow one, on a connection of its own, keeps as much in flight as the daemon can work on.
 
-use std::time::Duration;
-
 use claviger_algorithm::{Algorithm, MEDIUM_COST_NANOSECONDS, Primitive, RsaPadding};
 use claviger_client::Transport;
 use serde::Serialize;
 
-use crate::cpus::Cpus;
 use crate::format::{grouped, measured, whole};
 use crate::in_process::median;
+use crate::rounds::Rounds;
 use crate::run::{Outcome, Plan, measure, measure_together};
 use crate::stats::Percentiles;
 use crate::target::Target;
@@ -24,12 +22,7 @@ pub(crate) struct BesidePlan {
     pub(crate) transport: Transport,
     /// Items a second of the fast operation, in an open loop; `None`: a closed one, with one frame in flight.
     pub(crate) rate: Option<u32>,
-    pub(crate) duration: Duration,
-    pub(crate) warm_up: Duration,
-    /// Everything is measured so often, in turn.
-    pub(crate) rounds: usize,
-    pub(crate) load_cpus: Option<Cpus>,
-    pub(crate) in_process_cpus: Option<Cpus>,
+    pub(crate) rounds: Rounds,
 }
 
 /// The fast operation and one slow operation.
@@ -56,9 +49,9 @@ pub(crate) async fn measure_beside(plan: &BesidePlan, target: &mut Target) -> an
     let fast = plan.fast();
     let slow: Vec<_> = plan.algorithms.iter().filter_map(|algorithm| plan.slow(*algorithm)).collect();
     let mut pairs: Vec<_> = slow.iter().map(|_| Pair { rounds: Vec::new() }).collect();
-    let total = pairs.len() * plan.rounds;
+    let total = pairs.len() * plan.rounds.count;
     let mut done = 0;
-    for _ in 0..plan.rounds {
+    for _ in 0..plan.rounds.count {
         for (slow, pair) in slow.iter().zip(&mut pairs) {
             let alone = measure(&fast, target, &mut |_| {}).await?;
             let [beside, slow] = measure_together([&fast, slow], target).await?;
@@ -154,24 +147,13 @@ impl BesidePlan {
     fn slow(&self, algorithm: Algorithm) -> Option<Plan> {
         let operation = slow_operation(algorithm)?;
         // The last processor is that of the fast load too, if there is only one.
-        let load_cpus = self.load_cpus.as_ref().and_then(|cpus| cpus.each().last());
+        let load_cpus = self.rounds.load_cpus.as_ref().and_then(|cpus| cpus.each().last());
         Some(Plan { load_cpus, load_sleeps: true, ..self.plan(operation, algorithm) })
     }
 
     fn plan(&self, operation: Operation, algorithm: Algorithm) -> Plan {
-        Plan {
-            task: Task { operation, algorithm, size: operation.size_default(), batch: BATCH },
-            transport: self.transport,
-            connections: 1,
-            streams: 1,
-            in_flight: None,
-            rate: None,
-            warm_up: self.warm_up,
-            duration: self.duration,
-            load_cpus: self.load_cpus.clone(),
-            load_sleeps: false,
-            in_process_cpus: self.in_process_cpus.clone(),
-        }
+        let task = Task { operation, algorithm, size: operation.size_default(), batch: BATCH };
+        self.rounds.plan(task, self.transport)
     }
 }
 
@@ -202,17 +184,20 @@ pub(crate) const PERCENTILES: [(&str, Percentile); 4] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn plan(rate: Option<u32>) -> BesidePlan {
         BesidePlan {
             algorithms: slow_algorithms(),
             transport: Transport::Tcp,
             rate,
-            duration: Duration::from_secs(1),
-            warm_up: Duration::ZERO,
-            rounds: 1,
-            load_cpus: Some("1,3".parse().unwrap()),
-            in_process_cpus: None,
+            rounds: Rounds {
+                duration: Duration::from_secs(1),
+                warm_up: Duration::ZERO,
+                count: 1,
+                load_cpus: Some("1,3".parse().unwrap()),
+                in_process_cpus: None,
+            },
         }
     }
 

@@ -1,7 +1,7 @@
 //! `claviger-loadtest`: what a daemon does, against the same operation in process.
 //!
 //! `arguments` what is asked for · `target`, `daemon`, `installation`, `client_file` the daemon that is measured · `task`, `workload` the request that is repeated ·
-//! `run` one measurement, or two at once · `rotation` changes under load · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
+//! `run` one measurement, or two at once · `rounds` several in turn · `rotation` changes under load · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
 //! whether answers are right · `in_process` the limit · `table`, `beside`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ mod population;
 mod recorder;
 mod report;
 mod rotation;
+mod rounds;
 mod run;
 mod stats;
 mod table;
@@ -44,7 +45,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{
     Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, PopulationArguments, RotationArguments,
-    RunArguments, TableArguments,
+    RoundsArguments, RunArguments,
 };
 use crate::machine::Machine;
 use crate::run::Outcome;
@@ -98,11 +99,11 @@ async fn measure_once(arguments: &RunArguments) -> anyhow::Result<()> {
     something_was_done(&outcomes)
 }
 
-async fn measure_table(arguments: &TableArguments) -> anyhow::Result<()> {
-    let plan = arguments.plan()?;
+async fn measure_table(arguments: &RoundsArguments) -> anyhow::Result<()> {
+    let rounds = arguments.rounds()?;
     let mut target = start(&arguments.daemon).await?;
     pin(&arguments.daemon)?;
-    let outcomes = table::measure_table(&plan, &mut target).await?;
+    let outcomes = table::measure_table(&rounds, &mut target).await?;
     println!("{}\n", Machine::this());
     table::print_table(&outcomes);
     write(&arguments.output, &outcomes, |path| plot::plot_table(path, &outcomes))?;
@@ -111,12 +112,12 @@ async fn measure_table(arguments: &TableArguments) -> anyhow::Result<()> {
 
 async fn measure_beside(arguments: &BesideArguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
-    let mut target = start(&arguments.daemon).await?;
-    pin(&arguments.daemon)?;
+    let mut target = start(&arguments.rounds.daemon).await?;
+    pin(&arguments.rounds.daemon)?;
     let pairs = beside::measure_beside(&plan, &mut target).await?;
     println!("{}\n", Machine::this());
     beside::print_pairs(&plan, &pairs);
-    write(&arguments.output, &pairs, |path| plot::plot_beside(path, &pairs))?;
+    write(&arguments.rounds.output, &pairs, |path| plot::plot_beside(path, &pairs))?;
     something_was_done(pairs.iter().flat_map(beside::Pair::outcomes))
 }
 

@@ -1,37 +1,25 @@
 //! The table of the README: what a daemon does at several batch sizes, on both transports, against in process.
 
-use std::time::Duration;
-
 use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
-use crate::cpus::Cpus;
 use crate::format::{grouped, measured, microseconds, whole};
 use crate::report::{megabytes_per_second, transport_name};
+use crate::rounds::Rounds;
 use crate::run::{Outcome, Plan, measure};
 use crate::target::Target;
 use crate::task::{Operation, Task};
-
-/// How the cells of a table are measured.
-pub(crate) struct TablePlan {
-    pub(crate) duration: Duration,
-    pub(crate) warm_up: Duration,
-    /// Each cell is measured so often, all in turn; its row is the median.
-    pub(crate) rounds: usize,
-    pub(crate) load_cpus: Option<Cpus>,
-    pub(crate) in_process_cpus: Option<Cpus>,
-}
 
 /// Measures all cells and prints a line for each as soon as it is there, then the table. Returns the median outcome of each cell.
 ///
 /// # Errors
 /// As [`measure`].
-pub(crate) async fn measure_table(plan: &TablePlan, target: &mut Target) -> anyhow::Result<Vec<Outcome>> {
-    let cells: Vec<_> = cells().map(|(task, transport)| plan.cell(task, transport)).collect();
+pub(crate) async fn measure_table(rounds: &Rounds, target: &mut Target) -> anyhow::Result<Vec<Outcome>> {
+    let cells: Vec<_> = cells().map(|(task, transport)| rounds.plan(task, transport)).collect();
     let mut outcomes: Vec<Vec<Outcome>> = cells.iter().map(|_| Vec::new()).collect();
-    let total = cells.len() * plan.rounds;
+    let total = cells.len() * rounds.count;
     let mut done = 0;
-    for _ in 0..plan.rounds {
+    for _ in 0..rounds.count {
         for (cell, outcomes) in cells.iter().zip(&mut outcomes) {
             let outcome = measure(cell, target, &mut |_| {}).await?;
             done += 1;
@@ -98,24 +86,6 @@ fn cells() -> impl Iterator<Item = (Task, Transport)> {
 
 fn task(operation: Operation, algorithm: Algorithm, batch: usize) -> Task {
     Task { operation, algorithm, size: operation.size_default(), batch }
-}
-
-impl TablePlan {
-    fn cell(&self, task: Task, transport: Transport) -> Plan {
-        Plan {
-            task,
-            transport,
-            connections: 1,
-            streams: 1,
-            in_flight: None,
-            rate: None,
-            warm_up: self.warm_up,
-            duration: self.duration,
-            load_cpus: self.load_cpus.clone(),
-            load_sleeps: false,
-            in_process_cpus: self.in_process_cpus.clone(),
-        }
-    }
 }
 
 /// Items of a frame, for encryption.

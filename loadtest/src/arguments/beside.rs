@@ -1,13 +1,10 @@
 //! What the command line says of a fast operation beside slow ones.
 
-use std::time::Duration;
-
 use clap::Args;
 use claviger_algorithm::Algorithm;
 
-use super::{DaemonArguments, OutputArguments, TransportName, algorithm, bounded, checked_rate, duration, warm_up};
+use super::{RoundsArguments, TransportName, algorithm, checked_rate};
 use crate::beside::{BesidePlan, SLOW_OPERATIONS, slow_algorithms};
-use crate::limits::ROUNDS_MAX;
 
 #[derive(Debug, Args)]
 pub(crate) struct BesideArguments {
@@ -31,19 +28,8 @@ pub(crate) struct BesideArguments {
     /// Without it, one frame is in flight
     #[arg(long, value_name = "ITEMS")]
     rate: Option<u32>,
-    /// Seconds to measure alone, and again beside each slow operation
-    #[arg(long, default_value = "3", value_parser = duration, value_name = "SECONDS")]
-    seconds: Duration,
-    /// Seconds of load before that
-    #[arg(long, default_value = "0.5", value_parser = warm_up, value_name = "SECONDS")]
-    warm_up: Duration,
-    /// Measure everything so often, in turn, and show medians
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
     #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
+    pub(crate) rounds: RoundsArguments,
 }
 
 impl BesideArguments {
@@ -57,11 +43,7 @@ impl BesideArguments {
             algorithms,
             transport: self.transport.into(),
             rate: self.rate.map(checked_rate).transpose()?,
-            duration: self.seconds,
-            warm_up: self.warm_up,
-            rounds: bounded("--rounds", self.rounds, ROUNDS_MAX)?,
-            load_cpus: self.daemon.pin_load.clone(),
-            in_process_cpus: self.daemon.pin_daemon.clone(),
+            rounds: self.rounds.rounds()?,
         })
     }
 }

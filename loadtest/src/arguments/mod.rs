@@ -4,7 +4,7 @@ mod algorithm;
 mod beside;
 mod population;
 mod rotation;
-mod table;
+mod rounds;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, STREAMS_PER_CONNECTION_MAX
 pub(crate) use self::beside::BesideArguments;
 pub(crate) use self::population::PopulationArguments;
 pub(crate) use self::rotation::RotationArguments;
-pub(crate) use self::table::TableArguments;
+pub(crate) use self::rounds::RoundsArguments;
 use crate::cpus::Cpus;
 use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX};
 use crate::run::Plan;
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  claviger-loadtest table --pin-daemon 0 --pin-load 1 --seconds 5 --rounds 5 --json table.json --plot table.svg"
     )]
-    Table(TableArguments),
+    Table(RoundsArguments),
     /// Measure a fast operation, encryption, alone and then beside each slow one on another connection
     #[command(
         after_help = "Examples:\n  claviger-loadtest beside --pin-daemon 0 --pin-load 1 --json beside.json --plot beside.svg\n  claviger-loadtest beside --algorithm ML-DSA-65,RSA-4096-OAEP-SHA256 --rate 20000 --transport quic"
@@ -311,7 +311,7 @@ mod tests {
                 let arguments = Arguments::try_parse_from(example.split_whitespace()).unwrap();
                 match arguments.command {
                     None => drop(arguments.run.plan().unwrap()),
-                    Some(Command::Table(table)) => drop(table.plan().unwrap()),
+                    Some(Command::Table(table)) => drop(table.rounds().unwrap()),
                     Some(Command::Beside(beside)) => drop(beside.plan().unwrap()),
                     Some(Command::Rotation(rotation)) => drop(rotation.plan().unwrap()),
                     Some(Command::Keys(keys)) => drop(keys.plan().unwrap()),

@@ -1,4 +1,4 @@
-//! What the command line says of a table.
+//! What the command line says of measurements that are made in turn.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use clap::Args;
 
 use super::{DaemonArguments, OutputArguments, bounded, duration, warm_up};
 use crate::limits::ROUNDS_MAX;
-use crate::table::TablePlan;
+use crate::rounds::Rounds;
 
 #[derive(Debug, Args)]
-pub(crate) struct TableArguments {
-    /// Seconds to measure each cell
+pub(crate) struct RoundsArguments {
+    /// Seconds of each measurement
     #[arg(long, default_value = "3", value_parser = duration, value_name = "SECONDS")]
     seconds: Duration,
-    /// Seconds of load before that
+    /// Seconds of load before each
     #[arg(long, default_value = "0.5", value_parser = warm_up, value_name = "SECONDS")]
     warm_up: Duration,
-    /// Measure all cells so often, in turn, and show medians
-    #[arg(long, default_value_t = 1)]
+    /// Measure everything so often, in turn, and show medians
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     #[command(flatten)]
     pub(crate) daemon: DaemonArguments,
@@ -25,16 +25,16 @@ pub(crate) struct TableArguments {
     pub(crate) output: OutputArguments,
 }
 
-impl TableArguments {
-    /// How the table is to be measured.
+impl RoundsArguments {
+    /// How each is to be measured.
     ///
     /// # Errors
     /// With the option that is out of its bounds.
-    pub(crate) fn plan(&self) -> anyhow::Result<TablePlan> {
-        Ok(TablePlan {
+    pub(crate) fn rounds(&self) -> anyhow::Result<Rounds> {
+        Ok(Rounds {
             duration: self.seconds,
             warm_up: self.warm_up,
-            rounds: bounded("--rounds", self.rounds, ROUNDS_MAX)?,
+            count: bounded("--rounds", self.rounds, ROUNDS_MAX)?,
             load_cpus: self.daemon.pin_load.clone(),
             in_process_cpus: self.daemon.pin_daemon.clone(),
         })
@@ -47,15 +47,15 @@ mod tests {
     use clap::Parser;
 
     #[test]
-    fn rounds_of_a_table_are_bounded() {
+    fn rounds_are_bounded() {
         let parse = |options: &str| {
             let words = ["claviger-loadtest", "table"].into_iter().chain(options.split_whitespace());
             match Arguments::try_parse_from(words).unwrap().command {
-                Some(Command::Table(table)) => table.plan(),
+                Some(Command::Table(table)) => table.rounds(),
                 _ => panic!("no table"),
             }
         };
-        assert_eq!(parse("--rounds 5").unwrap().rounds, 5);
+        assert_eq!(parse("--rounds 5").unwrap().count, 5);
         assert!(parse("--rounds 0").is_err());
         assert!(parse("--rounds 101").is_err());
     }
