@@ -135,7 +135,7 @@ fn each_side_can_have_its_processors() {
 // R-O5
 #[test]
 fn a_table_of_both_transports_is_written_and_drawn() {
-    let (document, lines, output) = report("table --warm-up 0");
+    let (document, lines, output) = report("table --warm-up 0 --rounds 1");
     let runs = document["runs"].as_array().unwrap();
     runs.iter().for_each(holds_together);
     let told = runs.iter().map(|run| {
