@@ -26,8 +26,8 @@ pub const ROTATION_DAYS_MIN: u16 = 1;
 /// Longest time from one rotation to the next, in days: two years.
 pub const ROTATION_DAYS_MAX: u16 = 730;
 
-/// Most bytes of a reply: a page of 1,000 keys with 100 versions each takes some 8 MB.
-pub const REPLY_SIZE_MAX: usize = 16 * 1024 * 1024;
+/// Most bytes of a reply: a page of 1,000 keys with 100 versions each takes some 8 MB, and 40 MB if each has as many labels and aliases as it may have, as long as they may be.
+pub const REPLY_SIZE_MAX: usize = 48 * 1024 * 1024;
 
 /// How long a connection may take to be made, its handshake included.
 pub const CONNECT_TIME: Duration = Duration::from_secs(10);

@@ -204,8 +204,13 @@ pub const CREATE_KEYS_TIME: Duration = Duration::from_secs(120);
 // The control port's own client waits for the slowest route and takes the longest list.
 const _: () = {
     use claviger_control::limits::{REPLY_SIZE_MAX, REQUEST_TIME};
-    use claviger_engine::limits::{LIST_PAGE_SIZE_MAX, VERSIONS_MAX};
-    const KEY_SIZE: usize = 1_024;
+    use claviger_engine::limits::{
+        ALIASES_MAX, DESCRIPTION_SIZE_MAX, LABEL_VALUE_SIZE_MAX, LABELS_MAX, LIST_PAGE_SIZE_MAX, NAME_SIZE_MAX,
+        VERSIONS_MAX,
+    };
+    // In JSON a character that is escaped takes twice the bytes: quotes, backslashes and line feeds; there are no others.
+    const ABOUT_SIZE: usize = 2 * (DESCRIPTION_SIZE_MAX + LABELS_MAX * LABEL_VALUE_SIZE_MAX);
+    const KEY_SIZE: usize = 1_024 + ABOUT_SIZE + (LABELS_MAX + ALIASES_MAX) * (NAME_SIZE_MAX + 8);
     const KEY_VERSION_SIZE: usize = 128;
     assert!(CREATE_KEYS_TIME.as_secs() < REQUEST_TIME.as_secs());
     assert!(LIST_PAGE_SIZE_MAX * (KEY_SIZE + VERSIONS_MAX * KEY_VERSION_SIZE) <= REPLY_SIZE_MAX);
@@ -228,6 +233,9 @@ const _: () = {
 
 /// Most bytes of a body that says little: a name, a number, a signing request.
 pub const SMALL_BODY_SIZE_MAX: usize = 32 * 1024;
+
+/// Most bytes of a body that says more: the value of a secret in base64, or a description and all labels with every character escaped.
+pub const LARGE_BODY_SIZE_MAX: usize = 64 * 1024;
 
 /// Most bytes of a body that creates keys. One transaction of the storage takes 4 MiB, and base64 makes 4 bytes of 3.
 pub const CREATE_KEYS_BODY_SIZE_MAX: usize = 6 * 1024 * 1024;

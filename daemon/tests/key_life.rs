@@ -294,10 +294,8 @@ async fn connect(running: &Running, administrator: &ControlClient, transport: Tr
 
 async fn create_keys(administrator: &ControlClient, keys: &[(&str, &str)]) {
     let new = |&(name, algorithm): &(&str, &str)| NewKey {
-        name: name.to_owned(),
-        algorithm: algorithm.to_owned(),
         value: (algorithm == "OPAQUE").then(|| SecretText::base64_of(b"correct horse battery staple")),
-        exportable: false,
+        ..NewKey::new(name, algorithm)
     };
     administrator.create_keys(STORE, &CreateKeys { keys: keys.iter().map(new).collect() }).await.unwrap();
 }

@@ -88,10 +88,8 @@ fn start(folder: &Path) -> Process {
 /// The ids by name.
 async fn create_keys(administrator: &ControlClient, store: &str, keys: &[(&str, &str)]) -> BTreeMap<String, String> {
     let new_key = |&(name, algorithm): &(&str, &str)| NewKey {
-        name: name.to_owned(),
-        algorithm: algorithm.to_owned(),
         value: (algorithm == "OPAQUE").then(|| SecretText::base64_of(b"correct horse battery staple")),
-        exportable: false,
+        ..NewKey::new(name, algorithm)
     };
     let keys = CreateKeys { keys: keys.iter().map(new_key).collect() };
     let created = administrator.create_keys(store, &keys).await.unwrap();

@@ -62,7 +62,7 @@ pub enum Error {
     #[error("the name {0} is taken: choose another one")]
     NameTaken(Name),
     /// No key of the store has this alias.
-    #[error("{0} is no alias of a key in this store: see the list of aliases")]
+    #[error("{0} is no alias of a key in this store: see `claviger alias list`")]
     AliasNotFound(Name),
     /// The key has as many aliases as a key may have.
     #[error("key {0} has {ALIASES_MAX} aliases, which is the most: delete another one first")]

@@ -107,7 +107,7 @@ pub(crate) async fn create_key(administrator: &ControlClient, task: &Task) -> an
     let name = task.algorithm.name().to_ascii_lowercase();
     let is_secret = task.algorithm.row().kind == KeyKind::Secret;
     let value = is_secret.then(|| SecretText::base64_of(&input(0, task.size)));
-    let key = NewKey { name: name.clone(), algorithm: task.algorithm.name().to_owned(), value, exportable: false };
+    let key = NewKey { value, ..NewKey::new(name.clone(), task.algorithm.name()) };
     administrator.create_keys(STORE, &CreateKeys { keys: vec![key] }).await?;
     Ok(name)
 }

@@ -129,12 +129,7 @@ async fn create(count: usize, administrator: &ControlClient) -> anyhow::Result<(
     let mut made = 0;
     while made < count {
         let next = count.min(made + CREATED_AT_ONCE);
-        let key = |number| NewKey {
-            name: name(number),
-            algorithm: ALGORITHM.name().to_owned(),
-            value: None,
-            exportable: false,
-        };
+        let key = |number| NewKey::new(name(number), ALGORITHM.name());
         administrator.create_keys(STORE, &CreateKeys { keys: (made..next).map(key).collect() }).await?;
         made = next;
         progress(&format!("created {} of {} keys", grouped(made as u64), grouped(count as u64)));

@@ -1,5 +1,6 @@
 //! The control operations: what an administrator does, for people and for scripts.
 
+mod alias;
 mod certificate;
 mod health;
 mod key;
@@ -22,6 +23,9 @@ pub(crate) enum ControlCommand {
     /// Work with keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Work with aliases: other names of keys
+    #[command(subcommand)]
+    Alias(alias::AliasCommand),
     /// Work with client certificates
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
@@ -36,6 +40,7 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Health => return health::show(client, json).await,
         ControlCommand::Store(command) => store::run(command, client, json).await?,
         ControlCommand::Key(command) => key::run(command, client, json).await?,
+        ControlCommand::Alias(command) => alias::run(command, client, json).await?,
         ControlCommand::Certificate(command) => certificate::run(command, client, json).await?,
     }
     Ok(ExitCode::SUCCESS)

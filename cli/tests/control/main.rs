@@ -8,6 +8,7 @@
     reason = "tests may be blunt: a panic is the report"
 )]
 
+mod about;
 mod life;
 
 use std::fs;

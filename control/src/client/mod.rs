@@ -1,7 +1,9 @@
 //! A client of the control port: HTTPS with a client certificate, one connection a request. Here is how it asks; what it asks is in the other files.
 
+mod about;
 mod keys;
 mod life;
+mod secrets;
 mod stores;
 
 use std::io;

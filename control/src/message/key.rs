@@ -1,5 +1,7 @@
 //! Keys, and how they come.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,6 +35,21 @@ pub struct NewKey {
     /// Whether its material may be exported, wrapped to a public key; `false` unless given. It never changes.
     #[serde(default)]
     pub exportable: bool,
+    /// Its description, up to 1,024 bytes of UTF-8 without control characters but line feeds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Up to 32 labels by name, written as names of keys are; each value is one line of up to 256 bytes of UTF-8.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl NewKey {
+    /// A key that the server makes, is not exportable, and of which nothing is said yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>, algorithm: impl Into<String>) -> Self {
+        let (description, labels) = (String::new(), BTreeMap::new());
+        Self { name: name.into(), algorithm: algorithm.into(), value: None, exportable: false, description, labels }
+    }
 }
 
 /// A key: everything but its material.
@@ -42,8 +59,17 @@ pub struct Key {
     pub id: String,
     /// Id of the store that holds it.
     pub store_id: String,
-    /// Its name.
+    /// Its own name.
     pub name: String,
+    /// Its other names in its store, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Its labels by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// What it is for: `secret`, `symmetric`, `mac` or `asymmetric`.
     pub kind: String,
     /// Its algorithm.
@@ -76,7 +102,7 @@ pub struct Key {
     /// How often the current version was used, if its algorithm limits that, told where one key is shown. After an unclean stop it may be above the truth, never below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uses: Option<Uses>,
-    /// All its versions, ascending.
+    /// Its versions, ascending: all there were, or the newest 10 of a secret.
     pub versions: Vec<KeyVersion>,
     /// What a person should do about it before it is too late, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -2,21 +2,25 @@
 //!
 //! Requests refuse fields that they do not know. Replies may gain fields, so whoever reads them ignores what he does not know.
 
+mod about;
 mod algorithm;
 mod certificate;
 mod health;
 mod key;
 mod life;
+mod secret;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use about::{Alias, AliasList, CreateAlias, MoveAlias, SetAbout};
 pub use algorithm::{Algorithm, AlgorithmList, OutputSize};
 pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
 pub use health::{Health, Readiness};
 pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
 pub use life::{Deletion, RequestDeletion, Rotation, SetLowestVersion, SetRotation};
+pub use secret::UpdateSecret;
 pub use store::{Access, CreateStore, Store, StoreList};
 
 /// Body of a request that needs to say nothing: `{}`.

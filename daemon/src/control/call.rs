@@ -85,10 +85,14 @@ impl Call {
         })
     }
 
-    /// The id of the key that the path names by id or name, in the key store that it names.
+    /// The id of the key that the path names by id, name or alias, in the key store that it names.
     pub(super) fn key(&self, engine: &Engine) -> Result<KeyId, Problem> {
+        self.key_named(engine, self.parameter("key"))
+    }
+
+    /// The id of the key of this id, name or alias, in the key store that the path names.
+    pub(super) fn key_named(&self, engine: &Engine, text: &str) -> Result<KeyId, Problem> {
         let store = self.store(engine)?;
-        let text = self.parameter("key");
         if let Ok(id) = text.parse::<KeyId>() {
             // A name may look like an id: what is no id of this store may still be one of its names.
             if engine.describe_key(id).is_ok_and(|record| record.store == store) {
@@ -98,8 +102,17 @@ impl Call {
         let named = text.parse::<Name>().ok().map(|name| engine.find_key(store, &name)).transpose()?;
         named.flatten().ok_or_else(|| {
             let detail =
-                format!("no key of this store has the name or id {text:?}: see GET /v1/stores/STORE/keys, or `claviger key list`");
+                format!("no key of this store has the name, alias or id {text:?}: see GET /v1/stores/STORE/keys, or `claviger key list`");
             Problem::new(Kind::KeyNotFound, detail)
+        })
+    }
+
+    /// The alias that the path names.
+    pub(super) fn alias(&self) -> Result<Name, Problem> {
+        let text = self.parameter("alias");
+        text.parse().map_err(|_| {
+            let detail = format!("no key of this store has the alias {text:?}: see GET /v1/stores/STORE/aliases, or `claviger alias list`");
+            Problem::new(Kind::AliasNotFound, detail)
         })
     }
 

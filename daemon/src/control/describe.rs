@@ -1,7 +1,8 @@
 //! From the engine's records to the messages of the control port.
 
 use claviger_algorithm::KeyKind;
-use claviger_control::message::{Access, Deletion, Key, KeyVersion, Rotation, Store};
+use claviger_control::message::{Access, Alias, Deletion, Key, KeyVersion, Rotation, Store};
+use claviger_engine::key::name::Name;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::{AccessMethods, KeyRecord, KeyStoreRecord};
 use jiff::Timestamp;
@@ -28,6 +29,9 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         id: record.id.to_string(),
         store_id: record.store.to_string(),
         name: record.name.to_string(),
+        aliases: record.aliases.iter().map(ToString::to_string).collect(),
+        description: record.about.description.clone(),
+        labels: record.about.labels.iter().map(|(label, value)| (label.to_string(), value.clone())).collect(),
         kind: kind(record.algorithm.row().kind).to_owned(),
         algorithm: record.algorithm.to_string(),
         state: record.state.to_string(),
@@ -49,6 +53,11 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         versions: record.versions.iter().map(version).collect(),
         warnings: warnings(record),
     }
+}
+
+/// What is told of an alias.
+pub(super) fn alias(alias: &Name, key: &KeyRecord) -> Alias {
+    Alias { alias: alias.to_string(), key: key.name.to_string(), key_id: key.id.to_string() }
 }
 
 fn warnings(record: &KeyRecord) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! There is no cryptography on anybody's data here, and no secret is ever read back.
 
 mod algorithms;
+mod aliases;
 mod answer;
 pub mod browser;
 mod call;

@@ -13,11 +13,11 @@ use super::call::Call;
 use super::caller::Role;
 use super::change::Change;
 use super::problem::Problem;
-use super::{ControlState, algorithms, certificates, health, keys, openapi, stores};
+use super::{ControlState, algorithms, aliases, certificates, health, keys, openapi, stores};
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 8] = [
+static TABLES: [&[Route]; 11] = [
     health::ROUTES,
     openapi::ROUTES,
     algorithms::ROUTES,
@@ -26,6 +26,9 @@ static TABLES: [&[Route]; 8] = [
     keys::ROUTES,
     keys::life::ROUTES,
     keys::version::ROUTES,
+    keys::secret::ROUTES,
+    keys::about::ROUTES,
+    aliases::ROUTES,
 ];
 
 /// All routes.

@@ -88,7 +88,7 @@ impl Demonstration<'_> {
         for (name, algorithm) in missing {
             let began = Instant::now();
             let value = (algorithm == "OPAQUE").then(password).transpose()?;
-            let key = NewKey { name: name.to_owned(), algorithm: algorithm.to_owned(), value, exportable: false };
+            let key = NewKey { value, ..NewKey::new(name, algorithm) };
             client.create_keys(STORE, &CreateKeys { keys: vec![key] }).await?;
             self.screen.done(&format!("created {name} ({algorithm})"), &[began.elapsed()]);
         }

@@ -7,6 +7,7 @@
     reason = "helpers of tests may be blunt: a panic is the report"
 )]
 
+mod about;
 mod certificates;
 mod key_life;
 mod keys;

@@ -23,7 +23,7 @@ fn path(route: &str) -> String {
 
 /// The path of a route for these things.
 fn path_of(route: &str, store: &str, key: &str) -> String {
-    route.replace("{store}", store).replace("{key}", key).replace("{version}", "1")
+    route.replace("{store}", store).replace("{key}", key).replace("{version}", "1").replace("{alias}", "absent")
 }
 
 // R-O1
@@ -254,6 +254,9 @@ fn body_of(operation: &str) -> &'static str {
         "issue_certificate" => r#"{"common_name": "a"}"#,
         "set_rotation" => r#"{"period_days": 1}"#,
         "set_lowest_version" => r#"{"version": 1}"#,
+        "update_secret" => r#"{"value": ""}"#,
+        "create_alias" => r#"{"alias": "a", "key": "absent"}"#,
+        "move_alias" => r#"{"key": "absent"}"#,
         _ => "",
     }
 }

@@ -28,13 +28,9 @@ async fn an_administrator_does_everything_over_real_mutual_tls() {
     let client = running.administrator();
     assert!(client.ready().await.unwrap().ready);
     create_store(&client, "payments").await;
-    let password = NewKey {
-        name: "password".into(),
-        algorithm: "OPAQUE".into(),
-        value: Some(SecretText::base64_of(b"hunter2")),
-        exportable: false,
-    };
-    let records = NewKey { name: "records".into(), algorithm: "XAES-256-GCM".into(), value: None, exportable: false };
+    let value = Some(SecretText::base64_of(b"hunter2"));
+    let password = NewKey { value, ..NewKey::new("password", "OPAQUE") };
+    let records = NewKey::new("records", "XAES-256-GCM");
     client.create_keys("payments", &CreateKeys { keys: vec![password, records] }).await.unwrap();
     assert_eq!(client.rotate_key("payments", "records").await.unwrap().current_version, Some(2));
     assert_eq!(client.disable_key("payments", "records").await.unwrap().state, "disabled");

@@ -228,8 +228,7 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
     let client = place.administrator(address);
     let access = Access { client_certificate: true };
     client.create_store(&CreateStore { name: "payments".into(), access }).await.unwrap();
-    let secret =
-        |value| NewKey { name: "password".into(), algorithm: "OPAQUE".into(), value: Some(value), exportable: false };
+    let secret = |value| NewKey { value: Some(value), ..NewKey::new("password", "OPAQUE") };
     let value = || SecretText::base64_of(b"hunter2hunter2");
     client.create_keys("payments", &CreateKeys { keys: vec![secret(value())] }).await.unwrap();
     // Refused ones are logged too: a name that is taken, and a value that is none.

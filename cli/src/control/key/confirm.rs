@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use anyhow::{Context, ensure};
 use clap::Args;
 use claviger_control::ControlClient;
+use claviger_control::message::Key;
 
 use super::KeyArguments;
 
@@ -19,19 +20,23 @@ pub(crate) struct ConfirmedArguments {
 }
 
 impl ConfirmedArguments {
-    /// Has the name of the key typed, unless that is not wanted. `what` cannot be undone.
+    /// Has the name of the key typed, unless that is not wanted. `what` cannot be undone. Gives the store, and the id of the key: what is done then is done to the key that
+    /// the person was shown, whatever its name or alias may stand for by then.
     ///
     /// # Errors
     /// If something else is typed, or nothing.
-    pub(super) async fn confirm(&self, client: &ControlClient, what: &str) -> anyhow::Result<()> {
-        if self.yes {
-            return Ok(());
+    pub(super) async fn confirm(self, client: &ControlClient, what: &str) -> anyhow::Result<(String, String)> {
+        let Self { key: KeyArguments { store, key }, yes } = self;
+        if yes {
+            return Ok((store, key));
         }
-        // The name, also where the key was given by its id: only a name tells a person what it is about.
-        let name = client.key(&self.key.store, &self.key.key).await?.name;
+        // The key's own name, also where it was given by its id or an alias: only that tells a person what it is about.
+        let Key { id, name, store_id, .. } = client.key(&store, &key).await?;
         let input = io::stdin().lock();
         if input.is_terminal() {
-            eprint!("{what} for good. Type the name of the key, {name}, to go on: ");
+            let stands =
+                if key == name || key == id { String::new() } else { format!("{key} stands for the key {name}. ") };
+            eprint!("{stands}{what} for good. Type the name of the key, {name}, to go on: ");
         }
         let mut typed = String::new();
         input.take(TYPED_SIZE_MAX).read_line(&mut typed).context("standard input")?;
@@ -39,7 +44,7 @@ impl ConfirmedArguments {
             typed.trim_end_matches(['\r', '\n']) == name,
             "not confirmed, and nothing was done: type the name of the key, {name}, or add --yes"
         );
-        Ok(())
+        Ok((store_id, id))
     }
 }
 

@@ -130,8 +130,7 @@ pub(super) async fn run(command: LifeCommand, client: &ControlClient, json: bool
             (key, "kept, and disabled: `claviger key enable` makes it available again".to_owned())
         }
         LifeCommand::DeleteNow(confirmed) => {
-            confirmed.confirm(client, "This deletes the key").await?;
-            let KeyArguments { store, key } = confirmed.key;
+            let (store, key) = confirmed.confirm(client, "This deletes the key").await?;
             (client.delete_now(&store, &key).await?, "deleted".to_owned())
         }
     };
@@ -147,8 +146,8 @@ async fn change_version(command: VersionCommand, client: &ControlClient, json: b
             (client.enable_version(&store, &key, version).await?, version)
         }
         VersionCommand::Destroy(DestroyArguments { confirmed, version }) => {
-            confirmed.confirm(client, &format!("This destroys version {version} of the key")).await?;
-            let KeyArguments { store, key } = confirmed.key;
+            let what = format!("This destroys version {version} of the key");
+            let (store, key) = confirmed.confirm(client, &what).await?;
             (client.destroy_version(&store, &key, version).await?, version)
         }
     };

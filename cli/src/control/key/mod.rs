@@ -1,8 +1,11 @@
 //! `claviger key`.
 
+mod about;
 mod confirm;
 mod life;
+mod secret;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -24,7 +27,7 @@ pub(crate) enum KeyCommand {
     #[command(after_help = "\
 Examples:
   claviger key create --store payments --algorithm XAES-256-GCM records
-  claviger key create --store payments --algorithm Ed25519 receipts invoices reminders
+  claviger key create --store payments --algorithm Ed25519 --label team=payments receipts invoices reminders
   claviger key create --store payments --algorithm OPAQUE --value-file password.txt database-password
   printf %s \"$PASSWORD\" | claviger key create --store payments --algorithm OPAQUE --value-file - database-password")]
     Create(CreateArguments),
@@ -49,6 +52,16 @@ Examples:
     /// Make a disabled key available again
     #[command(after_help = "Example:\n  claviger key enable --store payments records")]
     Enable(KeyArguments),
+    /// Give a secret a new value, which is the current one then; the newest 10 versions are kept
+    #[command(after_help = "\
+Programs that wait for a newer version have it at once: see `claviger secret wait`.
+
+Examples:
+  claviger key update --store payments database-password --file password.txt
+  printf %s \"$PASSWORD\" | claviger key update --store payments database-password --expected-version 3 --file -")]
+    Update(secret::UpdateArguments),
+    #[command(flatten)]
+    About(about::AboutCommand),
     #[command(flatten)]
     Life(life::LifeCommand),
     /// List the algorithms that keys can have
@@ -78,6 +91,12 @@ pub(crate) struct CreateArguments {
     /// Let their material be exported, wrapped to a public key, by `claviger key export`; this cannot be changed later
     #[arg(long)]
     exportable: bool,
+    /// What they are for, in a few words: up to 1,024 bytes, not confidential
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
+    /// A label, NAME=VALUE; may be given up to 32 times
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<about::Label>,
     /// Their names: up to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -89,7 +108,7 @@ pub(crate) struct KeyArguments {
     /// Name or id of the key store
     #[arg(long)]
     store: String,
-    /// Name or id of the key
+    /// Name, alias or id of the key
     key: String,
 }
 
@@ -112,6 +131,8 @@ pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool)
             "disabled; nothing is encrypted, decrypted, signed or verified with it any more",
         ),
         KeyCommand::Enable(KeyArguments { store, key }) => changed(client.enable_key(&store, &key).await?, "available"),
+        KeyCommand::Update(arguments) => secret::update(arguments, client, json).await,
+        KeyCommand::About(command) => about::run(command, client, json).await,
         KeyCommand::Life(command) => life::run(command, client, json).await,
         KeyCommand::Algorithms => algorithms(client, json).await,
     }
@@ -123,15 +144,18 @@ fn changed(key: &Key, what: &str, json: bool) -> anyhow::Result<()> {
 }
 
 async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let CreateArguments { store, algorithm, value_file, exportable, names } = arguments;
+    let CreateArguments { store, algorithm, value_file, exportable, description, labels, names } = arguments;
     ensure!(
         value_file.is_none() || names.len() == 1,
         "--value-file is the value of one secret, but {} names are given: create them one by one",
         names.len()
     );
     let mut value = value_file.map(|path| read_value(&path)).transpose()?;
-    let keys =
-        names.into_iter().map(|name| NewKey { name, algorithm: algorithm.clone(), value: value.take(), exportable });
+    let labels: BTreeMap<_, _> = labels.into_iter().map(|about::Label(label, value)| (label, value)).collect();
+    let keys = names.into_iter().map(|name| {
+        let (algorithm, value) = (algorithm.clone(), value.take());
+        NewKey { name, algorithm, value, exportable, description: description.clone(), labels: labels.clone() }
+    });
     let created = client.create_keys(&store, &CreateKeys { keys: keys.collect() }).await?;
     list(&created, json)
 }
@@ -142,12 +166,14 @@ fn list(list: &KeyList, json: bool) -> anyhow::Result<()> {
     }
     let row = |key: &Key| {
         let (version, changed) = (current_version(key), show::time(key.changed));
-        [key.name.clone(), key.algorithm.clone(), key.state.clone(), version, changed, key.id.clone()]
+        let aliases = key.aliases.join(" ");
+        [key.name.clone(), aliases, key.algorithm.clone(), key.state.clone(), version, changed, key.id.clone()]
     };
-    show::table(["name", "algorithm", "state", "version", "changed", "id"], list.keys.iter().map(row))
+    show::table(["name", "aliases", "algorithm", "state", "version", "changed", "id"], list.keys.iter().map(row))
 }
 
-fn describe(key: Key) -> anyhow::Result<()> {
+fn describe(mut key: Key) -> anyhow::Result<()> {
+    let about = about::facts(&mut key);
     let uses = key.uses.map(|uses| {
         // Percent of the limit, rounded up: what is used up is never shown as less.
         let percent = (uses.used * 100).div_ceil(uses.limit.max(1));
@@ -168,7 +194,9 @@ fn describe(key: Key) -> anyhow::Result<()> {
         ("created", show::time(key.created)),
         ("changed", show::time(key.changed)),
     ];
-    show::facts(facts.into_iter().chain(rotation).chain(lowest).chain(uses).chain(deletion).chain(deleted))?;
+    show::facts(
+        facts.into_iter().chain(about).chain(rotation).chain(lowest).chain(uses).chain(deletion).chain(deleted),
+    )?;
     show::line("")?;
     let row = |version: &claviger_control::message::KeyVersion| {
         [version.version.to_string(), version.state.clone(), version.origin.clone(), show::time(version.created)]

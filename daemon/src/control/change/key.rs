@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use claviger_engine::change::AboutChange;
 use claviger_engine::key::id::KeyId;
+use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::{Engine, Error, KeyRecord};
@@ -36,6 +38,18 @@ pub enum KeyChange {
         /// The lowest version that decrypts.
         version: KeyVersion,
     },
+    /// A secret gets a new value.
+    UpdateSecret {
+        /// The value.
+        value: SecretBytes,
+        /// The version that it must be at, if that matters.
+        expected: Option<KeyVersion>,
+    },
+    /// What is said of a key.
+    SetAbout {
+        /// What is said from then on.
+        about: AboutChange,
+    },
     /// A version of a key is disabled or made active again.
     SetVersionState {
         /// The version.
@@ -60,6 +74,8 @@ impl KeyChange {
             Self::DeleteNow => engine.delete_now(key),
             Self::SetRotation { period_days } => engine.set_rotation(key, period_days),
             Self::SetLowestVersion { version } => engine.set_lowest_version(key, version),
+            Self::UpdateSecret { value, expected } => engine.update_secret(key, value, expected),
+            Self::SetAbout { about } => engine.set_about(key, about),
             Self::SetVersionState { version, state } => engine.set_version_state(key, version, state),
             Self::DestroyVersion { version } => engine.destroy_version(key, version),
         }
@@ -80,6 +96,14 @@ impl fmt::Display for KeyChange {
             Self::SetRotation { period_days: None } => f.write_str("no longer rotated by itself"),
             Self::SetLowestVersion { version } => {
                 write!(f, "decrypts with version {version} and later only")
+            }
+            Self::UpdateSecret { expected: Some(version), .. } => write!(f, "updated from version {version}"),
+            Self::UpdateSecret { expected: None, .. } => f.write_str("updated"),
+            Self::SetAbout { about } => {
+                f.write_str(if about.description.is_some() { "described anew" } else { "described" })?;
+                about.labels.iter().try_for_each(|(label, value)| {
+                    write!(f, ", label {label} {}", if value.is_some() { "set" } else { "removed" })
+                })
             }
             Self::SetVersionState { version, state } => write!(f, "version {version} set to {state}"),
             Self::DestroyVersion { version } => write!(f, "version {version} destroyed"),

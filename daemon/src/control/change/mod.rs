@@ -2,6 +2,7 @@
 //!
 //! A change is a value that says exactly what is to happen, before anything has: this is what can be shown to somebody who has to approve it.
 
+mod alias;
 mod key;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use super::{ControlState, describe};
 use crate::authority::{Authority, Purpose, Subject};
 use crate::pem;
 
+pub use alias::AliasChange;
 pub use key::KeyChange;
 
 /// What is to change. Shown, it tells everything but secrets.
@@ -48,6 +50,15 @@ pub enum Change {
         key: KeyId,
         /// What.
         change: KeyChange,
+    },
+    /// Something happens to an alias.
+    Alias {
+        /// The key store.
+        store: StoreId,
+        /// The alias.
+        alias: Name,
+        /// What.
+        change: AliasChange,
     },
     /// A new client certificate.
     IssueCertificate {
@@ -91,6 +102,15 @@ impl Change {
                 Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None })
             }
             Self::Key { key, change } => Answer::ok(&describe::key(&change.apply(engine, key)?)),
+            Self::Alias { store, alias, change } => {
+                let creates = matches!(change, AliasChange::Create { .. });
+                let message = describe::alias(&alias, &change.apply(engine, store, &alias)?);
+                if creates {
+                    Answer::created(format!("/v1/stores/{store}/aliases"), &message)
+                } else {
+                    Answer::ok(&message)
+                }
+            }
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
@@ -130,6 +150,7 @@ impl fmt::Display for Change {
                 if keys.len() > SHOWN_KEYS { f.write_str(" and more") } else { Ok(()) }
             }
             Self::Key { key, change } => write!(f, "key {key} {change}"),
+            Self::Alias { store, alias, change } => write!(f, "alias {alias} in store {store} {change}"),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")

@@ -1,6 +1,8 @@
 //! Keys: create, list, describe.
 
+pub(super) mod about;
 pub(super) mod life;
+pub(super) mod secret;
 pub(super) mod version;
 
 use claviger_algorithm::{Algorithm, Generation};
@@ -83,5 +85,6 @@ fn new_key(index: usize, key: NewKey) -> Result<engine_change::NewKey, Problem> 
         .value
         .map(|value| value.decode_base64().ok_or_else(|| invalid("value: not base64 with padding".to_owned())));
     let value = value.transpose()?.map(|mut bytes| SecretBytes::from(std::mem::take(&mut *bytes)));
-    Ok(engine_change::NewKey { value, exportable: key.exportable, ..engine_change::NewKey::new(name, algorithm) })
+    let about = about::about(key.description, key.labels).map_err(invalid)?;
+    Ok(engine_change::NewKey { name, algorithm, value, exportable: key.exportable, about })
 }

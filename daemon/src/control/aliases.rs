@@ -1,0 +1,73 @@
+//! Aliases of keys: list, create, move, delete.
+
+use claviger_control::message::{Alias, AliasList, CreateAlias, MoveAlias, Nothing};
+use claviger_engine::names::AliasPage;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::change::{AliasChange, Change};
+use super::problem::{Kind, Problem};
+use super::route::{Route, change, form, read};
+use super::{ControlState, describe};
+
+/// Aliases.
+pub(super) static ROUTES: &[Route] = &[
+    read(
+        "/v1/stores/{store}/aliases",
+        "list_aliases",
+        "Aliases of the keys of a store in their order",
+        form::<AliasList>(),
+        list,
+    )
+    .paged(),
+    change("/v1/stores/{store}/aliases", "create_alias", "Give a key one more name", form::<Alias>(), create)
+        .takes::<CreateAlias>()
+        .creates(),
+    change(
+        "/v1/stores/{store}/aliases/{alias}/move",
+        "move_alias",
+        "Have an alias stand for another key, in one step",
+        form::<Alias>(),
+        move_to,
+    )
+    .takes::<MoveAlias>(),
+    change(
+        "/v1/stores/{store}/aliases/{alias}/delete",
+        "delete_alias",
+        "Take an alias from its key; the key stays",
+        form::<Alias>(),
+        delete,
+    ),
+];
+
+fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let engine = &state.installation.engine;
+    let (store, page) = (call.store(engine)?, call.page()?);
+    let AliasPage { aliases, next } = engine.list_aliases(store, page.after.as_ref(), page.limit)?;
+    let aliases = aliases.iter().map(|(alias, key)| describe::alias(alias, key)).collect();
+    Answer::ok(&AliasList { aliases, next: next.map(|alias| alias.to_string()) })
+}
+
+fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let CreateAlias { alias, key } = call.body()?;
+    let engine = &state.installation.engine;
+    let store = call.store(engine)?;
+    let alias = alias.parse().map_err(|error| Problem::new(Kind::InvalidValue, format!("alias: {error}")))?;
+    let key = call.key_named(engine, &key)?;
+    Ok(Change::Alias { store, alias, change: AliasChange::Create { key } })
+}
+
+fn move_to(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let MoveAlias { key } = call.body()?;
+    let engine = &state.installation.engine;
+    let (store, alias) = (call.store(engine)?, call.alias()?);
+    let key = call.key_named(engine, &key)?;
+    Ok(Change::Alias { store, alias, change: AliasChange::Move { key } })
+}
+
+fn delete(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let Nothing {} = call.body()?;
+    let engine = &state.installation.engine;
+    let (store, alias) = (call.store(engine)?, call.alias()?);
+    Ok(Change::Alias { store, alias, change: AliasChange::Delete })
+}
