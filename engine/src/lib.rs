@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
 mod cache;
 pub mod change;
 pub mod ciphertext;

@@ -93,6 +93,22 @@ pub const MAP_SIZE_UNIT: usize = 64 * 1024;
 /// Most reads of a data folder at the same moment: more than a process has threads that block.
 pub const READERS_MAX: u32 = 2_000;
 
+/// Bytes at which a segment of the journal takes no further record: a start reads one segment, in less than a second.
+pub const JOURNAL_SEGMENT_SIZE: usize = 64 * 1024 * 1024;
+
+/// Bytes of keys and values at which a record of a backup ends; it exceeds this by less than one value.
+pub const BACKUP_RECORD_SIZE: usize = 1024 * 1024;
+
+/// Most bytes of one sealed record of a journal or a backup: a shared commit at its largest, with its bookkeeping.
+pub const BACKUP_RECORD_SIZE_MAX: usize = 16 * 1024 * 1024;
+
+// Each write of a group takes up to 32 bytes beside its key and value.
+const _: () = assert!(
+    GROUP_SIZE + TRANSACTION_SIZE_MAX + 32 * (GROUP_OPERATIONS + TRANSACTION_OPERATIONS_MAX) + 1_024
+        <= BACKUP_RECORD_SIZE_MAX
+);
+const _: () = assert!(BACKUP_RECORD_SIZE + 2 * VALUE_SIZE_MAX <= BACKUP_RECORD_SIZE_MAX);
+
 // A page of 4 KiB may be written, and another be split off, for each operation; the last transaction may overshoot.
 const _: () = assert!(
     (2 * 4_096 * (GROUP_OPERATIONS + TRANSACTION_OPERATIONS_MAX) + GROUP_SIZE + TRANSACTION_SIZE_MAX) as u64

@@ -212,6 +212,8 @@ impl From<AuthorityError> for Problem {
 fn storage_kind(error: &StorageError) -> Kind {
     match error {
         StorageError::FreeSpaceFloor { .. } | StorageError::SizeLimit { .. } => Kind::StorageFull,
+        StorageError::WriteAhead(error) if error.is_full => Kind::StorageFull,
+        StorageError::WriteAhead(_) => Kind::StorageUnavailable,
         StorageError::TransactionTooLarge { .. } | StorageError::TooManyOperations { .. } => Kind::BodyTooLarge,
         StorageError::WritesEnded { .. } | StorageError::Permission { .. } | StorageError::System { .. } => {
             Kind::StorageUnavailable
@@ -221,6 +223,7 @@ fn storage_kind(error: &StorageError) -> Kind {
         | StorageError::InUse { .. }
         | StorageError::Damaged { .. }
         | StorageError::AlreadyOpen { .. }
+        | StorageError::RestoreUnfinished { .. }
         | StorageError::AddressSize { .. }
         | StorageError::ValueTooLarge { .. }
         | StorageError::RepeatedAddress { .. } => Kind::Internal,

@@ -7,6 +7,7 @@
 //! ```text
 //! wrapping key         HKDF(system key, "claviger/system-key/wrapping/1")
 //! record key           HKDF(system key, "claviger/system-key/record/1")
+//! journal keys         HKDF(system key, "claviger/system-key/journal/1" to wrap, "claviger/system-key/journal-record/1" to authenticate)
 //! key for one record   HKDF(wrapping key | shred secret, address)
 //! ```
 //!
@@ -84,6 +85,13 @@ impl SystemKey {
     pub fn record_key(&self) -> RecordKey {
         let key = hkdf_sha256(self.0.expose(), b"claviger/system-key/record/1");
         RecordKey(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
+    }
+
+    /// The keys of the journal and of backups: what seals their records, and what authenticates what must be told before one is opened.
+    pub fn journal_keys(&self) -> (WrappingKey, RecordKey) {
+        let wrapping = hkdf_sha256(self.0.expose(), b"claviger/system-key/journal/1");
+        let record = hkdf_sha256(self.0.expose(), b"claviger/system-key/journal-record/1");
+        (WrappingKey(wrapping), RecordKey(hmac::Key::new(hmac::HMAC_SHA256, record.expose())))
     }
 }
 
@@ -344,6 +352,9 @@ mod tests {
         let record_key = hkdf_sha256(&[7; 32], b"claviger/system-key/record/1");
         assert!(system_key.wrapping_key().0.expose() != record_key.expose());
         assert!(system_key.wrapping_key().0.expose() != &[7; 32]);
+        let (wrapping, record) = system_key.journal_keys();
+        assert!(system_key.wrapping_key().0.expose() != wrapping.0.expose());
+        assert_ne!(system_key.record_key().tag(b"address", b"bytes"), record.tag(b"address", b"bytes"));
     }
 
     // R-H1

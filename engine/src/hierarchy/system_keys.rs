@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::{HierarchyError, RootKeyCustody, file};
+use crate::backup::{Seal, Sealing};
 use crate::crypto::random::Random;
 use crate::crypto::wrap::{RecordKey, SystemKey, WrapContext, WrappingKey};
 use crate::limits::SYSTEM_KEY_FILE_SIZE_MAX;
@@ -24,6 +26,18 @@ pub(crate) struct DerivedKeys {
     pub(crate) wrapping: WrappingKey,
     /// Authenticates records.
     pub(crate) record: RecordKey,
+    /// Seals journal and backups.
+    pub(crate) journal: Arc<Seal>,
+}
+
+impl DerivedKeys {
+    fn of(system_key: &SystemKey) -> Self {
+        Self {
+            wrapping: system_key.wrapping_key(),
+            record: system_key.record_key(),
+            journal: Arc::new(Seal::of(system_key)),
+        }
+    }
 }
 
 impl SystemKeys {
@@ -37,13 +51,20 @@ impl SystemKeys {
     #[cfg(test)]
     pub(crate) fn for_tests(key: [u8; KEY_SIZE]) -> Self {
         let system_key = SystemKey::new(&key);
-        let keys = DerivedKeys { wrapping: system_key.wrapping_key(), record: system_key.record_key() };
-        Self { installation: [9; 16], current: (1, keys), older: BTreeMap::new() }
+        Self { installation: [9; 16], current: (1, DerivedKeys::of(&system_key)), older: BTreeMap::new() }
     }
 
     /// The version that wraps new records, and its keys.
     pub(crate) const fn current(&self) -> (u32, &DerivedKeys) {
         (self.current.0, &self.current.1)
+    }
+
+    /// What journal and backups are sealed with.
+    #[must_use]
+    pub fn sealing(&self) -> Sealing {
+        let older = self.older.iter().map(|(version, keys)| (*version, Arc::clone(&keys.journal)));
+        let current = (self.current.0, Arc::clone(&self.current.1.journal));
+        Sealing::new(self.installation, current, older)
     }
 
     /// The keys of a version.
@@ -110,7 +131,7 @@ impl SystemKeyFile {
             let unwrapped = root_key.unwrap(&context(installation, version), &wrapped)?;
             let key = unwrapped.expose().try_into().map_err(|_| self.damaged("a system key is not 32 bytes long"))?;
             let system_key = SystemKey::new(key);
-            keys.insert(version, DerivedKeys { wrapping: system_key.wrapping_key(), record: system_key.record_key() });
+            keys.insert(version, DerivedKeys::of(&system_key));
         }
         let current = keys.pop_last().ok_or_else(|| self.damaged("it holds no system key"))?;
         Ok(SystemKeys { installation, current, older: keys })

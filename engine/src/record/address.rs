@@ -122,6 +122,31 @@ fn name_behind_store(tag: u8, address: &Address) -> Option<Name> {
     Name::from_bytes(name).ok()
 }
 
+/// What stands at an address, of what is looked through.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// A key.
+    Key(KeyId),
+    /// A key store.
+    KeyStore(StoreId),
+    /// The name of a key in a store.
+    KeyName(StoreId, Name),
+}
+
+/// Reads an address of a storage that is looked through.
+pub(crate) fn holds(address: &Address) -> Option<Holds> {
+    let (&tag, rest) = address.key.split_first().filter(|_| address.database == Database::Keys)?;
+    match tag {
+        KEY => rest.try_into().ok().map(KeyId).map(Holds::Key),
+        KEY_STORE => rest.try_into().ok().map(StoreId).map(Holds::KeyStore),
+        KEY_NAME => {
+            let (store, name) = rest.split_first_chunk()?;
+            Some(Holds::KeyName(StoreId(*store), Name::from_bytes(name).ok()?))
+        }
+        _ => None,
+    }
+}
+
 fn keys(tag: u8, parts: &[&[u8]]) -> Address {
     let mut key = vec![tag];
     for part in parts {
@@ -165,6 +190,18 @@ mod tests {
         assert_eq!(changed(&run()), Changed::Nothing);
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
+    }
+
+    #[test]
+    fn tells_what_stands_at_an_address() {
+        let (key_id, store_id) = (KeyId([1; 16]), StoreId([2; 16]));
+        let name: Name = "n".parse().unwrap();
+        assert_eq!(holds(&key(key_id)), Some(Holds::Key(key_id)));
+        assert_eq!(holds(&key_store(store_id)), Some(Holds::KeyStore(store_id)));
+        assert_eq!(holds(&key_name(store_id, &name)), Some(Holds::KeyName(store_id, name)));
+        for other in [key_version(key_id, KeyVersion::FIRST), run(), authority(store_id), key_names(store_id)] {
+            assert_eq!(holds(&other), None, "{other}");
+        }
     }
 
     #[test]

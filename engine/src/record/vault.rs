@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Record;
 use super::codec::{Reader, Writer};
+use crate::backup::Sealing;
 use crate::crypto::random::Random;
 use crate::crypto::wrap::WrapContext;
 use crate::error::Error;
@@ -19,14 +20,24 @@ use crate::storage::{Address, Compare, Revision, Storage, TransactError, Version
 /// Reads and writes records of one installation.
 pub(crate) struct Vault {
     storage: Arc<dyn Storage>,
-    keys: SystemKeys,
+    keys: Arc<SystemKeys>,
     random: Arc<dyn Random>,
 }
 
 impl Vault {
     /// A vault over `storage` with the unwrapped system keys.
     pub(crate) fn new(storage: Arc<dyn Storage>, keys: SystemKeys, random: Arc<dyn Random>) -> Self {
-        Self { storage, keys, random }
+        Self { storage, keys: Arc::new(keys), random }
+    }
+
+    /// What journal and backups of the installation are sealed with.
+    pub(crate) fn sealing(&self) -> Sealing {
+        self.keys.sealing()
+    }
+
+    /// A vault of the same installation over another storage.
+    pub(crate) fn over(&self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage, keys: Arc::clone(&self.keys), random: Arc::clone(&self.random) }
     }
 
     /// The storage underneath.
@@ -109,13 +120,27 @@ impl Vault {
         })
     }
 
-    fn open<R: Record>(&self, address: &Address, value: &[u8]) -> Result<R, Error> {
+    /// Checks that `value` was written at `address`, whatever kind of record it is.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it was not, [`Error::SystemKeyMissing`].
+    pub(crate) fn authenticate(&self, address: &Address, value: &[u8]) -> Result<(), Error> {
+        self.authentic(address, value).map(drop)
+    }
+
+    /// The type of an authenticated record, and its fields.
+    fn authentic<'a>(&self, address: &Address, value: &'a [u8]) -> Result<(u8, Reader<'a>), Error> {
         let (signed, tag) = value.split_last_chunk::<TAG_SIZE>().ok_or_else(|| damaged(address))?;
         let mut reader = Reader::new(signed);
         let header = (|| Some((reader.u8()?, reader.u8()?, reader.u32()?)))();
         let Some((FORMAT, record_type, system_version)) = header else { return Err(damaged(address)) };
         let keys = self.keys.version(system_version).ok_or(Error::SystemKeyMissing(system_version))?;
         keys.record.verify(&full_address(address), signed, tag).map_err(|_| damaged(address))?;
+        Ok((record_type, reader))
+    }
+
+    fn open<R: Record>(&self, address: &Address, value: &[u8]) -> Result<R, Error> {
+        let (record_type, mut reader) = self.authentic(address, value)?;
         if record_type != R::RECORD_TYPE {
             return Err(damaged(address));
         }

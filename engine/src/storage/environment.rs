@@ -15,8 +15,9 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use lmdb::{Cursor as _, DatabaseFlags, EnvironmentFlags, RwTransaction, Transaction as _, WriteFlags};
+use lmdb::{Cursor as _, DatabaseFlags, EnvironmentFlags, RoTransaction, RwTransaction, Transaction as _, WriteFlags};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::limits::{MAP_SIZE_MAX, MAP_SIZE_UNIT, READERS_MAX};
@@ -25,6 +26,8 @@ use crate::limits::{MAP_SIZE_MAX, MAP_SIZE_UNIT, READERS_MAX};
 pub(super) struct Environment {
     inner: lmdb::Environment,
     map: RwLock<Map>,
+    /// A growth waits for the reads that are under way: long ones break off.
+    growing: AtomicBool,
 }
 
 /// One table of an environment.
@@ -39,6 +42,15 @@ pub(super) enum Failure {
     Damaged(&'static str),
     /// The operating system, or LMDB for a reason that does not happen in our use of it.
     System(io::Error),
+}
+
+/// How a snapshot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Snapshot {
+    /// Everything was shown, or the visitor has broken it off.
+    Shown,
+    /// The map is growing: begin anew.
+    BrokenOff,
 }
 
 /// Whether LMDB has its file in memory. Held shared by each read, and alone while the map grows.
@@ -60,7 +72,7 @@ impl Environment {
             .set_max_readers(READERS_MAX)
             .set_map_size(map_size.clamp(MAP_SIZE_UNIT, MAP_SIZE_MAX).next_multiple_of(MAP_SIZE_UNIT))
             .open_with_permissions(folder, 0o600)?;
-        Ok(Self { inner, map: RwLock::new(Map::Usable) })
+        Ok(Self { inner, map: RwLock::new(Map::Usable), growing: AtomicBool::new(false) })
     }
 
     /// Opens a table; makes it if it is missing. Only while nothing else is under way.
@@ -85,26 +97,36 @@ impl Environment {
         &self,
         table: Table,
         start: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Failure>,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let _map = self.map()?;
         let transaction = self.inner.begin_ro_txn()?;
-        let cursor = transaction.open_ro_cursor(table.0)?;
-        // LMDB refuses an empty key; without a position, the next record is the first.
-        let mut found =
-            if start.is_empty() { cursor.get(None, None, NEXT) } else { cursor.get(Some(start), None, SET_RANGE) };
-        loop {
-            let (key, record) = match found {
-                Err(lmdb::Error::NotFound) => return Ok(()),
-                found => found?,
-            };
-            // The crate leaves the key out if LMDB did not set it, which these two positions always do.
-            let key = key.ok_or(Failure::Damaged("a record has no key"))?;
-            if visit(key, record)?.is_break() {
-                return Ok(());
+        walk(&transaction, table, start, visit).map(drop)
+    }
+
+    /// Shows `note`, a record of the first table, and then all records of `tables`, ascending in each: all of one moment. Breaks off before the end, and
+    /// says so, when the map is to grow, which waits for this.
+    pub(super) fn snapshot(
+        &self,
+        (first, note): (Table, &[u8]),
+        tables: &[Table],
+        begin: impl FnOnce(&[u8]) -> Result<ControlFlow<()>, Failure>,
+        mut visit: impl FnMut(usize, &[u8], &[u8]) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<Snapshot, Failure> {
+        let _map = self.map()?;
+        let transaction = self.inner.begin_ro_txn()?;
+        let mut flow = look_up(&transaction, first, note, begin)?.ok_or(Failure::Damaged("a note in it is missing"))?;
+        let mut broken_off = false;
+        for (index, table) in tables.iter().enumerate() {
+            if flow.is_break() {
+                break;
             }
-            found = cursor.get(None, None, NEXT);
+            flow = walk(&transaction, *table, &[], |key, record| {
+                broken_off = self.growing.load(Ordering::Relaxed);
+                if broken_off { Ok(ControlFlow::Break(())) } else { visit(index, key, record) }
+            })?;
         }
+        Ok(if broken_off { Snapshot::BrokenOff } else { Snapshot::Shown })
     }
 
     /// Begins a change, after waiting for the one under way. Dropped without a commit, it leaves no trace.
@@ -122,7 +144,9 @@ impl Environment {
             return Err(Failure::Full);
         }
         let larger = size.saturating_mul(2).min(MAP_SIZE_MAX);
+        self.growing.store(true, Ordering::Relaxed);
         let mut map = self.map.write();
+        self.growing.store(false, Ordering::Relaxed);
         if let Err(error) = self.inner.set_map_size(larger) {
             *map = Map::Lost;
             return Err(error.into());
@@ -174,6 +198,31 @@ impl PendingChange<'_> {
     /// further change may be made: LMDB itself would go on, on top of what a failed sync may have lost.
     pub(super) fn commit(self) -> Result<(), Failure> {
         Ok(self.0.commit()?)
+    }
+}
+
+/// Shows the records of a table from `start` on, ascending, until `visit` breaks, which is told, or fails.
+fn walk(
+    transaction: &RoTransaction<'_>,
+    table: Table,
+    start: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Failure>,
+) -> Result<ControlFlow<()>, Failure> {
+    let cursor = transaction.open_ro_cursor(table.0)?;
+    // LMDB refuses an empty key; without a position, the next record is the first.
+    let mut found =
+        if start.is_empty() { cursor.get(None, None, NEXT) } else { cursor.get(Some(start), None, SET_RANGE) };
+    loop {
+        let (key, record) = match found {
+            Err(lmdb::Error::NotFound) => return Ok(ControlFlow::Continue(())),
+            found => found?,
+        };
+        // The crate leaves the key out if LMDB did not set it, which these two positions always do.
+        let key = key.ok_or(Failure::Damaged("a record has no key"))?;
+        if visit(key, record)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        found = cursor.get(None, None, NEXT);
     }
 }
 

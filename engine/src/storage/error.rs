@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Address;
+use super::{Address, WriteAheadError};
 
 /// Why a storage did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -89,6 +89,17 @@ pub enum StorageError {
         path: PathBuf,
         /// The failure that ended them.
         source: Arc<io::Error>,
+    },
+    /// What is written before each change could not be. Nothing was changed, reads go on, and changes go on as soon as it can be written.
+    #[error(transparent)]
+    WriteAhead(WriteAheadError),
+    /// A restore into the folder has not come to its end.
+    #[error(
+        "a restore into data folder {path} has not come to its end: run `clavigerd restore` again, which begins anew"
+    )]
+    RestoreUnfinished {
+        /// The data folder.
+        path: PathBuf,
     },
     /// What is stored is not what this program writes.
     #[error("data folder {path} is damaged ({what}): restore it from a backup")]

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Address, Compare, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError, Write};
+use super::{
+    Address, Compare, Revision, SnapshotVisitor, Storage, StorageError, TransactError, Versioned, Watch, WatchError,
+    Write,
+};
 
 /// Passes every call on to `S`, except those that a test has ordered to fail or to wait.
 pub struct FailingStorage<S> {
@@ -117,6 +120,11 @@ impl<S: Storage> Storage for FailingStorage<S> {
 
     fn revision(&self) -> Revision {
         self.inner.revision()
+    }
+
+    fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
+        self.obey(Call::Scan)?;
+        self.inner.snapshot(visitor)
     }
 }
 

@@ -60,11 +60,30 @@ impl Tables {
 
     /// The table that holds this address.
     pub(super) fn of(&self, address: &Address) -> Table {
-        match address.database {
+        self.of_database(address.database)
+    }
+
+    fn of_database(&self, database: Database) -> Table {
+        match database {
             Database::Meta => self.meta,
             Database::Keys => self.keys,
             Database::Authentication => self.authentication,
         }
+    }
+
+    /// Where the revision of the last change is noted.
+    pub(super) const fn revision_note(&self) -> (Table, &'static [u8]) {
+        (self.storage, REVISION)
+    }
+
+    /// The revision in that note.
+    pub(super) fn noted_revision(note: &[u8]) -> Result<Revision, Failure> {
+        number(note).map(|bytes| Revision(u64::from_be_bytes(bytes)))
+    }
+
+    /// The tables of all databases, in their order.
+    pub(super) fn all(&self) -> [Table; Database::ALL.len()] {
+        Database::ALL.map(|database| self.of_database(database))
     }
 
     /// Notes the revision of a change, in that change.

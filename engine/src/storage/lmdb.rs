@@ -1,19 +1,20 @@
 //! The durable storage: tables of LMDB in a data folder, one per database, changed by group commit.
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::environment::{DATA_FILE, Environment, Failure, PendingChange, READERS_FILE, READERS_FILE_SIZE};
+use super::environment::{DATA_FILE, Environment, Failure, PendingChange, READERS_FILE, READERS_FILE_SIZE, Snapshot};
 use super::folder::Folder;
 use super::format::{self, Tables};
 use super::group::{GroupCommit, GroupWriter, Transaction};
 use super::page::{self, Page};
 use super::watch::ChangeLog;
 use super::{
-    Address, Change, Compare, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError, Write,
-    check,
+    Address, Change, Compare, Database, NewChange, RESTORE_FOLDER, Revision, SnapshotVisitor, Storage, StorageError,
+    TransactError, Versioned, Watch, WatchError, Write, WriteAhead, check,
 };
 use crate::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX, WATCH_LOG_SIZE};
 
@@ -33,11 +34,18 @@ pub struct LmdbOptions {
     pub free_space_floor: u64,
     /// Bytes of recent changes that are retained for watches.
     pub watch_log_size: usize,
+    /// Where changes are written before they are made, if anywhere.
+    pub write_ahead: Option<Arc<dyn WriteAhead>>,
 }
 
 impl Default for LmdbOptions {
     fn default() -> Self {
-        Self { map_size: MAP_SIZE, free_space_floor: FREE_SPACE_FLOOR, watch_log_size: WATCH_LOG_SIZE }
+        Self {
+            map_size: MAP_SIZE,
+            free_space_floor: FREE_SPACE_FLOOR,
+            watch_log_size: WATCH_LOG_SIZE,
+            write_ahead: None,
+        }
     }
 }
 
@@ -46,7 +54,7 @@ impl LmdbStorage {
     ///
     /// # Errors
     /// [`StorageError`]: the folder has a newer format, is in use, is not permitted, is damaged, or is to be made on a
-    /// disk without room; or changes to it have ended in this process.
+    /// disk without room; changes to it have ended in this process; or what was written ahead of it does not fit it.
     pub fn open(path: &Path, options: &LmdbOptions) -> Result<Self, StorageError> {
         let store = Arc::new(Store::open(path, options)?);
         let writer = GroupWriter::start(Arc::clone(&store)).map_err(|error| store.folder.error("write to", error))?;
@@ -85,6 +93,11 @@ impl Storage for LmdbStorage {
     fn revision(&self) -> Revision {
         self.store.log.last()
     }
+
+    fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
+        let shown = self.store.snapshot(visitor);
+        shown.map_err(|failure| self.store.folder.failure("read", failure))
+    }
 }
 
 impl Drop for LmdbStorage {
@@ -101,6 +114,7 @@ struct Store {
     tables: Tables,
     log: Arc<ChangeLog>,
     free_space_floor: u64,
+    write_ahead: Option<Arc<dyn WriteAhead>>,
 }
 
 impl Store {
@@ -133,6 +147,26 @@ impl Store {
         visited.map_err(|failure| self.folder.failure("read", failure))?;
         Ok(page.finish())
     }
+
+    fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), Failure> {
+        // A read that lasts would hold up growth, and with it every change: it breaks off and begins anew. The map doubles each time, so that this happens seldom.
+        while let Snapshot::BrokenOff = self.try_snapshot(visitor)? {}
+        Ok(())
+    }
+
+    fn try_snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<Snapshot, Failure> {
+        // Both closures show the visitor something, one after the other.
+        let visitor = RefCell::new(visitor);
+        self.environment.snapshot(
+            self.tables.revision_note(),
+            &self.tables.all(),
+            |note| Ok(visitor.borrow_mut().begin(Tables::noted_revision(note)?)),
+            |index, key, record| {
+                let database = Database::ALL.get(index).copied().ok_or(Failure::Damaged("it has a table too many"))?;
+                Ok(visitor.borrow_mut().value(Address::new(database, key), format::decode(record)?))
+            },
+        )
+    }
 }
 
 impl GroupCommit for Store {
@@ -141,21 +175,44 @@ impl GroupCommit for Store {
         if group.iter().any(|transaction| !transaction.writes.is_empty()) {
             self.folder.check_free_space(self.free_space_floor)?;
         }
+        // Written ahead once, even if the change has to be repeated in a larger map.
+        let mut is_ahead = false;
         loop {
-            match self.try_commit(group) {
+            match self.try_commit(group, &mut is_ahead) {
                 Ok(results) => return Ok(results),
-                Err(Failure::Full) => self.grow()?,
-                Err(failure) => return Err(self.end_writes(failure)),
+                Err(CommitFailure::Lmdb(Failure::Full)) => {
+                    self.grow().inspect_err(|_| self.withdraw(is_ahead))?;
+                }
+                Err(CommitFailure::Lmdb(failure)) => return Err(self.end_writes(failure)),
+                Err(CommitFailure::WriteAhead(error)) => return Err(error),
             }
         }
     }
 }
 
+/// Why a group was not made.
+enum CommitFailure {
+    Lmdb(Failure),
+    /// It could not be written ahead: nothing of it is in the storage.
+    WriteAhead(StorageError),
+}
+
+impl From<Failure> for CommitFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Lmdb(failure)
+    }
+}
+
 impl Store {
-    /// Makes the whole group in one change of LMDB's, or leaves no trace.
-    fn try_commit(&self, group: &[Transaction]) -> Result<Vec<Result<Revision, TransactError>>, Failure> {
+    /// Makes the whole group in one change of LMDB's, or leaves no trace in it.
+    fn try_commit(
+        &self,
+        group: &[Transaction],
+        is_ahead: &mut bool,
+    ) -> Result<Vec<Result<Revision, TransactError>>, CommitFailure> {
         let mut pending = self.environment.begin()?;
-        let mut revision = self.log.last();
+        let before = self.log.last();
+        let mut revision = before;
         let mut changes = Vec::new();
         let mut results = Vec::with_capacity(group.len());
         for Transaction { compares, writes, .. } in group {
@@ -169,16 +226,42 @@ impl Store {
                 for write in writes {
                     self.apply(&mut pending, write, revision)?;
                 }
-                changes.push(Change::of(revision, writes));
+                changes.push(NewChange { revision, writes });
             }
             results.push(Ok(revision));
         }
         if !changes.is_empty() {
             self.tables.note_revision(&mut pending, revision)?;
+            self.write_ahead(before, &changes, is_ahead)?;
             pending.commit()?;
-            self.log.publish(changes);
+            self.log.publish(changes.iter().map(|change| Change::of(change.revision, change.writes)));
         }
         Ok(results)
+    }
+
+    fn write_ahead(
+        &self,
+        before: Revision,
+        changes: &[NewChange<'_>],
+        is_ahead: &mut bool,
+    ) -> Result<(), CommitFailure> {
+        if let Some(write_ahead) = &self.write_ahead
+            && !*is_ahead
+        {
+            let written = write_ahead.append(before, changes);
+            written.map_err(|error| CommitFailure::WriteAhead(StorageError::WriteAhead(error)))?;
+            *is_ahead = true;
+        }
+        Ok(())
+    }
+
+    /// Has what was written ahead of a change that is not made known as not made.
+    fn withdraw(&self, is_ahead: bool) {
+        if let (true, Some(write_ahead)) = (is_ahead, &self.write_ahead)
+            && let Err(error) = write_ahead.begin(self.log.last())
+        {
+            tracing::error!(%error, "what was written ahead of a change that was refused cannot be withdrawn");
+        }
     }
 
     fn first_conflict<'a>(
@@ -226,6 +309,9 @@ impl Store {
 impl Store {
     fn open(path: &Path, options: &LmdbOptions) -> Result<Self, StorageError> {
         let folder = Folder::open(path)?;
+        if folder.has(RESTORE_FOLDER) {
+            return Err(StorageError::RestoreUnfinished { path: folder.path().to_owned() });
+        }
         if !folder.has(DATA_FILE) {
             folder.check_free_space(options.free_space_floor)?;
         }
@@ -235,8 +321,12 @@ impl Store {
             .map_err(|failure| folder.failure("open", failure))?;
         let (tables, revision) = Tables::open(&environment, &folder)?;
         folder.sync()?;
+        let write_ahead = options.write_ahead.clone();
+        if let Some(write_ahead) = &write_ahead {
+            write_ahead.begin(revision).map_err(StorageError::WriteAhead)?;
+        }
         let log = ChangeLog::new(revision, options.watch_log_size);
-        Ok(Self { environment, folder, tables, log, free_space_floor: options.free_space_floor })
+        Ok(Self { environment, folder, tables, log, free_space_floor: options.free_space_floor, write_ahead })
     }
 }
 
@@ -257,7 +347,7 @@ mod tests {
     #[test]
     fn each_transaction_of_a_group_sees_those_before_it_and_keeps_its_own_result() {
         let folder = tempfile::tempdir().unwrap();
-        let options = LmdbOptions { map_size: 0, free_space_floor: 0, watch_log_size: WATCH_LOG_SIZE };
+        let options = LmdbOptions { map_size: 0, free_space_floor: 0, ..LmdbOptions::default() };
         let store = Store::open(folder.path(), &options).unwrap();
         let absent = Compare::absent(address("a"));
         let group = [

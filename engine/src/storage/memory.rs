@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use super::page::{self, Page};
 use super::watch::ChangeLog;
 use super::{
-    Address, Change, Compare, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError, Write,
-    check,
+    Address, Change, Compare, Revision, SnapshotVisitor, Storage, StorageError, TransactError, Versioned, Watch,
+    WatchError, Write, check,
 };
 use crate::limits::WATCH_LOG_SIZE;
 
@@ -99,6 +99,18 @@ impl Storage for MemoryStorage {
 
     fn revision(&self) -> Revision {
         self.log.last()
+    }
+
+    fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
+        let (revision, values) = {
+            let values = self.values.lock();
+            (self.log.last(), values.clone())
+        };
+        if visitor.begin(revision).is_continue() {
+            // Broken off by the visitor: there is nobody left to show the rest to.
+            let _ended = values.into_iter().try_for_each(|(address, value)| visitor.value(address, value));
+        }
+        Ok(())
     }
 }
 

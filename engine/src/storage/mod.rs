@@ -26,15 +26,20 @@ mod group;
 mod lmdb;
 mod memory;
 mod page;
+mod restore;
 mod watch;
+mod write_ahead;
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 pub use self::error::{StorageError, TransactError};
 pub use self::failing::{Call, FailingStorage, Pause};
 pub use self::lmdb::{LmdbOptions, LmdbStorage};
 pub use self::memory::MemoryStorage;
+pub use self::restore::{LmdbRestore, RESTORE_FOLDER};
 pub use self::watch::{Change, Watch, WatchError, WatchStopper};
+pub use self::write_ahead::{NewChange, WriteAhead, WriteAheadError};
 
 /// A durable, ordered map whose changes are transactions and can be watched.
 ///
@@ -83,6 +88,21 @@ pub trait Storage: Send + Sync {
 
     /// The revision of the last change; everything up to it can be read.
     fn revision(&self) -> Revision;
+
+    /// Shows every value of one moment to `visitor`. Changes go on meanwhile, and are not shown.
+    ///
+    /// # Errors
+    /// [`StorageError`]: the place cannot be read.
+    fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError>;
+}
+
+/// Is shown every value of a storage as it was at one moment. It must not call the storage.
+pub trait SnapshotVisitor {
+    /// A snapshot begins, of the moment after the change of this revision. Called again if the storage had to let go of that moment: then everything that was shown is void.
+    fn begin(&mut self, revision: Revision) -> ControlFlow<()>;
+
+    /// One value, with the revision of its last change. They come in the order of their addresses. Breaking ends the snapshot.
+    fn value(&mut self, address: Address, value: Versioned) -> ControlFlow<()>;
 }
 
 /// Which of the separate maps an address lies in. The numbers are part of the stored format.
@@ -100,6 +120,11 @@ pub enum Database {
 impl Database {
     /// All databases, ascending.
     pub const ALL: [Self; 3] = [Self::Meta, Self::Keys, Self::Authentication];
+
+    /// The database of this number, if there is one.
+    pub(crate) fn from_id(id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|database| *database as u8 == id)
+    }
 
     /// The name in the stored format and in messages.
     pub fn name(self) -> &'static str {

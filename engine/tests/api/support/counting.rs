@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use claviger_engine::storage::{
-    Address, Compare, Revision, Storage, StorageError, TransactError, Versioned, Watch, WatchError, Write,
+    Address, Compare, Revision, SnapshotVisitor, Storage, StorageError, TransactError, Versioned, Watch, WatchError,
+    Write,
 };
 use parking_lot::Mutex;
 
@@ -49,5 +50,9 @@ impl<S: Storage> Storage for CountingStorage<S> {
 
     fn revision(&self) -> Revision {
         self.inner.revision()
+    }
+
+    fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
+        self.inner.snapshot(visitor)
     }
 }

@@ -1,0 +1,332 @@
+//! The journal: every change, sealed, on the disk of a place of its own before it is made in storage.
+//!
+//! It is a row of segments, `journal-1`, `journal-2`, ...: each start of the daemon and each full backup begins a new one, and so does whatever went wrong with
+//! the one before. One group of changes is one record (`chain.rs`) and one sync. Each segment is bound to the last record of the one before it.
+//!
+//! **What was never made.** A record is written before its changes are, so a crash between the two leaves a record of changes that nobody was told of. The
+//! next segment says at which change the storage really stood; what earlier segments have above that was never made, and a restore skips it. What was
+//! acknowledged was in storage before, so it is never above it: a start refuses a storage that is older than what the journal knows to have been made. Storage
+//! that ends its changes after a failed commit answers that it does not know; then the restart finds out, in the same way.
+//!
+//! **What cannot be written** is cut off again, and refuses the change. The next change begins a new segment, so that changes go on as soon as the disk does.
+
+mod segments;
+
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::BufReader;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub(super) use self::segments::Segments;
+use super::chain::{Chain, ChainReader, Link, Next};
+use super::changes::Group;
+use super::error::BackupError;
+use super::file;
+use super::header::{HEADER_SIZE, Header, Kind};
+use super::seal::Sealing;
+use crate::clock::Clock;
+use crate::crypto::random::{EntropyError, Random};
+use crate::limits::{FREE_SPACE_FLOOR, JOURNAL_SEGMENT_SIZE};
+use crate::storage::{NewChange, Revision, WriteAhead, WriteAheadError};
+
+/// The journal of one installation. Given to a storage, which tells it of every change.
+pub struct Journal {
+    options: JournalOptions,
+    random: Arc<dyn Random>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    _lock: File,
+}
+
+/// How a journal is kept.
+#[derive(Clone, Debug)]
+pub struct JournalOptions {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Bytes that must be free on its disk before a change is taken.
+    pub free_space_floor: u64,
+    /// Bytes at which a segment takes no further record.
+    pub segment_size: usize,
+    /// Whether an empty folder is taken although the storage has changes: the journal before was lost.
+    pub begin_anew: bool,
+}
+
+impl JournalOptions {
+    /// As usual, in `folder`.
+    #[must_use]
+    pub const fn at(folder: PathBuf) -> Self {
+        Self { folder, free_space_floor: FREE_SPACE_FLOOR, segment_size: JOURNAL_SEGMENT_SIZE, begin_anew: false }
+    }
+}
+
+struct State {
+    sealing: Sealing,
+    /// The newest segment, once the storage has been opened and there is one.
+    last: Option<Segment>,
+    /// The last change that was appended, or that storage had at the beginning.
+    appended: Revision,
+    /// A change that is certainly in storage.
+    made: Revision,
+    /// Why changes are refused at the moment.
+    failure: Option<String>,
+}
+
+/// A segment of which the first `end` bytes are written.
+struct Segment {
+    number: u64,
+    path: PathBuf,
+    link: Link,
+    end: u64,
+    /// What writes on in it; without it, the next change begins a new one.
+    open: Option<(File, Chain)>,
+}
+
+/// Where the segments before a backup end and those after it begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    /// The segment that begins here.
+    pub(super) number: u64,
+    /// Its first link.
+    pub(super) link: Link,
+    /// The last change that stands in a segment before.
+    pub(super) appended: Revision,
+}
+
+impl Journal {
+    /// The journal in a folder, which is made (mode 0700) if it is missing; its parent must exist. Nothing is written before a storage begins with it.
+    ///
+    /// # Errors
+    /// [`BackupError::InUse`], [`BackupError::File`].
+    pub fn open(
+        options: JournalOptions,
+        sealing: Sealing,
+        random: Arc<dyn Random>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, BackupError> {
+        let folder = &options.folder;
+        if !folder.is_dir() {
+            DirBuilder::new().mode(0o700).create(folder).map_err(BackupError::file(folder, "create"))?;
+        }
+        let path = folder.join(LOCK_FILE);
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = lock.map_err(BackupError::file(&path, "open"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(folder.clone())),
+            Err(TryLockError::Error(error)) => return Err(BackupError::file(&path, "lock")(error)),
+        }
+        let (appended, made) = (Revision::default(), Revision::default());
+        let state = Mutex::new(State { sealing, last: None, appended, made, failure: None });
+        Ok(Arc::new(Self { options, random, clock, state, _lock: lock }))
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.options.folder
+    }
+
+    /// Why changes are refused at the moment, if they are.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.state.lock().failure.clone()
+    }
+
+    /// Whether its folder is on another device than `data`; `false` if that cannot be found out.
+    #[must_use]
+    pub fn is_separated_from(&self, data: &Path) -> bool {
+        let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+        match (device(self.folder()), device(data)) {
+            (Some(journal), Some(data)) => journal != data,
+            _ => false,
+        }
+    }
+
+    /// Seals from here on with other keys, beginning a new segment: the system key has a new version.
+    ///
+    /// # Errors
+    /// [`BackupError`]: nothing is sealed with the new keys before the next segment.
+    pub fn seal_with(&self, sealing: Sealing) -> Result<(), BackupError> {
+        let mut state = self.state.lock();
+        state.sealing = sealing;
+        self.begin_segment_after_last(&mut state).map(drop)
+    }
+
+    /// Begins a new segment. Changes that are under way stand before it, and may not be in storage yet.
+    pub(super) fn cut(&self) -> Result<Position, BackupError> {
+        let mut state = self.state.lock();
+        self.begin_segment_after_last(&mut state)?;
+        let (number, link) = state.last.as_ref().map_or((0, Link::default()), |last| (last.number, last.link));
+        Ok(Position { number, link, appended: state.appended })
+    }
+
+    /// Uses what files are sealed with.
+    pub(super) fn with_sealing<T>(&self, use_it: impl FnOnce(&Sealing) -> T) -> T {
+        use_it(&self.state.lock().sealing)
+    }
+
+    fn begin_segment_after_last(&self, state: &mut State) -> Result<(), BackupError> {
+        let (appended, made) = (state.appended, state.made);
+        let begun = self.begin_segment(state, appended, made);
+        state.failure = begun.as_ref().err().map(ToString::to_string);
+        begun
+    }
+
+    /// Finds out where the journal ends, and that it fits a storage whose last change is `revision`.
+    fn find_end(&self, state: &State, revision: Revision) -> Result<Option<Segment>, BackupError> {
+        let folder = self.folder();
+        let segments = Segments::list(folder)?;
+        let Some((number, path)) = segments.last() else {
+            let is_new = revision == Revision::default() || self.options.begin_anew;
+            return if is_new { Ok(None) } else { Err(BackupError::NoJournal(folder.to_owned())) };
+        };
+        let input = BufReader::new(File::open(path).map_err(BackupError::file(path, "read"))?);
+        let mut reader = ChainReader::open(input, Kind::Segment, path, &state.sealing)?;
+        if reader.header.number != number {
+            return Err(BackupError::NotInOrder(path.to_owned()));
+        }
+        let mut made = reader.header.made;
+        loop {
+            match reader.next()? {
+                Next::Record(content) => {
+                    let group = Group::decode(content.expose());
+                    made = group.ok_or_else(|| reader.damaged("a record of it cannot be read"))?.before;
+                }
+                Next::End => break,
+                Next::Torn => {
+                    tracing::warn!(path = %path.display(), offset = reader.offset(), "the last record of the journal was cut off by a crash: nobody was told of its changes, and it is dropped");
+                    break;
+                }
+            }
+        }
+        if made > revision {
+            return Err(BackupError::DataFolderOlder { folder: folder.to_owned(), found: revision, known: made });
+        }
+        let (link, end) = (reader.link(), reader.offset());
+        Ok(Some(Segment { number, path: path.to_owned(), link, end, open: None }))
+    }
+
+    fn begin_segment(&self, state: &mut State, revision: Revision, made: Revision) -> Result<(), BackupError> {
+        let mut before = Link::default();
+        let mut number = 1;
+        if let Some(last) = &mut state.last {
+            // Exactly what the new segment is bound to: a rest of a record that was not written whole would be taken for damage.
+            last.open = None;
+            last.cut()?;
+            (before, number) = (last.link, last.number.saturating_add(1));
+        }
+        let mut id = [0; 16];
+        self.random.fill(&mut id)?;
+        let header = Header {
+            kind: Kind::Segment,
+            system_version: state.sealing.current(),
+            id,
+            number,
+            revision,
+            made,
+            before,
+            created_ms: self.clock.now_ms(),
+        };
+        let (bytes, chain) = Chain::begin(&header, &state.sealing).ok_or(EntropyError)?;
+        let path = Segments::path(self.folder(), number);
+        let opened = file::put(&path, &bytes)?;
+        let link = chain.link;
+        state.last = Some(Segment { number, path, link, end: HEADER_SIZE as u64, open: Some((opened, chain)) });
+        (state.appended, state.made) = (revision, made);
+        Ok(())
+    }
+
+    fn try_append(&self, state: &mut State, before: Revision, changes: &[NewChange<'_>]) -> Result<(), BackupError> {
+        let (Some(content), Some(newest)) = (Group::encode(before, changes), changes.last()) else { return Ok(()) };
+        file::check_free_space(self.folder(), self.options.free_space_floor)?;
+        let takes_more = |last: &Segment| last.open.is_some() && last.end < self.options.segment_size as u64;
+        if !state.last.as_ref().is_some_and(takes_more) {
+            self.begin_segment(state, before, before)?;
+        }
+        let Some(segment) = &mut state.last else { return Ok(()) };
+        let written = segment.append(&content, &*self.random);
+        if written.is_err() {
+            // Nothing more is written to it, and what may be there of this record is taken away: now, or before a new one is begun.
+            segment.open = None;
+            let _tried_again_later = segment.cut();
+        }
+        written?;
+        (state.appended, state.made) = (newest.revision, before);
+        Ok(())
+    }
+}
+
+impl Segment {
+    /// Makes a record durable.
+    fn append(&mut self, content: &[u8], random: &dyn Random) -> Result<(), BackupError> {
+        let Some((file, chain)) = &mut self.open else { return Err(EntropyError.into()) };
+        let (record, link) = chain.seal(content, random)?;
+        file.write_all_at(&record, self.end).map_err(BackupError::file(&self.path, "write to"))?;
+        file.sync_data().map_err(BackupError::file(&self.path, "sync"))?;
+        chain.advance(link);
+        self.link = link;
+        self.end += record.len() as u64;
+        Ok(())
+    }
+
+    /// Takes away what is behind its end.
+    fn cut(&self) -> Result<(), BackupError> {
+        let size = self.path.metadata().map_err(BackupError::file(&self.path, "read"))?.len();
+        if size <= self.end {
+            return Ok(());
+        }
+        let cut = || {
+            let file = OpenOptions::new().write(true).open(&self.path)?;
+            file.set_len(self.end)?;
+            file.sync_all()
+        };
+        cut().map_err(BackupError::file(&self.path, "shorten"))
+    }
+}
+
+impl WriteAhead for Journal {
+    fn begin(&self, revision: Revision) -> Result<(), WriteAheadError> {
+        let mut state = self.state.lock();
+        if state.last.is_none() {
+            state.last = self.find_end(&state, revision)?;
+        }
+        (state.appended, state.made) = (revision, revision);
+        match self.begin_segment_after_last(&mut state) {
+            Err(error @ BackupError::File { .. }) => {
+                tracing::error!(%error, "the journal cannot be written: changes are refused until it can");
+                // What it was to say, the next attempt says.
+                if let Some(last) = &mut state.last {
+                    last.open = None;
+                }
+                Ok(())
+            }
+            begun => Ok(begun?),
+        }
+    }
+
+    fn append(&self, before: Revision, changes: &[NewChange<'_>]) -> Result<(), WriteAheadError> {
+        let mut state = self.state.lock();
+        let appended = self.try_append(&mut state, before, changes);
+        let had_failed = state.failure.is_some();
+        state.failure = appended.as_ref().err().map(ToString::to_string);
+        match &appended {
+            Err(error) if !had_failed => tracing::error!(%error, "changes are refused"),
+            Ok(()) if had_failed => tracing::info!("the journal is written again: changes go on"),
+            _ => {}
+        }
+        Ok(appended?)
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("folder", &self.options.folder).finish_non_exhaustive()
+    }
+}
+
+/// The file whose lock stands for the folder. It stays empty.
+const LOCK_FILE: &str = "journal.lock";
