@@ -6,6 +6,7 @@ use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::limits::SCAN_PAGE_RECORDS;
+use crate::record::key_name::KeyNameRecord;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::reference::Reference;
 use crate::record::vault::Vault;
@@ -39,8 +40,9 @@ pub(super) fn inspect(vault: &Vault, progress: &Progress) -> Result<Inventory, B
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (place, value) in &page {
-                // Of the schedule only the addresses count: what is to be done, the keys themselves say.
-                if address::parse_due(place).is_none() {
+                // Of schedule and lists only the addresses count: what there is to know, the keys themselves say.
+                let is_entry = address::parse_due(place).is_some() || address::parse_alias(place).is_some();
+                if !is_entry || !value.value.is_empty() {
                     vault.authenticate(place, &value.value)?;
                 }
                 inventory.records += 1;
@@ -73,16 +75,16 @@ fn store(vault: &Vault, id: StoreId, inventory: &mut Inventory) -> Result<(), Ba
     Ok(())
 }
 
-/// A name of a key: it leads to a key of this name.
+/// A name or an alias: it leads to a key that has it.
 fn named(vault: &Vault, place: &Address, store: StoreId, name: &Name) -> Result<(), BackupError> {
     let astray = || BackupError::Astray(place.to_string());
-    let (Reference(id), _) = vault.read::<Reference>(place)?.ok_or_else(astray)?;
-    let (record, _) = vault.read::<KeyRecord>(&address::key(KeyId(id)))?.ok_or_else(astray)?;
-    let is_its_own = record.store == store && record.name == *name && record.state != KeyState::Deleted;
-    if is_its_own { Ok(()) } else { Err(astray()) }
+    let (KeyNameRecord { key, is_alias }, _) = vault.read::<KeyNameRecord>(place)?.ok_or_else(astray)?;
+    let (record, _) = vault.read::<KeyRecord>(&address::key(key))?.ok_or_else(astray)?;
+    let has_it = if is_alias { record.aliases.contains(name) } else { record.name == *name };
+    if has_it && record.store == store && record.state != KeyState::Deleted { Ok(()) } else { Err(astray()) }
 }
 
-/// A key: its name leads to it, and all its versions can be unwrapped.
+/// A key: its names lead to it, and all its versions can be unwrapped.
 fn key(vault: &Vault, id: KeyId, inventory: &mut Inventory) -> Result<(), BackupError> {
     let place = address::key(id);
     let astray = || BackupError::Astray(place.to_string());
@@ -93,9 +95,11 @@ fn key(vault: &Vault, id: KeyId, inventory: &mut Inventory) -> Result<(), Backup
     if record.state == KeyState::Deleted {
         return Ok(());
     }
-    let named = vault.read::<Reference>(&address::key_name(record.store, &record.name))?;
-    if named.is_none_or(|(Reference(named), _)| named != id.0) {
-        return Err(astray());
+    for name in std::iter::once(&record.name).chain(&record.aliases) {
+        let named = vault.read::<KeyNameRecord>(&address::key_name(record.store, name))?;
+        if named.is_none_or(|(named, _)| named.key != id) {
+            return Err(astray());
+        }
     }
     for summary in record.versions.iter().filter(|summary| summary.state != VersionState::Destroyed) {
         let place = address::key_version(id, summary.version);

@@ -129,7 +129,7 @@ pub(crate) enum Holds {
     Key(KeyId),
     /// A key store.
     KeyStore(StoreId),
-    /// The name of a key in a store.
+    /// A name or an alias of a key in a store.
     KeyName(StoreId, Name),
 }
 
