@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::cache::{Cache, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -72,7 +74,8 @@ impl Engine {
         let cache = Arc::new(Cache::new(cached_keys_max));
         let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source))?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
-        let ledger = Arc::new(Ledger { follower, source, random, clock, epochs: Epochs::new() });
+        let ledger =
+            Arc::new(Ledger { follower, source, random, clock, epochs: Epochs::new(), imports: Mutex::default() });
         let schedule = Schedule::new(Arc::clone(&ledger));
         Ok(Arc::new(Self {
             _scheduler: Scheduler::start(Arc::clone(&schedule))?,

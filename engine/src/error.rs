@@ -2,13 +2,15 @@
 
 use claviger_algorithm::{Algorithm, Operation};
 
+use crate::crypto::key_wrap::OAEP_SIZE;
 use crate::crypto::random::EntropyError;
-use crate::key::id::{KeyId, StoreId};
+use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
 use crate::limits::{
-    ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX,
+    ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_IN_ALL_MAX,
+    IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX,
 };
 use crate::record::InvalidAbout;
 use crate::storage::StorageError;
@@ -120,6 +122,46 @@ pub enum Error {
     /// The value of a secret is too large.
     #[error("a secret is at most {} bytes", crate::limits::SECRET_SIZE_MAX)]
     SecretTooLarge,
+    /// No import of the store is open under this id.
+    #[error(
+        "no import {0} is open: it was completed, tried in vain, cancelled, or is over after 24 hours, if it ever was; begin another one"
+    )]
+    ImportNotFound(ImportId),
+    /// An import is completed by whoever began it.
+    #[error("import {0} was begun by another requester, who alone may complete it: begin one of your own")]
+    ImportOfAnother(ImportId),
+    /// So many bytes cannot have been wrapped to a transport key.
+    #[error(
+        "this is not wrapped key material: it is {OAEP_SIZE} bytes of RSA-OAEP, then AES-KWP of 16 to {} bytes; the import is still open",
+        IMPORT_WRAPPED_SIZE_MAX - OAEP_SIZE
+    )]
+    ImportSize,
+    /// Wrapped material cannot be unwrapped, or is no good material of its algorithm. Carries no cause: telling these apart helps an attacker.
+    #[error(
+        "the import failed, and its transport key is spent: begin another one; the material must be good for the algorithm, and wrapped by RSA-OAEP with SHA-256 and AES-256 with padding (RFC 5649)"
+    )]
+    ImportFailed,
+    /// As many imports are open as may be.
+    #[error(
+        "too many imports are open, {IMPORTS_MAX} of a store or {IMPORTS_IN_ALL_MAX} in all: complete or cancel some, or wait until they end"
+    )]
+    TooManyImports,
+    /// The key was not created for it.
+    #[error("key {0} is not exportable, which is fixed when a key is created: its material never leaves")]
+    NotExportable(KeyId),
+    /// The version of the key does nothing, so it does not leave either.
+    #[error("version {version} of key {id} is {state}: only current and active versions are exported")]
+    KeyVersionNotUsable {
+        /// The key.
+        id: KeyId,
+        /// The version.
+        version: KeyVersion,
+        /// Its state.
+        state: VersionState,
+    },
+    /// An empty secret.
+    #[error("secret {0} is empty: there is nothing to export")]
+    NothingToExport(KeyId),
     /// A record changed between reading and writing.
     #[error("the record was changed by someone else at the same time: read it again, then repeat the change")]
     Conflict,

@@ -14,6 +14,7 @@ use crate::record::codec::{Reader, Writer};
 use crate::record::key_name::KeyNameRecord;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::reference::Reference;
+use crate::record::transport_key::TransportKeyRecord;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
 
 /// A ciphertext: what parses is written back as it was; what this key did not seal does not open; what it seals opens.
@@ -61,13 +62,14 @@ pub fn record(data: &[u8]) {
     }
 }
 
-const RECORD_TYPES: [fn(&[u8]) -> bool; 6] = [
+const RECORD_TYPES: [fn(&[u8]) -> bool; 7] = [
     is_record::<KeyStoreRecord>,
     is_record::<KeyRecord>,
     is_record::<KeyVersionRecord>,
     is_record::<Reference>,
     is_record::<KeyNameRecord>,
     is_record::<AuthorityRecord>,
+    is_record::<TransportKeyRecord>,
 ];
 
 /// Whether `data` are the fields of an `R`; if so, checks that they are what it encodes to.
@@ -97,7 +99,7 @@ mod tests {
 
     use super::*;
     use crate::key::id::StoreId;
-    use crate::record::{AccessMethods, key};
+    use crate::record::{AccessMethods, key, transport_key};
 
     #[test]
     fn ciphertext_keeps_its_promises_on_small_and_large_inputs() {
@@ -140,6 +142,7 @@ mod tests {
             open_public_keys: false,
         };
         let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
+        let [new_key, new_version] = transport_key::tests::samples();
         let samples = [
             encoded(&store),
             encoded(&key::tests::sample()),
@@ -149,6 +152,8 @@ mod tests {
             encoded(&Reference([4; 16])),
             encoded(&KeyNameRecord::alias_of(KeyId([5; 16]))),
             encoded(&authority),
+            encoded(&new_key),
+            encoded(&new_version),
         ];
         record(&[]);
         for sample in samples {

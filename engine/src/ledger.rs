@@ -6,17 +6,18 @@
 use std::sync::Arc;
 
 use claviger_algorithm::{Algorithm, KeyKind};
+use parking_lot::Mutex;
 
+use crate::change::NewMaterial;
 use crate::clock::Clock;
 use crate::crypto::random::Random;
 use crate::epoch::Epochs;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::key::id::KeyId;
-use crate::key::material::{GenerateError, KeyMaterial, SecretBytes};
+use crate::key::material::SecretBytes;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
-use crate::limits::SECRET_SIZE_MAX;
 use crate::record::key::versions_max;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
@@ -33,6 +34,8 @@ pub(crate) struct Ledger {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) epochs: Arc<Epochs>,
+    /// Held by whoever opens an import, so that there are never more than may be.
+    pub(crate) imports: Mutex<()>,
 }
 
 impl Ledger {
@@ -119,28 +122,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// The writes of one version: its wrapped material, which is `value` for a secret, else newly made; and its count of uses, if these are limited.
-    /// Gives where the material comes from.
+    /// The writes of one version: its wrapped material, and its count of uses, if these are limited. Gives where the material comes from.
     pub(crate) fn new_version(
         &self,
         id: KeyId,
         version: KeyVersion,
         algorithm: Algorithm,
-        value: Option<SecretBytes>,
+        material: NewMaterial,
         writes: &mut Vec<Write>,
     ) -> Result<Origin, Error> {
-        let (origin, bytes) = match (algorithm.row().kind, value) {
-            (KeyKind::Secret, Some(value)) if value.len() > SECRET_SIZE_MAX => return Err(Error::SecretTooLarge),
-            (KeyKind::Secret, Some(value)) => (Origin::Registered, value),
-            (KeyKind::Secret, None) | (_, Some(_)) => return Err(Error::ValueMismatch),
-            (_, None) => {
-                let material = KeyMaterial::generate(algorithm, &*self.random).map_err(|error| match error {
-                    GenerateError::Opaque => Error::ValueMismatch,
-                    GenerateError::Entropy(error) => Error::Entropy(error),
-                })?;
-                (Origin::Generated, material.into_bytes())
-            }
-        };
+        let (origin, bytes) = material.bytes(algorithm, &*self.random)?;
         let place = address::key_version(id, version);
         let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, bytes.expose())?;
         writes.push(self.vault().put(place, &KeyVersionRecord { wrapped }));
@@ -197,34 +188,39 @@ impl Altered<'_> {
     /// # Errors
     /// [`Error::TooManyVersions`], [`Error::ValueMismatch`] for a secret, [`Error::Entropy`].
     pub(crate) fn rotate(&mut self) -> Result<(), Error> {
-        if self.record.versions.len() >= versions_max(self.record.algorithm) {
-            return Err(Error::TooManyVersions(self.record.id));
-        }
-        self.add_version(None)
+        self.add_version(NewMaterial::Generated)
     }
 
-    /// Gives a secret a new value, as a version that is the current one. The newest ten versions are kept; of older ones nothing is.
+    /// Gives a secret a new value, as a version that is the current one.
     ///
     /// # Errors
     /// [`Error::ValueMismatch`] if it is no secret, [`Error::SecretTooLarge`], [`Error::TooManyVersions`] after 2^32 - 1 updates, [`Error::Entropy`].
     pub(crate) fn update(&mut self, value: SecretBytes) -> Result<(), Error> {
-        self.add_version(Some(value))?;
-        let too_many = self.record.versions.len().saturating_sub(versions_max(self.record.algorithm));
-        let old: Vec<_> = self.record.versions.drain(..too_many).map(|summary| summary.version).collect();
-        self.remove_material(&old);
-        Ok(())
+        self.add_version(NewMaterial::Registered(value))
     }
 
-    fn add_version(&mut self, value: Option<SecretBytes>) -> Result<(), Error> {
+    /// Adds a version of this material and makes it the current one. Of a secret the newest ten versions are kept, and nothing of older ones.
+    ///
+    /// # Errors
+    /// [`Error::TooManyVersions`], and those of [`NewMaterial::bytes`].
+    pub(crate) fn add_version(&mut self, material: NewMaterial) -> Result<(), Error> {
         let Self { ledger, now_ms, record, writes, .. } = self;
+        let is_secret = record.algorithm.row().kind == KeyKind::Secret;
+        let versions_max = versions_max(record.algorithm);
+        if !is_secret && record.versions.len() >= versions_max {
+            return Err(Error::TooManyVersions(record.id));
+        }
         let newest = record.versions.last().map(|summary| summary.version);
         let version =
             newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next).ok_or(Error::TooManyVersions(record.id))?;
-        let origin = ledger.new_version(record.id, version, record.algorithm, value, writes)?;
+        let origin = ledger.new_version(record.id, version, record.algorithm, material, writes)?;
         for summary in record.versions.iter_mut().filter(|summary| summary.state == VersionState::Current) {
             summary.state = VersionState::Active;
         }
         record.versions.push(VersionSummary { version, state: VersionState::Current, created_ms: *now_ms, origin });
+        let too_many = record.versions.len().saturating_sub(versions_max);
+        let old: Vec<_> = record.versions.drain(..too_many).map(|summary| summary.version).collect();
+        self.remove_material(&old);
         Ok(())
     }
 

@@ -28,6 +28,7 @@ mod record;
 mod schedule;
 mod source;
 pub mod storage;
+pub mod transfer;
 mod usage;
 pub mod worker;
 

@@ -19,6 +19,24 @@ const _: () = assert!(claviger_algorithm::Algorithm::Opaque.row().output_size.ma
 /// Most bytes of a PKCS#8 private key. RSA-4096, the largest kind, takes about 2,400.
 pub const PKCS8_SIZE_MAX: usize = 4_096;
 
+/// Most bytes of wrapped material that is imported: the largest secret, what AES-KWP adds to it, and the OAEP ciphertext of an RSA-4096 key.
+pub const IMPORT_WRAPPED_SIZE_MAX: usize = SECRET_SIZE_MAX + 8 + 512;
+
+/// How long an import may take from its beginning to its end: a day, in which somebody can walk to the machine that holds the key.
+pub const IMPORT_TIME: Duration = Duration::from_hours(24);
+
+/// Most imports of one key store that are open at once. Each took a second of a core to begin.
+pub const IMPORTS_MAX: usize = 16;
+
+/// Most imports that are open at once in all: one look at all of them is some milliseconds.
+pub const IMPORTS_IN_ALL_MAX: usize = 256;
+
+/// Smallest RSA modulus that key material is exported to, in bits: 128 bits of strength (NIST SP 800-57 part 1 table 2).
+pub const EXPORT_MODULUS_BITS_MIN: usize = 3_072;
+
+/// Largest RSA modulus that key material is exported to, in bits: the most that the crypto library takes.
+pub const EXPORT_MODULUS_BITS_MAX: usize = 8_192;
+
 /// Most items of one sealing burst, which share the first 12 bytes of their nonce.
 pub const BURST_ITEMS_MAX: usize = 65_536;
 

@@ -47,6 +47,10 @@ pub enum Kind {
     KeyVersionNotFound,
     /// No key of the store has this alias.
     AliasNotFound,
+    /// The store has no such import that is open.
+    ImportNotFound,
+    /// What was to be imported was not good, or not well wrapped.
+    ImportFailed,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -67,7 +71,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -83,6 +87,8 @@ impl Kind {
         Self::KeyNotFound,
         Self::KeyVersionNotFound,
         Self::AliasNotFound,
+        Self::ImportNotFound,
+        Self::ImportFailed,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -112,6 +118,8 @@ impl Kind {
             Self::KeyNotFound => ("key-not-found", StatusCode::NOT_FOUND, "Key not found"),
             Self::KeyVersionNotFound => ("key-version-not-found", StatusCode::NOT_FOUND, "Key version not found"),
             Self::AliasNotFound => ("alias-not-found", StatusCode::NOT_FOUND, "Alias not found"),
+            Self::ImportNotFound => ("import-not-found", StatusCode::NOT_FOUND, "Import not found"),
+            Self::ImportFailed => ("import-failed", StatusCode::UNPROCESSABLE_ENTITY, "Import failed"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -166,6 +174,9 @@ impl From<Error> for Problem {
             Error::KeyNotFound(_) => Kind::KeyNotFound,
             Error::KeyVersionNotFound { .. } => Kind::KeyVersionNotFound,
             Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
+            Error::ImportNotFound(_) => Kind::ImportNotFound,
+            Error::ImportOfAnother(_) => Kind::NotPermitted,
+            Error::ImportFailed => Kind::ImportFailed,
             Error::NameTaken(_) => Kind::NameTaken,
             Error::AliasNotFound(_) => Kind::AliasNotFound,
             Error::KeyNotUsable { .. }
@@ -174,6 +185,9 @@ impl From<Error> for Problem {
             | Error::TooManyVersions(_)
             | Error::TooManyAliases(_)
             | Error::SecretMoved { .. }
+            | Error::TooManyImports
+            | Error::NotExportable(_)
+            | Error::KeyVersionNotUsable { .. }
             | Error::UseLimitReached { .. }
             | Error::Conflict => Kind::Conflict,
             Error::OperationNotAllowed { .. }
@@ -181,6 +195,8 @@ impl From<Error> for Problem {
             | Error::KeyCount
             | Error::ValueMismatch
             | Error::SecretTooLarge
+            | Error::ImportSize
+            | Error::NothingToExport(_)
             | Error::InvalidAbout(_)
             | Error::DeletionWait
             | Error::RotationPeriod => Kind::InvalidValue,

@@ -36,6 +36,14 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::TooManyAliases(_)
         | Error::InvalidAbout(_)
         | Error::SecretMoved { .. }
+        | Error::ImportNotFound(_)
+        | Error::ImportOfAnother(_)
+        | Error::ImportSize
+        | Error::ImportFailed
+        | Error::TooManyImports
+        | Error::NotExportable(_)
+        | Error::KeyVersionNotUsable { .. }
+        | Error::NothingToExport(_)
         | Error::TooManyVersions(_)
         | Error::KeyCount
         | Error::ValueMismatch

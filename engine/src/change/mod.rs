@@ -5,11 +5,13 @@
 
 mod about;
 mod alias;
+mod material;
 mod secret;
 mod state;
 mod version;
 
 pub use about::AboutChange;
+pub(crate) use material::NewMaterial;
 
 use std::collections::BTreeSet;
 
@@ -112,12 +114,23 @@ impl Engine {
         }
         let mut records = Vec::with_capacity(new.len());
         let (mut compares, mut writes) = (Vec::new(), Vec::new());
-        for key in new {
-            let record = self.new_key(store, key, &mut compares, &mut writes)?;
-            records.push(record);
+        for mut key in new {
+            let value = key.value.take();
+            records.push(self.new_key(store, key, value.into(), &mut compares, &mut writes)?);
         }
         self.ledger.commit(&compares, &writes).map_err(|error| self.taken_among(error, &records))?;
         Ok(records)
+    }
+
+    /// Creates a key of this material, whatever `new` has for a value.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`], [`Error::ValueMismatch`] if the material is of another algorithm, [`Error::Entropy`], [`Error::Storage`].
+    pub(crate) fn create_key_of(&self, store: StoreId, new: NewKey, material: NewMaterial) -> Result<KeyRecord, Error> {
+        let (mut compares, mut writes) = (Vec::new(), Vec::new());
+        let record = self.new_key(store, new, material, &mut compares, &mut writes)?;
+        self.ledger.commit(&compares, &writes).map_err(|error| taken(error, &record.name))?;
+        Ok(record)
     }
 
     /// Which name was taken between the look at the names and the change: nothing else is a condition of creation.
@@ -133,13 +146,14 @@ impl Engine {
         &self,
         store: StoreId,
         new: NewKey,
+        material: NewMaterial,
         compares: &mut Vec<Compare>,
         writes: &mut Vec<Write>,
     ) -> Result<KeyRecord, Error> {
         let id = KeyId::generate(&*self.ledger.random)?;
         let now = self.ledger.clock.now_ms();
         let name_place = address::key_name(store, &new.name);
-        let origin = self.ledger.new_version(id, KeyVersion::FIRST, new.algorithm, new.value, writes)?;
+        let origin = self.ledger.new_version(id, KeyVersion::FIRST, new.algorithm, material, writes)?;
         let first =
             VersionSummary { version: KeyVersion::FIRST, state: VersionState::Current, created_ms: now, origin };
         let record = KeyRecord {

@@ -9,13 +9,17 @@
 //! | [`mac`] | message authentication codes | FIPS 198-1 |
 //! | [`signature`], `scheme`, `ml_dsa` | signatures | RFC 8017, RFC 8032, FIPS 186-5, FIPS 204 |
 //! | [`oaep`] | decryption of what was encrypted to a public key | RFC 8017 |
+//! | [`key_wrap`], `foreign`, `der` | keys on their way from one system to another, and how they are checked | RFC 8017, RFC 5649, RFC 5958 |
 //! | [`wrap`] | keys that protect other keys, and the records that hold them | RFC 5869 |
 //!
 //! Types that are public here hand out no secret byte: what lends them is private to the crate.
 
 pub mod burst;
 mod commitment;
+mod der;
+mod foreign;
 mod gcm;
+pub mod key_wrap;
 pub mod mac;
 mod ml_dsa;
 mod nonces;

@@ -1,4 +1,4 @@
-//! Names that never change: of a key and of a key store.
+//! Names that never change: of a key, of a key store, of an import.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +18,12 @@ pub struct KeyId(pub [u8; ID_SIZE]);
 /// Text form: 32 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreId(pub [u8; ID_SIZE]);
+
+/// Id of an import: 16 random bytes. Not confidential.
+///
+/// Text form: 32 lowercase hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImportId(pub [u8; ID_SIZE]);
 
 /// Size of an id, in bytes.
 pub const ID_SIZE: usize = 16;
@@ -47,6 +53,16 @@ impl StoreId {
     }
 }
 
+impl ImportId {
+    /// A new id, different from every other one: 128 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the system gives no random bytes.
+    pub fn generate(random: &dyn Random) -> Result<Self, EntropyError> {
+        random_bytes(random).map(Self)
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         HEXLOWER.encode_display(&self.0).fmt(f)
@@ -54,6 +70,12 @@ impl fmt::Display for KeyId {
 }
 
 impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        HEXLOWER.encode_display(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for ImportId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         HEXLOWER.encode_display(&self.0).fmt(f)
     }
@@ -68,6 +90,20 @@ impl fmt::Debug for KeyId {
 impl fmt::Debug for StoreId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoreId({self})")
+    }
+}
+
+impl fmt::Debug for ImportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImportId({self})")
+    }
+}
+
+impl FromStr for ImportId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text).map(Self)
     }
 }
 
@@ -113,6 +149,8 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(format!("{id:?}"), "KeyId(000102030405060708090a0b0c0d0eff)");
         assert_eq!(StoreId(id.0).to_string().parse(), Ok(StoreId(id.0)));
+        assert_eq!(ImportId(id.0).to_string().parse(), Ok(ImportId(id.0)));
+        assert_eq!(format!("{:?}", ImportId(id.0)), format!("ImportId({id})"));
     }
 
     #[test]
@@ -133,6 +171,7 @@ mod tests {
     fn generated_ids_differ() {
         let random = SystemRandom::new();
         assert_ne!(KeyId::generate(&random).unwrap(), KeyId::generate(&random).unwrap());
+        assert_ne!(ImportId::generate(&random).unwrap(), ImportId::generate(&random).unwrap());
         assert_ne!(StoreId::generate(&random).unwrap(), StoreId::generate(&random).unwrap());
     }
 }

@@ -36,6 +36,9 @@ pub enum MaterialError {
     /// Not an unencrypted PKCS#8 private key, not of this algorithm, or not consistent in itself.
     #[error("{0} key material must be an unencrypted PKCS#8 private key of this algorithm and size")]
     Malformed(Algorithm),
+    /// Bytes that nobody has drawn by chance.
+    #[error("{0} key material must not be one byte over and over")]
+    Weak(Algorithm),
     /// Good material, but of an algorithm that this operation does not know.
     #[error("{0} key material cannot be used for this operation")]
     OtherAlgorithm(Algorithm),
@@ -139,6 +142,11 @@ impl SecretBytes {
     /// A copy of `bytes`. Whoever owns them wipes them.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         Self(Zeroizing::new(bytes.to_vec()))
+    }
+
+    /// Keeps the first `size` bytes. The others are wiped on drop, like all.
+    pub(crate) fn truncate(&mut self, size: usize) {
+        self.0.truncate(size);
     }
 
     /// How many bytes there are.

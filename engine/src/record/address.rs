@@ -1,6 +1,6 @@
 //! Where each record stands. The first byte of an address names what stands there.
 
-use crate::key::id::{KeyId, StoreId};
+use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::version::KeyVersion;
 use crate::storage::{Address, Database};
@@ -86,6 +86,21 @@ pub(crate) fn parse_alias(address: &Address) -> Option<Name> {
     name_behind_store(ALIAS, address)
 }
 
+/// An open import: the transport key that it is wrapped to.
+pub(crate) fn transport_key(store: StoreId, id: ImportId) -> Address {
+    keys(TRANSPORT_KEY, &[&store.0, &id.0])
+}
+
+/// The open imports of a store, for scans.
+pub(crate) fn transport_keys_of(store: StoreId) -> Address {
+    keys(TRANSPORT_KEY, &[&store.0])
+}
+
+/// All open imports, for scans.
+pub(crate) fn transport_keys() -> Address {
+    keys(TRANSPORT_KEY, &[])
+}
+
 /// The certificate authority of a key store, in the database of authentication data.
 pub(crate) fn authority(store: StoreId) -> Address {
     let mut key = vec![AUTHORITY];
@@ -165,6 +180,7 @@ const USE_COUNT: u8 = b'u';
 const RUN: u8 = b'r';
 const DUE: u8 = b'd';
 const AUTHORITY: u8 = b'a';
+const TRANSPORT_KEY: u8 = b't';
 
 #[cfg(test)]
 mod tests {
@@ -188,6 +204,7 @@ mod tests {
         assert_eq!(parse_alias(&key_name(store_id, &name)), None);
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
+        assert_eq!(changed(&transport_key(store_id, ImportId([3; 16]))), Changed::Nothing);
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
     }

@@ -9,6 +9,7 @@ pub(crate) mod key_name;
 pub(crate) mod key_store;
 pub(crate) mod key_version;
 pub(crate) mod reference;
+pub(crate) mod transport_key;
 pub(crate) mod use_count;
 pub(crate) mod vault;
 

@@ -72,7 +72,20 @@ impl Schedule {
     /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next look.
     pub(crate) fn do_due(&self) -> Result<usize, Error> {
         let mut hand = self.hand.lock();
+        self.remove_ended_imports()?;
         Ok(self.do_what_has_come()? + self.check_what_is_far(&mut hand)?)
+    }
+
+    /// Imports whose time is over. What fails is logged, and tried again at the next look.
+    fn remove_ended_imports(&self) -> Result<(), Error> {
+        match self.ledger.remove_ended_imports() {
+            Ok(_) => Ok(()),
+            Err(error @ (Error::Storage(_) | Error::Closed)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "imports whose time is over cannot be removed: it is tried again in a minute");
+                Ok(())
+            }
+        }
     }
 
     fn do_what_has_come(&self) -> Result<usize, Error> {

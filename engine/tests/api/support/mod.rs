@@ -9,6 +9,7 @@ pub(crate) mod installation;
 pub(crate) mod oaep;
 pub(crate) mod random;
 pub(crate) mod tamper;
+pub(crate) mod transfer;
 
 pub(crate) use calls::only;
 pub(crate) use client::Client;

@@ -1,0 +1,49 @@
+//! Where the material of a new version comes from.
+
+use claviger_algorithm::{Algorithm, KeyKind};
+
+use crate::crypto::random::Random;
+use crate::error::Error;
+use crate::key::material::{GenerateError, KeyMaterial, SecretBytes};
+use crate::limits::SECRET_SIZE_MAX;
+use crate::record::Origin;
+
+/// Material of a new version, or what it is made of.
+pub(crate) enum NewMaterial {
+    /// It is made here.
+    Generated,
+    /// The value of a secret.
+    Registered(SecretBytes),
+    /// It was made elsewhere, and checked.
+    Imported(KeyMaterial),
+}
+
+impl NewMaterial {
+    /// Its bytes, for a version of a key of `algorithm`, and where they come from.
+    ///
+    /// # Errors
+    /// [`Error::ValueMismatch`] if keys of the algorithm do not come about like this, [`Error::SecretTooLarge`], [`Error::Entropy`].
+    pub(crate) fn bytes(self, algorithm: Algorithm, random: &dyn Random) -> Result<(Origin, SecretBytes), Error> {
+        match (self, algorithm.row().kind) {
+            (Self::Registered(value), KeyKind::Secret) if value.len() > SECRET_SIZE_MAX => Err(Error::SecretTooLarge),
+            (Self::Registered(value), KeyKind::Secret) => Ok((Origin::Registered, value)),
+            (Self::Registered(_), _) => Err(Error::ValueMismatch),
+            (Self::Imported(material), _) if material.algorithm() != algorithm => Err(Error::ValueMismatch),
+            (Self::Imported(material), _) => Ok((Origin::Imported, material.into_bytes())),
+            (Self::Generated, _) => {
+                let material = KeyMaterial::generate(algorithm, random).map_err(|error| match error {
+                    GenerateError::Opaque => Error::ValueMismatch,
+                    GenerateError::Entropy(error) => Error::Entropy(error),
+                })?;
+                Ok((Origin::Generated, material.into_bytes()))
+            }
+        }
+    }
+}
+
+impl From<Option<SecretBytes>> for NewMaterial {
+    /// A value is registered; without one, material is made here.
+    fn from(value: Option<SecretBytes>) -> Self {
+        value.map_or(Self::Generated, Self::Registered)
+    }
+}

@@ -1,0 +1,67 @@
+//! Export: material of a key that was created for it leaves, wrapped to a public key.
+
+use claviger_algorithm::Algorithm;
+
+use crate::crypto::key_wrap::ReceiverKey;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::key::id::KeyId;
+use crate::key::state::KeyState;
+use crate::key::version::KeyVersion;
+use crate::record::address;
+use crate::record::key_version::KeyVersionRecord;
+
+/// Material that leaves, wrapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The key.
+    pub key: KeyId,
+    /// The version.
+    pub version: KeyVersion,
+    /// The algorithm that the material is for.
+    pub algorithm: Algorithm,
+    /// The wrapped material: see [`crate::crypto::key_wrap`].
+    pub wrapped: Vec<u8>,
+}
+
+impl Engine {
+    /// Wraps the material of one version of a key, the current one unless said otherwise, to `receiver`. The key must have been created exportable; the key
+    /// must be available and the version current or active: what does nothing does not leave either.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotFound`], [`Error::NotExportable`], [`Error::KeyNotUsable`], [`Error::KeyVersionNotFound`], [`Error::KeyVersionNotUsable`],
+    /// [`Error::NothingToExport`] for an empty secret, [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`].
+    pub fn export_key(
+        &self,
+        id: KeyId,
+        version: Option<KeyVersion>,
+        receiver: &ReceiverKey,
+    ) -> Result<Exported, Error> {
+        let record = self.describe_key(id)?;
+        if !record.exportable {
+            return Err(Error::NotExportable(id));
+        }
+        if record.state != KeyState::Available {
+            return Err(Error::KeyNotUsable { id, state: record.state });
+        }
+        let summary = match version {
+            Some(version) => record.versions.iter().find(|summary| summary.version == version),
+            None => record.versions.iter().find(|summary| Some(summary.version) == record.current()),
+        };
+        let missing = || Error::KeyVersionNotFound { id, version: version.unwrap_or(KeyVersion::FIRST) };
+        let summary = summary.ok_or_else(missing)?;
+        let version = summary.version;
+        if !summary.state.is_usable() {
+            return Err(Error::KeyVersionNotUsable { id, version, state: summary.state });
+        }
+        let place = address::key_version(id, version);
+        let damaged = || Error::Damaged(place.to_string());
+        let (stored, _) = self.vault().read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
+        let material = self.vault().unwrap::<KeyVersionRecord>(&place, &stored.wrapped)?;
+        if material.is_empty() {
+            return Err(Error::NothingToExport(id));
+        }
+        let wrapped = receiver.wrap(material.expose(), &*self.ledger.random)?;
+        Ok(Exported { key: id, version, algorithm: record.algorithm, wrapped })
+    }
+}

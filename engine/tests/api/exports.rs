@@ -1,0 +1,121 @@
+//! Export: what leaves, and what does not (R-K6).
+
+use claviger_algorithm::Algorithm;
+use claviger_engine::change::NewKey;
+use claviger_engine::key::id::KeyId;
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::state::{KeyState, VersionState};
+use claviger_engine::key::version::KeyVersion;
+use claviger_engine::limits::DELETION_WAIT_DEFAULT;
+use claviger_engine::transfer::NewImport;
+use claviger_engine::{Error, Origin};
+
+use crate::support::transfer::Receiver;
+use crate::support::{Client, Installation, calls, name, only};
+
+fn create_exportable(installation: &Installation, key_name: &str, algorithm: Algorithm) -> KeyId {
+    let new = NewKey { exportable: true, ..NewKey::new(name(key_name), algorithm) };
+    installation.engine.create_keys(installation.store, vec![new]).unwrap()[0].id
+}
+
+fn mac(client: &mut Client, id: KeyId) -> Vec<u8> {
+    let made = only(client.with(id, |key| calls::make_mac(key, &[b"message"])).unwrap()).unwrap();
+    calls::split_version(&made).1.to_vec()
+}
+
+fn number(number: u32) -> KeyVersion {
+    KeyVersion::new(number).unwrap()
+}
+
+on_every_storage! {
+    // R-K6
+    fn exported_material_is_that_of_the_key(installation) {
+        let receiver = Receiver::new();
+        let id = create_exportable(installation, "webhooks", Algorithm::HmacSha256);
+        let exported = installation.engine.export_key(id, None, &receiver.key()).unwrap();
+        assert_eq!((exported.key, exported.version.get(), exported.algorithm), (id, 1, Algorithm::HmacSha256));
+        let again = installation.import_key("copy", Algorithm::HmacSha256, &receiver.unwrap(&exported.wrapped));
+        let mut client = Client::new(&installation.engine);
+        assert_eq!(mac(&mut client, id), mac(&mut client, again.id));
+        let twice = installation.engine.export_key(id, None, &receiver.key()).unwrap();
+        assert_ne!(twice.wrapped, exported.wrapped, "each time wrapped anew");
+    }
+
+    // R-K6
+    fn a_key_that_was_not_created_for_it_does_not_leave(installation) {
+        let receiver = Receiver::new();
+        for algorithm in [Algorithm::Opaque, Algorithm::Xaes256Gcm, Algorithm::HmacSha256, Algorithm::Ed25519] {
+            let id = installation.create(algorithm.name(), algorithm);
+            let refused = installation.engine.export_key(id, None, &receiver.key());
+            assert!(matches!(refused, Err(Error::NotExportable(key)) if key == id), "{algorithm}");
+        }
+    }
+}
+
+// R-K6, R-K18
+#[test]
+fn what_leaves_one_installation_comes_into_another_wrapped_to_its_transport_key() {
+    let (from, to) = (Installation::in_memory(), Installation::in_memory());
+    for algorithm in [Algorithm::Xaes256Gcm, Algorithm::HmacSha512, Algorithm::EcdsaP256Sha256, Algorithm::MlDsa65] {
+        let id = create_exportable(&from, algorithm.name(), algorithm);
+        let new = NewImport::Key { name: name(algorithm.name()), algorithm, exportable: true };
+        let import = to.begin(new).unwrap();
+        let receiver = claviger_engine::crypto::key_wrap::ReceiverKey::from_der(&import.public_key).unwrap();
+        let wrapped = from.engine.export_key(id, None, &receiver).unwrap().wrapped;
+        let record = to.engine.complete_import(to.store, import.id, crate::support::transfer::ADA, &wrapped).unwrap();
+        assert_eq!((record.exportable, record.versions[0].origin), (true, Origin::Imported));
+        // Exported again, it is the same.
+        let receiver = Receiver::new();
+        let [before, after] = [(&from, id), (&to, record.id)]
+            .map(|(at, id)| receiver.unwrap(&at.engine.export_key(id, None, &receiver.key()).unwrap().wrapped));
+        assert_eq!(before, after, "{algorithm}");
+    }
+}
+
+// R-K6
+#[test]
+fn only_what_works_leaves() {
+    let (installation, receiver) = (Installation::in_memory(), Receiver::new());
+    let id = create_exportable(&installation, "webhooks", Algorithm::HmacSha256);
+    let engine = &installation.engine;
+    for _ in 0..3 {
+        engine.rotate(id).unwrap();
+    }
+    let export = |version: Option<u32>| engine.export_key(id, version.map(number), &receiver.key());
+    assert_eq!(export(None).unwrap().version, number(4));
+    assert_eq!(export(Some(1)).unwrap().version, number(1), "an active one");
+    assert_ne!(receiver.unwrap(&export(Some(1)).unwrap().wrapped), receiver.unwrap(&export(None).unwrap().wrapped));
+    engine.set_version_state(id, number(2), VersionState::Disabled).unwrap();
+    engine.destroy_version(id, number(3)).unwrap();
+    for (version, expected) in [(2, VersionState::Disabled), (3, VersionState::Destroyed)] {
+        let refused = export(Some(version));
+        assert!(matches!(refused, Err(Error::KeyVersionNotUsable { state, .. }) if state == expected), "{version}");
+    }
+    assert!(matches!(export(Some(5)), Err(Error::KeyVersionNotFound { .. })));
+    engine.set_state(id, KeyState::Disabled).unwrap();
+    assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::Disabled, .. })));
+    engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
+    assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::DeletionRequested, .. })));
+    engine.delete_now(id).unwrap();
+    assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })));
+    let absent = KeyId([7; 16]);
+    let refused = engine.export_key(absent, None, &receiver.key());
+    assert!(matches!(refused, Err(Error::KeyNotFound(key)) if key == absent));
+}
+
+// R-K6
+#[test]
+fn an_exportable_secret_leaves_unless_it_is_empty() {
+    let (installation, receiver) = (Installation::in_memory(), Receiver::new());
+    for (key_name, value) in [("password", &b"hunter2"[..]), ("empty", b"")] {
+        let value = Some(SecretBytes::from(value.to_vec()));
+        let new = NewKey { exportable: true, value, ..NewKey::new(name(key_name), Algorithm::Opaque) };
+        installation.engine.create_keys(installation.store, vec![new]).unwrap();
+    }
+    let export = |key_name| {
+        let id = installation.engine.find_key(installation.store, &name(key_name)).unwrap().unwrap();
+        installation.engine.export_key(id, None, &receiver.key())
+    };
+    assert_eq!(receiver.unwrap(&export("password").unwrap().wrapped), b"hunter2");
+    assert!(matches!(export("empty"), Err(Error::NothingToExport(_))));
+}
