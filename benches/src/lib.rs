@@ -70,7 +70,7 @@ pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
     let random = SystemRandom::new();
     let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).expect("a root key");
     let file = SystemKeyFile::at(folder.path().join("system-keys"));
-    file.create(&root_key, &random).expect("system keys");
+    file.create(&root_key, &random, 0).expect("system keys");
     let engine = Engine::start(EngineParts {
         storage: Arc::new(MemoryStorage::new()),
         system_keys: file.unlock(&root_key).expect("system keys"),

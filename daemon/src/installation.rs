@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use claviger_engine::clock::SystemClock;
+use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, RootKeyCustody, SystemKeyFile};
+use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, KeyTree, RootKeyCustody, SystemKeyFile};
 use claviger_engine::limits::MAP_SIZE_MAX;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage};
 use claviger_engine::{Engine, EngineParts};
@@ -25,6 +25,8 @@ pub struct Installation {
     pub engine: Arc<Engine>,
     /// Where its records are.
     pub storage: Arc<dyn Storage>,
+    /// Its root key and its system keys, to be rotated.
+    pub tree: Arc<KeyTree>,
     /// What is to be told of it.
     pub facts: Facts,
 }
@@ -50,9 +52,20 @@ impl Installation {
             bail!(missing);
         }
         let root_key = custody(config);
-        let system_keys = SystemKeyFile::at(config.system_keys.path.clone()).unlock(&root_key)?;
+        let class = root_key.class();
+        let tree = KeyTree::new(root_key, SystemKeyFile::at(config.system_keys.path.clone()));
+        let system_keys = tree.unlock()?;
         let storage: Arc<dyn Storage> = Arc::new(open_storage(config)?);
         let random = SystemRandom::new();
+        // Once the data folder is ours alone: another process may be in the middle of it.
+        match tree.finish_root_key_rotation(&random) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("a rotation of the root key that was cut short is finished"),
+            // Everything opens all the same.
+            Err(error) => {
+                tracing::error!(%error, "a rotation of the root key that was cut short is not finished: rotate the root key again")
+            }
+        }
         let engine = Engine::start(EngineParts {
             storage: Arc::clone(&storage),
             system_keys,
@@ -62,9 +75,8 @@ impl Installation {
             compute_threads: config::cores(),
         })
         .with_context(|| format!("data folder {}", config.storage.folder.display()))?;
-        let facts =
-            Facts { root_key: root_key.class(), separated: false, hardware_generator: random.has_hardware_generator() };
-        Ok(Self { engine, storage, facts })
+        let facts = Facts { root_key: class, separated: false, hardware_generator: random.has_hardware_generator() };
+        Ok(Self { engine, storage, tree: Arc::new(tree), facts })
     }
 }
 
@@ -83,7 +95,7 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
     let root_key = match config.root_key.custody {
         Custody::DevelopmentFile => DevelopmentRootKey::create(config.root_key.path.clone(), &random)?,
     };
-    SystemKeyFile::at(config.system_keys.path.clone()).create(&root_key, &random)?;
+    SystemKeyFile::at(config.system_keys.path.clone()).create(&root_key, &random, SystemClock.now_ms())?;
     open_storage(config)?;
     Ok(())
 }
@@ -153,7 +165,7 @@ impl std::fmt::Display for Places {
     }
 }
 
-fn custody(config: &Config) -> impl RootKeyCustody {
+fn custody(config: &Config) -> impl RootKeyCustody + use<> {
     match config.root_key.custody {
         Custody::DevelopmentFile => DevelopmentRootKey::at(config.root_key.path.clone()),
     }

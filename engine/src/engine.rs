@@ -17,6 +17,7 @@ use crate::lane::{Pool, PoolFull};
 use crate::ledger::Ledger;
 use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::record::vault::Vault;
+use crate::renewal::{Renewed, Renewer};
 use crate::schedule::{Schedule, Scheduler};
 use crate::source::VaultSource;
 use crate::storage::Storage;
@@ -30,6 +31,7 @@ use crate::worker::{PinnedKey, Worker};
 /// Dropping it ends its threads and waits for them. Then it has let go of storage: if nobody else holds that, it is closed.
 pub struct Engine {
     // Dropped in this order: first the threads, then what they use.
+    pub(crate) renewer: Renewer,
     _scheduler: Scheduler,
     schedule: Arc<Schedule>,
     pub(crate) ledger: Arc<Ledger>,
@@ -74,10 +76,18 @@ impl Engine {
         let cache = Arc::new(Cache::new(cached_keys_max));
         let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source))?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
-        let ledger =
-            Arc::new(Ledger { follower, source, random, clock, epochs: Epochs::new(), imports: Mutex::default() });
+        let ledger = Arc::new(Ledger {
+            follower,
+            source,
+            random,
+            clock,
+            epochs: Epochs::new(),
+            renewed: Renewed::default(),
+            imports: Mutex::default(),
+        });
         let schedule = Schedule::new(Arc::clone(&ledger));
         Ok(Arc::new(Self {
+            renewer: Renewer::start(Arc::clone(&ledger))?,
             _scheduler: Scheduler::start(Arc::clone(&schedule))?,
             schedule,
             ledger,

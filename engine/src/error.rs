@@ -4,6 +4,7 @@ use claviger_algorithm::{Algorithm, Operation};
 
 use crate::crypto::key_wrap::OAEP_SIZE;
 use crate::crypto::random::EntropyError;
+use crate::hierarchy::HierarchyError;
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
@@ -162,6 +163,17 @@ pub enum Error {
     /// An empty secret.
     #[error("secret {0} is empty: there is nothing to export")]
     NothingToExport(KeyId),
+    /// The system key has no such version.
+    #[error("the system key has no version {0}")]
+    SystemKeyNotFound(u32),
+    /// A version of the system key is not destroyed, because something would be lost with it.
+    #[error("version {version} of the system key is not destroyed: {needed_by}")]
+    SystemKeyNeeded {
+        /// The version.
+        version: u32,
+        /// What needs it, in words, with what is to be done.
+        needed_by: String,
+    },
     /// A record changed between reading and writing.
     #[error("the record was changed by someone else at the same time: read it again, then repeat the change")]
     Conflict,
@@ -176,6 +188,9 @@ pub enum Error {
     /// The system key that wraps a record is missing.
     #[error("system key version {0} is missing: add it to the system-key file, or restore that file")]
     SystemKeyMissing(u32),
+    /// The root key or the system-key file cannot be read or written.
+    #[error(transparent)]
+    Hierarchy(#[from] HierarchyError),
     /// The use of a key has to be written, and cannot be.
     #[error("key {id} is used only if its uses can be written, which storage does not take: see its errors in the log")]
     UsesNotWritten {

@@ -3,6 +3,7 @@
 //! A change reads what it builds on, writes on the condition that this has not moved, waits until the cache has followed, then until every worker has left the frame
 //! that it was in. After that nothing completes under the old state. So changes block, and must not be made from inside a frame: they would wait for it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use claviger_algorithm::{Algorithm, KeyKind};
@@ -22,6 +23,7 @@ use crate::record::key::versions_max;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
 use crate::record::{Deleted, KeyRecord, Origin, VersionSummary, address};
+use crate::renewal::Renewed;
 use crate::source::VaultSource;
 use crate::storage::{Compare, Revision, Write};
 use crate::usage::UseCounts;
@@ -36,6 +38,8 @@ pub(crate) struct Ledger {
     pub(crate) epochs: Arc<Epochs>,
     /// Held by whoever opens an import, so that there are never more than may be.
     pub(crate) imports: Mutex<()>,
+    /// Where records have moved to that were protected anew.
+    pub(crate) renewed: Renewed,
 }
 
 impl Ledger {
@@ -111,7 +115,14 @@ impl Ledger {
     /// The one way of every change: durable, followed by the cache, left behind by all workers.
     pub(crate) fn commit(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
         self.follower.check()?;
-        let revision = self.vault().transact(compares, writes)?;
+        let mut compares = Cow::Borrowed(compares);
+        let revision = loop {
+            match self.vault().transact(&compares, writes) {
+                // What was read was only protected anew meanwhile: that is no conflict.
+                Err(Error::Conflict) => compares = Cow::Owned(self.renewed.follow(&compares).ok_or(Error::Conflict)?),
+                made => break made?,
+            }
+        };
         self.wait_until_in_force(revision)
     }
 

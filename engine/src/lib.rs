@@ -25,6 +25,7 @@ pub mod names;
 pub mod operation;
 pub mod read;
 mod record;
+mod renewal;
 mod schedule;
 mod source;
 pub mod storage;
@@ -40,4 +41,5 @@ pub use record::{
     About, AccessMethods, Deleted, Deletion, InvalidAbout, KeyRecord, KeyStoreRecord, Origin, Rotation, RotationByUse,
     VersionSummary,
 };
+pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
 pub use worker::Worker;

@@ -215,8 +215,14 @@ pub const DATA_KEY_SIZE_MAX: usize = 8_192;
 /// Most random bytes of one item.
 pub const RANDOM_SIZE_MAX: usize = 32_768;
 
+/// Size of a system key, in bytes: AES-256 and HMAC-SHA-256 are derived from it.
+pub const SYSTEM_KEY_SIZE: usize = 32;
+
 /// Most bytes of the system-key file: some thousand versions.
 pub const SYSTEM_KEY_FILE_SIZE_MAX: usize = 1024 * 1024;
+
+/// Most bytes of the file of a development root key: its first line and some versions, of which there are two at most, with room for an editor's blank lines.
+pub const ROOT_KEY_FILE_SIZE_MAX: usize = 1_024;
 
 /// Places in a worker's table of slots: one for each value of a byte of the key id.
 pub const SLOT_TABLE_SIZE: usize = 256;
@@ -246,3 +252,22 @@ pub const STORAGE_QUEUE_SIZE: usize = 16_384;
 
 /// Threads that read storage. Loads wait for pages of the disk, not for the processor.
 pub const STORAGE_THREADS: usize = 2;
+
+/// Most records that one transaction protects anew after a rotation of the system key: other changes wait for no longer than they take.
+pub const RENEWAL_BATCH_RECORDS: usize = 256;
+
+/// Bytes of records at which such a transaction takes no further one.
+pub const RENEWAL_BATCH_SIZE: usize = 512 * 1024;
+
+/// Records of which is remembered that they were only protected anew, so that changes which have read them before are no conflicts: some ten seconds of renewal, which is
+/// longer than an RSA key takes to make; and some ten MB.
+pub const RENEWED_REMEMBERED: usize = 65_536;
+
+/// After how long records that could not be protected anew are tried again: storage may write again, a record may have been restored.
+pub const RENEWAL_RETRIED_EVERY: Duration = Duration::from_mins(10);
+
+/// Longest rest between two of its pages, which is else as long as the page took: a clock that leaps must not hold it up.
+pub const RENEWAL_REST_MAX: Duration = Duration::from_secs(1);
+
+const _: () = assert!(2 * RENEWAL_BATCH_RECORDS <= TRANSACTION_OPERATIONS_MAX);
+const _: () = assert!(RENEWAL_BATCH_SIZE + VALUE_SIZE_MAX + ADDRESS_SIZE_MAX <= TRANSACTION_SIZE_MAX);

@@ -51,6 +51,8 @@ pub enum Kind {
     ImportNotFound,
     /// What was to be imported was not good, or not well wrapped.
     ImportFailed,
+    /// The system key has no such version.
+    SystemKeyNotFound,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -65,13 +67,15 @@ pub enum Kind {
     StorageFull,
     /// The storage takes no changes, or cannot be read.
     StorageUnavailable,
+    /// The root key or the system-key file cannot be read or written.
+    KeyTreeUnavailable,
     /// Something else went wrong here.
     Internal,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -89,6 +93,7 @@ impl Kind {
         Self::AliasNotFound,
         Self::ImportNotFound,
         Self::ImportFailed,
+        Self::SystemKeyNotFound,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -96,6 +101,7 @@ impl Kind {
         Self::ShuttingDown,
         Self::StorageFull,
         Self::StorageUnavailable,
+        Self::KeyTreeUnavailable,
         Self::Internal,
     ];
 
@@ -120,6 +126,7 @@ impl Kind {
             Self::AliasNotFound => ("alias-not-found", StatusCode::NOT_FOUND, "Alias not found"),
             Self::ImportNotFound => ("import-not-found", StatusCode::NOT_FOUND, "Import not found"),
             Self::ImportFailed => ("import-failed", StatusCode::UNPROCESSABLE_ENTITY, "Import failed"),
+            Self::SystemKeyNotFound => ("system-key-not-found", StatusCode::NOT_FOUND, "System key not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -128,6 +135,9 @@ impl Kind {
             Self::StorageFull => ("storage-full", StatusCode::INSUFFICIENT_STORAGE, "Storage full"),
             Self::StorageUnavailable => {
                 ("storage-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Storage not available")
+            }
+            Self::KeyTreeUnavailable => {
+                ("key-tree-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Root key or system-key file not available")
             }
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         }
@@ -179,7 +189,10 @@ impl From<Error> for Problem {
             Error::ImportFailed => Kind::ImportFailed,
             Error::NameTaken(_) => Kind::NameTaken,
             Error::AliasNotFound(_) => Kind::AliasNotFound,
+            Error::SystemKeyNotFound(_) => Kind::SystemKeyNotFound,
+            Error::Hierarchy(_) => Kind::KeyTreeUnavailable,
             Error::KeyNotUsable { .. }
+            | Error::SystemKeyNeeded { .. }
             | Error::KeyStateWrong { .. }
             | Error::KeyVersionStateWrong { .. }
             | Error::TooManyVersions(_)

@@ -52,6 +52,9 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::KeyVersionStateWrong { .. }
         | Error::DeletionWait
         | Error::RotationPeriod
+        | Error::SystemKeyNotFound(_)
+        | Error::SystemKeyNeeded { .. }
+        | Error::Hierarchy(_)
         | Error::Conflict => {
             tracing::error!(trace = %trace_id, %error, "a request failed");
             Status::InternalError

@@ -2,18 +2,26 @@
 //!
 //! Root key, system keys and data live in three places; this module reads the first two, `record` the third.
 //!
-//! `root_key` who wraps the system keys · `system_keys` the wrapped system keys in their file, and what is derived from them · `file` small files,
-//! written whole or not at all.
+//! `root_key` who wraps the system keys, `development_root_key` the one kind of it that is a file · `system_key_file` the wrapped system keys,
+//! `system_keys` what is derived from them · `tree` both together, and how they are replaced · `file` small files, written whole or not at all.
 
+mod development_root_key;
 mod file;
-pub mod root_key;
-pub mod system_keys;
+mod root_key;
+mod system_key_file;
+mod system_keys;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use root_key::{CustodyClass, DevelopmentRootKey, RootKeyCustody};
-pub use system_keys::{SystemKeyFile, SystemKeys};
+pub use development_root_key::DevelopmentRootKey;
+pub use root_key::{CustodyClass, RootKeyCustody};
+pub use system_key_file::SystemKeyFile;
+pub use system_keys::SystemKeys;
+pub use tree::{KeyTree, RootKeyStatus};
 
 use crate::crypto::random::EntropyError;
 
@@ -50,6 +58,20 @@ pub enum HierarchyError {
         "this root key does not belong to these system keys, or they were altered: give the root key and the system-key file of the same installation"
     )]
     WrongRootKey,
+    /// The root key has no such version.
+    #[error("version {0} of the root key is missing: give the root key and the system-key file of the same time")]
+    RootKeyMissing(u32),
+    /// The newest version of the root key is in use.
+    #[error("version {0} of the root key is the one in use: it is not destroyed")]
+    RootKeyInUse(u32),
+    /// The system-key file lacks a version that this process uses.
+    #[error(
+        "version {0} of the system key is in use, and missing from the system-key file: put the file back that was there at the start"
+    )]
+    SystemKeyNotInFile(u32),
+    /// The system-key file is full.
+    #[error("the system-key file has no room for another version: destroy old ones that are not used any more")]
+    TooManySystemKeys,
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Entropy(#[from] EntropyError),
@@ -63,4 +85,9 @@ impl HierarchyError {
             _ => Self::File { path, error },
         }
     }
+}
+
+/// A version number, as it is written: from 1 up, without sign or leading zeros.
+fn number(digits: &str) -> Option<u32> {
+    digits.parse().ok().filter(|number: &u32| *number > 0 && number.to_string() == digits)
 }

@@ -91,7 +91,7 @@ mod tests {
         let (folder, random) = (tempfile::tempdir().unwrap(), SystemRandom::new());
         let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
         let file = SystemKeyFile::at(folder.path().join("system-keys"));
-        file.create(&root_key, &random).unwrap();
+        file.create(&root_key, &random, 0).unwrap();
         let engine = Engine::start(EngineParts {
             storage: Arc::new(MemoryStorage::new()),
             system_keys: file.unlock(&root_key).unwrap(),

@@ -1,7 +1,7 @@
 //! The record of a name in a key store: the key that it stands for, as that key's own name or as an alias of it.
 
-use super::Record;
 use super::codec::{Reader, Writer};
+use super::{Record, WrapField};
 use crate::key::id::KeyId;
 
 /// What the name in the address stands for. Names and aliases of a store are one space: each is given once.
@@ -28,6 +28,7 @@ impl KeyNameRecord {
 impl Record for KeyNameRecord {
     // 4 was also a name of a key, before there were aliases; never released.
     const RECORD_TYPE: u8 = 26;
+    const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.key.0).u8(u8::from(self.is_alias));

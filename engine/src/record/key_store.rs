@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Record;
 use super::codec::{Reader, Writer};
+use super::{Record, WrapField};
 use crate::key::id::StoreId;
 use crate::key::name::Name;
 use crate::limits::{DELETION_WAIT_MAX, DELETION_WAIT_MIN};
@@ -66,6 +66,7 @@ impl AccessMethods {
 impl Record for KeyStoreRecord {
     // 1 was a key store without settings, never released.
     const RECORD_TYPE: u8 = 11;
+    const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).sized(self.name.as_str().as_bytes()).u64(self.created_ms).u8(self.methods.bits());
@@ -97,6 +98,7 @@ pub(crate) struct AuthorityRecord {
 
 impl Record for AuthorityRecord {
     const RECORD_TYPE: u8 = 5;
+    const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped_private_key];
 
     fn encode(&self, out: &mut Writer) {
         out.sized(&self.certificate).sized(&self.wrapped_private_key);

@@ -2,8 +2,8 @@
 
 use claviger_algorithm::Algorithm;
 
-use super::Record;
 use super::codec::{Reader, Writer};
+use super::{Record, WrapField};
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::transfer::{Import, ImportTarget, Requester};
@@ -18,6 +18,7 @@ pub(crate) struct TransportKeyRecord {
 
 impl Record for TransportKeyRecord {
     const RECORD_TYPE: u8 = 30;
+    const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped_private_key];
 
     fn encode(&self, out: &mut Writer) {
         let Import { id, store, requester, name, algorithm, target, created_ms, public_key } = &self.import;

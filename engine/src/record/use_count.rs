@@ -1,7 +1,7 @@
 //! How often a key version with a limit was used; how long this installation was running, and how it was stopped.
 
-use super::Record;
 use super::codec::{Reader, Writer};
+use super::{Record, WrapField};
 
 /// Uses of one key version. Which one, its address says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) struct RunRecord {
 
 impl Record for UseCountRecord {
     const RECORD_TYPE: u8 = 6;
+    const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.u64(self.used).u64(self.unclean_stops);
@@ -37,6 +38,7 @@ impl Record for UseCountRecord {
 
 impl Record for RunRecord {
     const RECORD_TYPE: u8 = 7;
+    const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.u64(self.unclean_stops).u8(u8::from(self.open)).u64(self.running_ms);

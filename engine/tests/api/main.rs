@@ -35,6 +35,7 @@ mod secret_updates;
 mod secrets;
 mod signatures;
 mod states;
+mod system_key;
 mod tamper;
 mod use_limits;
 mod version_states;

@@ -80,7 +80,7 @@ fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
         DevelopmentRootKey::at(root_key)
     } else {
         let root_key = DevelopmentRootKey::create(root_key, &random).unwrap();
-        file.create(&root_key, &random).unwrap();
+        file.create(&root_key, &random, 0).unwrap();
         root_key
     };
     let data: PathBuf = folder.join("data");

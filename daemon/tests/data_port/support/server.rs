@@ -244,7 +244,7 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
     let random = SystemRandom::new();
     let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
     let file = SystemKeyFile::at(folder.path().join("system-keys"));
-    file.create(&root_key, &random).unwrap();
+    file.create(&root_key, &random, 0).unwrap();
     Engine::start(EngineParts {
         storage: Arc::clone(&options.storage),
         system_keys: file.unlock(&root_key).unwrap(),

@@ -14,8 +14,8 @@ pub use about::{About, InvalidAbout};
 pub(crate) use life::milliseconds;
 pub use life::{Deleted, Deletion, Rotation, RotationByUse};
 
-use super::Record;
 use super::codec::{Reader, Writer};
+use super::{Record, WrapField};
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
@@ -128,8 +128,8 @@ impl KeyRecord {
 }
 
 impl Record for KeyRecord {
-    // 2, 8 and 9 were keys with less, never released.
     const RECORD_TYPE: u8 = 27;
+    const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).bytes(&self.store.0).sized(self.name.as_str().as_bytes());

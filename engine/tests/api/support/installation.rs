@@ -6,7 +6,7 @@ use std::sync::Arc;
 use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::crypto::random::{Random, SystemRandom};
-use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile, SystemKeys};
+use claviger_engine::hierarchy::{DevelopmentRootKey, KeyTree, SystemKeyFile, SystemKeys};
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
@@ -100,12 +100,21 @@ impl Places {
         let random = SystemRandom::new();
         let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
         let places = Self { folder, root_key };
-        places.file().create(&places.root_key, &random).unwrap();
+        places.file().create(&places.root_key, &random, 0).unwrap();
         places
     }
 
     pub(crate) fn system_keys(&self) -> SystemKeys {
         self.file().unlock(&self.root_key).unwrap()
+    }
+
+    /// Root key and system keys, to be rotated.
+    pub(crate) fn tree(&self) -> KeyTree {
+        KeyTree::new(DevelopmentRootKey::at(self.folder.path().join("root-key")), self.file())
+    }
+
+    pub(crate) fn system_key_path(&self) -> PathBuf {
+        self.folder.path().join("system-keys")
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -124,7 +133,7 @@ impl Places {
     }
 
     fn file(&self) -> SystemKeyFile {
-        SystemKeyFile::at(self.folder.path().join("system-keys"))
+        SystemKeyFile::at(self.system_key_path())
     }
 }
 
