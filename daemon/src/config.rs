@@ -28,6 +28,10 @@ pub struct Config {
     pub control: Control,
     /// The data folder.
     pub storage: Storage,
+    /// Where every change is written before it is made.
+    pub journal: Journal,
+    /// Where full backups go.
+    pub backup: Backup,
     /// Who holds the root key.
     pub root_key: RootKey,
     /// The wrapped system keys.
@@ -92,6 +96,22 @@ pub struct Storage {
     /// Bytes that must be free on the disk before a change is taken.
     #[serde(rename = "free_space_floor_mib", deserialize_with = "mebibytes")]
     pub free_space_floor: u64,
+}
+
+/// Section `[journal]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// The folder of the journal, on another disk than the data folder.
+    pub folder: PathBuf,
+}
+
+/// Section `[backup]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// The folder of full backups.
+    pub folder: PathBuf,
 }
 
 /// Section `[root_key]`.
@@ -190,6 +210,7 @@ impl Config {
         for path in config.paths() {
             *path = folder.join(&*path);
         }
+        config.check_folders()?;
         Ok(config)
     }
 
@@ -206,7 +227,26 @@ impl Config {
         bail!("[storage] map_size_mib is too large: set at most {}", MAP_SIZE_MAX / MEBIBYTE_SIZE)
     }
 
-    fn paths(&mut self) -> [&mut PathBuf; 8] {
+    /// What is to outlive the data folder does not lie in it.
+    fn check_folders(&self) -> anyhow::Result<()> {
+        let data = &self.storage.folder;
+        for (section, folder) in [("[journal]", &self.journal.folder), ("[backup]", &self.backup.folder)] {
+            ensure!(
+                !folder.starts_with(data) && !data.starts_with(folder),
+                "{section} folder is {}, and the data folder {}: set a folder that is lost on another day",
+                folder.display(),
+                data.display()
+            );
+        }
+        ensure!(
+            self.journal.folder != self.backup.folder,
+            "[journal] and [backup] have the same folder, {}: set two",
+            self.journal.folder.display()
+        );
+        Ok(())
+    }
+
+    fn paths(&mut self) -> [&mut PathBuf; 10] {
         [
             &mut self.tls.certificate,
             &mut self.tls.key,
@@ -214,6 +254,8 @@ impl Config {
             &mut self.control.key,
             &mut self.control.administrators,
             &mut self.storage.folder,
+            &mut self.journal.folder,
+            &mut self.backup.folder,
             &mut self.root_key.path,
             &mut self.system_keys.path,
         ]
@@ -252,6 +294,18 @@ impl Default for Control {
 impl Default for Storage {
     fn default() -> Self {
         Self { folder: "data".into(), map_size: MAP_SIZE as u64, free_space_floor: FREE_SPACE_FLOOR }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { folder: "journal".into() }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { folder: "backup".into() }
     }
 }
 
@@ -320,7 +374,7 @@ mod tests {
         // Every setting appears with a value of its own: once all of them are changed, nothing of the default is left.
         let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
         let commented = EXAMPLE.lines().filter(|line| line.starts_with("# workers = ")).count();
-        assert_eq!(settings + commented, 20, "a setting is missing in config.example.toml, or this number is old");
+        assert_eq!(settings + commented, 22, "a setting is missing in config.example.toml, or this number is old");
     }
 
     #[test]
@@ -345,6 +399,11 @@ mod tests {
             ("[data]\ndrain_seconds = 0", "drain_seconds is 0"),
             ("[cache]\nkeys_max = 0", "keys_max is 0"),
             ("[storage]\nmap_size_mib = 4000000000", "map_size_mib is too large"),
+            ("[journal]\nfolder = \"data\"", "[journal] folder is data"),
+            ("[journal]\nfolder = \"data/journal\"", "lost on another day"),
+            ("[backup]\nfolder = \"data/backup\"", "[backup] folder is data/backup"),
+            ("[storage]\nfolder = \"backup/data\"", "[backup] folder is backup"),
+            ("[backup]\nfolder = \"journal\"", "the same folder"),
             ("[root_key]\ncustody = \"none\"", "unknown variant `none`"),
             ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
             ("[log]\nlevel = \"loud\"", "unknown variant `loud`"),

@@ -1,6 +1,7 @@
-//! An installation: the three places that keys rest on, made once by `init` and opened by every start.
+//! An installation: the places that keys rest on, made once by `init` and opened by every start.
 //!
-//! Root key custody, system-key file and data folder are separable (who has the files of any two has nothing); the daemon needs all three.
+//! Root key custody, system-key file and data folder are separable (who has the files of any two has nothing); the daemon needs all three. The journal stands
+//! beside the data folder, on a disk of its own, and gives it back when it is lost.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -8,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions, Progress, Restore, Restored};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, KeyTree, RootKeyCustody, SystemKeyFile};
+use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, KeyTree, RootKeyCustody, SystemKeyFile, SystemKeys};
 use claviger_engine::limits::MAP_SIZE_MAX;
-use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage};
+use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
 use claviger_engine::{Engine, EngineParts};
 use rustix::process::{Resource, getrlimit};
 
@@ -21,6 +23,8 @@ use crate::hardening::{Hardening, without_locking};
 
 /// An opened installation.
 pub struct Installation {
+    /// Its backups and its journal.
+    pub backups: Backups,
     /// The engine over its keys.
     pub engine: Arc<Engine>,
     /// Where its records are.
@@ -38,12 +42,14 @@ pub struct Facts {
     pub root_key: CustodyClass,
     /// Whether root key and system keys come from other machines than this one.
     pub separated: bool,
+    /// Whether the journal is on another device than the data folder.
+    pub journal_separated: bool,
     /// Whether the processor has a random generator of its own.
     pub hardware_generator: bool,
 }
 
 impl Installation {
-    /// Opens the three places of an installation and starts its engine.
+    /// Opens the places of an installation and starts its engine.
     ///
     /// # Errors
     /// With place and remedy: one is missing or damaged, cannot be read, is in use, or they do not belong together.
@@ -55,7 +61,8 @@ impl Installation {
         let class = root_key.class();
         let tree = KeyTree::new(root_key, SystemKeyFile::at(config.system_keys.path.clone()));
         let system_keys = tree.unlock()?;
-        let storage: Arc<dyn Storage> = Arc::new(open_storage(config)?);
+        let journal = open_journal(config, &system_keys, false)?;
+        let storage: Arc<dyn Storage> = Arc::new(open_storage(config, &journal)?);
         let random = SystemRandom::new();
         // Once the data folder is ours alone: another process may be in the middle of it.
         match tree.finish_root_key_rotation(&random) {
@@ -75,12 +82,24 @@ impl Installation {
             compute_threads: config::cores(),
         })
         .with_context(|| format!("data folder {}", config.storage.folder.display()))?;
-        let facts = Facts { root_key: class, separated: false, hardware_generator: random.has_hardware_generator() };
-        Ok(Self { engine, storage, tree: Arc::new(tree), facts })
+        let facts = Facts {
+            root_key: class,
+            separated: false,
+            journal_separated: journal.is_separated_from(&config.storage.folder),
+            hardware_generator: random.has_hardware_generator(),
+        };
+        let parts = BackupParts {
+            folder: config.backup.folder.clone(),
+            journal,
+            storage: Arc::clone(&storage),
+            random: Arc::new(random),
+            clock: Arc::new(SystemClock),
+        };
+        Ok(Self { backups: Backups::open(&engine, parts)?, engine, storage, tree: Arc::new(tree), facts })
     }
 }
 
-/// Makes the three places of a new installation. Nothing that exists is touched.
+/// Makes the places of a new installation. Nothing that exists is touched.
 ///
 /// # Errors
 /// With what is there and what is not, if one of the places exists already; otherwise with the place that could not be made.
@@ -89,19 +108,70 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
         bail!(existing);
     }
     let random = SystemRandom::new();
-    for path in [&config.root_key.path, &config.system_keys.path, &config.storage.folder] {
+    let (data, journal) = (&config.storage.folder, &config.journal.folder);
+    for path in [&config.root_key.path, &config.system_keys.path, data, journal] {
         make_parent(path)?;
     }
     let root_key = match config.root_key.custody {
         Custody::DevelopmentFile => DevelopmentRootKey::create(config.root_key.path.clone(), &random)?,
     };
     SystemKeyFile::at(config.system_keys.path.clone()).create(&root_key, &random, SystemClock.now_ms())?;
-    open_storage(config)?;
+    open_storage(config, &open_journal(config, &unlock(config)?, false)?)?;
     Ok(())
 }
 
-/// The three places, and whether each is there.
-struct Places([Place; 3]);
+/// Restores the data folder from a backup and the journal after it, or from the journal alone. Only for a daemon that does not run.
+///
+/// `without_journal`: the journal is lost. What has changed since the backup is lost with it, and a new journal begins.
+///
+/// # Errors
+/// With file and remedy; then the data folder is left empty.
+pub fn restore(
+    config: &Config,
+    backup: Option<&Path>,
+    without_journal: bool,
+    progress: &Progress,
+) -> anyhow::Result<Restored> {
+    let journal = &config.journal.folder;
+    if without_journal && !is_empty(journal) {
+        bail!(
+            "the journal {} is not empty: leave out --without-journal to restore what is in it, or move it away if it belongs to another time",
+            journal.display()
+        );
+    }
+    if without_journal && backup.is_none() {
+        bail!("without a journal there is nothing to restore: name a backup by --backup");
+    }
+    make_parent(&config.storage.folder)?;
+    let random = Arc::new(SystemRandom::new());
+    let restore =
+        Restore { backup, journal: Some(journal.as_path()).filter(|_| !without_journal), target: &config.storage.folder };
+    let restored = restore.run(unlock(config)?, random, progress)?;
+    if without_journal {
+        new_journal(config)?;
+    }
+    Ok(restored)
+}
+
+/// Begins a new journal, in an empty folder, for a data folder that has lost its journal.
+///
+/// # Errors
+/// With file and remedy.
+pub fn new_journal(config: &Config) -> anyhow::Result<()> {
+    let folder = &config.journal.folder;
+    if !is_empty(folder) {
+        bail!("the journal {} is not empty, and is left as it is: nothing has to be begun anew", folder.display());
+    }
+    if is_empty(&config.storage.folder) {
+        bail!("there is no data folder {}: restore it first", config.storage.folder.display());
+    }
+    make_parent(folder)?;
+    open_storage(config, &open_journal(config, &unlock(config)?, true)?)?;
+    Ok(())
+}
+
+/// The places, and whether each is there.
+struct Places(Vec<Place>);
 
 struct Place {
     name: &'static str,
@@ -112,13 +182,13 @@ struct Place {
 impl Places {
     fn of(config: &Config) -> Self {
         let place = |name, path: &Path, exists| Place { name, path: path.to_owned(), exists };
-        let (root_key, system_keys, folder) = (&config.root_key.path, &config.system_keys.path, &config.storage.folder);
-        // An empty folder may be a mount point that waits for its first data.
-        let has_data = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        Self([
+        let (root_key, system_keys) = (&config.root_key.path, &config.system_keys.path);
+        let (folder, journal) = (&config.storage.folder, &config.journal.folder);
+        Self(vec![
             place("root key", root_key, root_key.exists()),
             place("system keys", system_keys, system_keys.exists()),
-            place("data folder", folder, has_data),
+            place("data folder", folder, !is_empty(folder)),
+            place("journal", journal, !is_empty(journal)),
         ])
     }
 
@@ -126,7 +196,7 @@ impl Places {
     fn missing(&self) -> Option<String> {
         match self.count() {
             0 => Some(format!("there is no installation yet:\n{self}make one with `clavigerd init --config FILE`")),
-            3 => None,
+            count if count == self.0.len() => None,
             _ => Some(self.half_made()),
         }
     }
@@ -135,7 +205,7 @@ impl Places {
     fn existing(&self) -> Option<String> {
         match self.count() {
             0 => None,
-            3 => Some(format!(
+            count if count == self.0.len() => Some(format!(
                 "this installation was made before, and is left as it is:\n{self}start it with `clavigerd run`"
             )),
             _ => Some(self.half_made()),
@@ -145,7 +215,8 @@ impl Places {
     fn half_made(&self) -> String {
         format!(
             "this installation is half there:\n{self}\
-             If it has held keys, bring the missing places back from your copies, or name where they are in the configuration file. \
+             If it has held keys, bring the missing places back from your copies, or name where they are in the configuration file; \
+             a lost data folder comes back by `clavigerd restore`, and in place of a lost journal `clavigerd new-journal` begins another. \
              If it never did (an `init` that was cut short), delete what exists and run `clavigerd init` again"
         )
     }
@@ -171,7 +242,26 @@ fn custody(config: &Config) -> impl RootKeyCustody + use<> {
     }
 }
 
-fn open_storage(config: &Config) -> anyhow::Result<LmdbStorage> {
+fn unlock(config: &Config) -> anyhow::Result<SystemKeys> {
+    Ok(SystemKeyFile::at(config.system_keys.path.clone()).unlock(&custody(config))?)
+}
+
+fn open_journal(config: &Config, system_keys: &SystemKeys, begin_anew: bool) -> anyhow::Result<Arc<Journal>> {
+    let options = JournalOptions {
+        free_space_floor: config.storage.free_space_floor,
+        begin_anew,
+        ..JournalOptions::at(config.journal.folder.clone())
+    };
+    let random = Arc::new(SystemRandom::new());
+    Ok(Journal::open(options, system_keys.sealing(), random, Arc::new(SystemClock))?)
+}
+
+/// Whether nothing is in a folder, or there is none: an empty one may be a mount point that waits for its first data.
+fn is_empty(folder: &Path) -> bool {
+    !fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+fn open_storage(config: &Config, journal: &Arc<Journal>) -> anyhow::Result<LmdbStorage> {
     // A map that grows is mapped anew, and would be locked then: it has its full size from the beginning.
     let has_room = getrlimit(Resource::As).current.is_none();
     let map_size = if Hardening::of_process().locked && has_room {
@@ -179,7 +269,13 @@ fn open_storage(config: &Config) -> anyhow::Result<LmdbStorage> {
     } else {
         usize::try_from(config.storage.map_size)?
     };
-    let options = LmdbOptions { map_size, free_space_floor: config.storage.free_space_floor, ..LmdbOptions::default() };
+    let write_ahead: Arc<dyn WriteAhead> = Arc::<Journal>::clone(journal);
+    let options = LmdbOptions {
+        map_size,
+        free_space_floor: config.storage.free_space_floor,
+        write_ahead: Some(write_ahead),
+        ..LmdbOptions::default()
+    };
     Ok(without_locking(|| LmdbStorage::open(&config.storage.folder, &options))?)
 }
 
@@ -241,18 +337,19 @@ mod tests {
 
     #[test]
     fn half_an_installation_is_named_piece_by_piece_and_not_completed() {
-        for keep in 0..3 {
+        for keep in 0..4 {
             let folder = tempfile::tempdir().unwrap();
             let config = config(folder.path());
             init(&config).unwrap();
-            let places = [&config.root_key.path, &config.system_keys.path, &config.storage.folder];
+            let places =
+                [&config.root_key.path, &config.system_keys.path, &config.storage.folder, &config.journal.folder];
             for (index, path) in places.into_iter().enumerate().filter(|(index, _)| *index != keep) {
-                if index == 2 { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+                if index >= 2 { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
             }
             for error in [said(init(&config)), said(Installation::open(&config))] {
                 assert!(error.contains("half there"), "{error}");
                 assert_eq!(error.matches("exists  ").count(), 1, "{error}");
-                assert_eq!(error.matches("missing  ").count(), 2, "{error}");
+                assert_eq!(error.matches("missing  ").count(), 3, "{error}");
             }
             let left = places.into_iter().filter(|path| path.exists()).count();
             assert_eq!(left, 1, "nothing was completed");

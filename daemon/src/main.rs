@@ -2,9 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -14,6 +18,7 @@ use claviger_daemon::dev::{self, Options};
 use claviger_daemon::hardening::Hardening;
 use claviger_daemon::run::{Listeners, end_of_process, run};
 use claviger_daemon::{installation, logging};
+use claviger_engine::backup::{Progress, Restored};
 use claviger_engine::crypto::random::SystemRandom;
 
 /// The key management service Claviger.
@@ -33,9 +38,37 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Make a new installation: root key, system keys and data folder, where the configuration file says.
+    /// Make a new installation: root key, system keys, data folder and journal, where the configuration file says.
     #[command(after_help = "Example:\n  clavigerd init --config /etc/claviger/clavigerd.toml")]
     Init {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Restore a lost data folder: a backup and all changes that the journal has after it, or the journal alone.
+    #[command(
+        after_help = "\
+The data folder of the configuration file must be empty or missing, and no daemon may run on it. Root key, system keys and journal are taken from where the
+configuration file says. If anything is missing or damaged, nothing is restored.
+
+Examples:
+  clavigerd restore --config /etc/claviger/clavigerd.toml --backup /backup/claviger/backup-7
+  clavigerd restore --config /etc/claviger/clavigerd.toml"
+    )]
+    Restore {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The full backup; without one, the journal must reach back to its beginning.
+        #[arg(long, value_name = "FILE")]
+        backup: Option<PathBuf>,
+        /// The journal is lost: give up what has changed since the backup, and begin a new journal.
+        #[arg(long, requires = "backup")]
+        without_journal: bool,
+    },
+    /// Begin a new journal, because the one before is lost. Make a full backup at once.
+    #[command(after_help = "Example:\n  clavigerd new-journal --config /etc/claviger/clavigerd.toml")]
+    NewJournal {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
@@ -76,6 +109,8 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run { config } => serve(&config),
         Command::Init { config } => init(&config),
+        Command::Restore { config, backup, without_journal } => restore(&config, backup.as_deref(), without_journal),
+        Command::NewJournal { config } => new_journal(&config),
         Command::Certificates { config, names } => make_certificates(&config, &names),
         Command::Dev { folder, data, control } => develop(Options { folder, data, control }),
     };
@@ -109,8 +144,85 @@ fn init(path: &Path) -> anyhow::Result<()> {
     );
     println!("  system keys  {}   keep a copy apart from the data folder", config.system_keys.path.display());
     println!("  data folder  {}", config.storage.folder.display());
+    println!("  journal      {}   on another disk than the data folder", config.journal.folder.display());
     Ok(())
 }
+
+fn restore(path: &Path, backup: Option<&Path>, without_journal: bool) -> anyhow::Result<()> {
+    let config = Config::read(path)?;
+    let progress = Arc::new(Progress::default());
+    let shown = show_progress(&progress);
+    let restored = installation::restore(&config, backup, without_journal, &progress);
+    drop(shown);
+    let Restored { revision, changes, segments, torn, inventory } = restored?;
+    println!("restored data folder {}", config.storage.folder.display());
+    println!("  up to change   {revision}, of which {changes} come from {segments} segments of the journal");
+    println!(
+        "  key stores     {}\n  keys           {}, with {} versions, each unwrapped\n  records        {}, each authenticated",
+        inventory.stores, inventory.keys, inventory.versions, inventory.records
+    );
+    if let Some(torn) = torn {
+        println!(
+            "The last record of {} was cut off, as a crash leaves it: nobody was told of its changes. If the disk of the journal was damaged, changes at its end may be missing.",
+            torn.display()
+        );
+    }
+    if without_journal {
+        println!(
+            "What has changed since the backup is lost, deletions too: delete again what was deleted. Uses of AES-256-GCM keys since then are not counted: rotate them. \
+             A new journal has begun: make a full backup now (`claviger backup create`), because the older ones do not go with it."
+        );
+    }
+    println!("start it with `clavigerd run`");
+    Ok(())
+}
+
+fn new_journal(path: &Path) -> anyhow::Result<()> {
+    let config = Config::read(path)?;
+    installation::new_journal(&config)?;
+    println!("began a new journal in {}", config.journal.folder.display());
+    println!(
+        "Older backups do not go with it: start the daemon and make a full backup now (`claviger backup create`); until then a lost data folder is lost."
+    );
+    Ok(())
+}
+
+/// Shows how far a work has got to whoever sits before it, until the returned value is dropped.
+fn show_progress(progress: &Arc<Progress>) -> Option<ProgressLine> {
+    std::io::stderr().is_terminal().then(|| ProgressLine::start(Arc::clone(progress)))
+}
+
+struct ProgressLine {
+    end: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ProgressLine {
+    fn start(progress: Arc<Progress>) -> Self {
+        let (end, ended) = mpsc::channel::<()>();
+        let show = move || {
+            while let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(PROGRESS_EVERY) {
+                let (done, total) = progress.bytes();
+                eprint!("\rrestoring: {} of {} MiB", done >> 20, total >> 20);
+            }
+            eprintln!();
+        };
+        Self { end: Some(end), thread: Some(std::thread::spawn(show)) }
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // It only shows something.
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// How often progress is shown.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 fn make_certificates(path: &Path, names: &[String]) -> anyhow::Result<()> {
     let certificates = Certificates::of(&Config::read(path)?);

@@ -163,24 +163,37 @@ impl Backups {
         }
     }
 
-    /// Removes the segments of the journal that the newest verified backup does not need. Gives that backup, if there is one, and the numbers of the segments.
+    /// Removes the segments of the journal that a restore of this backup, which must be verified, does not need. Gives their numbers. Older backups can then
+    /// be restored only without the changes after them.
     ///
     /// # Errors
-    /// [`BackupError::File`], [`BackupError::Busy`].
-    pub fn prune(&self) -> Result<(Option<BackupFile>, Vec<u64>), BackupError> {
+    /// [`BackupError::NotVerified`], [`BackupError::NoSuchBackup`], [`BackupError::Busy`], [`BackupError::File`].
+    pub fn prune(&self, name: &str) -> Result<Vec<u64>, BackupError> {
         let thread = self.thread.lock();
         self.refuse_if_busy(thread.as_ref())?;
-        let newest = self.list()?.into_iter().rfind(|backup| backup.verified.is_some());
-        let Some(newest) = newest else { return Ok((None, Vec::new())) };
+        let backup = self.file(name)?;
+        if backup.verified.is_none() {
+            return Err(BackupError::NotVerified(name.to_owned()));
+        }
         let folder = self.inner.journal.folder();
         let mut removed = Vec::new();
         // From the oldest on, so that what is left is without a gap even if it is cut short.
-        for (number, path) in Segments::list(folder)?.iter().filter(|(number, _)| *number < newest.first_segment) {
+        for (number, path) in Segments::list(folder)?.iter().filter(|(number, _)| *number < backup.first_segment) {
             fs::remove_file(path).map_err(BackupError::file(path, "remove"))?;
             removed.push(number);
         }
         file::sync_folder(folder)?;
-        Ok((Some(newest), removed))
+        Ok(removed)
+    }
+
+    /// How many segments the journal has, and their bytes in all.
+    ///
+    /// # Errors
+    /// [`BackupError::File`].
+    pub fn journal_size(&self) -> Result<(u64, u64), BackupError> {
+        let segments = Segments::list(self.inner.journal.folder())?;
+        let sizes = segments.iter().map(|(_, path)| path.metadata().map_or(0, |metadata| metadata.len()));
+        Ok(sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size)))
     }
 
     fn refuse_if_busy(&self, thread: Option<&JoinHandle<()>>) -> Result<(), BackupError> {
