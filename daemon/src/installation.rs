@@ -144,8 +144,11 @@ pub fn restore(
     }
     make_parent(&config.storage.folder)?;
     let random = Arc::new(SystemRandom::new());
-    let restore =
-        Restore { backup, journal: Some(journal.as_path()).filter(|_| !without_journal), target: &config.storage.folder };
+    let restore = Restore {
+        backup,
+        journal: Some(journal.as_path()).filter(|_| !without_journal),
+        target: &config.storage.folder,
+    };
     let restored = restore.run(unlock(config)?, random, progress)?;
     if without_journal {
         new_journal(config)?;

@@ -46,15 +46,13 @@ enum Command {
         config: PathBuf,
     },
     /// Restore a lost data folder: a backup and all changes that the journal has after it, or the journal alone.
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 The data folder of the configuration file must be empty or missing, and no daemon may run on it. Root key, system keys and journal are taken from where the
 configuration file says. If anything is missing or damaged, nothing is restored.
 
 Examples:
   clavigerd restore --config /etc/claviger/clavigerd.toml --backup /backup/claviger/backup-7
-  clavigerd restore --config /etc/claviger/clavigerd.toml"
-    )]
+  clavigerd restore --config /etc/claviger/clavigerd.toml")]
     Restore {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]

@@ -31,6 +31,7 @@ pub(super) async fn show(client: &ControlClient, json: bool) -> anyhow::Result<E
         ("started", show::time(health.started)),
         ("root key", health.root_key),
         ("separated", yes_or_no(health.separated)),
+        ("journal apart", yes_or_no(health.journal_separated)),
         ("core dumps", if health.core_dumps_excluded { "excluded" } else { "possible" }.to_owned()),
         ("memory locked", yes_or_no(health.memory_locked)),
         (

@@ -1,7 +1,9 @@
 //! The control operations: what an administrator does, for people and for scripts.
 
 mod alias;
+mod backup;
 mod certificate;
+mod confirm;
 mod health;
 mod key;
 mod store;
@@ -26,6 +28,9 @@ pub(crate) enum ControlCommand {
     /// Work with aliases: other names of keys
     #[command(subcommand)]
     Alias(alias::AliasCommand),
+    /// Make and verify full backups
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Work with client certificates
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
@@ -41,6 +46,7 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Store(command) => store::run(command, client, json).await?,
         ControlCommand::Key(command) => key::run(command, client, json).await?,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
+        ControlCommand::Backup(command) => backup::run(command, client, json).await?,
         ControlCommand::Certificate(command) => certificate::run(command, client, json).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,8 @@ pub struct Health {
     pub root_key: String,
     /// Whether root key and system keys come from other machines than this one.
     pub separated: bool,
+    /// Whether the journal is on another device than the data folder.
+    pub journal_separated: bool,
     /// Whether memory is excluded from core dumps.
     pub core_dumps_excluded: bool,
     /// Whether memory is locked, so that it never gets into swap space.

@@ -4,6 +4,7 @@
 
 mod about;
 mod algorithm;
+mod backup;
 mod certificate;
 mod health;
 mod key;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 
 pub use about::{Alias, AliasList, CreateAlias, MoveAlias, SetAbout};
 pub use algorithm::{Algorithm, AlgorithmList, OutputSize};
+pub use backup::{Backup, BackupFile, BackupList, Journal, Progress, PruneJournal, PrunedJournal, Verified};
 pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
 pub use health::{Health, Readiness};
 pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};

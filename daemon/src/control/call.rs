@@ -116,6 +116,11 @@ impl Call {
         })
     }
 
+    /// The backup that the path names. Whether there is one, those find out who look after them.
+    pub(super) fn backup(&self) -> &str {
+        self.parameter("backup")
+    }
+
     /// The version that the path names by its number. Whether the key has it is found out by the engine.
     pub(super) fn version(&self) -> Result<KeyVersion, Problem> {
         let text = self.parameter("version");

@@ -86,7 +86,7 @@ const fn access(methods: AccessMethods) -> Access {
 }
 
 /// A time of a record. One beyond the year 9999, which no clock tells, is shown as the last there is.
-fn time(milliseconds: u64) -> Timestamp {
+pub(super) fn time(milliseconds: u64) -> Timestamp {
     let milliseconds = i64::try_from(milliseconds).ok();
     milliseconds.and_then(|since| Timestamp::from_millisecond(since).ok()).unwrap_or(Timestamp::MAX)
 }

@@ -32,6 +32,12 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     if !facts.separated {
         warnings.push("not separated: root key, system keys and data are on one machine".to_owned());
     }
+    if !facts.journal_separated {
+        warnings.push("not separated: journal and data folder are on one disk, and are lost together; set [journal] folder to another one".to_owned());
+    }
+    warnings.extend(
+        state.installation.backups.journal().failure().map(|failure| format!("changes are refused: {failure}")),
+    );
     let hardening = Hardening::of_process();
     warnings.extend(hardening.warnings().map(str::to_owned));
     if !facts.hardware_generator {
@@ -62,6 +68,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
         started: state.started,
         root_key: facts.root_key.to_string(),
         separated: facts.separated,
+        journal_separated: facts.journal_separated,
         core_dumps_excluded: hardening.undumpable,
         memory_locked: hardening.locked,
         hardware_random_generator: facts.hardware_generator,
@@ -82,6 +89,8 @@ fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     if let Err(error) = state.installation.storage.transact(&[], &[]) {
         reasons.push(error.to_string());
     }
+    // That goes past the journal, which takes what is written only.
+    reasons.extend(state.installation.backups.journal().failure());
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Answer::new(status, &Readiness { ready: reasons.is_empty(), reasons })
 }

@@ -9,6 +9,7 @@
 mod algorithms;
 mod aliases;
 mod answer;
+mod backups;
 pub mod browser;
 mod call;
 pub mod caller;

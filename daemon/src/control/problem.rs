@@ -2,6 +2,7 @@
 
 use claviger_control::message;
 use claviger_engine::Error;
+use claviger_engine::backup::BackupError;
 use claviger_engine::storage::StorageError;
 use http::StatusCode;
 
@@ -53,6 +54,8 @@ pub enum Kind {
     ImportFailed,
     /// The system key has no such version.
     SystemKeyNotFound,
+    /// There is no such backup.
+    BackupNotFound,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -75,7 +78,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -94,6 +97,7 @@ impl Kind {
         Self::ImportNotFound,
         Self::ImportFailed,
         Self::SystemKeyNotFound,
+        Self::BackupNotFound,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -127,6 +131,7 @@ impl Kind {
             Self::ImportNotFound => ("import-not-found", StatusCode::NOT_FOUND, "Import not found"),
             Self::ImportFailed => ("import-failed", StatusCode::UNPROCESSABLE_ENTITY, "Import failed"),
             Self::SystemKeyNotFound => ("system-key-not-found", StatusCode::NOT_FOUND, "System key not found"),
+            Self::BackupNotFound => ("backup-not-found", StatusCode::NOT_FOUND, "Backup not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -218,6 +223,35 @@ impl From<Error> for Problem {
                 Kind::Internal
             }
             Error::Closed => Kind::ShuttingDown,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<BackupError> for Problem {
+    fn from(error: BackupError) -> Self {
+        let kind = match error {
+            BackupError::NoSuchBackup(_) => Kind::BackupNotFound,
+            BackupError::Busy(_) | BackupError::NotVerified(_) => Kind::Conflict,
+            BackupError::Ended => Kind::ShuttingDown,
+            BackupError::FreeSpaceFloor { .. } => Kind::StorageFull,
+            BackupError::File { .. } => Kind::StorageUnavailable,
+            BackupError::Storage(error) => return Error::Storage(error).into(),
+            BackupError::Engine(error) => return error.into(),
+            BackupError::InUse(_)
+            | BackupError::Foreign { .. }
+            | BackupError::NewerFormat { .. }
+            | BackupError::OtherInstallation(_)
+            | BackupError::SystemKeyMissing { .. }
+            | BackupError::Damaged { .. }
+            | BackupError::SegmentMissing { .. }
+            | BackupError::NotInOrder(_)
+            | BackupError::GivenUp(_)
+            | BackupError::NoJournal(_)
+            | BackupError::DataFolderOlder { .. }
+            | BackupError::NotEmpty(_)
+            | BackupError::Astray(_)
+            | BackupError::Entropy(_) => Kind::Internal,
         };
         Self::new(kind, error.to_string())
     }

@@ -13,11 +13,11 @@ use super::call::Call;
 use super::caller::Role;
 use super::change::Change;
 use super::problem::Problem;
-use super::{ControlState, algorithms, aliases, certificates, health, keys, openapi, stores};
+use super::{ControlState, algorithms, aliases, backups, certificates, health, keys, openapi, stores};
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 11] = [
+static TABLES: [&[Route]; 12] = [
     health::ROUTES,
     openapi::ROUTES,
     algorithms::ROUTES,
@@ -29,6 +29,7 @@ static TABLES: [&[Route]; 11] = [
     keys::secret::ROUTES,
     keys::about::ROUTES,
     aliases::ROUTES,
+    backups::ROUTES,
 ];
 
 /// All routes.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::chain::{Chain, ChainReader, Link, Next};
+use super::chain::{Chain, ChainReader, Link, Next, is_missing};
 use super::error::BackupError;
 use super::file;
 use super::header::{Header, Kind};
@@ -142,6 +142,15 @@ impl Catalogue {
         counts.u64(records).u64(stores).u64(keys).u64(versions);
         bytes.extend(chain.seal(&counts.finish(), random)?.0);
         file::put(&self.note_path(name), &bytes).map(drop)
+    }
+
+    /// Takes back what [`Catalogue::note_verified`] has noted.
+    pub(super) fn forget_verified(&self, name: &str) -> Result<(), BackupError> {
+        let path = self.note_path(name);
+        match fs::remove_file(&path) {
+            Err(error) if !is_missing(&error) => Err(BackupError::file(&path, "remove")(error)),
+            _ => Ok(()),
+        }
     }
 
     fn note(&self, name: &str, backup: Link, sealing: &Sealing) -> Result<Option<Verified>, BackupError> {

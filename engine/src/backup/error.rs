@@ -126,7 +126,9 @@ pub enum BackupError {
     #[error("there is no backup {0}: see `claviger backup list`")]
     NoSuchBackup(String),
     /// The backup was not verified.
-    #[error("backup {0} was not verified: run `claviger backup verify {0}`, so that nothing is removed that may still be needed")]
+    #[error(
+        "backup {0} was not verified: run `claviger backup verify {0}`, so that nothing is removed that may still be needed"
+    )]
     NotVerified(String),
     /// Something else is being done already.
     #[error("{0} is being made or verified: one at a time; wait until it is done")]

@@ -259,6 +259,10 @@ impl Inner {
         let verified = self.try_restore(name, progress);
         // Whatever came of it; what cannot be removed now is removed by the next start.
         let removed = remove_folder(&scratch);
+        if verified.as_ref().is_err_and(|error| !matches!(error, BackupError::Ended)) {
+            // What an earlier verification found does not hold any more.
+            self.catalogue.forget_verified(name)?;
+        }
         let verified = verified?;
         removed?;
         let note = |sealing: &_| self.catalogue.note_verified(name, &verified, sealing, &*self.random);

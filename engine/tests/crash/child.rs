@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, TransactError};
 
+use crate::backup::change_until_killed;
 use crate::failed_write::Fault;
 use crate::uses::seal_until_killed;
 use crate::work::{Acknowledged, THREADS, check, open, raise, reached};
@@ -136,6 +137,13 @@ fn holds_the_folder_until_killed() {
 fn seals_until_killed() {
     let Some(folder) = folder() else { return };
     seal_until_killed(&folder, |count| tell(&format!("ack 0 {count}")));
+}
+
+#[test]
+#[ignore = "a child process of the other tests"]
+fn changes_keys_until_killed() {
+    let Some(folder) = folder() else { return };
+    change_until_killed(&folder, tell);
 }
 
 /// Writes in turn for each thread until a write fails, and then checks what must still work and what must not.

@@ -9,6 +9,7 @@
     reason = "tests may be blunt"
 )]
 
+mod backup;
 mod child;
 mod failed_write;
 mod full_disk;

@@ -1,12 +1,10 @@
 //! What cannot be undone is done only after the key's name has been typed.
 
-use std::io::{self, BufRead, IsTerminal, Read};
-
-use anyhow::{Context, ensure};
 use clap::Args;
 use claviger_control::ControlClient;
 use claviger_control::message::Key;
 
+use super::super::confirm;
 use super::KeyArguments;
 
 /// A key that something is done to that cannot be undone.
@@ -32,21 +30,9 @@ impl ConfirmedArguments {
         }
         // The key's own name, also where it was given by its id or an alias: only that tells a person what it is about.
         let Key { id, name, store_id, .. } = client.key(&store, &key).await?;
-        let input = io::stdin().lock();
-        if input.is_terminal() {
-            let stands =
-                if key == name || key == id { String::new() } else { format!("{key} stands for the key {name}. ") };
-            eprint!("{stands}{what} for good. Type the name of the key, {name}, to go on: ");
-        }
-        let mut typed = String::new();
-        input.take(TYPED_SIZE_MAX).read_line(&mut typed).context("standard input")?;
-        ensure!(
-            typed.trim_end_matches(['\r', '\n']) == name,
-            "not confirmed, and nothing was done: type the name of the key, {name}, or add --yes"
-        );
+        let stands =
+            if key == name || key == id { String::new() } else { format!("{key} stands for the key {name}. ") };
+        confirm::typed(&format!("{stands}{what} for good."), "key", &name)?;
         Ok((store_id, id))
     }
 }
-
-/// Most bytes of a line that is read: more than any name has.
-const TYPED_SIZE_MAX: u64 = 1_024;

@@ -3,6 +3,7 @@
 //! A change is a value that says exactly what is to happen, before anything has: this is what can be shown to somebody who has to approve it.
 
 mod alias;
+mod backup;
 mod key;
 
 use std::fmt;
@@ -23,9 +24,11 @@ use super::call::Call;
 use super::problem::{Kind, Problem};
 use super::{ControlState, describe};
 use crate::authority::{Authority, Purpose, Subject};
+use crate::installation::Installation;
 use crate::pem;
 
 pub use alias::AliasChange;
+pub use backup::BackupChange;
 pub use key::KeyChange;
 
 /// What is to change. Shown, it tells everything but secrets.
@@ -60,6 +63,8 @@ pub enum Change {
         /// What.
         change: AliasChange,
     },
+    /// Something happens to backups or the journal.
+    Backup(BackupChange),
     /// A new client certificate.
     IssueCertificate {
         /// The key store.
@@ -77,13 +82,14 @@ pub enum Change {
 pub(super) fn make(state: &ControlState, call: &Call, change: Change) -> Result<Answer, Problem> {
     call.caller.authorise(call.route.role, SystemTime::now())?;
     let shown = change.to_string();
-    let answer = change.apply(&state.installation.engine)?;
+    let answer = change.apply(&state.installation)?;
     tracing::info!(trace_id = call.trace_id, caller = %call.caller, "changed: {shown}");
     Ok(answer)
 }
 
 impl Change {
-    fn apply(self, engine: &Engine) -> Result<Answer, Problem> {
+    fn apply(self, installation: &Installation) -> Result<Answer, Problem> {
+        let engine = &installation.engine;
         match self {
             Self::CreateStore { name, methods } => {
                 let now = SystemTime::now();
@@ -111,6 +117,7 @@ impl Change {
                     Answer::ok(&message)
                 }
             }
+            Self::Backup(change) => change.apply(&installation.backups),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
@@ -151,6 +158,7 @@ impl fmt::Display for Change {
             }
             Self::Key { key, change } => write!(f, "key {key} {change}"),
             Self::Alias { store, alias, change } => write!(f, "alias {alias} in store {store} {change}"),
+            Self::Backup(change) => change.fmt(f),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")
