@@ -12,7 +12,9 @@ use anyhow::{Context, bail};
 use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions, Progress, Restore, Restored};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::hierarchy::{CustodyClass, DevelopmentRootKey, KeyTree, RootKeyCustody, SystemKeyFile, SystemKeys};
+use claviger_engine::hierarchy::{
+    CustodyClass, DevelopmentRootKey, KeyTree, RootKeyCustody, SystemKeyFile, SystemKeys,
+};
 use claviger_engine::limits::MAP_SIZE_MAX;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
 use claviger_engine::{Engine, EngineParts};
