@@ -168,32 +168,33 @@ fn encrypt_to(public_key: &[u8], item: &[Item]) -> Vec<u8> {
 /// Does `operation` with every item.
 fn act(key: &KeyEntry, operation: Operation, items: &[Item], reply: &mut Reply) -> Result<(), Error> {
     reply.clear();
+    let random = SystemRandom::new();
+    let scope = &mut ReadScope::new(&random);
     match operation {
         Operation::Encrypt => {
-            let random = SystemRandom::new();
             let items = items.iter().map(|item| EncryptItem { context: CONTEXT, plaintext: &item.input });
-            key.encrypt(&mut ReadScope::new(&random), items, reply)
+            key.encrypt(scope, items, reply)
         }
         Operation::Decrypt => {
             let items = items.iter().map(|item| DecryptItem { context: CONTEXT, ciphertext: &item.output });
-            key.decrypt(items, reply)
+            key.decrypt(scope, items, reply)
         }
-        Operation::Sign => key.sign(SignForm::Message, items.iter().map(|item| SignItem(&item.input)), reply),
+        Operation::Sign => key.sign(scope, SignForm::Message, items.iter().map(|item| SignItem(&item.input)), reply),
         Operation::Verify => {
             let items = items.iter().map(|item| VerifyItem { message: &item.input, signature: &item.output });
-            key.verify(None, SignForm::Message, items, reply)
+            key.verify(scope, None, SignForm::Message, items, reply)
         }
         Operation::AsymmetricDecrypt => {
             let items = items.iter().map(|item| DecryptItem { context: &item.input, ciphertext: &item.output });
-            key.asymmetric_decrypt(None, items, reply)
+            key.asymmetric_decrypt(scope, None, items, reply)
         }
-        Operation::MakeMac => key.make_mac(items.iter().map(|item| MacItem(&item.input)), reply),
+        Operation::MakeMac => key.make_mac(scope, items.iter().map(|item| MacItem(&item.input)), reply),
         Operation::VerifyMac => {
             let items = items.iter().map(|item| VerifyMacItem { message: &item.input, mac: &item.output });
-            key.verify_mac(None, items, reply)
+            key.verify_mac(scope, None, items, reply)
         }
         Operation::ReadSecret => items.iter().try_for_each(|_| {
-            let value = key.secret(None)?.value;
+            let value = key.secret(scope, None)?.value;
             reply.item(value.len(), |out| {
                 out.copy_from_slice(value);
                 Ok(value.len())

@@ -11,17 +11,19 @@ use crate::epoch::Epochs;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::hierarchy::SystemKeys;
+use crate::key::client::ClientName;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::lane::{Pool, PoolFull};
 use crate::ledger::Ledger;
 use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
+use crate::operation::ReadScope;
 use crate::record::vault::Vault;
 use crate::renewal::{Renewed, Renewer};
 use crate::schedule::{Schedule, Scheduler};
 use crate::source::VaultSource;
 use crate::storage::Storage;
-use crate::usage::{UseCounts, UseWriter};
+use crate::usage::{Client, DueByUse, Gathered, UseCounts, UseStatistics, UseWriter};
 use crate::worker::{PinnedKey, Worker};
 
 /// Keys of one installation: in storage, in memory, and at work.
@@ -71,6 +73,10 @@ impl Engine {
         let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
         let (use_counts, soon) = UseCounts::open(Arc::clone(&vault), Arc::clone(&clock))?;
         let use_counts = Arc::new(use_counts);
+        let (due_by_use, woken) = DueByUse::new();
+        let statistics =
+            UseStatistics::new(Arc::clone(&vault), Arc::clone(&clock), use_counts.signal(), Arc::new(due_by_use));
+        let statistics = Arc::new(statistics);
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts)));
         source.refresh_stores()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
@@ -79,6 +85,7 @@ impl Engine {
         let ledger = Arc::new(Ledger {
             follower,
             source,
+            statistics: Arc::clone(&statistics),
             random,
             clock,
             epochs: Epochs::new(),
@@ -88,12 +95,12 @@ impl Engine {
         let schedule = Schedule::new(Arc::clone(&ledger));
         Ok(Arc::new(Self {
             renewer: Renewer::start(Arc::clone(&ledger))?,
-            _scheduler: Scheduler::start(Arc::clone(&schedule))?,
+            _scheduler: Scheduler::start(Arc::clone(&schedule), woken)?,
             schedule,
             ledger,
             compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
             storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
-            _use_writer: UseWriter::start(use_counts, soon)?,
+            _use_writer: UseWriter::start(use_counts, statistics, soon)?,
             cache,
             stores,
         }))
@@ -109,6 +116,22 @@ impl Engine {
     #[must_use]
     pub fn random(&self) -> &dyn Random {
         &*self.ledger.random
+    }
+
+    /// A client that is about to use keys, by what it shows. To be held while it is connected: without it, what it does is counted as that of others.
+    pub fn client(&self, name: ClientName) -> Client {
+        self.ledger.statistics.client(name)
+    }
+
+    /// A scope for what one read of a socket of `client` has brought, which counts what is done in it when it is dropped.
+    #[must_use]
+    pub fn read_scope(&self, client: &Client) -> ReadScope<'_> {
+        ReadScope::counted(self.random(), Gathered::new(self.ledger.statistics.tallies(), client.number()))
+    }
+
+    /// Writes the use of keys that is not written yet, as a thread of the engine does each second. Blocks: not to be called from inside a frame.
+    pub fn write_uses(&self) {
+        self.ledger.statistics.write(|| {});
     }
 
     /// The pool for work that takes long.

@@ -1,10 +1,14 @@
 //! What can go wrong, grouped by who can act.
 
+use std::fmt;
+use std::time::Duration;
+
 use claviger_algorithm::{Algorithm, Operation};
 
 use crate::crypto::key_wrap::OAEP_SIZE;
 use crate::crypto::random::EntropyError;
 use crate::hierarchy::HierarchyError;
+use crate::key::client::ClientName;
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
@@ -108,6 +112,19 @@ pub enum Error {
     /// The time between the request of a deletion and the deletion is out of bounds.
     #[error("a deletion waits for {} to {} hours", DELETION_WAIT_MIN.as_secs() / 3_600, DELETION_WAIT_MAX.as_secs() / 3_600)]
     DeletionWait,
+    /// The key was used in the last 24 hours, so that it is not deleted without waiting.
+    #[error("key {id} was used {ago} by {}: wait until it has not been used for 24 hours, or force it if you are sure that nobody needs it", .client.as_ref().map_or_else(|| "a client whose name is not remembered".to_owned(), ClientName::to_string))]
+    UsedLately {
+        /// The key.
+        id: KeyId,
+        /// When it was used last.
+        ago: Ago,
+        /// By whom, if that is remembered.
+        client: Option<ClientName>,
+    },
+    /// The bounds of rotation by use are none.
+    #[error("rotation by use needs a number of items or of bytes, 1 at least")]
+    RotationByUse,
     /// The period of rotation is out of bounds.
     #[error("a key is rotated every 1 to {ROTATION_PERIOD_DAYS_MAX} days, or not by itself")]
     RotationPeriod,
@@ -203,6 +220,23 @@ pub enum Error {
     /// The engine is being shut down.
     #[error("the engine is shutting down")]
     Closed,
+}
+
+/// How long ago something was, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ago(pub Duration);
+
+impl fmt::Display for Ago {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.0.as_secs() / 60;
+        match (minutes / 60, minutes) {
+            (0, 0) => f.write_str("less than a minute ago"),
+            (0, 1) => f.write_str("a minute ago"),
+            (0, minutes) => write!(f, "{minutes} minutes ago"),
+            (1, _) => f.write_str("an hour ago"),
+            (hours, _) => write!(f, "{hours} hours ago"),
+        }
+    }
 }
 
 /// Why one item of a batch has no result. The others are not touched by it.

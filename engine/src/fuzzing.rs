@@ -15,6 +15,7 @@ use crate::record::key_name::KeyNameRecord;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::reference::Reference;
 use crate::record::transport_key::TransportKeyRecord;
+use crate::record::usage::KeyUsage;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
 
 /// A ciphertext: what parses is written back as it was; what this key did not seal does not open; what it seals opens.
@@ -62,7 +63,7 @@ pub fn record(data: &[u8]) {
     }
 }
 
-const RECORD_TYPES: [fn(&[u8]) -> bool; 7] = [
+const RECORD_TYPES: [fn(&[u8]) -> bool; 8] = [
     is_record::<KeyStoreRecord>,
     is_record::<KeyRecord>,
     is_record::<KeyVersionRecord>,
@@ -70,6 +71,7 @@ const RECORD_TYPES: [fn(&[u8]) -> bool; 7] = [
     is_record::<KeyNameRecord>,
     is_record::<AuthorityRecord>,
     is_record::<TransportKeyRecord>,
+    is_record::<KeyUsage>,
 ];
 
 /// Whether `data` are the fields of an `R`; if so, checks that they are what it encodes to.

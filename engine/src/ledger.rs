@@ -26,13 +26,14 @@ use crate::record::{Deleted, KeyRecord, Origin, VersionSummary, address};
 use crate::renewal::Renewed;
 use crate::source::VaultSource;
 use crate::storage::{Compare, Revision, Write};
-use crate::usage::UseCounts;
+use crate::usage::{UseCounts, UseStatistics};
 
 /// What changes are made with. Shared by the engine, for changes by hand, and the schedule, for those by the clock.
 pub(crate) struct Ledger {
     // Dropped first: it ends its thread.
     pub(crate) follower: Follower,
     pub(crate) source: Arc<VaultSource>,
+    pub(crate) statistics: Arc<UseStatistics>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) epochs: Arc<Epochs>,
@@ -95,9 +96,6 @@ impl Ledger {
         self.put_key(Some(&before), &record, &mut writes);
         self.commit(&compares, &writes)?;
         self.source.note_versions(&record);
-        if record.state == KeyState::Deleted {
-            self.use_counts().forget(record.id);
-        }
         Ok(record)
     }
 
@@ -249,18 +247,18 @@ impl Altered<'_> {
             .extend(versions.iter().map(|version| Write::Delete { address: address::key_version(id, *version) }));
     }
 
-    /// Deletes the key: material, counts, name and aliases go, what it was stays described for a year.
+    /// Deletes the key: material, name and aliases go; what it was and how it was used stays described for a year.
     pub(crate) fn delete(&mut self) {
         let Self { ledger, now_ms, record, writes, .. } = self;
         let delete = |address| Write::Delete { address };
-        let versions = || record.versions.iter().map(|summary| summary.version);
-        writes.extend(versions().map(|version| delete(address::key_version(record.id, version))));
-        writes.extend(versions().map(|version| delete(address::use_count(record.id, version))));
+        let versions = record.versions.iter().map(|summary| summary.version);
+        writes.extend(versions.map(|version| delete(address::key_version(record.id, version))));
         writes.push(delete(address::key_name(record.store, &record.name)));
         for alias in std::mem::take(&mut record.aliases) {
             writes.push(delete(address::key_name(record.store, &alias)));
             writes.push(delete(address::alias(record.store, &alias)));
         }
+        writes.push(Write::Put { address: address::deleted_key(record.store, record.id), value: Vec::new() });
         for summary in &mut record.versions {
             summary.state = VersionState::Destroyed;
         }

@@ -21,6 +21,7 @@ pub mod key;
 pub mod lane;
 mod ledger;
 pub mod limits;
+pub mod list;
 pub mod names;
 pub mod operation;
 pub mod read;
@@ -37,9 +38,11 @@ pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};
 pub use engine::{Engine, EngineParts};
 pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};
+pub use record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 pub use record::{
     About, AccessMethods, Deleted, Deletion, InvalidAbout, KeyRecord, KeyStoreRecord, Origin, Rotation, RotationByUse,
     VersionSummary,
 };
 pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
+pub use usage::Client;
 pub use worker::Worker;

@@ -57,6 +57,46 @@ pub const UNWRITTEN_USES_MAX: u64 = 1 << 20;
 /// How often uses are written, if there are any.
 pub const USES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
+/// Tables in which threads count uses, each in its own: more than threads that work with keys. If there are more, some share one, and now and then hand over what they cannot add.
+pub(crate) const TALLY_TABLES: usize = 64;
+
+/// Keys, versions and clients that one table counts before it is handed over: some 300 KB.
+pub(crate) const TALLY_SIZE_MAX: usize = 4_096;
+
+/// Tables that are handed over and wait to be gathered: some 20 MB, a second of work with as many keys as the cache can bring.
+pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
+
+/// Keys whose uses one read of a socket gathers before it counts them: more are rare.
+pub(crate) const USES_GATHERED_MAX: usize = 4;
+
+/// Keys whose use may be unwritten, while storage takes nothing: some 30 MB. The use of further ones is not counted.
+pub(crate) const UNWRITTEN_KEYS_MAX: usize = 100_000;
+
+/// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds.
+pub(crate) const WRITTEN_KEYS_MAX: usize = 256;
+
+/// Clients that are remembered of a key, by when they used it last: more than a person reads, and a record of 12 KB at most.
+pub const CLIENTS_PER_KEY_MAX: usize = 100;
+
+/// Most bytes of the common name of a client that are remembered: as many as RFC 5280 allows it characters.
+pub const CLIENT_NAME_SIZE_MAX: usize = 64;
+
+// The largest record of use: a version takes 28 bytes, a client 53 and its name.
+const _: () = assert!(
+    WRITTEN_KEYS_MAX * (1_024 + 28 * VERSIONS_MAX + (53 + CLIENT_NAME_SIZE_MAX) * CLIENTS_PER_KEY_MAX)
+        <= TRANSACTION_SIZE_MAX
+);
+const _: () = assert!(WRITTEN_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
+
+/// How long ago a key must have been used last before its deletion is made without waiting: a day, in which most of what still needs a key shows itself.
+pub const DELETION_UNUSED_FOR: Duration = Duration::from_hours(24);
+
+/// Keys that one page of a filtered list looks at: a few milliseconds. It may give none, and where the next page begins.
+pub const LIST_EXAMINED_MAX: usize = 1_000;
+
+/// Looks at the schedule that may be missed before health says so: one may be late because of much work.
+pub const DUE_LOOKS_MISSED_MAX: u32 = 3;
+
 /// Derived keys that one symmetric key remembers for opening. Each takes about 100 bytes, and only while in use.
 pub const OPEN_CACHE_SLOTS: usize = 4;
 

@@ -6,8 +6,8 @@ use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
 use crate::key::name::Name;
 use crate::key::state::KeyState;
-use crate::limits::LIST_PAGE_SIZE_MAX;
 use crate::record::key_name::KeyNameRecord;
+use crate::record::usage::KeyUsage;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
 
 /// The certificate authority of a key store, with its private key.
@@ -25,15 +25,6 @@ pub struct UseCount {
     pub used: u64,
     /// How many the algorithm allows.
     pub limit: u64,
-}
-
-/// Some of the keys of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPage {
-    /// The keys, in the order of their names.
-    pub keys: Vec<KeyRecord>,
-    /// After which name the next page begins; `None` if this is the last one.
-    pub next: Option<Name>,
 }
 
 impl Engine {
@@ -66,21 +57,12 @@ impl Engine {
         }
     }
 
-    /// One page of the keys of a store in the order of their names, after the name `after`, at most 1,000; there are fewer where aliases stand between. Each key comes
-    /// once, at its own name. Deleted ones have none.
+    /// How a key was used until now, by version and by client; of a deleted one for 365 days.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Storage`].
-    pub fn list_keys(&self, store: StoreId, after: Option<&Name>, limit: usize) -> Result<KeyPage, Error> {
-        let after = after.map(|name| address::key_name(store, name));
-        let limit = limit.min(LIST_PAGE_SIZE_MAX);
-        let names = self.vault().scan::<KeyNameRecord>(&address::key_names(store), after.as_ref(), limit)?;
-        // Told by the names that were read, not by the keys: one that is deleted meanwhile does not end the list.
-        let last = names.last().filter(|_| names.len() == limit);
-        let next = last.and_then(|(address, _)| address::parse_key_name(address));
-        let keys = names.into_iter().filter(|(_, named)| !named.is_alias);
-        let keys = keys.filter_map(|(_, named)| self.describe_named_key(named.key).transpose());
-        Ok(KeyPage { keys: keys.collect::<Result<_, _>>()?, next })
+    pub fn key_usage(&self, id: KeyId) -> Result<KeyUsage, Error> {
+        self.ledger.statistics.read(id)
     }
 
     /// How often the current version of a key was used, if its algorithm limits that.
@@ -96,7 +78,10 @@ impl Engine {
     /// Keys in memory whose current version has used half of what its algorithm allows, and whether uses cannot be written now.
     pub fn use_warnings(&self) -> (Vec<KeyId>, bool) {
         let counts = self.use_counts();
-        (counts.near_their_limit().into_iter().map(|(id, _)| id).collect(), counts.is_failing())
+        (
+            counts.near_their_limit().into_iter().map(|(id, _)| id).collect(),
+            counts.is_failing() || self.ledger.statistics.is_failing(),
+        )
     }
 
     /// Keys that have 90 versions or more, of those that were read to be used, or changed, since the start.

@@ -122,8 +122,9 @@ impl VaultSource {
         let versions =
             summaries.into_iter().map(|summary| self.version(record, summary)).collect::<Result<Vec<_>, _>>()?;
         let store = self.store_of(record)?;
-        let KeyRecord { algorithm, state, lowest_version, .. } = *record;
-        Ok(KeyEntry { id, store, algorithm, state, lowest_version, versions: versions.into() })
+        let KeyRecord { algorithm, state, lowest_version, rotation_by_use, .. } = *record;
+        let rotates_by_use = rotation_by_use.is_some();
+        Ok(KeyEntry { id, store, algorithm, state, lowest_version, rotates_by_use, versions: versions.into() })
     }
 
     fn version(&self, record: &KeyRecord, summary: &crate::record::VersionSummary) -> Result<EntryVersion, Error> {
@@ -247,7 +248,7 @@ mod tests {
     fn key_that_is_deleted_during_a_load_is_loaded_as_deleted() {
         let entry = load_while(|_, engine, id| {
             engine.request_deletion(id, crate::limits::DELETION_WAIT_DEFAULT).unwrap();
-            engine.delete_now(id).unwrap();
+            engine.delete_now(id, false).unwrap();
         });
         assert!(entry.unwrap().versions.is_empty());
     }

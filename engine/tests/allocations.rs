@@ -14,13 +14,14 @@ use claviger_engine::ciphertext::SEAL_OVERHEAD_MAX;
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
+use claviger_engine::key::client::ClientName;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::operation::{
     DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,
 };
 use claviger_engine::storage::MemoryStorage;
-use claviger_engine::{AccessMethods, Engine, EngineParts, ItemError, ItemSink, KeyEntry, ReadScope, Worker};
+use claviger_engine::{AccessMethods, Client, Engine, EngineParts, ItemError, ItemSink, KeyEntry, Worker};
 
 /// Counts the allocations of each thread.
 struct CountingAllocator;
@@ -108,6 +109,13 @@ impl Scene {
         Self { worker: Engine::start(parts).unwrap().worker(), _folder: folder }
     }
 
+    /// The engine, and who asks it.
+    fn client(&self) -> (Arc<Engine>, Client) {
+        let engine = Arc::clone(self.worker.engine());
+        let client = engine.client(ClientName::certificate("client", [1; 32]));
+        (engine, client)
+    }
+
     fn create(&self, algorithm: Algorithm) -> KeyId {
         let engine = self.worker.engine();
         let store = engine.stores().first().map(|slot| slot.id()).unwrap_or_else(|| {
@@ -152,7 +160,7 @@ fn assert_none_per_item(what: &str, per_frame: u64, mut count: impl FnMut(usize)
 fn encrypting_and_decrypting_allocate_nothing_per_item() {
     let mut scene = Scene::new();
     let id = scene.create(Algorithm::Xaes256Gcm);
-    let random = SystemRandom::new();
+    let (engine, client) = scene.client();
     let (plaintext, context) = ([7; 1_024], [9; 32]);
     let (mut sealed, mut opened, mut moved) = (ReplySink::new(), ReplySink::new(), ReplySink::new());
 
@@ -160,7 +168,7 @@ fn encrypting_and_decrypting_allocate_nothing_per_item() {
         scene.frame(id, |key| {
             sealed.clear();
             let items = (0..count).map(|_| EncryptItem { context: &context, plaintext: &plaintext });
-            key.encrypt(&mut ReadScope::new(&random), items, &mut sealed).unwrap();
+            key.encrypt(&mut engine.read_scope(&client), items, &mut sealed).unwrap();
         })
     });
     assert_eq!(sealed.used, ITEMS * (plaintext.len() + SEAL_OVERHEAD_MAX));
@@ -169,7 +177,7 @@ fn encrypting_and_decrypting_allocate_nothing_per_item() {
         scene.frame(id, |key| {
             opened.clear();
             let items = sealed.results().take(count).map(|ciphertext| DecryptItem { context: &context, ciphertext });
-            key.decrypt(items, &mut opened).unwrap();
+            key.decrypt(&mut engine.read_scope(&client), items, &mut opened).unwrap();
         })
     });
     assert!(opened.results().all(|result| result == plaintext));
@@ -182,7 +190,7 @@ fn encrypting_and_decrypting_allocate_nothing_per_item() {
                 target_context: &context,
                 ciphertext,
             });
-            key.reencrypt(key, &mut ReadScope::new(&random), items, &mut moved).unwrap();
+            key.reencrypt(key, &mut engine.read_scope(&client), items, &mut moved).unwrap();
         })
     });
     assert_eq!(moved.used, sealed.used);
@@ -192,9 +200,9 @@ fn encrypting_and_decrypting_allocate_nothing_per_item() {
 fn second_frame_of_a_read_allocates_nothing() {
     let mut scene = Scene::new();
     let id = scene.create(Algorithm::Xaes256Gcm);
-    let random = SystemRandom::new();
+    let (engine, client) = scene.client();
     let mut sealed = ReplySink::new();
-    let mut scope = ReadScope::new(&random);
+    let mut scope = engine.read_scope(&client);
     let count = scene.frame(id, |key| {
         sealed.clear();
         let items = (0..ITEMS).map(|_| EncryptItem { context: b"context", plaintext: &[7; 1_024] });
@@ -207,11 +215,12 @@ fn second_frame_of_a_read_allocates_nothing() {
 fn macs_allocate_nothing_at_all() {
     let mut scene = Scene::new();
     let id = scene.create(Algorithm::HmacSha256);
+    let (engine, client) = scene.client();
     let (mut made, mut verified) = (ReplySink::new(), ReplySink::new());
     assert_none_per_item("make MAC", 0, |count| {
         scene.frame(id, |key| {
             made.clear();
-            key.make_mac((0..count).map(|_| MacItem(&[7; 1_024])), &mut made).unwrap();
+            key.make_mac(&mut engine.read_scope(&client), (0..count).map(|_| MacItem(&[7; 1_024])), &mut made).unwrap();
         })
     });
     assert_none_per_item("verify MAC", 0, |count| {
@@ -219,7 +228,7 @@ fn macs_allocate_nothing_at_all() {
             verified.clear();
             let macs = made.results().take(count).map(|made| &made[4..]);
             let items = macs.map(|mac| VerifyMacItem { message: &[7; 1_024], mac });
-            key.verify_mac(None, items, &mut verified).unwrap();
+            key.verify_mac(&mut engine.read_scope(&client), None, items, &mut verified).unwrap();
         })
     });
 }
@@ -228,10 +237,17 @@ fn macs_allocate_nothing_at_all() {
 fn signing_allocates_what_the_library_does_and_verifying_nothing() {
     let mut scene = Scene::new();
     let id = scene.create(Algorithm::Ed25519);
+    let (engine, client) = scene.client();
     let (mut signed, mut verified) = (ReplySink::new(), ReplySink::new());
     let count = scene.frame(id, |key| {
         signed.clear();
-        key.sign(SignForm::Message, (0..ITEMS).map(|_| SignItem(b"message")), &mut signed).unwrap();
+        key.sign(
+            &mut engine.read_scope(&client),
+            SignForm::Message,
+            (0..ITEMS).map(|_| SignItem(b"message")),
+            &mut signed,
+        )
+        .unwrap();
     });
     println!("sign: {count} allocations a frame of {ITEMS} items");
     // The library hands out each signature in memory of its own.
@@ -241,7 +257,7 @@ fn signing_allocates_what_the_library_does_and_verifying_nothing() {
             verified.clear();
             let signatures = signed.results().take(count).map(|signed| &signed[4..]);
             let items = signatures.map(|signature| VerifyItem { message: b"message", signature });
-            key.verify(None, SignForm::Message, items, &mut verified).unwrap();
+            key.verify(&mut engine.read_scope(&client), None, SignForm::Message, items, &mut verified).unwrap();
         })
     });
 }

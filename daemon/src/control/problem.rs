@@ -207,6 +207,7 @@ impl From<Error> for Problem {
             | Error::NotExportable(_)
             | Error::KeyVersionNotUsable { .. }
             | Error::UseLimitReached { .. }
+            | Error::UsedLately { .. }
             | Error::Conflict => Kind::Conflict,
             Error::OperationNotAllowed { .. }
             | Error::SizeNotAllowed
@@ -217,6 +218,7 @@ impl From<Error> for Problem {
             | Error::NothingToExport(_)
             | Error::InvalidAbout(_)
             | Error::DeletionWait
+            | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,
             Error::Storage(error) => storage_kind(error),
             Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {

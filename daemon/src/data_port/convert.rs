@@ -51,6 +51,8 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::KeyStateWrong { .. }
         | Error::KeyVersionStateWrong { .. }
         | Error::DeletionWait
+        | Error::UsedLately { .. }
+        | Error::RotationByUse
         | Error::RotationPeriod
         | Error::SystemKeyNotFound(_)
         | Error::SystemKeyNeeded { .. }

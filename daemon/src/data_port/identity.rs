@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use claviger_engine::key::client::ClientName;
 use claviger_protocol::Fact;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -13,6 +14,8 @@ use super::subject::subject_text;
 pub(crate) struct ClientIdentity {
     /// The certificates that the client showed, its own first, if it showed any. It has proved to hold the private key of the first.
     pub(crate) certificates: Vec<CertificateDer<'static>>,
+    /// As statistics of use remember it.
+    name: ClientName,
     /// What Whoami answers, put together once: whoever asks again and again costs nothing more.
     facts: Vec<(Fact, Vec<u8>)>,
 }
@@ -36,18 +39,27 @@ impl ClientIdentity {
             (Fact::Port, address.port().to_be_bytes().to_vec()),
             (Fact::Transport, vec![transport as u8]),
         ];
+        let mut name = ClientName::address(address.ip());
         if let Some(certificate) = certificates.first() {
-            facts.push((Fact::CertificateDigest, sha256(certificate)));
+            let certificate_digest = sha256(certificate);
+            name = ClientName::certificate("", certificate_digest);
+            facts.push((Fact::CertificateDigest, certificate_digest.to_vec()));
             // The handshake has parsed it already; facts that cannot be read are left out all the same.
             if let Ok((_, parsed)) = X509Certificate::from_der(certificate) {
-                facts.push((Fact::PublicKeyDigest, sha256(parsed.public_key().raw)));
+                name = ClientName::certificate(common_name(&parsed), certificate_digest);
+                facts.push((Fact::PublicKeyDigest, sha256(parsed.public_key().raw).to_vec()));
                 if let Some(subject) = subject_text(parsed.subject()) {
                     facts.push((Fact::CertificateSubject, subject.into_bytes()));
                 }
                 facts.push((Fact::CertificateEnd, end_ms(&parsed).to_be_bytes().to_vec()));
             }
         }
-        Self { certificates, facts }
+        Self { certificates, name, facts }
+    }
+
+    /// As statistics of use remember it.
+    pub(crate) const fn name(&self) -> &ClientName {
+        &self.name
     }
 
     /// The facts of Whoami, as number and value.
@@ -61,6 +73,15 @@ pub(crate) fn end_ms(certificate: &X509Certificate<'_>) -> u64 {
     u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0).saturating_mul(1_000)
 }
 
-fn sha256(bytes: &[u8]) -> Vec<u8> {
-    digest(&SHA256, bytes).as_ref().to_vec()
+/// The common name of its subject, the first if there are several; empty if it has none.
+fn common_name<'a>(certificate: &'a X509Certificate<'_>) -> &'a str {
+    let name = certificate.subject().iter_common_name().next();
+    name.and_then(|name| name.as_str().ok()).unwrap_or_default()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut out = [0; SHA256_OUTPUT_LEN];
+    // Both have the size of the algorithm's output.
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out
 }

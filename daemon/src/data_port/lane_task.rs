@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use claviger_engine::limits::LANE_PIECE_COST;
 use claviger_engine::worker::PinnedKey;
-use claviger_engine::{Engine, ItemError, ItemSink, ReadScope};
+use claviger_engine::{Client, Engine, ItemError, ItemSink};
 use claviger_protocol::{BatchWriter, OutputBuffer, Request, Status};
 use parking_lot::Mutex;
 
@@ -63,6 +63,7 @@ pub(super) struct LaneTask {
     /// The place of the reply, until it is given out or the work begins anew.
     room: Mutex<Option<Room>>,
     engine: Arc<Engine>,
+    client: Client,
     completions: Completions,
     pieces: Pieces,
     results: Vec<Mutex<Option<OutputBuffer>>>,
@@ -80,7 +81,7 @@ impl LaneTask {
         keys: PinnedKeys,
         pieces: Pieces,
         (room, queue): (Room, Room),
-        engine: &Arc<Engine>,
+        (engine, client): (&Arc<Engine>, &Client),
         completions: &Completions,
     ) {
         let count = pieces.count();
@@ -90,6 +91,7 @@ impl LaneTask {
             keys,
             room: Mutex::new(Some(room)),
             engine: Arc::clone(engine),
+            client: client.clone(),
             completions: completions.clone(),
             pieces,
             results: (0..count).map(|_| Mutex::new(None)).collect(),
@@ -184,7 +186,7 @@ impl Piece {
         let decoded = Request::decode(request.opcode, task.waiting.body.bytes()).map_err(|error| error.status())?;
         let part = task.pieces.part(self.index);
         let mut results = output.items(part.len());
-        let mut scope = ReadScope::new(task.engine.random());
+        let mut scope = task.engine.read_scope(&task.client);
         let mut sink = LaneSink { task, results: &mut results };
         perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, request.header.trace_id)?;
         results.finish().map_err(|_| Status::InternalError)?;

@@ -155,7 +155,7 @@ pub(super) fn perform(
 ) -> Result<(), Status> {
     let done = match (request, keys) {
         (Request::Encrypt(r), Keys::One(key)) => key.encrypt(scope, of(part, &r.items).map(encrypt_item), sink),
-        (Request::Decrypt(r), Keys::One(key)) => key.decrypt(of(part, &r.items).map(decrypt_item), sink),
+        (Request::Decrypt(r), Keys::One(key)) => key.decrypt(scope, of(part, &r.items).map(decrypt_item), sink),
         (Request::Reencrypt(r), Keys::SourceAndTarget(source, target)) => {
             source.reencrypt(target, scope, of(part, &r.items).map(reencrypt_item), sink)
         }
@@ -164,23 +164,25 @@ pub(super) fn perform(
             key.generate_data_keys(scope, form, size, of(part, &r.items).map(|item| item.context), sink)
         }
         (Request::WrapDataKey(r), Keys::One(key)) => key.wrap_data_keys(scope, of(part, &r.items).map(wrap_item), sink),
-        (Request::UnwrapDataKey(r), Keys::One(key)) => key.unwrap_data_keys(of(part, &r.items).map(unwrap_item), sink),
+        (Request::UnwrapDataKey(r), Keys::One(key)) => {
+            key.unwrap_data_keys(scope, of(part, &r.items).map(unwrap_item), sink)
+        }
         (Request::Sign(r), Keys::One(key)) => {
-            key.sign(sign_form(r.form), of(part, &r.items).map(|item| SignItem(item.message)), sink)
+            key.sign(scope, sign_form(r.form), of(part, &r.items).map(|item| SignItem(item.message)), sink)
         }
         (Request::Verify(r), Keys::One(key)) => {
             let version = convert::named_version(r.key_version);
-            key.verify(version, sign_form(r.form), of(part, &r.items).map(verify_item), sink)
+            key.verify(scope, version, sign_form(r.form), of(part, &r.items).map(verify_item), sink)
         }
         (Request::AsymmetricDecrypt(r), Keys::One(key)) => {
             let version = convert::named_version(r.key_version);
-            key.asymmetric_decrypt(version, of(part, &r.items).map(asymmetric_decrypt_item), sink)
+            key.asymmetric_decrypt(scope, version, of(part, &r.items).map(asymmetric_decrypt_item), sink)
         }
         (Request::MakeMac(r), Keys::One(key)) => {
-            key.make_mac(of(part, &r.items).map(|item| MacItem(item.message)), sink)
+            key.make_mac(scope, of(part, &r.items).map(|item| MacItem(item.message)), sink)
         }
         (Request::VerifyMac(r), Keys::One(key)) => {
-            key.verify_mac(convert::named_version(r.key_version), of(part, &r.items).map(verify_mac_item), sink)
+            key.verify_mac(scope, convert::named_version(r.key_version), of(part, &r.items).map(verify_mac_item), sink)
         }
         (Request::RandomBytes(r), Keys::None) => {
             for size in fitting_sizes(&r.items).skip(part.start).take(part.len()) {

@@ -55,7 +55,7 @@ on_both_transports! {
         let mut client = Client::greeted(&server, transport).await;
         let ciphertext = client.call(encrypt(key, &[(b"", b"plain")])).await.only();
         server.engine.request_deletion(engine_id(key), DELETION_WAIT_DEFAULT).unwrap();
-        server.engine.delete_now(engine_id(key)).unwrap();
+        server.engine.delete_now(engine_id(key), true).unwrap();
         clock.pass(365 * DAY - Duration::from_secs(1));
         assert_eq!(seen(&server, &mut client, key, &ciphertext).await, (KeyState::Deleted, Status::KeyDeleted));
         clock.pass(Duration::from_secs(1));

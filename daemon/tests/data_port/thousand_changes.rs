@@ -168,7 +168,7 @@ impl Watched {
             };
             match (before, step) {
                 (KeyState::DeletionRequested, KeyState::Disabled) => server.engine.cancel_deletion(id),
-                (KeyState::DeletionRequested, _) => server.engine.delete_now(id),
+                (KeyState::DeletionRequested, _) => server.engine.delete_now(id, true),
                 (_, KeyState::DeletionRequested) => server.engine.request_deletion(id, Duration::from_hours(24)),
                 (_, state) => server.engine.set_state(id, *state),
             }

@@ -116,10 +116,12 @@ impl Values {
     }
 }
 
-/// Whether changes of a database are in the journal. All of them are in full backups.
+/// Whether a change is in the journal. All of them are in full backups.
 fn is_journaled(write: &Write) -> bool {
     match write.address().database {
         Database::Meta | Database::Keys | Database::Authentication => true,
+        // Statistics may be older after a restore. Only their end, with the purge of their key, is not undone.
+        Database::Usage => matches!(write, Write::Delete { .. }),
     }
 }
 

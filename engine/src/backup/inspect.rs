@@ -41,7 +41,9 @@ pub(super) fn inspect(vault: &Vault, progress: &Progress) -> Result<Inventory, B
             after = Some(last.clone());
             for (place, value) in &page {
                 // Of schedule and lists only the addresses count: what there is to know, the keys themselves say.
-                let is_entry = address::parse_due(place).is_some() || address::parse_alias(place).is_some();
+                let is_entry = address::parse_due(place).is_some()
+                    || address::parse_alias(place).is_some()
+                    || address::parse_deleted_key(place).is_some();
                 if !is_entry || !value.value.is_empty() {
                     vault.authenticate(place, &value.value)?;
                 }

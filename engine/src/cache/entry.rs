@@ -24,6 +24,8 @@ pub struct KeyEntry {
     pub(crate) state: KeyState,
     /// The lowest version that decrypts.
     pub(crate) lowest_version: KeyVersion,
+    /// Whether it gets another version after some use.
+    pub(crate) rotates_by_use: bool,
     /// The current version first, then the active ones, newest first. A deleted key has none.
     pub(crate) versions: Box<[EntryVersion]>,
 }

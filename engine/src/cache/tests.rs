@@ -47,7 +47,7 @@ impl Source {
         let value = PreparedKey::Opaque(SecretBytes::from(Vec::new()));
         let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value, uses: Uses::Unlimited }]);
         let (store, algorithm, lowest_version) = (Arc::clone(&self.store), Algorithm::Opaque, KeyVersion::FIRST);
-        KeyEntry { id, store, algorithm, state, lowest_version, versions }
+        KeyEntry { id, store, algorithm, state, lowest_version, rotates_by_use: false, versions }
     }
 }
 

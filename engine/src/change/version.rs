@@ -8,7 +8,7 @@ use crate::key::id::KeyId;
 use crate::key::state::VersionState;
 use crate::key::version::KeyVersion;
 use crate::limits::ROTATION_PERIOD_DAYS_MAX;
-use crate::record::{KeyRecord, Rotation};
+use crate::record::{KeyRecord, Rotation, RotationByUse};
 
 impl Engine {
     /// Adds a version to a key and makes it the current one. The version before goes on decrypting and verifying. Rotation by the clock is not moved by it.
@@ -44,6 +44,31 @@ impl Engine {
             }
             Ok(())
         })
+    }
+
+    /// Has a key rotated when its current version has been used as much as `bounds` say; or not any more. It follows within about a second, and not while nobody uses the
+    /// key; what the current version has been used for already counts. Rotation by the clock is not moved by it.
+    ///
+    /// # Errors
+    /// [`Error::RotationByUse`], [`Error::KeyNotFound`], [`Error::KeyStateWrong`] if it is deleted, [`Error::ValueMismatch`] for a secret, [`Error::Conflict`],
+    /// [`Error::Storage`].
+    pub fn set_rotation_by_use(&self, id: KeyId, bounds: Option<RotationByUse>) -> Result<KeyRecord, Error> {
+        if bounds.is_some_and(|bounds| !bounds.is_consistent()) {
+            return Err(Error::RotationByUse);
+        }
+        let record = self.ledger.change_key(id, |key| {
+            key.must_live()?;
+            if key.record.algorithm.row().kind == KeyKind::Secret {
+                return Err(Error::ValueMismatch);
+            }
+            key.record.rotation_by_use = bounds;
+            Ok(())
+        })?;
+        if bounds.is_some() {
+            // It may have been used enough already.
+            self.ledger.statistics.due().tell(id);
+        }
+        Ok(record)
     }
 
     /// Refuses what versions below this one have encrypted: it is not decrypted, unwrapped or re-encrypted. It may be lowered again.

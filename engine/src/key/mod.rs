@@ -1,5 +1,6 @@
 //! Plain data about keys, and key material.
 
+pub mod client;
 pub mod id;
 pub mod material;
 pub mod name;

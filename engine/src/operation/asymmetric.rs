@@ -2,8 +2,9 @@
 
 use claviger_algorithm::Operation;
 
+use super::done::Done;
 use super::version::{VERSION_SIZE, find_version};
-use super::{DecryptItem, ItemSink};
+use super::{DecryptItem, ItemSink, ReadScope};
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::error::{Error, ItemError};
 use crate::key::version::KeyVersion;
@@ -18,6 +19,7 @@ impl KeyEntry {
     /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::KeyVersionNotFound`]: no item was done.
     pub fn asymmetric_decrypt<'a>(
         &self,
+        scope: &mut ReadScope<'_>,
         version: Option<KeyVersion>,
         items: impl Iterator<Item = DecryptItem<'a>>,
         sink: &mut impl ItemSink,
@@ -26,6 +28,7 @@ impl KeyEntry {
         let versions = self.decrypting_versions(version)?;
         let versions = versions.get(..ASYMMETRIC_DECRYPT_TRIES_MAX).unwrap_or(versions);
         let plaintext_size_max = self.algorithm.row().output_size.max(0);
+        let mut done = Done::default();
         for DecryptItem { context, ciphertext } in items {
             // What no service of this kind takes was not meant for it: refused before anything is tried.
             if context.len() > CONTEXT_SIZE_MAX {
@@ -41,9 +44,11 @@ impl KeyEntry {
                     _ => Err(ItemError::DecryptionFailed),
                 })?;
                 version.copy_from_slice(&made_for.get().to_be_bytes());
+                done.item(made_for, size);
                 Ok(VERSION_SIZE + size)
             });
         }
+        scope.count(self, &done);
         Ok(())
     }
 }

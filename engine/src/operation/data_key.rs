@@ -3,6 +3,7 @@
 use claviger_algorithm::Operation;
 use zeroize::Zeroizing;
 
+use super::done::Done;
 use super::{DecryptItem, ItemSink, ReadScope};
 use crate::cache::KeyEntry;
 use crate::ciphertext::{Purpose, seal_overhead};
@@ -49,6 +50,7 @@ impl KeyEntry {
         let wrapped_size = size + seal_overhead(self.algorithm);
         let plain_size = if form == DataKeyForm::PlainAndWrapped { size } else { 0 };
         let mut data_key = Zeroizing::new(vec![0; size]);
+        let mut done = Done::default();
         for context in contexts {
             if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
@@ -59,11 +61,12 @@ impl KeyEntry {
                 let (head, rest) = out.split_at_mut_checked(SIZE_FIELD).ok_or(ItemError::Library)?;
                 let (wrapped, plain) = rest.split_at_mut_checked(wrapped_size).ok_or(ItemError::Library)?;
                 head.copy_from_slice(&u32::try_from(wrapped_size).map_err(|_| ItemError::Library)?.to_be_bytes());
-                sealer.seal(Purpose::DataKey, context, &data_key, wrapped)?;
+                sealer.seal(&mut done, Purpose::DataKey, context, &data_key, wrapped)?;
                 plain.copy_from_slice(data_key.get(..plain.len()).ok_or(ItemError::Library)?);
                 Ok(SIZE_FIELD + wrapped_size + plain_size)
             });
         }
+        scope.count(self, &done);
         Ok(())
     }
 
@@ -80,15 +83,19 @@ impl KeyEntry {
         self.check(Operation::WrapDataKey)?;
         let mut sealer = self.sealer(scope, Operation::WrapDataKey, items.len())?;
         let overhead = seal_overhead(self.algorithm);
+        let mut done = Done::default();
         for WrapItem { context, data_key } in items {
             if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
             } else if !(1..=DATA_KEY_SIZE_MAX).contains(&data_key.len()) {
                 sink.reject(ItemError::SizeNotAllowed);
             } else {
-                sink.item(data_key.len() + overhead, |out| sealer.seal(Purpose::DataKey, context, data_key, out));
+                sink.item(data_key.len() + overhead, |out| {
+                    sealer.seal(&mut done, Purpose::DataKey, context, data_key, out)
+                });
             }
         }
+        scope.count(self, &done);
         Ok(())
     }
 
@@ -98,11 +105,12 @@ impl KeyEntry {
     /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`]: no item was done.
     pub fn unwrap_data_keys<'a>(
         &self,
+        scope: &mut ReadScope<'_>,
         items: impl Iterator<Item = DecryptItem<'a>>,
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::UnwrapDataKey)?;
-        self.open_items(Purpose::DataKey, items, sink);
+        self.open_items(Purpose::DataKey, scope, items, sink);
         Ok(())
     }
 }

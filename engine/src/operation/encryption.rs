@@ -3,6 +3,7 @@
 use claviger_algorithm::Operation;
 use zeroize::Zeroizing;
 
+use super::done::Done;
 use super::scope::Sealer;
 use super::{ItemSink, ReadScope};
 use crate::cache::{KeyEntry, PreparedKey, Uses};
@@ -55,15 +56,19 @@ impl KeyEntry {
         self.check(Operation::Encrypt)?;
         let mut sealer = self.sealer(scope, Operation::Encrypt, items.len())?;
         let overhead = seal_overhead(self.algorithm);
+        let mut done = Done::default();
         for EncryptItem { context, plaintext } in items {
             if plaintext.len() > PLAINTEXT_SIZE_MAX {
                 sink.reject(ItemError::PlaintextTooLarge);
             } else if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
             } else {
-                sink.item(plaintext.len() + overhead, |out| sealer.seal(Purpose::Data, context, plaintext, out));
+                sink.item(plaintext.len() + overhead, |out| {
+                    sealer.seal(&mut done, Purpose::Data, context, plaintext, out)
+                });
             }
         }
+        scope.count(self, &done);
         Ok(())
     }
 
@@ -73,11 +78,12 @@ impl KeyEntry {
     /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`]: no item was done.
     pub fn decrypt<'a>(
         &self,
+        scope: &mut ReadScope<'_>,
         items: impl Iterator<Item = DecryptItem<'a>>,
         sink: &mut impl ItemSink,
     ) -> Result<(), Error> {
         self.check(Operation::Decrypt)?;
-        self.open_items(Purpose::Data, items, sink);
+        self.open_items(Purpose::Data, scope, items, sink);
         Ok(())
     }
 
@@ -97,6 +103,7 @@ impl KeyEntry {
         let mut sealer = target.sealer(scope, Operation::Encrypt, items.len())?;
         let overhead = seal_overhead(target.algorithm);
         let mut openers = Openers::new(self);
+        let mut sealed = Done::default();
         // Room for the largest at once: a vector that grows leaves plaintext behind where it was.
         let mut plaintext = Zeroizing::new(Vec::with_capacity(PLAINTEXT_SIZE_MAX));
         for item in items {
@@ -113,9 +120,11 @@ impl KeyEntry {
             sink.item(size + overhead, |out| {
                 plaintext.resize(size, 0);
                 openers.open(Purpose::Data, item.source_context, item.ciphertext, &mut plaintext)?;
-                sealer.seal(Purpose::Data, item.target_context, &plaintext, out)
+                sealer.seal(&mut sealed, Purpose::Data, item.target_context, &plaintext, out)
             });
         }
+        scope.count(self, &openers.done);
+        scope.count(target, &sealed);
         Ok(())
     }
 
@@ -151,6 +160,7 @@ impl KeyEntry {
     pub(super) fn open_items<'a>(
         &self,
         purpose: Purpose,
+        scope: &mut ReadScope<'_>,
         items: impl Iterator<Item = DecryptItem<'a>>,
         sink: &mut impl ItemSink,
     ) {
@@ -161,6 +171,7 @@ impl KeyEntry {
                 None => sink.reject(ItemError::DecryptionFailed),
             }
         }
+        scope.count(self, &openers.done);
     }
 }
 
@@ -168,11 +179,12 @@ impl KeyEntry {
 struct Openers<'k> {
     entry: &'k KeyEntry,
     current: Option<(KeyVersion, Opener<'k>)>,
+    done: Done,
 }
 
 impl<'k> Openers<'k> {
-    const fn new(entry: &'k KeyEntry) -> Self {
-        Self { entry, current: None }
+    fn new(entry: &'k KeyEntry) -> Self {
+        Self { entry, current: None, done: Done::default() }
     }
 
     fn open(
@@ -188,7 +200,9 @@ impl<'k> Openers<'k> {
             _ => self.opener(version).ok_or(ItemError::DecryptionFailed)?,
         };
         let (_, opener) = self.current.insert((version, opener));
-        opener.open(purpose, context, ciphertext, out).map_err(|_| ItemError::DecryptionFailed)
+        let size = opener.open(purpose, context, ciphertext, out).map_err(|_| ItemError::DecryptionFailed)?;
+        self.done.item(version, size);
+        Ok(size)
     }
 
     fn opener(&self, version: KeyVersion) -> Option<Opener<'k>> {

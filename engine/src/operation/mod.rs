@@ -1,10 +1,11 @@
 //! What can be done with a key: one file for each family of operations, each a method of [`KeyEntry`](crate::cache::KeyEntry) over the items of one batch.
 //!
 //! A method first asks [`KeyEntry::check`](crate::cache::KeyEntry::check), so that everything that speaks of the key as a whole is decided before the first item,
-//! then gives exactly one result for each item, in their order, to an [`ItemSink`]. One bad item does not fail the others.
+//! then gives exactly one result for each item, in their order, to an [`ItemSink`]. One bad item does not fail the others. What was done is counted in the [`ReadScope`].
 
 mod asymmetric;
 mod data_key;
+mod done;
 mod encryption;
 mod mac;
 mod random_bytes;

@@ -1,5 +1,7 @@
 //! What lives as long as one read of a socket.
 
+use super::done::Done;
+use crate::cache::KeyEntry;
 use crate::ciphertext::Purpose;
 use crate::crypto::burst::{SealBurst, SealError};
 use crate::crypto::random::Random;
@@ -8,6 +10,7 @@ use crate::error::{Error, ItemError};
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
 use crate::limits::BURSTS_PER_READ_MAX;
+use crate::usage::{Count, Gathered};
 
 /// The bursts of one read of a socket: all items for one key that the read brought are sealed in one burst.
 ///
@@ -15,13 +18,28 @@ use crate::limits::BURSTS_PER_READ_MAX;
 pub struct ReadScope<'a> {
     random: &'a dyn Random,
     bursts: Vec<(KeyId, KeyVersion, SealBurst)>,
+    /// What was done with keys, if it is counted.
+    uses: Option<Gathered<'a>>,
 }
 
 impl<'a> ReadScope<'a> {
-    /// A scope without bursts.
+    /// A scope that counts nothing: for tests and measurements. What serves clients has one of [`Engine::read_scope`](crate::Engine::read_scope).
     #[must_use]
     pub const fn new(random: &'a dyn Random) -> Self {
-        Self { random, bursts: Vec::new() }
+        Self { random, bursts: Vec::new(), uses: None }
+    }
+
+    /// A scope that counts what is done in it.
+    pub(crate) const fn counted(random: &'a dyn Random, uses: Gathered<'a>) -> Self {
+        Self { random, bursts: Vec::new(), uses: Some(uses) }
+    }
+
+    /// Counts what was done with a key.
+    pub(super) fn count(&mut self, key: &KeyEntry, done: &Done) {
+        let Some(uses) = &mut self.uses else { return };
+        for (version, run) in done.runs() {
+            uses.add(key.id, version, Count { items: run.items, bytes: run.bytes, has_bounds: key.rotates_by_use });
+        }
     }
 
     /// The source of random bytes.
@@ -67,21 +85,23 @@ pub(super) struct Sealer<'s> {
 }
 
 impl Sealer<'_> {
-    /// Seals one item; `out` is exactly as long as its ciphertext.
+    /// Seals one item, and adds it to what is `done`; `out` is exactly as long as its ciphertext.
     pub(super) fn seal(
         &mut self,
+        done: &mut Done,
         purpose: Purpose,
         context: &[u8],
         plaintext: &[u8],
         out: &mut [u8],
     ) -> Result<usize, ItemError> {
-        match self.burst.seal(purpose, context, plaintext, out) {
-            Err(SealError::BurstFull) => {
-                *self.burst = begin(self.key, self.id, self.version, self.random).map_err(|_| ItemError::Library)?;
-                self.burst.seal(purpose, context, plaintext, out).map_err(item_error)
-            }
-            result => result.map_err(item_error),
+        let mut sealed = self.burst.seal(purpose, context, plaintext, out);
+        if sealed == Err(SealError::BurstFull) {
+            *self.burst = begin(self.key, self.id, self.version, self.random).map_err(|_| ItemError::Library)?;
+            sealed = self.burst.seal(purpose, context, plaintext, out);
         }
+        let size = sealed.map_err(item_error)?;
+        done.item(self.version, plaintext.len());
+        Ok(size)
     }
 }
 

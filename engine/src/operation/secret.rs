@@ -2,6 +2,8 @@
 
 use claviger_algorithm::Operation;
 
+use super::ReadScope;
+use super::done::Done;
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::error::Error;
 use crate::key::version::KeyVersion;
@@ -19,11 +21,16 @@ impl KeyEntry {
     ///
     /// # Errors
     /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::KeyVersionNotFound`].
-    pub fn secret(&self, version: Option<KeyVersion>) -> Result<SecretValue<'_>, Error> {
+    pub fn secret(&self, scope: &mut ReadScope<'_>, version: Option<KeyVersion>) -> Result<SecretValue<'_>, Error> {
         self.check(Operation::ReadSecret)?;
         let entry = self.version_or_current(version)?;
         match &entry.key {
-            PreparedKey::Opaque(value) => Ok(SecretValue { version: entry.version, value: value.expose() }),
+            PreparedKey::Opaque(value) => {
+                let mut done = Done::default();
+                done.item(entry.version, value.expose().len());
+                scope.count(self, &done);
+                Ok(SecretValue { version: entry.version, value: value.expose() })
+            }
             _ => Err(self.not_allowed(Operation::ReadSecret)),
         }
     }

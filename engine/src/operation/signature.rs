@@ -2,8 +2,9 @@
 
 use claviger_algorithm::Operation;
 
-use super::ItemSink;
+use super::done::Done;
 use super::version::{VERSION_SIZE, find_version};
+use super::{ItemSink, ReadScope};
 use crate::cache::{KeyEntry, PreparedKey};
 use crate::crypto::signature::{InputError, SignError, SignInput, VerifyFailed};
 use crate::error::{Error, ItemError};
@@ -47,6 +48,7 @@ impl KeyEntry {
     /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`] (digests, for an algorithm without them, included): no item was done.
     pub fn sign<'a>(
         &self,
+        scope: &mut ReadScope<'_>,
         form: SignForm,
         items: impl Iterator<Item = SignItem<'a>>,
         sink: &mut impl ItemSink,
@@ -55,14 +57,17 @@ impl KeyEntry {
         self.check_form(form, Operation::Sign)?;
         let current = self.current()?;
         let PreparedKey::Signing(key) = &current.key else { return Err(self.not_allowed(Operation::Sign)) };
+        let mut done = Done::default();
         for SignItem(message) in items {
             sink.item(VERSION_SIZE + key.signature_size_max(), |out| {
                 let (version, signature) = out.split_at_mut_checked(VERSION_SIZE).ok_or(ItemError::Library)?;
                 version.copy_from_slice(&current.version.get().to_be_bytes());
                 let size = key.sign(form.input(message), signature).map_err(sign_error)?;
+                done.item(current.version, message.len());
                 Ok(VERSION_SIZE + size)
             });
         }
+        scope.count(self, &done);
         Ok(())
     }
 
@@ -73,6 +78,7 @@ impl KeyEntry {
     /// [`Error::KeyNotUsable`], [`Error::OperationNotAllowed`], [`Error::KeyVersionNotFound`]: no item was done.
     pub fn verify<'a>(
         &self,
+        scope: &mut ReadScope<'_>,
         version: Option<KeyVersion>,
         form: SignForm,
         items: impl Iterator<Item = VerifyItem<'a>>,
@@ -81,6 +87,7 @@ impl KeyEntry {
         self.check(Operation::Verify)?;
         self.check_form(form, Operation::Verify)?;
         let versions = self.named_versions(version)?;
+        let mut done = Done::default();
         for VerifyItem { message, signature } in items {
             sink.item(VERSION_SIZE, |out| {
                 let input = form.input(message);
@@ -89,9 +96,11 @@ impl KeyEntry {
                     _ => Err(ItemError::VerificationFailed),
                 })?;
                 out.copy_from_slice(&made_by.get().to_be_bytes());
+                done.item(made_by, message.len());
                 Ok(VERSION_SIZE)
             });
         }
+        scope.count(self, &done);
         Ok(())
     }
 

@@ -35,6 +35,27 @@ pub(crate) fn use_count(id: KeyId, version: KeyVersion) -> Address {
     keys(USE_COUNT, &[&id.0, &version.get().to_be_bytes()])
 }
 
+/// How a key is used.
+pub(crate) fn usage(id: KeyId) -> Address {
+    Address { database: Database::Usage, key: [&[USAGE], &id.0[..]].concat() }
+}
+
+/// That a key of this store is deleted, and still told of. Only where to look: what it was, its own record says.
+pub(crate) fn deleted_key(store: StoreId, id: KeyId) -> Address {
+    keys(DELETED_KEY, &[&store.0, &id.0])
+}
+
+/// All deleted keys of a store, for scans: they come in the order of their ids.
+pub(crate) fn deleted_keys(store: StoreId) -> Address {
+    keys(DELETED_KEY, &[&store.0])
+}
+
+/// The id in the address of a deleted key.
+pub(crate) fn parse_deleted_key(address: &Address) -> Option<KeyId> {
+    let (_store, id) = address.key.strip_prefix(&[DELETED_KEY])?.split_first_chunk::<16>()?;
+    Some(KeyId(id.try_into().ok()?))
+}
+
 /// How the process that has, or had, the installation open ended.
 pub(crate) fn run() -> Address {
     keys(RUN, &[])
@@ -61,9 +82,9 @@ pub(crate) fn key_name(store: StoreId, name: &Name) -> Address {
     keys(KEY_NAME, &[&store.0, name.as_str().as_bytes()])
 }
 
-/// All names and aliases of a store, for scans: they come in the order of the names.
-pub(crate) fn key_names(store: StoreId) -> Address {
-    keys(KEY_NAME, &[&store.0])
+/// The names and aliases of a store that begin with `prefix`, for scans: they come in the order of the names.
+pub(crate) fn key_names(store: StoreId, prefix: &str) -> Address {
+    keys(KEY_NAME, &[&store.0, prefix.as_bytes()])
 }
 
 /// The name in the address of a key's name.
@@ -181,6 +202,8 @@ const RUN: u8 = b'r';
 const DUE: u8 = b'd';
 const AUTHORITY: u8 = b'a';
 const TRANSPORT_KEY: u8 = b't';
+const DELETED_KEY: u8 = b'D';
+const USAGE: u8 = b'c';
 
 #[cfg(test)]
 mod tests {
@@ -205,6 +228,10 @@ mod tests {
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
         assert_eq!(changed(&transport_key(store_id, ImportId([3; 16]))), Changed::Nothing);
+        assert_eq!(changed(&usage(key_id)), Changed::Nothing);
+        assert_eq!(changed(&deleted_key(store_id, key_id)), Changed::Nothing);
+        assert_eq!(parse_deleted_key(&deleted_key(store_id, key_id)), Some(key_id));
+        assert_eq!(parse_deleted_key(&key(key_id)), None);
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
     }
@@ -216,7 +243,7 @@ mod tests {
         assert_eq!(holds(&key(key_id)), Some(Holds::Key(key_id)));
         assert_eq!(holds(&key_store(store_id)), Some(Holds::KeyStore(store_id)));
         assert_eq!(holds(&key_name(store_id, &name)), Some(Holds::KeyName(store_id, name)));
-        for other in [key_version(key_id, KeyVersion::FIRST), run(), authority(store_id), key_names(store_id)] {
+        for other in [key_version(key_id, KeyVersion::FIRST), run(), authority(store_id), key_names(store_id, "")] {
             assert_eq!(holds(&other), None, "{other}");
         }
     }

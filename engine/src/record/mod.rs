@@ -14,6 +14,7 @@ pub(crate) mod key_version;
 pub(crate) mod reference;
 pub(crate) mod transport_key;
 pub(crate) mod types;
+pub(crate) mod usage;
 pub(crate) mod use_count;
 pub(crate) mod vault;
 

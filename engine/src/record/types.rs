@@ -5,6 +5,7 @@ use super::key_name::KeyNameRecord;
 use super::key_version::KeyVersionRecord;
 use super::reference::Reference;
 use super::transport_key::TransportKeyRecord;
+use super::usage::KeyUsage;
 use super::use_count::{RunRecord, UseCountRecord};
 use super::vault::Vault;
 use super::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
@@ -42,6 +43,7 @@ record_types! {
     KeyNameRecord,
     KeyRecord,
     KeyStoreRecord,
+    KeyUsage,
     KeyVersionRecord,
     Reference,
     RunRecord,

@@ -3,10 +3,13 @@
 //! Each key that the clock has to look at stands in an index, at the moment when. The index is only where to look: what is to be done, and whether it is time, is decided by
 //! the key's own record, in whose transactions the index is kept. So what was missed while nothing ran is found at the next look.
 //!
+//! Keys that are rotated by use are told by those who count, and done at once. They stand in no index: after a restart, the next use tells them anew.
+//!
 //! Wall clocks are set wrong at times. A deletion needs a second witness, the running time of the installation, so that it may be late and is never early.
 //! A rotation has none: it may be early when the clock is ahead; but when the next one is further away than one period, because the clock was put back, and stays so for a
 //! day, it is moved to there, so that none is lost. Not at once: a machine may begin with a clock that is years behind, and put it right a minute later.
 
+mod by_use;
 mod thread;
 
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use crate::limits::{CLOCK_BELIEVED_AFTER_MS, SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
 use crate::record::{Deleted, KeyRecord, Rotation, address};
 use crate::storage::{Address, Compare, Revision, StorageError, Versioned, Write};
 
+use by_use::warn_of_many_versions;
 pub(crate) use thread::Scheduler;
 
 /// Does what is due.
@@ -73,7 +77,7 @@ impl Schedule {
     pub(crate) fn do_due(&self) -> Result<usize, Error> {
         let mut hand = self.hand.lock();
         self.remove_ended_imports()?;
-        Ok(self.do_what_has_come()? + self.check_what_is_far(&mut hand)?)
+        Ok(self.do_by_use()? + self.do_what_has_come()? + self.check_what_is_far(&mut hand)?)
     }
 
     /// Imports whose time is over. What fails is logged, and tried again at the next look.
@@ -177,7 +181,7 @@ impl Schedule {
     }
 
     fn delete_or_rotate(&self, key: &mut Altered<'_>) -> Result<(), Error> {
-        let (id, now_ms) = (key.record.id, key.now_ms);
+        let now_ms = key.now_ms;
         if let Some(deletion) = key.record.deletion.filter(|deletion| now_ms >= deletion.deadline_ms) {
             // Whether or not the second witness agrees by now: past its deadline a key is rotated no more.
             if deletion.is_due(now_ms, self.ledger.use_counts().running_ms()) {
@@ -191,10 +195,7 @@ impl Schedule {
                 rotated => rotated?,
             }
             key.record.rotation = Some(rotation.after(now_ms));
-            if key.record.is_near_version_limit() {
-                let versions = key.record.versions.len();
-                tracing::warn!(key = %id, versions, "the key has nearly or fully as many versions as a key may have, after which it is rotated no more: create a new key and re-encrypt");
-            }
+            warn_of_many_versions(&key.record);
         }
         Ok(())
     }
@@ -221,9 +222,13 @@ impl Schedule {
             return Ok(false);
         }
         let id = record.id;
-        // A count that was being written while the key was deleted may be there again.
         let counts = record.versions.iter().map(|summary| address::use_count(id, summary.version));
-        let places = counts.chain([address::due(deleted.kept_until_ms(), id), address::key(id)]);
+        let places = counts.chain([
+            address::usage(id),
+            address::deleted_key(record.store, id),
+            address::due(deleted.kept_until_ms(), id),
+            address::key(id),
+        ]);
         let writes: Vec<_> = places.map(|address| Write::Delete { address }).collect();
         self.ledger.commit(&[Compare::unchanged(address::key(id), revision)], &writes)?;
         tracing::info!(key = %id, "what was kept of a deleted key is gone");

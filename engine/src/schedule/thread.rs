@@ -4,36 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender, select, tick};
 
 use super::Schedule;
 use crate::error::Error;
 use crate::limits::DUE_LOOKED_AT_EVERY;
 
-/// Does what is due each minute. Dropping it ends the thread after the key at hand.
+/// Does what is due each minute, and at once when a key has been used enough. Dropping it ends the thread after the key at hand.
 pub(crate) struct Scheduler {
     schedule: Arc<Schedule>,
-    /// Dropped, it wakes the thread.
+    /// Dropped, it ends the thread.
     stopper: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Scheduler {
-    /// Starts the thread. Its first look is a minute later.
+    /// Starts the thread. Its first look is a minute later, or when `woken` tells that a key has been used enough.
     ///
     /// # Errors
     /// [`Error::Closed`] if the system gives no thread.
-    pub(crate) fn start(schedule: Arc<Schedule>) -> Result<Self, Error> {
+    pub(crate) fn start(schedule: Arc<Schedule>, woken: Receiver<()>) -> Result<Self, Error> {
         let (stopper, stopped) = crossbeam_channel::bounded::<()>(0);
         let thread = thread::Builder::new().name("schedule".into()).spawn({
             let schedule = Arc::clone(&schedule);
-            move || {
-                while stopped.recv_timeout(DUE_LOOKED_AT_EVERY) == Err(RecvTimeoutError::Timeout) {
-                    if let Err(error) = schedule.do_due() {
-                        tracing::error!(%error, "what is due cannot be done: it is tried again in a minute");
-                    }
-                }
-            }
+            move || look_until(&stopped, &woken, &schedule)
         });
         Ok(Self { schedule, stopper: Some(stopper), thread: Some(thread.map_err(|_| Error::Closed)?) })
     }
@@ -46,6 +40,20 @@ impl Drop for Scheduler {
         if let Some(thread) = self.thread.take() {
             // If it panicked, that has been reported where it happened.
             let _ended = thread.join();
+        }
+    }
+}
+
+fn look_until(stopped: &Receiver<()>, woken: &Receiver<()>, schedule: &Schedule) {
+    let minutes = tick(DUE_LOOKED_AT_EVERY);
+    loop {
+        let looked = select! {
+            recv(stopped) -> _ => return,
+            recv(minutes) -> _ => schedule.do_due(),
+            recv(woken) -> _ => schedule.do_used_enough(),
+        };
+        if let Err(error) = looked {
+            tracing::error!(%error, "what is due cannot be done: it is tried again in a minute");
         }
     }
 }

@@ -12,11 +12,12 @@ pub(super) struct Tables {
     meta: Table,
     keys: Table,
     authentication: Table,
+    usage: Table,
 }
 
 impl Tables {
     /// The storage's own table, and one for each database.
-    pub(super) const COUNT: u32 = 4;
+    pub(super) const COUNT: u32 = 5;
 
     /// Opens the tables, or makes them in a new folder; returns them with the revision of the last change.
     pub(super) fn open(environment: &Environment, folder: &Folder) -> Result<(Self, Revision), StorageError> {
@@ -44,6 +45,7 @@ impl Tables {
             meta: table(Database::Meta.name())?,
             keys: table(Database::Keys.name())?,
             authentication: table(Database::Authentication.name())?,
+            usage: table(Database::Usage.name())?,
         };
         let revision = environment.get(storage, REVISION, number).map_err(failed)?.map(u64::from_be_bytes);
         match (format, revision) {
@@ -68,6 +70,7 @@ impl Tables {
             Database::Meta => self.meta,
             Database::Keys => self.keys,
             Database::Authentication => self.authentication,
+            Database::Usage => self.usage,
         }
     }
 

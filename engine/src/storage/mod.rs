@@ -115,11 +115,13 @@ pub enum Database {
     Keys = 1,
     /// Authentication data, which stand in a database of their own.
     Authentication = 2,
+    /// How keys are used: statistics, which may be behind the truth by a second and are no part of a backup.
+    Usage = 3,
 }
 
 impl Database {
     /// All databases, ascending.
-    pub const ALL: [Self; 3] = [Self::Meta, Self::Keys, Self::Authentication];
+    pub const ALL: [Self; 4] = [Self::Meta, Self::Keys, Self::Authentication, Self::Usage];
 
     /// The database of this number, if there is one.
     pub(crate) fn from_id(id: u8) -> Option<Self> {
@@ -132,6 +134,7 @@ impl Database {
             Self::Meta => "meta",
             Self::Keys => "keys",
             Self::Authentication => "authentication",
+            Self::Usage => "usage",
         }
     }
 }

@@ -1,13 +1,20 @@
-//! Uses of key versions whose algorithm limits them: counted before anything is answered, written beside the work.
+//! Uses of keys.
 //!
-//! No write comes before a first use, and a kill under-counts nothing. At most [`UNWRITTEN_USES_MAX`](crate::limits::UNWRITTEN_USES_MAX) uses of a version are unwritten, and each start
+//! `tally`, `statistics`, `client` how much each version of each key is used, and by whom: counted when it is done, beside the work, and written each second ·
+//! `due` which keys are to be rotated for it · `counter` uses of versions whose algorithm limits them: counted before anything is answered.
+//!
+//! For those with a limit, no write comes before a first use, and a kill under-counts nothing. At most [`UNWRITTEN_USES_MAX`](crate::limits::UNWRITTEN_USES_MAX) uses of a version are unwritten, and each start
 //! writes that the installation is open. If it finds that written already, the process before it was cut off: from then on every count that is
 //! older than this stop is raised by what may have been unwritten.
 //!
 //! How long the installation has been running is written at the same places: each minute, and at the end.
 
+mod client;
 mod counter;
+mod due;
 mod running;
+mod statistics;
+mod tally;
 mod writer;
 
 use std::collections::HashMap;
@@ -26,8 +33,12 @@ use crate::record::address;
 use crate::record::use_count::{RunRecord, UseCountRecord};
 use crate::record::vault::Vault;
 
+pub use client::Client;
 pub(crate) use counter::UseCounter;
+pub(crate) use due::DueByUse;
 use running::RunningTime;
+pub(crate) use statistics::UseStatistics;
+pub(crate) use tally::{Count, Gathered};
 pub(crate) use writer::UseWriter;
 
 /// The counts of all key versions that are in use.
@@ -60,10 +71,9 @@ impl UseCounts {
         let before = vault.read::<RunRecord>(&address::run())?.map(|(run, _)| run).unwrap_or_default();
         let unclean_stops = before.unclean_stops.saturating_add(u64::from(before.open));
         let running = RunningTime::new(before.running_ms, clock);
-        let (soon, soon_receiver) = crossbeam_channel::bounded(1);
-        let signal = Arc::new(Signal { may_count: AtomicBool::new(false), soon });
+        let (signal, soon) = Signal::new();
         let (counters, failing) = (Mutex::default(), AtomicBool::new(false));
-        Ok((Self { vault, unclean_stops, running, counters, signal, failing }, soon_receiver))
+        Ok((Self { vault, unclean_stops, running, counters, signal, failing }, soon))
     }
 
     /// The counter of a key version whose algorithm allows `limit` uses. The same one as long as anybody holds it.
@@ -95,9 +105,9 @@ impl UseCounts {
         self.running.total_ms()
     }
 
-    /// Forgets the counts of a key that is gone, so that they are not written again.
-    pub(crate) fn forget(&self, id: KeyId) {
-        self.counters.lock().retain(|(of, _), _| *of != id);
+    /// What has uses written soon.
+    pub(crate) fn signal(&self) -> Arc<Signal> {
+        Arc::clone(&self.signal)
     }
 
     /// Writes all counts that storage does not have, and the running time if it is time to; forgets the counts that nobody holds.
@@ -195,6 +205,12 @@ impl UseCounts {
 }
 
 impl Signal {
+    /// A signal, and who is told by it.
+    fn new() -> (Arc<Self>, Receiver<()>) {
+        let (soon, told) = crossbeam_channel::bounded(1);
+        (Arc::new(Self { may_count: AtomicBool::new(false), soon }), told)
+    }
+
     fn may_count(&self) -> bool {
         self.may_count.load(Ordering::SeqCst)
     }

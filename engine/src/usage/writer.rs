@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::Receiver;
 
-use super::UseCounts;
+use super::{UseCounts, UseStatistics};
 use crate::error::Error;
 use crate::limits::USES_WRITTEN_EVERY;
 
@@ -22,7 +22,11 @@ impl UseWriter {
     ///
     /// # Errors
     /// [`Error::Closed`] if the system gives no thread.
-    pub(crate) fn start(counts: Arc<UseCounts>, soon: Receiver<()>) -> Result<Self, Error> {
+    pub(crate) fn start(
+        counts: Arc<UseCounts>,
+        statistics: Arc<UseStatistics>,
+        soon: Receiver<()>,
+    ) -> Result<Self, Error> {
         let ending = Arc::new(AtomicBool::new(false));
         let thread = thread::Builder::new().name("write-uses".into()).spawn({
             let (counts, ending) = (Arc::clone(&counts), Arc::clone(&ending));
@@ -31,7 +35,14 @@ impl UseWriter {
                     // Told, or after a second: either way it is time.
                     let _ = soon.recv_timeout(USES_WRITTEN_EVERY);
                     counts.write();
+                    // Counts with a limit do not wait until all statistics are written.
+                    statistics.write(|| {
+                        if soon.try_recv().is_ok() {
+                            counts.write();
+                        }
+                    });
                 }
+                statistics.write(|| {});
                 counts.close();
             }
         });

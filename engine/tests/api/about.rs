@@ -83,7 +83,7 @@ on_every_storage! {
         engine.set_about(id, describes("Card numbers")).unwrap();
         engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
         engine.set_about(id, labels([("why", Some("ended"))])).unwrap();
-        engine.delete_now(id).unwrap();
+        engine.delete_now(id, false).unwrap();
         assert!(matches!(engine.set_about(id, describes("late")), Err(Error::KeyStateWrong { .. })));
         assert_eq!(engine.describe_key(id).unwrap().about, said("Card numbers", &[("why", "ended")]));
         assert!(matches!(engine.set_about(KeyId([9; 16]), describes("none")), Err(Error::KeyNotFound(_))));

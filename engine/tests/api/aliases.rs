@@ -7,6 +7,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{ALIASES_MAX, DELETION_WAIT_DEFAULT};
+use claviger_engine::list::KeyFilter;
 use claviger_engine::{Error, KeyRecord};
 
 use crate::support::Installation;
@@ -42,7 +43,8 @@ fn listed(installation: &Installation, limit: usize) -> Vec<(String, String)> {
 fn keys(installation: &Installation, limit: usize) -> Vec<String> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = installation.engine.list_keys(installation.store, after.as_ref(), limit).unwrap();
+        let page =
+            installation.engine.list_keys(installation.store, &KeyFilter::default(), after.as_ref(), limit).unwrap();
         all.extend(page.keys.iter().map(|key| key.name.to_string()));
         match page.next {
             Some(next) => after = Some(next),
@@ -148,7 +150,7 @@ on_every_storage! {
         assert_eq!(find(installation, "records"), Some(one));
         engine.move_alias(store, &name("records"), other).unwrap();
         let revision = installation.storage.revision();
-        assert!(engine.delete_now(one).unwrap().aliases.is_empty());
+        assert!(engine.delete_now(one, false).unwrap().aliases.is_empty());
         assert_eq!(installation.storage.revision().0, revision.0 + 1, "one transaction");
         assert_eq!((find(installation, "one"), find(installation, "cards"), find(installation, "records")), (None, None, Some(other)));
         assert_eq!(listed(installation, 10), [("records".to_owned(), "other".to_owned())]);
@@ -218,7 +220,7 @@ on_every_storage! {
                 acknowledged.store(number, Ordering::SeqCst);
                 // The key before is gone at once: whoever read the alias before the move finds no key behind it.
                 engine.request_deletion(pair[0], DELETION_WAIT_DEFAULT).unwrap();
-                engine.delete_now(pair[0]).unwrap();
+                engine.delete_now(pair[0], true).unwrap();
             }
             stop.store(true, Ordering::Relaxed);
         });

@@ -8,6 +8,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{CACHED_KEYS_MIN, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
+use claviger_engine::list::KeyFilter;
 use claviger_engine::storage::{Address, Call, FailingStorage, MemoryStorage};
 use claviger_engine::{KeyEntry, LoadError};
 
@@ -210,7 +211,10 @@ fn failed_change_changes_nothing() {
     }
     assert_eq!(installation.engine.describe_key(id).unwrap(), record);
     assert_eq!(client.cached_state(id), Some(KeyState::Available));
-    assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, [record]);
+    assert_eq!(
+        installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 10).unwrap().keys,
+        [record]
+    );
 }
 
 // R-P4

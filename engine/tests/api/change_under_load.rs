@@ -117,7 +117,7 @@ const DELETING: Plan = Plan {
         _ => (KeyState::Disabled, changes / 4 + 2),
     },
     make: |engine, id, change| match change % 4 {
-        _ if change == CHANGES => engine.delete_now(id),
+        _ if change == CHANGES => engine.delete_now(id, true),
         0 => engine.set_state(id, KeyState::Available),
         1 => engine.request_deletion(id, DELETION_WAIT_DEFAULT),
         2 => engine.rotate(id),

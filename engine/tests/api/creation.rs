@@ -5,6 +5,7 @@ use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::{CREATE_KEYS_MAX, SECRET_SIZE_MAX};
+use claviger_engine::list::KeyFilter;
 use claviger_engine::{AccessMethods, Error};
 
 use crate::support::installation::{create_store, new_key, new_secret};
@@ -106,7 +107,7 @@ on_every_storage! {
         assert!(matches!(engine.create_keys(installation.store, one_without_value), Err(Error::ValueMismatch)));
 
         assert_eq!(engine.find_key(installation.store, &name("b0000")).unwrap(), None);
-        let keys = engine.list_keys(installation.store, None, usize::MAX).unwrap().keys;
+        let keys = engine.list_keys(installation.store, &KeyFilter::default(), None, usize::MAX).unwrap().keys;
         assert!(keys.len() == CREATE_KEYS_MAX && keys.iter().all(|key| key.name.as_str().starts_with('a')));
     }
 
@@ -115,7 +116,7 @@ on_every_storage! {
             let new = (0..count).map(|n| new_key(&format!("k{n}"), Algorithm::HmacSha256)).collect();
             assert!(matches!(installation.engine.create_keys(installation.store, new), Err(Error::KeyCount)));
         }
-        assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, []);
+        assert_eq!(installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 10).unwrap().keys, []);
     }
 
     // R-K2
@@ -145,7 +146,7 @@ on_every_storage! {
         let mut listed = Vec::new();
         loop {
             let after = listed.last().map(|text: &String| name(text));
-            let page = installation.engine.list_keys(installation.store, after.as_ref(), 10).unwrap().keys;
+            let page = installation.engine.list_keys(installation.store, &KeyFilter::default(), after.as_ref(), 10).unwrap().keys;
             if page.is_empty() {
                 break;
             }
@@ -153,6 +154,6 @@ on_every_storage! {
             listed.extend(page.iter().map(|record| record.name.to_string()));
         }
         assert_eq!(listed, names);
-        assert_eq!(installation.engine.list_keys(installation.store, None, 0).unwrap().keys, []);
+        assert_eq!(installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 0).unwrap().keys, []);
     }
 }

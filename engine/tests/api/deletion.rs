@@ -9,6 +9,7 @@ use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::{DELETION_WAIT_DEFAULT, DELETION_WAIT_MAX, DELETION_WAIT_MIN};
+use claviger_engine::list::KeyFilter;
 use claviger_engine::operation::{DataKeyForm, SignForm};
 use claviger_engine::storage::{FailingStorage, MemoryStorage};
 use claviger_engine::{Engine, Error, KeyRecord, LoadError};
@@ -48,7 +49,7 @@ on_every_storage! {
             assert_eq!(key.public_key(None).unwrap().der, public_key);
         });
         client.with(mac, |key| refused(calls::verify_mac(key, None, &[])));
-        client.with(secret, |key| refused(key.secret(None)));
+        client.with(secret, |key| refused(key.secret(&mut calls::uncounted(), None)));
         let said = client.with(aes, |key| key.check(Operation::Decrypt)).unwrap_err().to_string();
         assert!(said.ends_with("is deletion requested: cancel its deletion first, then enable it"), "{said}");
     }
@@ -82,7 +83,7 @@ on_every_storage! {
             (|engine, id| engine.set_state(id, KeyState::Available), &[KeyState::Available, KeyState::Disabled]),
             (|engine, id| engine.set_state(id, KeyState::Disabled), &[KeyState::Available, KeyState::Disabled]),
             (Engine::cancel_deletion, &[KeyState::DeletionRequested]),
-            (Engine::delete_now, &[KeyState::DeletionRequested]),
+            (|engine, id| engine.delete_now(id, false), &[KeyState::DeletionRequested]),
             (Engine::rotate, &[KeyState::Available, KeyState::Disabled, KeyState::DeletionRequested]),
         ];
         let states = [KeyState::Available, KeyState::Disabled, KeyState::DeletionRequested, KeyState::Deleted];
@@ -131,18 +132,18 @@ on_every_storage! {
             }
             Client::new(&installation.engine).with(id, |_| ());
             installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-            let record = installation.engine.delete_now(id).unwrap();
+            let record = installation.engine.delete_now(id, false).unwrap();
             assert_eq!((record.state, record.current(), record.deletion, record.rotation), (KeyState::Deleted, None, None, None));
             assert!(record.deleted.is_some_and(|deleted| deleted.at_ms >= record.created_ms));
             assert!(record.versions.iter().all(|summary| summary.state == VersionState::Destroyed));
 
-            // Its record, and the moment when that is due to go.
+            // Its record, the moment when that is due to go, that it is told of, and how often its versions were used if that was limited.
             let left: Vec<_> = all_records(&*installation.storage).into_iter().map(|(address, _)| address.key)
                 .filter(|key| key.windows(16).any(|part| part == id.0)).collect();
-            assert_eq!(left.iter().map(|key| key[0]).collect::<Vec<_>>(), b"dk", "{algorithm}");
+            assert_eq!(left.iter().map(|key| key[0]).collect::<Vec<_>>(), if algorithm == Algorithm::Aes256Gcm { &b"Ddkuu"[..] } else { b"Ddk" }, "{algorithm}");
             assert_eq!(installation.engine.describe_key(id).unwrap(), record);
             assert_eq!(installation.engine.find_key(installation.store, &name("key")).unwrap(), None);
-            assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, []);
+            assert_eq!(installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 10).unwrap().keys, []);
         }
     }
 
@@ -153,7 +154,7 @@ on_every_storage! {
         let ciphertext = client.encrypt_one(old, b"", b"plaintext");
         installation.engine.request_deletion(old, DELETION_WAIT_DEFAULT).unwrap();
         assert!(matches!(installation.try_create("key", Algorithm::Xaes256Gcm), Err(Error::NameTaken(_))));
-        installation.engine.delete_now(old).unwrap();
+        installation.engine.delete_now(old, true).unwrap();
         let new = installation.create("key", Algorithm::Xaes256Gcm);
         assert_ne!(new, old);
         assert!(only(client.decrypt(new, &[(b"", &ciphertext)]).unwrap()).is_err());
@@ -173,7 +174,7 @@ on_every_storage! {
                 client.with(id, |_| ());
             }
             installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-            installation.engine.delete_now(id).unwrap();
+            installation.engine.delete_now(id, false).unwrap();
             client.with(id, |key| {
                 for operation in [Operation::Sign, Operation::Verify, Operation::ReadPublicKey, Operation::Encrypt] {
                     let said = key.check(operation).unwrap_err().to_string();
@@ -209,7 +210,7 @@ fn load_that_was_under_way_does_not_bring_a_deleted_key_back() {
     installation.engine.load(id, move |result| done.send(result).unwrap());
     assert!(pause.wait_until_reached(PATIENCE));
     thread::scope(|scope| {
-        let deleting = scope.spawn(|| installation.engine.delete_now(id).unwrap());
+        let deleting = scope.spawn(|| installation.engine.delete_now(id, false).unwrap());
         deleting.join().unwrap();
         pause.release();
     });
@@ -226,7 +227,7 @@ fn deleted_key_stays_deleted_after_a_restart() {
     let installation = Installation::on_lmdb();
     let id = installation.create("key", Algorithm::Xaes256Gcm);
     installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-    let record = installation.engine.delete_now(id).unwrap();
+    let record = installation.engine.delete_now(id, false).unwrap();
     let installation = installation.restarted(|_| ());
     assert_eq!(installation.engine.describe_key(id).unwrap(), record);
     Client::new(&installation.engine).with(id, |key| deleted(calls::encrypt(key, &[])));
@@ -239,7 +240,7 @@ fn steps_of_a_deletion_of_a_key_that_is_not_there_say_so() {
     for result in [
         installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT),
         installation.engine.cancel_deletion(id),
-        installation.engine.delete_now(id),
+        installation.engine.delete_now(id, false),
     ] {
         assert!(matches!(result, Err(Error::KeyNotFound(of)) if of == id));
     }
@@ -255,7 +256,7 @@ fn in_state(installation: &Installation, key_name: &str, state: KeyState) -> Key
         KeyState::DeletionRequested => drop(engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap()),
         KeyState::Deleted => {
             engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-            engine.delete_now(id).unwrap();
+            engine.delete_now(id, false).unwrap();
         }
     }
     assert_eq!(engine.describe_key(id).unwrap().state, state);
@@ -281,14 +282,15 @@ fn list_goes_on_behind_a_key_that_is_deleted_while_it_is_read() {
     installation.engine.request_deletion(ids[1], DELETION_WAIT_MIN).unwrap();
     let pause = storage.pause_get(&key_address(ids[0]));
     let page = thread::scope(|scope| {
-        let listing = scope.spawn(|| installation.engine.list_keys(installation.store, None, 2).unwrap());
+        let listing =
+            scope.spawn(|| installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 2).unwrap());
         assert!(pause.wait_until_reached(PATIENCE));
-        installation.engine.delete_now(ids[1]).unwrap();
+        installation.engine.delete_now(ids[1], false).unwrap();
         pause.release();
         listing.join().unwrap()
     });
     assert_eq!(page.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [ids[0]]);
-    let rest = installation.engine.list_keys(installation.store, page.next.as_ref(), 2).unwrap();
+    let rest = installation.engine.list_keys(installation.store, &KeyFilter::default(), page.next.as_ref(), 2).unwrap();
     assert_eq!(rest.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [ids[2]]);
     assert_eq!(rest.next, None);
 }

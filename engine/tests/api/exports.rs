@@ -96,7 +96,7 @@ fn only_what_works_leaves() {
     assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::Disabled, .. })));
     engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
     assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::DeletionRequested, .. })));
-    engine.delete_now(id).unwrap();
+    engine.delete_now(id, true).unwrap();
     assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })));
     let absent = KeyId([7; 16]);
     let refused = engine.export_key(absent, None, &receiver.key());

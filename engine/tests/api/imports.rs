@@ -8,6 +8,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::{ImportId, KeyId, StoreId};
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::limits::{DELETION_WAIT_DEFAULT, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_MAX, VERSIONS_MAX};
+use claviger_engine::list::KeyFilter;
 use claviger_engine::storage::{Call, FailingStorage, MemoryStorage};
 use claviger_engine::transfer::{Import, ImportTarget, NewImport, Requester};
 use claviger_engine::{Error, Origin};
@@ -214,7 +215,9 @@ fn secrets_are_imported_and_keep_their_newest_ten_versions() {
     let installation = Installation::in_memory();
     let record = installation.import_key("password", Algorithm::Opaque, b"hunter2");
     let mut client = Client::new(&installation.engine);
-    let read = |client: &mut Client| client.with(record.id, |key| key.secret(None).unwrap().value.to_vec());
+    let read = |client: &mut Client| {
+        client.with(record.id, |key| key.secret(&mut calls::uncounted(), None).unwrap().value.to_vec())
+    };
     assert_eq!(read(&mut client), b"hunter2");
     for number in 2..=10_u8 {
         installation.engine.update_secret(record.id, vec![number].into(), None).unwrap();
@@ -242,7 +245,7 @@ fn material_that_is_not_good_for_its_algorithm_is_the_one_failure() {
         assert_eq!(said.to_string(), Error::ImportFailed.to_string());
         not_open(installation.complete(&import, bad), &import);
     }
-    assert_eq!(installation.engine.list_keys(installation.store, None, 10).unwrap().keys, []);
+    assert_eq!(installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 10).unwrap().keys, []);
 }
 
 // R-K18
@@ -265,7 +268,7 @@ fn an_import_that_could_not_be_completed_is_not_begun() {
     }
     assert!(matches!(begin(NewImport::Version { key: id }), Error::TooManyVersions(key) if key == id));
     installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-    installation.engine.delete_now(id).unwrap();
+    installation.engine.delete_now(id, true).unwrap();
     assert!(matches!(begin(NewImport::Version { key: id }), Error::KeyStateWrong { .. }));
     assert_eq!(transport_keys(&installation), 0);
 }
@@ -280,7 +283,7 @@ fn what_has_come_between_is_told_before_the_try_and_can_be_put_right() {
     assert!(matches!(refused, Err(Error::NameTaken(_))), "{refused:?}");
     let version = installation.begin(NewImport::Version { key: id }).unwrap();
     installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-    installation.engine.delete_now(id).unwrap();
+    installation.engine.delete_now(id, true).unwrap();
     let refused = installation.complete(&version, &MATERIAL);
     assert!(matches!(refused, Err(Error::KeyStateWrong { .. })), "{refused:?}");
     installation.complete(&import, &MATERIAL).unwrap();

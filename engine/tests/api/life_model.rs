@@ -1,16 +1,17 @@
 //! Random lives of keys, with clocks that pass, stop, and are put forward and back, compared with a plain model of the rules.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
-use claviger_engine::{Error, ItemError, KeyRecord};
+use claviger_engine::{Error, ItemError, KeyRecord, RotationByUse};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::support::client::PATIENCE;
 use crate::support::clock::{DAY, HOUR, milliseconds};
 use crate::support::tamper::all_records;
 use crate::support::{Client, Installation, calls, only};
@@ -35,11 +36,17 @@ enum Step {
 #[derive(Clone, Copy, Debug)]
 enum Change {
     SetState(KeyState),
-    RequestDeletion { hours: u32 },
+    RequestDeletion {
+        hours: u32,
+    },
     CancelDeletion,
-    DeleteNow,
+    DeleteNow {
+        force: bool,
+    },
     Rotate,
     SetRotation(Option<u16>),
+    /// After so many items.
+    SetRotationByUse(Option<u64>),
     SetVersionState(u32, VersionState),
     DestroyVersion(u32),
     SetLowestVersion(u32),
@@ -52,9 +59,10 @@ fn change() -> impl Strategy<Value = Change> {
         3 => state.prop_map(Change::SetState),
         3 => (20..100_u32).prop_map(|hours| Change::RequestDeletion { hours }),
         1 => Just(Change::CancelDeletion),
-        1 => Just(Change::DeleteNow),
+        2 => any::<bool>().prop_map(|force| Change::DeleteNow { force }),
         3 => Just(Change::Rotate),
         3 => prop::option::weighted(0.8, 0..10_u16).prop_map(Change::SetRotation),
+        3 => prop::option::weighted(0.8, 0..12_u64).prop_map(Change::SetRotationByUse),
         3 => (1..5_u32, version_state).prop_map(|(version, state)| Change::SetVersionState(version, state)),
         2 => (1..5_u32).prop_map(Change::DestroyVersion),
         2 => (1..5_u32).prop_map(Change::SetLowestVersion),
@@ -84,6 +92,11 @@ struct ModelKey {
     deleted: Option<(u64, u64)>,
     /// Period and next rotation.
     rotation: Option<(u64, u64)>,
+    rotation_by_use: Option<u64>,
+    /// Items of each version that were made or opened.
+    used: Vec<u64>,
+    /// The latest moment of the wall clock at which it was used.
+    last_use_ms: Option<u64>,
     versions: Vec<VersionState>,
     lowest: u32,
     /// Version and ciphertext.
@@ -101,6 +114,7 @@ struct Done {
     refused: u32,
     deleted: u32,
     rotated: u32,
+    rotated_by_use: u32,
     purged: u32,
     used: u32,
 }
@@ -118,7 +132,7 @@ struct Scene {
 #[test]
 fn keys_live_like_the_model_in_memory() {
     let done = run(40, Installation::in_memory);
-    let all = [done.changed, done.refused, done.deleted, done.rotated, done.used];
+    let all = [done.changed, done.refused, done.deleted, done.rotated, done.rotated_by_use, done.used];
     assert!(all.iter().all(|count| *count > 20) && done.purged > 0, "the steps proved too little: {done:?}");
 }
 
@@ -210,21 +224,55 @@ impl Scene {
         let (wall_ms, running_ms) = (self.wall_ms, self.running_ms);
         let Some(at) = key.checked_rem(self.keys.len()) else { return };
         let id = self.keys[at].id;
+        if matches!(change, Change::SetRotationByUse(_)) && self.keys[at].is_past_deadline(wall_ms) {
+            // Nothing comes of it, at a moment that the thread of the engine chooses.
+            return;
+        }
         let engine = &self.installation().engine;
         let result = match change {
             Change::SetState(state) => engine.set_state(id, state),
             Change::RequestDeletion { hours } => engine.request_deletion(id, HOUR * hours),
             Change::CancelDeletion => engine.cancel_deletion(id),
-            Change::DeleteNow => engine.delete_now(id),
+            Change::DeleteNow { force } => engine.delete_now(id, force),
             Change::Rotate => engine.rotate(id),
             Change::SetRotation(period) => engine.set_rotation(id, period),
+            Change::SetRotationByUse(items) => {
+                let bounds = items.map(|items| RotationByUse { items: Some(items), bytes: None });
+                engine.set_rotation_by_use(id, bounds)
+            }
             Change::SetVersionState(version, state) => engine.set_version_state(id, number(version), state),
             Change::DestroyVersion(version) => engine.destroy_version(id, number(version)),
             Change::SetLowestVersion(version) => engine.set_lowest_version(id, number(version)),
         };
         let is_allowed = self.keys[at].change(change, wall_ms, running_ms);
         assert_eq!(result.is_ok(), is_allowed, "{change:?}: {:?}", result.err());
-        if is_allowed { done.changed += 1 } else { done.refused += 1 }
+        if is_allowed {
+            done.changed += 1
+        } else {
+            done.refused += 1
+        }
+        if is_allowed && matches!(change, Change::SetRotationByUse(_)) {
+            self.look_at_uses(at, done);
+        }
+    }
+
+    /// Waits until the thread of the engine has done what the uses of a key ask for.
+    fn look_at_uses(&mut self, at: usize, done: &mut Done) {
+        let wall_ms = self.wall_ms;
+        let key = &mut self.keys[at];
+        if !key.look_at_uses(wall_ms) {
+            return;
+        }
+        done.rotated_by_use += 1;
+        let (id, versions) = (key.id, key.versions.len());
+        let begin = Instant::now();
+        while self.installation().engine.describe_key(id).unwrap().versions.len() < versions {
+            assert!(begin.elapsed() < PATIENCE, "it is rotated");
+            std::thread::yield_now();
+        }
+        // A change to what is so already waits until that is in force.
+        let engine = &self.installation().engine;
+        engine.set_rotation_by_use(id, engine.describe_key(id).unwrap().rotation_by_use).unwrap();
     }
 
     fn use_key(&mut self, key: usize, done: &mut Done) {
@@ -257,8 +305,16 @@ impl Scene {
             )
             .collect();
         assert_eq!(opened.unwrap(), expected);
-        self.keys[at].made.push((version, made));
+        let opened = key.made.iter().map(|(version, _)| *version).filter(|version| decrypts(*version));
+        let items: Vec<_> = opened.chain([version]).collect();
+        let key = &mut self.keys[at];
+        items.into_iter().for_each(|version| key.used[version as usize - 1] += 1);
+        key.last_use_ms = key.last_use_ms.max(Some(self.wall_ms));
+        key.made.push((version, made));
         done.used += 1;
+        // Now, while the clock shows what it showed.
+        self.installation().engine.write_uses();
+        self.look_at_uses(at, done);
     }
 
     /// What is stored is what the model says, and the schedule has an entry for what is due, and no other.
@@ -271,6 +327,9 @@ impl Scene {
                 Err(Error::KeyNotFound(_)) => assert!(key.is_purged),
                 Err(other) => panic!("{other}"),
             }
+            let usage = engine.key_usage(key.id).unwrap();
+            let uses = usage.versions.iter().map(|usage| (usage.version.get(), usage.items));
+            assert_eq!(uses.collect::<Vec<_>>(), key.uses());
             due.extend(key.due_ms().map(|due| [&b"d"[..], &due.to_be_bytes(), &key.id.0].concat()));
         }
         let entries = all_records(&**storage).into_iter().map(|(address, _)| address.key).filter(|key| key[0] == b'd');
@@ -286,11 +345,34 @@ impl ModelKey {
             deletion: None,
             deleted: None,
             rotation: None,
+            rotation_by_use: None,
+            used: vec![0],
+            last_use_ms: None,
             versions: vec![VersionState::Current],
             lowest: 1,
             made: Vec::new(),
             is_purged: false,
         }
+    }
+
+    /// Versions that were used, and how often. Nothing is known any more of a key that is purged.
+    fn uses(&self) -> Vec<(u32, u64)> {
+        let uses = (1..).zip(self.used.iter().copied()).filter(|(_, items)| *items > 0 && !self.is_purged);
+        uses.collect()
+    }
+
+    /// Rotates the key if its current version was used enough; whether it did.
+    fn look_at_uses(&mut self, wall_ms: u64) -> bool {
+        let is_used = self.rotation_by_use.is_some_and(|items| self.used.last().is_some_and(|used| *used >= items));
+        let is_due = is_used && !self.is_past_deadline(wall_ms);
+        if is_due {
+            self.rotate();
+        }
+        is_due
+    }
+
+    fn is_past_deadline(&self, wall_ms: u64) -> bool {
+        self.deletion.is_some_and(|(deadline, _)| wall_ms >= deadline)
     }
 
     fn state_of(&self, version: u32) -> Option<VersionState> {
@@ -319,7 +401,10 @@ impl ModelKey {
                 };
                 (waits, Box::new(cancel))
             }
-            Change::DeleteNow => (waits, Box::new(move |key| key.delete(wall_ms, running_ms))),
+            Change::DeleteNow { force } => {
+                let is_unused = self.last_use_ms.is_none_or(|last| wall_ms >= last + milliseconds(DAY));
+                (waits && (force || is_unused), Box::new(move |key| key.delete(wall_ms, running_ms)))
+            }
             Change::Rotate => (lives, Box::new(Self::rotate)),
             Change::SetRotation(Some(days)) => {
                 let period = milliseconds(DAY * u32::from(days));
@@ -330,6 +415,9 @@ impl ModelKey {
                     }
                 };
                 (lives && days > 0, Box::new(begin))
+            }
+            Change::SetRotationByUse(items) => {
+                (lives && items != Some(0), Box::new(move |key| key.rotation_by_use = items))
             }
             Change::SetRotation(None) => (lives, Box::new(|key| key.rotation = None)),
             Change::SetVersionState(version, state) => {
@@ -354,12 +442,14 @@ impl ModelKey {
     fn rotate(&mut self) {
         *self.versions.last_mut().unwrap() = VersionState::Active;
         self.versions.push(VersionState::Current);
+        self.used.push(0);
     }
 
     fn delete(&mut self, wall_ms: u64, running_ms: u64) {
         self.state = KeyState::Deleted;
         self.versions.fill(VersionState::Destroyed);
-        (self.deletion, self.rotation, self.deleted) = (None, None, Some((wall_ms, running_ms)));
+        (self.deletion, self.rotation, self.rotation_by_use) = (None, None, None);
+        self.deleted = Some((wall_ms, running_ms));
     }
 
     fn look(&mut self, wall_ms: u64, running_ms: u64, done: &mut Done) {
@@ -411,6 +501,7 @@ impl ModelKey {
         let rotation =
             record.rotation.map(|rotation| (milliseconds(DAY * u32::from(rotation.period_days)), rotation.next_ms));
         assert_eq!(rotation, self.rotation);
+        assert_eq!(record.rotation_by_use.and_then(|rotation| rotation.items), self.rotation_by_use);
         assert_eq!(record.lowest_version.get(), self.lowest);
         assert_eq!(record.versions.iter().map(|summary| summary.state).collect::<Vec<_>>(), self.versions);
     }

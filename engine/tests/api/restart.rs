@@ -7,6 +7,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
+use claviger_engine::list::KeyFilter;
 use claviger_engine::operation::SignForm;
 use claviger_engine::storage::{FailingStorage, LmdbOptions, LmdbStorage, MemoryStorage, StorageError};
 use claviger_engine::{Error, KeyEntry, LoadError};
@@ -40,12 +41,12 @@ fn everything_that_was_acknowledged_survives_a_restart() {
     }
     installation.engine.set_state(disabled, KeyState::Disabled).unwrap();
     let new = client.encrypt_one(data, b"context", b"new");
-    let records = installation.engine.list_keys(installation.store, None, 10).unwrap().keys;
+    let records = installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 10).unwrap().keys;
     drop(client);
 
     let (places, store) = installation.close();
     let engine = places.start();
-    assert_eq!(engine.list_keys(store, None, 10).unwrap().keys, records);
+    assert_eq!(engine.list_keys(store, &KeyFilter::default(), None, 10).unwrap().keys, records);
     assert_eq!(engine.store_by_name(&name("store")).unwrap().id(), store);
     let mut client = Client::new(&engine);
     let opened = client.decrypt(data, &[(b"context", &old), (b"context", &new)]).unwrap();
@@ -59,7 +60,7 @@ fn everything_that_was_acknowledged_survives_a_restart() {
         let verified = client.with(id, |key| calls::verify(key, None, SignForm::Message, &[item])).unwrap();
         assert_eq!(only(verified).unwrap(), 1_u32.to_be_bytes());
     }
-    client.with(secret, |key| assert_eq!(key.secret(None).unwrap().value, VALUE));
+    client.with(secret, |key| assert_eq!(key.secret(&mut calls::uncounted(), None).unwrap().value, VALUE));
     assert_eq!(client.with(disabled, KeyEntry::state), KeyState::Disabled);
     assert_eq!(engine.rotate(data).unwrap().versions.len(), 3);
 }

@@ -85,7 +85,7 @@ on_every_storage! {
     // R-K11
     fn deleted_key_is_described_for_365_days_and_then_gone(installation) {
         let id = requested(installation, "key", DELETION_WAIT_MIN);
-        let record = installation.engine.delete_now(id).unwrap();
+        let record = installation.engine.delete_now(id, false).unwrap();
         installation.clock.pass(DAY * 365 - MOMENT);
         assert_eq!(installation.engine.do_due().unwrap(), 0);
         assert_eq!(installation.engine.describe_key(id).unwrap(), record);
@@ -103,7 +103,7 @@ on_every_storage! {
     // R-K11
     fn wall_clock_put_forward_by_years_forgets_nothing_for_a_month(installation) {
         let id = requested(installation, "key", DELETION_WAIT_MIN);
-        let record = installation.engine.delete_now(id).unwrap();
+        let record = installation.engine.delete_now(id, false).unwrap();
         installation.clock.pass_on_the_wall(DAY * 4_000);
         installation.clock.pass(DAY * 30 - MOMENT);
         assert_eq!(installation.engine.do_due().unwrap(), 0);
@@ -201,7 +201,7 @@ fn wall_clock_put_back_between_runs_makes_a_deletion_late() {
 fn purge_that_was_missed_while_nothing_ran_is_made_at_the_next_look() {
     let installation = Installation::on_lmdb();
     let id = requested(&installation, "key", DELETION_WAIT_MIN);
-    installation.engine.delete_now(id).unwrap();
+    installation.engine.delete_now(id, false).unwrap();
     installation.clock.pass(DAY * 30);
     let installation = installation.restarted(|clock| clock.pass(DAY * 1_000));
     assert_eq!(installation.engine.do_due().unwrap(), 1);

@@ -17,7 +17,7 @@ on_every_storage! {
         for (record, value) in records.iter().zip(&values) {
             for version in [None, Some(KeyVersion::FIRST)] {
                 client.with(record.id, |key| {
-                    let read = key.secret(version).unwrap();
+                    let read = key.secret(&mut crate::support::calls::uncounted(), version).unwrap();
                     assert_eq!((read.version, read.value), (KeyVersion::FIRST, &value[..]));
                 });
             }
@@ -30,7 +30,7 @@ on_every_storage! {
         let id = records.unwrap()[0].id;
         Client::new(&installation.engine).with(id, |key| {
             let missing = KeyVersion::new(2);
-            assert!(matches!(key.secret(missing), Err(Error::KeyVersionNotFound { .. })));
+            assert!(matches!(key.secret(&mut crate::support::calls::uncounted(), missing), Err(Error::KeyVersionNotFound { .. })));
             assert!(matches!(key.public_key(missing), Err(Error::OperationNotAllowed { .. })));
         });
     }

@@ -84,13 +84,13 @@ on_every_storage! {
             refused(mac_key, calls::make_mac(key, &[b"message"]));
             refused(mac_key, calls::verify_mac(key, None, &[(b"message", mac)]));
         });
-        client.with(secret, |key| refused(secret, key.secret(None)));
+        client.with(secret, |key| refused(secret, key.secret(&mut calls::uncounted(), None)));
 
         for id in [mac_key, secret] {
             installation.engine.set_state(id, KeyState::Available).unwrap();
         }
         assert!(only(client.with(mac_key, |key| calls::verify_mac(key, None, &[(b"message", mac)])).unwrap()).is_ok());
-        client.with(secret, |key| assert_eq!(key.secret(None).unwrap().value, VALUE));
+        client.with(secret, |key| assert_eq!(key.secret(&mut calls::uncounted(), None).unwrap().value, VALUE));
     }
 
     // R-K9

@@ -161,7 +161,7 @@ on_every_storage! {
                 engine.rotate_system_key(&tree).unwrap();
             }
             engine.request_deletion(*id, DELETION_WAIT_DEFAULT).unwrap();
-            engine.delete_now(*id).unwrap();
+            engine.delete_now(*id, true).unwrap();
         }
         wait_until_renewed(engine);
         for id in &ids {
@@ -309,7 +309,7 @@ impl<'a> Scene<'a> {
             assert_eq!(only(opened).unwrap(), b"plaintext");
             client.encrypt_one(*id, b"", b"new");
         }
-        client.with(*secret, |key| assert_eq!(key.secret(None).unwrap().value, VALUE));
+        client.with(*secret, |key| assert_eq!(key.secret(&mut calls::uncounted(), None).unwrap().value, VALUE));
         assert_eq!(client.with(*mac, |key| only(calls::make_mac(key, &[b"message"]).unwrap()).unwrap()), *tag);
         assert_eq!(engine.authority(self.installation.store).unwrap().private_key.expose(), b"private key");
         assert_eq!(engine.find_key(self.installation.store, &name("mac")).unwrap(), Some(*mac));

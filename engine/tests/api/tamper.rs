@@ -7,6 +7,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
+use claviger_engine::list::KeyFilter;
 use claviger_engine::storage::Address;
 use claviger_engine::{Error, LoadError};
 
@@ -170,14 +171,14 @@ impl<'a> Scene<'a> {
             b'k' => {
                 self.assert_not_served(what);
                 is_damaged(engine.describe_key(self.id).map(drop));
-                is_damaged(engine.list_keys(*store, None, 10).map(drop));
+                is_damaged(engine.list_keys(*store, &KeyFilter::default(), None, 10).map(drop));
                 is_damaged(engine.rotate(self.id).map(drop));
                 is_damaged(engine.set_state(self.id, KeyState::Disabled).map(drop));
             }
             b'v' => self.assert_not_served(what),
             b'n' => {
                 is_damaged(engine.find_key(*store, &name("key")).map(drop));
-                is_damaged(engine.list_keys(*store, None, 10).map(drop));
+                is_damaged(engine.list_keys(*store, &KeyFilter::default(), None, 10).map(drop));
                 is_damaged(self.installation.try_create("key", Algorithm::Ed25519).map(drop));
             }
             b's' => {

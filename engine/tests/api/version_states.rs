@@ -237,7 +237,7 @@ fn destroyed_versions_count_and_there_is_a_warning_from_90_on() {
     assert_eq!(load(&installation.engine, id), Ok(()));
     installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
     assert_eq!(installation.engine.version_warnings(), [id]);
-    installation.engine.delete_now(id).unwrap();
+    installation.engine.delete_now(id, true).unwrap();
     assert_eq!(installation.engine.version_warnings(), []);
 }
 

@@ -16,6 +16,7 @@ use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
+use claviger_engine::list::KeyFilter;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
 use claviger_engine::{AccessMethods, Engine, EngineParts, KeyRecord};
 
@@ -156,7 +157,7 @@ pub(crate) fn change_until_killed(folder: &Path, mut tell: impl FnMut(&str)) {
     fs::create_dir_all(folder.join("ids")).unwrap();
     let mut random = Random(site.storage.revision().0.wrapping_mul(SEED));
     for n in site.storage.revision().0.. {
-        let records = site.engine.list_keys(site.store, None, 1_000).unwrap().keys;
+        let records = site.engine.list_keys(site.store, &KeyFilter::default(), None, 1_000).unwrap().keys;
         let usable = |record: &&KeyRecord| record.state != KeyState::Deleted;
         let some = records.iter().filter(usable).nth(usize::try_from(random.below(8)).unwrap());
         let (verb, key) = match (random.below(10), some) {
@@ -250,7 +251,7 @@ impl Site {
             "delete" => {
                 // Requested already, if a process was killed in between.
                 let _requested = self.engine.request_deletion(id, Duration::from_hours(24));
-                self.engine.delete_now(id).unwrap();
+                self.engine.delete_now(id, true).unwrap();
             }
             _ => panic!("{verb}"),
         }

@@ -8,12 +8,13 @@ use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
+use claviger_engine::key::client::ClientName;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::UNWRITTEN_USES_MAX;
 use claviger_engine::operation::EncryptItem;
-use claviger_engine::{AccessMethods, Engine, EngineParts, ItemError, ItemSink, ReadScope};
+use claviger_engine::{AccessMethods, Engine, EngineParts, ItemError, ItemSink};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
@@ -62,9 +63,10 @@ pub(crate) fn seal_until_killed(folder: &Path, mut tell: impl FnMut(u64)) {
     engine.load(id, move |result| done.send(result).unwrap());
     is_done.recv().unwrap().unwrap();
     let mut worker = engine.worker();
+    let client = engine.client(ClientName::certificate("client", [1; 32]));
     for count in 1.. {
         let frame = worker.enter();
-        let mut scope = ReadScope::new(engine.random());
+        let mut scope = engine.read_scope(&client);
         let items = [EncryptItem { context: b"", plaintext: b"" }; BATCH];
         let found = frame.key(id);
         found.entry().unwrap().encrypt(&mut scope, items.into_iter(), &mut Discarded).unwrap();

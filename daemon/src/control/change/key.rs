@@ -71,7 +71,7 @@ impl KeyChange {
             Self::SetState { state } => engine.set_state(key, state),
             Self::RequestDeletion { wait } => engine.request_deletion(key, wait),
             Self::CancelDeletion => engine.cancel_deletion(key),
-            Self::DeleteNow => engine.delete_now(key),
+            Self::DeleteNow => engine.delete_now(key, false),
             Self::SetRotation { period_days } => engine.set_rotation(key, period_days),
             Self::SetLowestVersion { version } => engine.set_lowest_version(key, version),
             Self::UpdateSecret { value, expected } => engine.update_secret(key, value, expected),

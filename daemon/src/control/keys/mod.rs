@@ -10,7 +10,8 @@ use claviger_control::message::{self, CreateKeys, KeyList, NewKey};
 use claviger_engine::change as engine_change;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::limits::CREATE_KEYS_MAX;
-use claviger_engine::read::{KeyPage, UseCount};
+use claviger_engine::list::{KeyFilter, KeyPage};
+use claviger_engine::read::UseCount;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -55,7 +56,7 @@ fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let (store, page) = (call.store(engine)?, call.page()?);
-    let KeyPage { keys, next } = engine.list_keys(store, page.after.as_ref(), page.limit)?;
+    let KeyPage { keys, next } = engine.list_keys(store, &KeyFilter::default(), page.after.as_ref(), page.limit)?;
     Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next: next.map(|name| name.to_string()) })
 }
 

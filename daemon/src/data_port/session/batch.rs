@@ -100,7 +100,7 @@ impl Session {
             return self.refuse(&request.header, Status::Overloaded);
         };
         let waiting = Waiting { request: request.clone(), body };
-        LaneTask::start(waiting, keys, pieces, (room, queue), &self.engine, &self.completions);
+        LaneTask::start(waiting, keys, pieces, (room, queue), (&self.engine, &self.client), &self.completions);
     }
 
     /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.

@@ -11,7 +11,7 @@ mod read;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use claviger_engine::{Engine, ReadScope, Worker};
+use claviger_engine::{Client, Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
 
@@ -29,6 +29,8 @@ use crate::limits::{
 /// One byte stream. Owned by one worker thread.
 pub(super) struct Session {
     engine: Arc<Engine>,
+    /// By whom keys are used.
+    client: Client,
     shares: Shares,
     admissions: Admissions,
     completions: Completions,
@@ -84,8 +86,10 @@ impl Session {
         idle_ms: u64,
     ) -> Self {
         let output = OutputBuffer::new();
+        let client = engine.client(admissions.identity().name().clone());
         Self {
             engine,
+            client,
             shares,
             admissions,
             completions,
@@ -126,7 +130,7 @@ impl Session {
     /// Works on the frames at the front of `bytes`, which have just been read.
     pub(super) fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
         let engine = Arc::clone(&self.engine);
-        let mut turn = Turn::begin(worker, &engine);
+        let mut turn = Turn::begin(worker, &engine, &self.client);
         let mut consumed = 0;
         let stop = loop {
             if self.output.len() >= OUTPUT_SIZE {
@@ -169,7 +173,7 @@ impl Session {
     /// Takes up what has ended elsewhere, until enough replies wait to be written.
     pub(super) fn complete(&mut self, worker: &mut Worker, completions: impl Iterator<Item = Completion>) {
         let engine = Arc::clone(&self.engine);
-        let mut turn = Turn::begin(worker, &engine);
+        let mut turn = Turn::begin(worker, &engine, &self.client);
         for completion in completions {
             self.complete_one(&mut turn, completion);
             if self.output.len() >= OUTPUT_SIZE {
@@ -270,9 +274,9 @@ impl Session {
 }
 
 impl<'t> Turn<'t> {
-    fn begin(worker: &'t mut Worker, engine: &'t Engine) -> Self {
+    fn begin(worker: &'t mut Worker, engine: &'t Engine, client: &Client) -> Self {
         let now_ms = wall_clock_ms();
-        Self { worker, scope: ReadScope::new(engine.random()), now: Instant::now(), now_ms, spent: Duration::ZERO }
+        Self { worker, scope: engine.read_scope(client), now: Instant::now(), now_ms, spent: Duration::ZERO }
     }
 }
 

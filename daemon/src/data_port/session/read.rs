@@ -1,6 +1,6 @@
 //! Reading a secret, reading a public key: one key, one value, from the cache.
 
-use claviger_engine::{Error, KeyEntry};
+use claviger_engine::{Error, KeyEntry, ReadScope};
 use claviger_protocol::message::{PublicKey, ReadPublicKey, ReadSecret, ReplyMessage, SecretValue};
 use claviger_protocol::{FrameWriter, KeyId, Status};
 
@@ -11,8 +11,8 @@ use super::{Session, Turn};
 impl Session {
     pub(super) fn read_secret(&mut self, turn: &mut Turn<'_>, request: Incoming, body: &Body<'_>, read: &ReadSecret) {
         let version = convert::named_version(read.key_version);
-        self.read(turn, request, body, read.key_id, |key, reply| {
-            let secret = key.secret(version)?;
+        self.read(turn, request, body, read.key_id, |scope, key, reply| {
+            let secret = key.secret(scope, version)?;
             SecretValue { key_version: secret.version.get(), value: secret.value }.write(reply);
             Ok(())
         });
@@ -26,7 +26,7 @@ impl Session {
         read: &ReadPublicKey,
     ) {
         let version = convert::named_version(read.key_version);
-        self.read(turn, request, body, read.key_id, |key, reply| {
+        self.read(turn, request, body, read.key_id, |_, key, reply| {
             let public = key.public_key(version)?;
             let (key_version, algorithm) = (public.version.get(), key.algorithm().id());
             PublicKey { key_version, algorithm, public_key: &public.der }.write(reply);
@@ -40,7 +40,7 @@ impl Session {
         request: Incoming,
         body: &Body<'_>,
         id: KeyId,
-        write: impl FnOnce(&KeyEntry, &mut FrameWriter<'_>) -> Result<(), Error>,
+        write: impl FnOnce(&mut ReadScope<'_>, &KeyEntry, &mut FrameWriter<'_>) -> Result<(), Error>,
     ) {
         let header = &request.header;
         let frame = turn.worker.enter();
@@ -48,7 +48,7 @@ impl Session {
             Some(key) if !self.admissions.admits(key.store(), turn.now_ms) => Some(Status::NotPermitted),
             Some(key) => {
                 let mut reply = self.output.reply(header);
-                match write(key, &mut reply) {
+                match write(&mut turn.scope, key, &mut reply) {
                     Ok(()) => {
                         let written = reply.finish();
                         return self.finish(header, written);

@@ -126,8 +126,13 @@ pub struct RotationByUse {
 }
 
 impl RotationByUse {
+    /// Whether a version that was used so much is to be followed by another.
+    pub(crate) fn is_due(&self, items: u64, bytes: u64) -> bool {
+        self.items.is_some_and(|bound| items >= bound) || self.bytes.is_some_and(|bound| bytes >= bound)
+    }
+
     /// One of both bounds at least, and neither zero.
-    pub(super) fn is_consistent(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let bounds = [self.items, self.bytes];
         bounds.iter().any(Option::is_some) && !bounds.contains(&Some(0))
     }
@@ -151,3 +156,27 @@ pub(crate) fn milliseconds(span: Duration) -> u64 {
 }
 
 const DAY: Duration = Duration::from_hours(24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R-K12
+    #[test]
+    fn a_version_is_due_when_either_bound_is_reached_and_not_before() {
+        let due = |items, bytes, used| RotationByUse { items, bytes }.is_due(used, 100 * used);
+        for (items, bytes, used, is_due) in [
+            (Some(10), None, 9, false),
+            (Some(10), None, 10, true),
+            (Some(10), None, 11, true),
+            (None, Some(1_000), 9, false),
+            (None, Some(1_000), 10, true),
+            (Some(10), Some(u64::MAX), 9, false),
+            (Some(10), Some(u64::MAX), 10, true),
+            (Some(u64::MAX), Some(1_000), 10, true),
+            (None, None, u64::MAX / 100, false),
+        ] {
+            assert_eq!(due(items, bytes, used), is_due, "{items:?} {bytes:?} {used}");
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub(crate) use life::milliseconds;
 pub use life::{Deleted, Deletion, Rotation, RotationByUse};
 
 use super::codec::{Reader, Writer};
+use super::usage::KeyUsage;
 use super::{Record, WrapField};
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
@@ -97,6 +98,12 @@ impl KeyRecord {
     #[must_use]
     pub fn is_near_version_limit(&self) -> bool {
         self.state != KeyState::Deleted && self.versions.len() >= VERSIONS_WARNING
+    }
+
+    /// Whether its current version was used so much that it is to be rotated.
+    pub(crate) fn is_due_by(&self, usage: &KeyUsage) -> bool {
+        let current = self.current().and_then(|version| usage.version(version));
+        self.rotation_by_use.zip(current).is_some_and(|(rotation, used)| rotation.is_due(used.items, used.bytes))
     }
 
     /// When the clock has to look at the key next: for its rotation, its deletion, or the end of what is kept of it.

@@ -1,5 +1,7 @@
 //! The operations of a key, as a client calls them: items in, one result for each of them out.
 
+use std::sync::LazyLock;
+
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::operation::{
@@ -21,8 +23,7 @@ pub(crate) fn only(items: Items) -> Result<Vec<u8>, ItemError> {
 }
 
 pub(crate) fn encrypt(key: &KeyEntry, items: Pairs<'_>) -> Result<Items, Error> {
-    let random = SystemRandom::new();
-    encrypt_in(&mut ReadScope::new(&random), key, items)
+    alone(|scope| encrypt_in(scope, key, items))
 }
 
 pub(crate) fn encrypt_in(scope: &mut ReadScope<'_>, key: &KeyEntry, items: Pairs<'_>) -> Result<Items, Error> {
@@ -31,18 +32,21 @@ pub(crate) fn encrypt_in(scope: &mut ReadScope<'_>, key: &KeyEntry, items: Pairs
 }
 
 pub(crate) fn decrypt(key: &KeyEntry, items: Pairs<'_>) -> Result<Items, Error> {
-    collect(|sink| key.decrypt(to_decrypt(items), sink))
+    alone(|scope| decrypt_in(scope, key, items))
+}
+
+pub(crate) fn decrypt_in(scope: &mut ReadScope<'_>, key: &KeyEntry, items: Pairs<'_>) -> Result<Items, Error> {
+    collect(|sink| key.decrypt(scope, to_decrypt(items), sink))
 }
 
 /// Each item is source context, target context, ciphertext.
 pub(crate) fn reencrypt(source: &KeyEntry, target: &KeyEntry, items: &[[&[u8]; 3]]) -> Result<Items, Error> {
-    let random = SystemRandom::new();
     let items = items.iter().map(|&[source_context, target_context, ciphertext]| ReencryptItem {
         source_context,
         target_context,
         ciphertext,
     });
-    collect(|sink| source.reencrypt(target, &mut ReadScope::new(&random), items, sink))
+    alone(|scope| collect(|sink| source.reencrypt(target, scope, items, sink)))
 }
 
 pub(crate) fn generate_data_keys(
@@ -51,24 +55,22 @@ pub(crate) fn generate_data_keys(
     size: usize,
     contexts: &[&[u8]],
 ) -> Result<Items, Error> {
-    let random = SystemRandom::new();
     let contexts = contexts.iter().copied();
-    collect(|sink| key.generate_data_keys(&mut ReadScope::new(&random), form, size, contexts, sink))
+    alone(|scope| collect(|sink| key.generate_data_keys(scope, form, size, contexts, sink)))
 }
 
 pub(crate) fn wrap(key: &KeyEntry, items: Pairs<'_>) -> Result<Items, Error> {
-    let random = SystemRandom::new();
     let items = items.iter().map(|&(context, data_key)| WrapItem { context, data_key });
-    collect(|sink| key.wrap_data_keys(&mut ReadScope::new(&random), items, sink))
+    alone(|scope| collect(|sink| key.wrap_data_keys(scope, items, sink)))
 }
 
 pub(crate) fn unwrap(key: &KeyEntry, items: Pairs<'_>) -> Result<Items, Error> {
-    collect(|sink| key.unwrap_data_keys(to_decrypt(items), sink))
+    alone(|scope| collect(|sink| key.unwrap_data_keys(scope, to_decrypt(items), sink)))
 }
 
 /// Signatures, each with the version before it.
 pub(crate) fn sign(key: &KeyEntry, form: SignForm, items: &[&[u8]]) -> Result<Items, Error> {
-    collect(|sink| key.sign(form, items.iter().map(|message| SignItem(message)), sink))
+    alone(|scope| collect(|sink| key.sign(scope, form, items.iter().map(|message| SignItem(message)), sink)))
 }
 
 pub(crate) fn verify(
@@ -78,7 +80,7 @@ pub(crate) fn verify(
     items: Pairs<'_>,
 ) -> Result<Items, Error> {
     let items = items.iter().map(|&(message, signature)| VerifyItem { message, signature });
-    collect(|sink| key.verify(version, form, items, sink))
+    alone(|scope| collect(|sink| key.verify(scope, version, form, items, sink)))
 }
 
 /// Plaintexts, each with the version before it.
@@ -87,17 +89,17 @@ pub(crate) fn asymmetric_decrypt(
     version: Option<KeyVersion>,
     items: Pairs<'_>,
 ) -> Result<Items, Error> {
-    collect(|sink| key.asymmetric_decrypt(version, to_decrypt(items), sink))
+    alone(|scope| collect(|sink| key.asymmetric_decrypt(scope, version, to_decrypt(items), sink)))
 }
 
 /// MACs, each with the version before it.
 pub(crate) fn make_mac(key: &KeyEntry, items: &[&[u8]]) -> Result<Items, Error> {
-    collect(|sink| key.make_mac(items.iter().map(|message| MacItem(message)), sink))
+    alone(|scope| collect(|sink| key.make_mac(scope, items.iter().map(|message| MacItem(message)), sink)))
 }
 
 pub(crate) fn verify_mac(key: &KeyEntry, version: Option<KeyVersion>, items: Pairs<'_>) -> Result<Items, Error> {
     let items = items.iter().map(|&(message, mac)| VerifyMacItem { message, mac });
-    collect(|sink| key.verify_mac(version, items, sink))
+    alone(|scope| collect(|sink| key.verify_mac(scope, version, items, sink)))
 }
 
 /// The version that stands before a signature, MAC or plaintext, and what follows it.
@@ -115,7 +117,18 @@ fn to_decrypt<'a>(items: Pairs<'a>) -> impl Iterator<Item = DecryptItem<'a>> {
     items.iter().map(|&(context, ciphertext)| DecryptItem { context, ciphertext })
 }
 
-fn collect(call: impl FnOnce(&mut VecSink) -> Result<(), Error>) -> Result<Items, Error> {
+/// A read in which nothing is counted.
+pub(crate) fn uncounted() -> ReadScope<'static> {
+    static RANDOM: LazyLock<SystemRandom> = LazyLock::new(SystemRandom::new);
+    ReadScope::new(&*RANDOM)
+}
+
+/// In a read of its own.
+fn alone(call: impl FnOnce(&mut ReadScope<'_>) -> Result<Items, Error>) -> Result<Items, Error> {
+    call(&mut uncounted())
+}
+
+pub(crate) fn collect(call: impl FnOnce(&mut VecSink) -> Result<(), Error>) -> Result<Items, Error> {
     let mut sink = VecSink::default();
     call(&mut sink)?;
     Ok(sink.0)

@@ -3,20 +3,26 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use claviger_engine::key::client::ClientName;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
-use claviger_engine::{Engine, Error, KeyEntry, LoadError, Worker};
+use claviger_engine::{Engine, Error, KeyEntry, LoadError, ReadScope, Worker};
 
 use super::calls::{self, Items, Pairs, only};
 
-/// One worker of an engine.
+/// One worker of an engine, and who asks it: what it does is counted.
 pub(crate) struct Client {
     worker: Worker,
+    who: claviger_engine::Client,
 }
 
 impl Client {
     pub(crate) fn new(engine: &Arc<Engine>) -> Self {
-        Self { worker: engine.worker() }
+        Self::named(engine, "client")
+    }
+
+    pub(crate) fn named(engine: &Arc<Engine>, name: &str) -> Self {
+        Self { worker: engine.worker(), who: engine.client(client_name(name)) }
     }
 
     /// Does something with a key inside a frame, loading it first if need be.
@@ -31,6 +37,12 @@ impl Client {
             }
             load(self.worker.engine(), id)?;
         }
+    }
+
+    /// As [`Client::with`], in a read whose uses are counted.
+    pub(crate) fn counted<T>(&mut self, id: KeyId, act: impl FnOnce(&mut ReadScope<'_>, &KeyEntry) -> T) -> T {
+        let (engine, who) = (Arc::clone(self.worker.engine()), self.who.clone());
+        self.with(id, |key| act(&mut engine.read_scope(&who), key))
     }
 
     /// As [`Client::with`] for two keys in one frame.
@@ -59,7 +71,7 @@ impl Client {
     }
 
     pub(crate) fn encrypt(&mut self, id: KeyId, items: Pairs<'_>) -> Result<Items, Error> {
-        self.with(id, |key| calls::encrypt(key, items))
+        self.counted(id, |scope, key| calls::encrypt_in(scope, key, items))
     }
 
     pub(crate) fn encrypt_one(&mut self, id: KeyId, context: &[u8], plaintext: &[u8]) -> Vec<u8> {
@@ -67,7 +79,7 @@ impl Client {
     }
 
     pub(crate) fn decrypt(&mut self, id: KeyId, items: Pairs<'_>) -> Result<Items, Error> {
-        self.with(id, |key| calls::decrypt(key, items))
+        self.counted(id, |scope, key| calls::decrypt_in(scope, key, items))
     }
 }
 
@@ -76,6 +88,11 @@ pub(crate) fn load(engine: &Arc<Engine>, id: KeyId) -> Result<(), LoadError> {
     let (done, is_done) = mpsc::channel();
     engine.load(id, move |result| done.send(result).unwrap());
     is_done.recv_timeout(PATIENCE).expect("a load is answered")
+}
+
+/// Who a client of this name is.
+pub(crate) fn client_name(name: &str) -> ClientName {
+    ClientName::certificate(name, [0x77; 32])
 }
 
 /// After this long, something that must come will not come.

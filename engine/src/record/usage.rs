@@ -1,0 +1,312 @@
+//! How a key is used: items and bytes of each version, and the clients that use it. Statistics: a kill loses the last second of them.
+
+use super::codec::{Reader, Writer};
+use super::{Record, WrapField};
+use crate::key::client::{ClientName, Shown};
+use crate::key::version::KeyVersion;
+use crate::limits::{CLIENTS_PER_KEY_MAX, VERSIONS_MAX};
+
+/// What is known of the use of one key. Counted is every item that an operation was done for with success, whatever the operation: opening and verifying too.
+/// Reading its public key or its description is no use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyUsage {
+    /// 0..=100 versions that were used, ascending; of more, the newest.
+    pub versions: Vec<VersionUsage>,
+    /// 0..=100 clients that used it, in the order of their names; of more, those seen last.
+    pub clients: Vec<ClientUsage>,
+    /// All clients that are not among them.
+    pub others: OthersUsage,
+}
+
+/// How much one version was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionUsage {
+    /// Which one.
+    pub version: KeyVersion,
+    /// Items that it has made, opened or verified.
+    pub items: u64,
+    /// Bytes of their plaintexts, messages or digests.
+    pub bytes: u64,
+    /// When it was used last, in milliseconds since 1970; up to a second after the truth.
+    pub last_ms: u64,
+}
+
+/// How much one client has used a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientUsage {
+    /// Which one.
+    pub client: ClientName,
+    /// Items, as those of [`VersionUsage`]. From zero if it was forgotten meanwhile.
+    pub items: u64,
+    /// When it used the key last, in milliseconds since 1970; up to a second after the truth.
+    pub last_ms: u64,
+}
+
+/// How much clients that are not remembered by name have used a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OthersUsage {
+    /// Items, as those of [`VersionUsage`].
+    pub items: u64,
+    /// When one of them used the key last, in milliseconds since 1970; 0: never.
+    pub last_ms: u64,
+}
+
+impl KeyUsage {
+    /// The use of this version.
+    #[must_use]
+    pub fn version(&self, version: KeyVersion) -> Option<&VersionUsage> {
+        self.versions.iter().find(|usage| usage.version == version)
+    }
+
+    /// When the key was used last, in milliseconds since 1970, and by whom if that is remembered; `None` if it never was.
+    #[must_use]
+    pub fn last(&self) -> Option<(u64, Option<&ClientName>)> {
+        let client = self.clients.iter().max_by_key(|usage| usage.last_ms);
+        let by_client = client.map(|usage| (usage.last_ms, Some(&usage.client)));
+        let by_other = (self.others.last_ms > 0).then_some((self.others.last_ms, None));
+        let by_version = self.versions.iter().map(|usage| (usage.last_ms, None)).max();
+        [by_client, by_other, by_version].into_iter().flatten().rev().max_by_key(|(last_ms, _)| *last_ms)
+    }
+
+    /// Adds the use of a version.
+    pub(crate) fn add_version(&mut self, added: VersionUsage) {
+        match self.versions.binary_search_by_key(&added.version, |usage| usage.version) {
+            Ok(place) => {
+                if let Some(usage) = self.versions.get_mut(place) {
+                    usage.items = usage.items.saturating_add(added.items);
+                    usage.bytes = usage.bytes.saturating_add(added.bytes);
+                    usage.last_ms = usage.last_ms.max(added.last_ms);
+                }
+            }
+            Err(place) => {
+                self.versions.insert(place, added);
+                if self.versions.len() > VERSIONS_MAX {
+                    self.versions.remove(0);
+                }
+            }
+        }
+    }
+
+    /// Adds the use by a client. If there are too many, the one seen longest ago joins the others.
+    pub(crate) fn add_client(&mut self, added: ClientUsage) {
+        match self.clients.binary_search_by(|usage| usage.client.cmp(&added.client)) {
+            Ok(place) => {
+                if let Some(usage) = self.clients.get_mut(place) {
+                    usage.items = usage.items.saturating_add(added.items);
+                    usage.last_ms = usage.last_ms.max(added.last_ms);
+                }
+            }
+            Err(place) => {
+                self.clients.insert(place, added);
+                if self.clients.len() > CLIENTS_PER_KEY_MAX {
+                    let oldest = self.clients.iter().enumerate().min_by_key(|(_, usage)| usage.last_ms);
+                    if let Some((place, _)) = oldest {
+                        let ClientUsage { items, last_ms, .. } = self.clients.remove(place);
+                        self.add_others(OthersUsage { items, last_ms });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the use by clients without a name.
+    pub(crate) fn add_others(&mut self, added: OthersUsage) {
+        self.others.items = self.others.items.saturating_add(added.items);
+        self.others.last_ms = self.others.last_ms.max(added.last_ms);
+    }
+
+    /// Adds all of another usage of the same key.
+    pub(crate) fn add(&mut self, added: &Self) {
+        added.versions.iter().for_each(|usage| self.add_version(*usage));
+        added.clients.iter().for_each(|usage| self.add_client(usage.clone()));
+        self.add_others(added.others);
+    }
+
+    fn is_consistent(&self) -> bool {
+        self.versions.len() <= VERSIONS_MAX
+            && self.clients.len() <= CLIENTS_PER_KEY_MAX
+            && self.versions.is_sorted_by(|a, b| a.version < b.version)
+            && self.clients.is_sorted_by(|a, b| a.client < b.client)
+    }
+}
+
+impl Record for KeyUsage {
+    const RECORD_TYPE: u8 = 21;
+    const WRAPS: &[WrapField<Self>] = &[];
+
+    fn encode(&self, out: &mut Writer) {
+        // At most VERSIONS_MAX, and CLIENTS_PER_KEY_MAX, by `is_consistent`.
+        out.u16(u16::try_from(self.versions.len()).unwrap_or(u16::MAX));
+        for usage in &self.versions {
+            out.u32(usage.version.get()).u64(usage.items).u64(usage.bytes).u64(usage.last_ms);
+        }
+        out.u16(u16::try_from(self.clients.len()).unwrap_or(u16::MAX));
+        for usage in &self.clients {
+            match usage.client.shown() {
+                Shown::Certificate { common_name, sha256 } => {
+                    out.u8(CERTIFICATE).sized(common_name.as_bytes()).bytes(sha256)
+                }
+                Shown::Address(address) => out.u8(ADDRESS).bytes(&address.octets()),
+            };
+            out.u64(usage.items).u64(usage.last_ms);
+        }
+        out.u64(self.others.items).u64(self.others.last_ms);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let usage = Self {
+            versions: list(reader, VERSIONS_MAX, version_usage)?,
+            clients: list(reader, CLIENTS_PER_KEY_MAX, client_usage)?,
+            others: OthersUsage { items: reader.u64()?, last_ms: reader.u64()? },
+        };
+        usage.is_consistent().then_some(usage)
+    }
+}
+
+fn list<T>(reader: &mut Reader<'_>, most: usize, read: fn(&mut Reader<'_>) -> Option<T>) -> Option<Vec<T>> {
+    let count = usize::from(reader.u16()?);
+    if count > most {
+        return None;
+    }
+    (0..count).map(|_| read(reader)).collect()
+}
+
+fn version_usage(reader: &mut Reader<'_>) -> Option<VersionUsage> {
+    let version = KeyVersion::new(reader.u32()?)?;
+    Some(VersionUsage { version, items: reader.u64()?, bytes: reader.u64()?, last_ms: reader.u64()? })
+}
+
+fn client_usage(reader: &mut Reader<'_>) -> Option<ClientUsage> {
+    let shown = match reader.u8()? {
+        CERTIFICATE => {
+            let common_name = std::str::from_utf8(reader.sized()?).ok()?.to_owned();
+            Shown::Certificate { common_name, sha256: reader.array()? }
+        }
+        ADDRESS => Shown::Address(reader.array::<16>()?.into()),
+        _ => return None,
+    };
+    let client = ClientName::from_shown(shown)?;
+    Some(ClientUsage { client, items: reader.u64()?, last_ms: reader.u64()? })
+}
+
+const CERTIFICATE: u8 = 1;
+const ADDRESS: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u32, items: u64, last_ms: u64) -> VersionUsage {
+        VersionUsage { version: KeyVersion::new(number).unwrap(), items, bytes: items.saturating_mul(10), last_ms }
+    }
+
+    fn client(number: usize, items: u64, last_ms: u64) -> ClientUsage {
+        let client = if number.is_multiple_of(2) {
+            ClientName::certificate(&format!("client-{number:04}"), [7; 32])
+        } else {
+            ClientName::address(std::net::Ipv4Addr::from_bits(number.try_into().unwrap()).into())
+        };
+        ClientUsage { client, items, last_ms }
+    }
+
+    fn encoded(usage: &KeyUsage) -> Vec<u8> {
+        let mut writer = Writer::default();
+        usage.encode(&mut writer);
+        writer.finish()
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<KeyUsage> {
+        let mut reader = Reader::new(bytes);
+        let usage = KeyUsage::decode(&mut reader)?;
+        reader.finish()?;
+        Some(usage)
+    }
+
+    /// As many versions and clients as there may be.
+    fn most() -> KeyUsage {
+        let mut usage = KeyUsage::default();
+        (1..=VERSIONS_MAX).for_each(|number| usage.add_version(version(number.try_into().unwrap(), 1, 1)));
+        (0..CLIENTS_PER_KEY_MAX).for_each(|number| usage.add_client(client(number, 1, 100 + number as u64)));
+        usage
+    }
+
+    // R-K20
+    #[test]
+    fn decodes_what_was_encoded_up_to_the_bounds() {
+        for usage in [KeyUsage::default(), most()] {
+            assert_eq!(decoded(&encoded(&usage)), Some(usage));
+        }
+    }
+
+    // R-K20
+    #[test]
+    fn the_client_seen_longest_ago_joins_the_others() {
+        let mut usage = most();
+        usage.add_client(client(0, 5, 1_000));
+        usage.add_client(client(CLIENTS_PER_KEY_MAX, 3, 999));
+        assert_eq!(usage.clients.len(), CLIENTS_PER_KEY_MAX);
+        // The second one: the first has been seen again.
+        assert_eq!(usage.others, OthersUsage { items: 1, last_ms: 101 });
+        assert!(usage.clients.contains(&client(0, 6, 1_000)));
+        assert!(!usage.clients.iter().any(|usage| usage.client == client(1, 0, 0).client));
+        // One whose last use is older than all others is not remembered at all.
+        usage.add_client(client(1_001, 9, 50));
+        assert_eq!(usage.others, OthersUsage { items: 10, last_ms: 101 });
+    }
+
+    // R-K20
+    #[test]
+    fn of_more_versions_the_newest_stay() {
+        let mut usage = most();
+        usage.add_version(version(101, 1, 1));
+        let numbers: Vec<_> = usage.versions.iter().map(|usage| usage.version.get()).collect();
+        assert_eq!(numbers, (2..=101).collect::<Vec<_>>());
+    }
+
+    // R-K20
+    #[test]
+    fn usages_are_added_and_never_go_back() {
+        let mut usage = KeyUsage::default();
+        usage.add_version(version(1, 2, 50));
+        usage.add_version(version(1, 3, 40));
+        usage.add_version(version(2, u64::MAX, 1));
+        usage.add_version(version(2, 1, 1));
+        assert_eq!(usage.versions[0], version(1, 5, 50));
+        assert_eq!(usage.versions[1].items, u64::MAX);
+        let mut both = KeyUsage::default();
+        both.add(&usage);
+        assert_eq!(both, usage);
+    }
+
+    // R-K10
+    #[test]
+    fn the_last_use_is_that_of_whoever_came_last() {
+        let mut usage = KeyUsage::default();
+        assert_eq!(usage.last(), None);
+        usage.add_others(OthersUsage { items: 1, last_ms: 5 });
+        assert_eq!(usage.last(), Some((5, None)));
+        usage.add_version(version(1, 1, 7));
+        usage.add_client(client(1, 1, 7));
+        usage.add_client(client(2, 1, 6));
+        assert_eq!(usage.last(), Some((7, Some(&client(1, 1, 7).client))));
+        usage.add_others(OthersUsage { items: 1, last_ms: 8 });
+        assert_eq!(usage.last(), Some((8, None)));
+    }
+
+    #[test]
+    fn refuses_what_is_out_of_bounds_or_out_of_order() {
+        let mut too_many = most();
+        too_many.versions.push(version(101, 1, 1));
+        let twice = KeyUsage { versions: vec![version(1, 1, 1), version(1, 1, 1)], ..KeyUsage::default() };
+        let backward = KeyUsage { clients: vec![client(4, 1, 1), client(2, 1, 1)], ..KeyUsage::default() };
+        for bad in [too_many, twice, backward] {
+            assert_eq!(decoded(&encoded(&bad)), None);
+        }
+        let good = encoded(&most());
+        assert_eq!(decoded(&good[..good.len() - 1]), None);
+        assert_eq!(decoded(&[&good[..], &[0]].concat()), None);
+        assert_eq!(decoded(&[0xff; 64]), None);
+        // A client of an unknown sort.
+        assert_eq!(decoded(&[0, 0, 0, 1, 3]), None);
+    }
+}

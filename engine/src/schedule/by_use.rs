@@ -1,0 +1,83 @@
+//! Rotation by use: of keys whose current version has been used as much as they say.
+
+use super::Schedule;
+use crate::error::Error;
+use crate::key::id::KeyId;
+use crate::record::KeyRecord;
+use crate::storage::Revision;
+
+impl Schedule {
+    /// As [`Schedule::do_due`], only for keys that were used enough.
+    ///
+    /// # Errors
+    /// As [`Schedule::do_due`].
+    pub(super) fn do_used_enough(&self) -> Result<usize, Error> {
+        let _hand = self.hand.lock();
+        self.do_by_use()
+    }
+
+    /// Rotates the keys that were used enough; gives their number. Those that cannot be rotated now are tried again at the next look.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next look.
+    pub(super) fn do_by_use(&self) -> Result<usize, Error> {
+        let mut told = self.ledger.statistics.due().take();
+        let mut rotated = 0;
+        while let Some(id) = told.pop_first() {
+            match self.rotate_by_use(id) {
+                Ok(count) => rotated += count,
+                Err(error) => {
+                    told.insert(id);
+                    told.into_iter().for_each(|id| self.ledger.statistics.due().keep(id));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(rotated)
+    }
+
+    fn rotate_by_use(&self, id: KeyId) -> Result<usize, Error> {
+        self.try_each(id, |record, revision| {
+            let rotated = self.rotate_if_used_enough(record, revision);
+            if rotated.is_err() {
+                self.ledger.statistics.due().keep(id);
+            }
+            rotated
+        })
+    }
+
+    /// The schedule by the clock is not moved, as by no other rotation.
+    fn rotate_if_used_enough(&self, record: KeyRecord, revision: Revision) -> Result<bool, Error> {
+        let id = record.id;
+        if !record.is_due_by(&self.ledger.statistics.read(id)?) || is_past_deadline(&record, self.now_ms()) {
+            return Ok(false);
+        }
+        match self.ledger.change_key_as_read(record, revision, |key| key.rotate()) {
+            // Whoever counts does not tell it again, and health says so.
+            Err(Error::TooManyVersions(_)) => Ok(false),
+            Err(error) => Err(error),
+            Ok(after) => {
+                tracing::info!(key = %id, versions = after.versions.len(), "the key was rotated because of its use");
+                warn_of_many_versions(&after);
+                Ok(true)
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.ledger.clock.now_ms()
+    }
+}
+
+/// Past the deadline of its deletion a key is rotated no more.
+fn is_past_deadline(record: &KeyRecord, now_ms: u64) -> bool {
+    record.deletion.is_some_and(|deletion| now_ms >= deletion.deadline_ms)
+}
+
+/// Says that a key has nearly as many versions as it may have, if it has.
+pub(super) fn warn_of_many_versions(record: &KeyRecord) {
+    if record.is_near_version_limit() {
+        let (id, versions) = (record.id, record.versions.len());
+        tracing::warn!(key = %id, versions, "the key has nearly or fully as many versions as a key may have, after which it is rotated no more: create a new key and re-encrypt");
+    }
+}
