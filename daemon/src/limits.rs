@@ -240,6 +240,11 @@ pub const LARGE_BODY_SIZE_MAX: usize = 64 * 1024;
 /// Most bytes of a body that creates keys. One transaction of the storage takes 4 MiB, and base64 makes 4 bytes of 3.
 pub const CREATE_KEYS_BODY_SIZE_MAX: usize = 6 * 1024 * 1024;
 
+/// Most bytes of a body that brings wrapped material: the largest secret, wrapped, and base64 makes 4 bytes of 3.
+pub const IMPORT_BODY_SIZE_MAX: usize = 48 * 1024;
+
+const _: () = assert!(claviger_engine::limits::IMPORT_WRAPPED_SIZE_MAX.div_ceil(3) * 4 + 64 <= IMPORT_BODY_SIZE_MAX);
+
 /// Most RSA keys of one request that creates keys: each takes up to 2 seconds of a core.
 pub const SLOW_KEYS_MAX: usize = 16;
 

@@ -26,10 +26,10 @@ pub const IMPORT_WRAPPED_SIZE_MAX: usize = SECRET_SIZE_MAX + 8 + 512;
 pub const IMPORT_TIME: Duration = Duration::from_hours(24);
 
 /// Most imports of one key store that are open at once. Each took a second of a core to begin.
-pub const IMPORTS_MAX: usize = 16;
+pub const IMPORTS_MAX: usize = 8;
 
 /// Most imports that are open at once in all: one look at all of them is some milliseconds.
-pub const IMPORTS_IN_ALL_MAX: usize = 256;
+pub const IMPORTS_IN_ALL_MAX: usize = 128;
 
 /// Smallest RSA modulus that key material is exported to, in bits: 128 bits of strength (NIST SP 800-57 part 1 table 2).
 pub const EXPORT_MODULUS_BITS_MIN: usize = 3_072;

@@ -6,6 +6,7 @@ mod keys;
 mod life;
 mod secrets;
 mod stores;
+mod transfer;
 
 use std::io;
 use std::sync::Arc;

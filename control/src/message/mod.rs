@@ -11,6 +11,7 @@ mod key;
 mod life;
 mod secret;
 mod store;
+mod transfer;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,6 +25,7 @@ pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
 pub use life::{Deletion, RequestDeletion, Rotation, SetLowestVersion, SetRotation};
 pub use secret::UpdateSecret;
 pub use store::{Access, CreateStore, Store, StoreList};
+pub use transfer::{BeginImport, CompleteImport, ExportKey, ExportedKey, Import, ImportList};
 
 /// Body of a request that needs to say nothing: `{}`.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::Query;
 use claviger_engine::Engine;
-use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::id::{ImportId, KeyId, StoreId};
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
@@ -119,6 +119,12 @@ impl Call {
     /// The backup that the path names. Whether there is one, those find out who look after them.
     pub(super) fn backup(&self) -> &str {
         self.parameter("backup")
+    }
+
+    /// The import that the path names by its id. Whether it is open is found out by the engine.
+    pub(super) fn import(&self) -> Result<ImportId, Problem> {
+        let text = self.parameter("import");
+        text.parse().map_err(|error| Problem::new(Kind::ImportNotFound, format!("{text:?} is no import: {error}")))
     }
 
     /// The version that the path names by its number. Whether the key has it is found out by the engine.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use claviger_engine::transfer::Requester;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -31,7 +32,7 @@ impl Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     name: String,
-    fingerprint: String,
+    fingerprint: [u8; 32],
     role: Role,
     not_after: SystemTime,
 }
@@ -47,14 +48,21 @@ impl Caller {
             return None;
         }
         let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
-        let hash = digest(&SHA256, certificate);
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest(&SHA256, certificate).as_ref());
         Some(Self {
             // Control characters would let a name forge lines of the log.
             name: name.unwrap_or("(no name)").chars().filter(|c| !c.is_control()).collect(),
-            fingerprint: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint,
             role: Role::SystemAdministrator,
             not_after: pem::not_after(certificate)?,
         })
+    }
+
+    /// What tells the caller apart from everybody else: the SHA-256 of his certificate.
+    #[must_use]
+    pub const fn requester(&self) -> Requester {
+        Requester(self.fingerprint)
     }
 
     /// Lets the caller pass if he has `role` and his certificate is still valid.
@@ -76,7 +84,8 @@ impl Caller {
 impl fmt::Display for Caller {
     /// The name, which a certificate may share with others, and enough of the fingerprint to tell them apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.fingerprint.get(..FINGERPRINT_DIGITS).unwrap_or_default())
+        let fingerprint = self.requester().to_string();
+        write!(f, "{} ({})", self.name, fingerprint.get(..FINGERPRINT_DIGITS).unwrap_or_default())
     }
 }
 

@@ -1,11 +1,14 @@
 //! From the engine's records to the messages of the control port.
 
 use claviger_algorithm::KeyKind;
-use claviger_control::message::{Access, Alias, Deletion, Key, KeyVersion, Rotation, Store};
+use claviger_control::message::{Access, Alias, Deletion, Import, Key, KeyVersion, Rotation, Store};
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
-use claviger_engine::{AccessMethods, KeyRecord, KeyStoreRecord};
+use claviger_engine::transfer::{self, ImportTarget};
+use claviger_engine::{AccessMethods, KeyRecord, KeyStoreRecord, Origin};
 use jiff::Timestamp;
+
+use crate::pem;
 
 /// What is told of a key store.
 pub(super) fn store(record: &KeyStoreRecord) -> Store {
@@ -60,6 +63,26 @@ pub(super) fn alias(alias: &Name, key: &KeyRecord) -> Alias {
     Alias { alias: alias.to_string(), key: key.name.to_string(), key_id: key.id.to_string() }
 }
 
+/// What is told of an open import: all but the private half of its transport key.
+pub(super) fn import(import: &transfer::Import) -> Import {
+    let (key_id, exportable) = match import.target {
+        ImportTarget::NewKey { exportable } => (None, Some(exportable)),
+        ImportTarget::NewVersion { key } => (Some(key.to_string()), None),
+    };
+    Import {
+        id: import.id.to_string(),
+        store_id: import.store.to_string(),
+        name: import.name.to_string(),
+        algorithm: import.algorithm.to_string(),
+        key_id,
+        exportable,
+        requester: import.requester.to_string(),
+        created: time(import.created_ms),
+        ends: time(import.ends_ms()),
+        public_key: pem::encode("PUBLIC KEY", &import.public_key).to_string(),
+    }
+}
+
 fn warnings(record: &KeyRecord) -> Vec<String> {
     let count = record.versions.len();
     let is_near = count >= VERSIONS_WARNING && record.current().is_some();
@@ -68,7 +91,13 @@ fn warnings(record: &KeyRecord) -> Vec<String> {
             "{count} of {VERSIONS_MAX} versions are used up: create a new key and re-encrypt before it cannot be rotated any more"
         )
     };
-    is_near.then(near).into_iter().collect()
+    let is_current = |summary: &&claviger_engine::VersionSummary| Some(summary.version) == record.current();
+    let is_imported = record.versions.iter().find(is_current).is_some_and(|summary| summary.origin == Origin::Imported);
+    let is_replaced = is_imported && (record.rotation.is_some() || record.rotation_by_use.is_some());
+    let replaced = || {
+        "the current version was imported, and rotation by itself replaces it by material that is made here".to_owned()
+    };
+    is_near.then(near).into_iter().chain(is_replaced.then(replaced)).collect()
 }
 
 /// One word for each kind of key.

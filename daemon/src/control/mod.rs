@@ -1,7 +1,7 @@
 //! The control port: management over HTTPS with JSON, for administrators who show a client certificate.
 //!
 //! A request goes this way: [`listen`] (connection, handshake, who asks) · [`router`] (which route; size, time) · [`browser`] (what a web page
-//! cannot forge) · `call` (what is asked, as types) · a handler of `stores`, `keys`, `certificates`, `algorithms`, `health` ·
+//! cannot forge) · `call` (what is asked, as types) · a handler of `stores`, `keys`, `imports`, `certificates`, `algorithms`, `health` ·
 //! [`change`] if something is to change · `answer` or [`problem`]. Each area has a table of its routes; [`route`] lists the tables, and [`openapi`] describes them from there.
 //!
 //! There is no cryptography on anybody's data here, and no secret is ever read back.
@@ -17,6 +17,7 @@ mod certificates;
 pub mod change;
 mod describe;
 mod health;
+mod imports;
 mod keys;
 pub mod listen;
 pub mod openapi;

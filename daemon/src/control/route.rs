@@ -13,11 +13,11 @@ use super::call::Call;
 use super::caller::Role;
 use super::change::Change;
 use super::problem::Problem;
-use super::{ControlState, algorithms, aliases, backups, certificates, health, keys, openapi, stores};
+use super::{ControlState, algorithms, aliases, backups, certificates, health, imports, keys, openapi, stores};
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 12] = [
+static TABLES: [&[Route]; 14] = [
     health::ROUTES,
     openapi::ROUTES,
     algorithms::ROUTES,
@@ -28,8 +28,10 @@ static TABLES: [&[Route]; 12] = [
     keys::version::ROUTES,
     keys::secret::ROUTES,
     keys::about::ROUTES,
+    keys::export::ROUTES,
     aliases::ROUTES,
     backups::ROUTES,
+    imports::ROUTES,
 ];
 
 /// All routes.

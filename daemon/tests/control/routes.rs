@@ -23,8 +23,15 @@ fn path(route: &str) -> String {
 
 /// The path of a route for these things.
 fn path_of(route: &str, store: &str, key: &str) -> String {
-    route.replace("{store}", store).replace("{key}", key).replace("{version}", "1").replace("{alias}", "absent")
+    route
+        .replace("{store}", store)
+        .replace("{key}", key)
+        .replace("{version}", "1")
+        .replace("{alias}", "absent")
+        .replace("{import}", ABSENT_IMPORT)
 }
+
+const ABSENT_IMPORT: &str = "00000000000000000000000000000000";
 
 // R-O1
 #[tokio::test]
@@ -256,6 +263,9 @@ fn body_of(operation: &str) -> &'static str {
         "set_lowest_version" => r#"{"version": 1}"#,
         "update_secret" => r#"{"value": ""}"#,
         "create_alias" => r#"{"alias": "a", "key": "absent"}"#,
+        "begin_import" => r#"{"key": "absent"}"#,
+        "complete_import" => r#"{"wrapped": ""}"#,
+        "export_key" => r#"{"public_key": ""}"#,
         "move_alias" => r#"{"key": "absent"}"#,
         _ => "",
     }

@@ -89,6 +89,12 @@ impl Port {
         Reply { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Another administrator of the same port.
+    pub(crate) fn with_another_administrator(self) -> Self {
+        let other = issue(&authority("Administrators"), "Bob", &Purpose::Client).certificate;
+        Self { administrator: Caller::administrator(&other).unwrap(), ..self }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(request("GET", path, "")).await
     }

@@ -5,6 +5,7 @@
 mod alias;
 mod backup;
 mod key;
+mod transfer;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,9 +13,11 @@ use std::time::{Duration, SystemTime};
 use claviger_control::message::{IssuedCertificate, KeyList};
 use claviger_control::secret::SecretText;
 use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
+use claviger_engine::key::version::KeyVersion;
 use claviger_engine::{AccessMethods, Engine};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -30,6 +33,7 @@ use crate::pem;
 pub use alias::AliasChange;
 pub use backup::BackupChange;
 pub use key::KeyChange;
+pub use transfer::ImportChange;
 
 /// What is to change. Shown, it tells everything but secrets.
 pub enum Change {
@@ -65,6 +69,22 @@ pub enum Change {
     },
     /// Something happens to backups or the journal.
     Backup(BackupChange),
+    /// Something happens to an import.
+    Import {
+        /// The key store.
+        store: StoreId,
+        /// What.
+        change: ImportChange,
+    },
+    /// The material of a version of a key leaves.
+    Export {
+        /// The key.
+        key: KeyId,
+        /// The version.
+        version: KeyVersion,
+        /// Whom it is wrapped to.
+        receiver: ReceiverKey,
+    },
     /// A new client certificate.
     IssueCertificate {
         /// The key store.
@@ -118,6 +138,8 @@ impl Change {
                 }
             }
             Self::Backup(change) => change.apply(&installation.backups),
+            Self::Import { store, change } => change.apply(engine, store),
+            Self::Export { key, version, receiver } => transfer::export(engine, key, version, &receiver),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
@@ -159,6 +181,11 @@ impl fmt::Display for Change {
             Self::Key { key, change } => write!(f, "key {key} {change}"),
             Self::Alias { store, alias, change } => write!(f, "alias {alias} in store {store} {change}"),
             Self::Backup(change) => change.fmt(f),
+            Self::Import { store, change } => write!(f, "{change} in store {store}"),
+            Self::Export { key, version, receiver } => {
+                let fingerprint = transfer::hexadecimal(&receiver.fingerprint());
+                write!(f, "version {version} of key {key} exported to the public key with SHA-256 {fingerprint}")
+            }
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")

@@ -1,6 +1,7 @@
 //! Keys: create, list, describe.
 
 pub(super) mod about;
+pub(super) mod export;
 pub(super) mod life;
 pub(super) mod secret;
 pub(super) mod version;
