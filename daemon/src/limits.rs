@@ -201,6 +201,9 @@ pub const CHANGE_TIME: Duration = Duration::from_secs(30);
 /// Time for a request that creates many keys.
 pub const CREATE_KEYS_TIME: Duration = Duration::from_secs(120);
 
+/// Time for a request that looks at all records, some million of them a second.
+pub const SCAN_TIME: Duration = Duration::from_secs(120);
+
 // The control port's own client waits for the slowest route and takes the longest list.
 const _: () = {
     use claviger_control::limits::{REPLY_SIZE_MAX, REQUEST_TIME};
@@ -213,6 +216,7 @@ const _: () = {
     const KEY_SIZE: usize = 1_024 + ABOUT_SIZE + (LABELS_MAX + ALIASES_MAX) * (NAME_SIZE_MAX + 8);
     const KEY_VERSION_SIZE: usize = 128;
     assert!(CREATE_KEYS_TIME.as_secs() < REQUEST_TIME.as_secs());
+    assert!(SCAN_TIME.as_secs() < REQUEST_TIME.as_secs());
     assert!(LIST_PAGE_SIZE_MAX * (KEY_SIZE + VERSIONS_MAX * KEY_VERSION_SIZE) <= REPLY_SIZE_MAX);
 };
 

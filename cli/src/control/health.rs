@@ -42,6 +42,7 @@ pub(super) async fn show(client: &ControlClient, json: bool) -> anyhow::Result<E
         ("free disk space", health.storage_free_bytes.map_or_else(|| "unknown".to_owned(), gibibytes)),
         ("keys in memory", health.cached_keys.to_string()),
         ("data connections", health.data_connections.to_string()),
+        ("system key", super::system_key::in_words(health.system_key_version, health.system_key_renewal.as_ref())),
     ])?;
     for reason in readiness.reasons {
         show::line(&format!("not ready: {reason}"))?;

@@ -6,7 +6,9 @@ mod certificate;
 mod confirm;
 mod health;
 mod key;
+mod root_key;
 mod store;
+mod system_key;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,12 @@ pub(crate) enum ControlCommand {
     /// Make and verify full backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// Show the system keys, rotate them, destroy old ones
+    #[command(subcommand)]
+    SystemKey(system_key::SystemKeyCommand),
+    /// Show the root key, rotate it
+    #[command(subcommand)]
+    RootKey(root_key::RootKeyCommand),
     /// Work with client certificates
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
@@ -47,6 +55,8 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Key(command) => key::run(command, client, json).await?,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
         ControlCommand::Backup(command) => backup::run(command, client, json).await?,
+        ControlCommand::SystemKey(command) => return system_key::run(command, client, json).await,
+        ControlCommand::RootKey(command) => root_key::run(command, client, json).await?,
         ControlCommand::Certificate(command) => certificate::run(command, client, json).await?,
     }
     Ok(ExitCode::SUCCESS)

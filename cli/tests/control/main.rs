@@ -10,6 +10,7 @@
 
 mod about;
 mod life;
+mod system_key;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

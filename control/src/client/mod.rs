@@ -6,6 +6,7 @@ mod keys;
 mod life;
 mod secrets;
 mod stores;
+mod system_keys;
 mod transfer;
 
 use std::io;

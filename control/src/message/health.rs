@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Renewal;
+
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Health {
@@ -35,6 +37,11 @@ pub struct Health {
     pub cached_keys: u64,
     /// Open connections of the data port.
     pub data_connections: u64,
+    /// The version of the system key that protects whatever is written.
+    pub system_key_version: u32,
+    /// While records are protected anew after a rotation of the system key: how far that has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_key_renewal: Option<Renewal>,
     /// What a person should know or do, in sentences.
     pub warnings: Vec<String>,
 }

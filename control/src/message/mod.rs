@@ -11,6 +11,7 @@ mod key;
 mod life;
 mod secret;
 mod store;
+mod system_key;
 mod transfer;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
 pub use life::{Deletion, RequestDeletion, Rotation, SetLowestVersion, SetRotation};
 pub use secret::UpdateSecret;
 pub use store::{Access, CreateStore, Store, StoreList};
+pub use system_key::{Renewal, RootKey, SystemKey, SystemKeyList};
 pub use transfer::{BeginImport, CompleteImport, ExportKey, ExportedKey, Import, ImportList};
 
 /// Body of a request that needs to say nothing: `{}`.

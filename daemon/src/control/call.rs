@@ -136,6 +136,16 @@ impl Call {
         })
     }
 
+    /// The version of the system key that the path names by its number. Whether there is one is found out by the engine.
+    pub(super) fn system_key_version(&self) -> Result<u32, Problem> {
+        let text = self.parameter("version");
+        text.parse().map_err(|_| {
+            let detail =
+                format!("{text:?} is no number of a version: see GET /v1/system-keys, or `claviger system-key list`");
+            Problem::new(Kind::SystemKeyNotFound, detail)
+        })
+    }
+
     fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }

@@ -1,6 +1,6 @@
 //! How the daemon is, and whether it does its work.
 
-use claviger_control::message::{Health, Readiness};
+use claviger_control::message::{Health, Readiness, SystemKeyList};
 use claviger_engine::hierarchy::CustodyClass;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use http::StatusCode;
@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
 use super::route::{Route, form, read};
+use super::system_keys::describe_system_keys;
 use crate::hardening::Hardening;
 
 /// How the daemon is.
@@ -62,6 +63,14 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
             "uses of keys with a limit cannot be written: such keys soon stop encrypting; see the log".to_owned(),
         );
     }
+    let SystemKeyList { system_keys, renewal } = describe_system_keys(&state.installation);
+    if let Some(failing) = renewal.as_ref().and_then(|renewal| renewal.failing.as_ref()) {
+        warnings.push(format!("records are not protected by the current system key, and cannot be now: {failing}"));
+    }
+    let unused = system_keys.iter().filter(|key| key.state == "unused");
+    warnings.extend(unused.map(|key| {
+        format!("version {} of the system key is not used any more: destroy it (`claviger system-key destroy`) when no older backup is needed", key.version)
+    }));
     Answer::ok(&Health {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),
@@ -76,6 +85,8 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
         storage_free_bytes: free,
         cached_keys: count(state.installation.engine.cached_keys()),
         data_connections: count(connections),
+        system_key_version: system_keys.last().map_or(0, |key| key.version),
+        system_key_renewal: renewal,
         warnings,
     })
 }

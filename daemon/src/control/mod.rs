@@ -25,6 +25,7 @@ pub mod problem;
 pub mod route;
 pub mod router;
 mod stores;
+mod system_keys;
 mod tls;
 
 use std::path::PathBuf;

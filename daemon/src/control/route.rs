@@ -13,11 +13,13 @@ use super::call::Call;
 use super::caller::Role;
 use super::change::Change;
 use super::problem::Problem;
-use super::{ControlState, algorithms, aliases, backups, certificates, health, imports, keys, openapi, stores};
+use super::{
+    ControlState, algorithms, aliases, backups, certificates, health, imports, keys, openapi, stores, system_keys,
+};
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 14] = [
+static TABLES: [&[Route]; 15] = [
     health::ROUTES,
     openapi::ROUTES,
     algorithms::ROUTES,
@@ -32,6 +34,7 @@ static TABLES: [&[Route]; 14] = [
     aliases::ROUTES,
     backups::ROUTES,
     imports::ROUTES,
+    system_keys::ROUTES,
 ];
 
 /// All routes.

@@ -14,5 +14,6 @@ mod keys;
 mod routes;
 mod stores;
 mod support;
+mod system_keys;
 mod tls;
 mod transfer;

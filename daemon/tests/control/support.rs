@@ -1,7 +1,7 @@
 //! A control port over an installation in a temporary folder.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +30,7 @@ use tower::ServiceExt;
 pub(crate) struct Port {
     router: Router,
     administrator: Caller,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What came back.
@@ -67,11 +67,7 @@ impl Port {
         let installation = Installation::open(&config).unwrap();
         let state = ControlState::new(installation, Arc::new(Mutex::new(None)), &settings).unwrap();
         let administrator = issue(&administrators, "Ada", &Purpose::Client).certificate;
-        Self {
-            router: router(&state).unwrap(),
-            administrator: Caller::administrator(&administrator).unwrap(),
-            _folder: folder,
-        }
+        Self { router: router(&state).unwrap(), administrator: Caller::administrator(&administrator).unwrap(), folder }
     }
 
     /// Sends `request` as the administrator.
@@ -93,6 +89,11 @@ impl Port {
     pub(crate) fn with_another_administrator(self) -> Self {
         let other = issue(&authority("Administrators"), "Bob", &Purpose::Client).certificate;
         Self { administrator: Caller::administrator(&other).unwrap(), ..self }
+    }
+
+    /// A file of the installation.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -142,6 +142,11 @@ impl Backups {
         self.inner.journal.with_sealing(|sealing| self.inner.catalogue.describe(name, sealing))
     }
 
+    /// The file of a backup of this name.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.inner.catalogue.path(name)
+    }
+
     /// The last work on a backup, of this process.
     #[must_use]
     pub fn work(&self, name: &str) -> Option<Work> {

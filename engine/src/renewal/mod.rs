@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::storage::Address;
+use crate::storage::{Address, Revision};
 
 pub(crate) use renewed::Renewed;
 use status::Progress;
@@ -72,6 +72,12 @@ impl Renewal {
         Walk::new(&self.ledger, &self.ending).count(|versions| versions.contains(&version))
     }
 
+    /// The change since which no record needs this version, as far as is known.
+    pub(crate) fn unused_since(&self, version: u32) -> Option<Revision> {
+        let progress = self.progress.lock();
+        (version < progress.unused_below).then_some(progress.unused_since)
+    }
+
     /// Protects the record at one address anew, before all others.
     ///
     /// # Errors
@@ -106,6 +112,7 @@ impl Renewal {
         let walk = Walk::new(&self.ledger, &self.ending).resting(rest);
         while self.is_to_do() {
             let current = self.ledger.vault().keys().current().0;
+            let revision = self.ledger.vault().storage().revision();
             let left = walk.count(|versions| versions.iter().any(|version| *version != current))?;
             let now_ms = self.ledger.clock.now_ms();
             let renewed = {
@@ -115,7 +122,8 @@ impl Renewal {
                 status.renewed
             };
             if left.records == 0 {
-                self.progress.lock().unused_below = current;
+                let mut progress = self.progress.lock();
+                (progress.unused_below, progress.unused_since) = (current, revision);
                 continue;
             }
             tracing::info!(

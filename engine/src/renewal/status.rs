@@ -1,5 +1,7 @@
 //! What there is to tell of the system keys and of how far renewal has come.
 
+use crate::storage::Revision;
+
 /// One version of the system key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemKeyStatus {
@@ -46,6 +48,8 @@ impl RenewalStatus {
 pub(super) struct Progress {
     /// A whole walk has found nothing that needs a version below this one.
     pub(super) unused_below: u32,
+    /// The last change when that walk began: none since then needs such a version.
+    pub(super) unused_since: Revision,
     /// While there is something to do.
     pub(super) status: Option<RenewalStatus>,
 }

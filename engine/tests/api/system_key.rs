@@ -26,7 +26,7 @@ on_every_storage! {
         assert_eq!(scene.rotate(), 2);
         assert_eq!(versions_of_records(installation), [2].into());
         scene.assert_all_works();
-        installation.engine.destroy_system_key(&installation.places.tree(), 1).unwrap();
+        installation.engine.destroy_system_key(&installation.places.tree(), 1, None).unwrap();
         scene.assert_all_works();
         assert_eq!(states(&installation.engine), [(2, SystemKeyState::Current)]);
     }
@@ -36,14 +36,14 @@ on_every_storage! {
         let scene = Scene::new(installation);
         let tree = installation.places.tree();
         for version in 2..=5 {
-            assert_eq!(installation.engine.rotate_system_key(&tree).unwrap(), version);
+            assert_eq!(installation.engine.rotate_system_key(&tree, None).unwrap(), version);
         }
         wait_until_renewed(&installation.engine);
         assert_eq!(versions_of_records(installation), [5].into());
         let unused = (1..=4).map(|version| (version, SystemKeyState::Unused));
         assert_eq!(states(&installation.engine), unused.chain([(5, SystemKeyState::Current)]).collect::<Vec<_>>());
         for version in [3, 1, 4, 2] {
-            installation.engine.destroy_system_key(&tree, version).unwrap();
+            installation.engine.destroy_system_key(&tree, version, None).unwrap();
         }
         scene.assert_all_works();
     }
@@ -52,10 +52,10 @@ on_every_storage! {
     fn the_current_system_key_and_unknown_ones_are_not_destroyed(installation) {
         let tree = installation.places.tree();
         for version in [0, 2, u32::MAX] {
-            let refused = installation.engine.destroy_system_key(&tree, version);
+            let refused = installation.engine.destroy_system_key(&tree, version, None);
             assert!(matches!(refused, Err(Error::SystemKeyNotFound(missing)) if missing == version));
         }
-        let refused = installation.engine.destroy_system_key(&tree, 1);
+        let refused = installation.engine.destroy_system_key(&tree, 1, None);
         assert!(matches!(refused, Err(Error::SystemKeyNeeded { version: 1, .. })));
         assert_eq!(states(&installation.engine), [(1, SystemKeyState::Current)]);
     }
@@ -69,11 +69,11 @@ on_every_storage! {
         // As if somebody had been about to write it all the time.
         put(&*installation.storage, &address, before);
         let tree = installation.places.tree();
-        let refused = installation.engine.destroy_system_key(&tree, 1).unwrap_err().to_string();
+        let refused = installation.engine.destroy_system_key(&tree, 1, None).unwrap_err().to_string();
         assert!(refused.contains("1 records need it") && refused.contains(&address.to_string()), "{refused}");
         wait_until_renewed(&installation.engine);
         assert_eq!(versions_of_records(installation), [2].into());
-        installation.engine.destroy_system_key(&tree, 1).unwrap();
+        installation.engine.destroy_system_key(&tree, 1, None).unwrap();
         scene.assert_all_works();
     }
 
@@ -86,19 +86,19 @@ on_every_storage! {
         *bad.last_mut().unwrap() ^= 1;
         put(&*installation.storage, &address, bad);
         let tree = installation.places.tree();
-        installation.engine.rotate_system_key(&tree).unwrap();
+        installation.engine.rotate_system_key(&tree, None).unwrap();
         wait_until(|| installation.engine.renewal().is_some_and(|renewal| renewal.failing.is_some()));
         let failing = installation.engine.renewal().unwrap().failing.unwrap();
         assert!(failing.contains(&address.to_string()), "{failing}");
         assert_eq!(states(&installation.engine)[0], (1, SystemKeyState::BeingReplaced));
-        let refused = installation.engine.destroy_system_key(&tree, 1).unwrap_err().to_string();
+        let refused = installation.engine.destroy_system_key(&tree, 1, None).unwrap_err().to_string();
         assert!(refused.contains(&address.to_string()), "{refused}");
         // Everything else is done, and works.
         scene.assert_all_works();
         put(&*installation.storage, &address, good);
-        assert!(installation.engine.destroy_system_key(&tree, 1).is_err(), "it needs the old key still");
+        assert!(installation.engine.destroy_system_key(&tree, 1, None).is_err(), "it needs the old key still");
         wait_until_renewed(&installation.engine);
-        installation.engine.destroy_system_key(&tree, 1).unwrap();
+        installation.engine.destroy_system_key(&tree, 1, None).unwrap();
         scene.assert_all_works();
     }
 
@@ -111,7 +111,7 @@ on_every_storage! {
         let newest = fs::read(&path).unwrap();
         fs::write(&path, copy).unwrap();
         // While it runs too: nothing is added to a file that is not its own.
-        let refused = installation.engine.rotate_system_key(&installation.places.tree());
+        let refused = installation.engine.rotate_system_key(&installation.places.tree(), None);
         assert!(matches!(refused, Err(Error::Hierarchy(_))), "{refused:?}");
         let older = installation.places.system_keys();
         let started = start(Arc::clone(&installation.storage), older, 10, Arc::new(SystemRandom::new()));
@@ -125,7 +125,7 @@ on_every_storage! {
         let scene = Scene::new(installation);
         let before = all_records(&*installation.storage);
         scene.rotate();
-        installation.engine.destroy_system_key(&installation.places.tree(), 1).unwrap();
+        installation.engine.destroy_system_key(&installation.places.tree(), 1, None).unwrap();
         for (address, found) in before {
             put(&*installation.storage, &address, found.value);
         }
@@ -158,7 +158,7 @@ on_every_storage! {
         let tree = installation.places.tree();
         for (n, id) in ids.iter().enumerate() {
             if n % 10 == 0 {
-                engine.rotate_system_key(&tree).unwrap();
+                engine.rotate_system_key(&tree, None).unwrap();
             }
             engine.request_deletion(*id, DELETION_WAIT_DEFAULT).unwrap();
             engine.delete_now(*id, true).unwrap();
@@ -169,7 +169,7 @@ on_every_storage! {
             assert_eq!(installation.storage.get(&version_address(*id, 1)).unwrap(), None);
         }
         installation.clock.pass(366 * DAY);
-        engine.rotate_system_key(&tree).unwrap();
+        engine.rotate_system_key(&tree, None).unwrap();
         // A key that is protected anew in the same moment is purged at the next look.
         wait_until(|| {
             engine.do_due().unwrap();
@@ -196,8 +196,8 @@ fn a_rotation_without_random_bytes_or_root_key_changes_nothing() {
     let (tree, other) = (installation.places.tree(), Installation::in_memory());
     let keys = installation.places.system_keys();
     let starved = start_by(Arc::default(), Arc::clone(&installation.storage), keys, 10, Arc::new(Empty)).unwrap();
-    assert!(matches!(starved.rotate_system_key(&tree), Err(Error::Hierarchy(_))));
-    let refused = installation.engine.rotate_system_key(&other.places.tree());
+    assert!(matches!(starved.rotate_system_key(&tree, None), Err(Error::Hierarchy(_))));
+    let refused = installation.engine.rotate_system_key(&other.places.tree(), None);
     assert!(matches!(refused, Err(Error::Hierarchy(_))), "the files of another installation");
     assert_eq!(fs::read(installation.places.system_key_path()).unwrap(), file);
     assert_eq!(states(&installation.engine), [(1, SystemKeyState::Current)]);
@@ -222,7 +222,7 @@ fn a_rotation_is_gone_on_with_by_the_next_process() {
         wait_until_renewed(&installation.engine);
         assert_eq!(versions_of_records(&installation), [2].into());
         assert_eq!(states(&installation.engine)[0], (1, SystemKeyState::Unused));
-        installation.engine.destroy_system_key(&installation.places.tree(), 1).unwrap();
+        installation.engine.destroy_system_key(&installation.places.tree(), 1, None).unwrap();
         let installation = installation.restarted(|_| ());
         assert_eq!(states(&installation.engine), [(2, SystemKeyState::Current)]);
         Scene::again(&installation, expected).assert_all_works();
@@ -236,11 +236,11 @@ fn a_rotation_of_the_root_key_disturbs_nothing() {
     let scene = Scene::new(&installation);
     let expected = scene.expected();
     let tree = installation.places.tree();
-    installation.engine.rotate_system_key(&tree).unwrap();
+    installation.engine.rotate_system_key(&tree, None).unwrap();
     assert_eq!(tree.rotate_root_key(&SystemRandom::new()).unwrap(), 2);
     wait_until_renewed(&installation.engine);
-    installation.engine.destroy_system_key(&tree, 1).unwrap();
-    assert_eq!(installation.engine.rotate_system_key(&tree).unwrap(), 3);
+    installation.engine.destroy_system_key(&tree, 1, None).unwrap();
+    assert_eq!(installation.engine.rotate_system_key(&tree, None).unwrap(), 3);
     let installation = installation.restarted(|_| ());
     wait_until_renewed(&installation.engine);
     Scene::again(&installation, expected).assert_all_works();
@@ -287,7 +287,7 @@ impl<'a> Scene<'a> {
     /// Rotates the system key, and waits until all is done.
     fn rotate(&self) -> u32 {
         let Installation { engine, places, .. } = self.installation;
-        let version = engine.rotate_system_key(&places.tree()).unwrap();
+        let version = engine.rotate_system_key(&places.tree(), None).unwrap();
         wait_until_renewed(engine);
         version
     }

@@ -5,6 +5,7 @@
 mod alias;
 mod backup;
 mod key;
+mod key_tree;
 mod transfer;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use crate::pem;
 pub use alias::AliasChange;
 pub use backup::BackupChange;
 pub use key::KeyChange;
+pub use key_tree::KeyTreeChange;
 pub use transfer::ImportChange;
 
 /// What is to change. Shown, it tells everything but secrets.
@@ -85,6 +87,8 @@ pub enum Change {
         /// Whom it is wrapped to.
         receiver: ReceiverKey,
     },
+    /// Something happens to the root key or the system keys.
+    KeyTree(KeyTreeChange),
     /// A new client certificate.
     IssueCertificate {
         /// The key store.
@@ -140,6 +144,7 @@ impl Change {
             Self::Backup(change) => change.apply(&installation.backups),
             Self::Import { store, change } => change.apply(engine, store),
             Self::Export { key, version, receiver } => transfer::export(engine, key, version, &receiver),
+            Self::KeyTree(change) => change.apply(installation),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
@@ -186,6 +191,7 @@ impl fmt::Display for Change {
                 let fingerprint = transfer::hexadecimal(&receiver.fingerprint());
                 write!(f, "version {version} of key {key} exported to the public key with SHA-256 {fingerprint}")
             }
+            Self::KeyTree(change) => change.fmt(f),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")
