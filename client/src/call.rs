@@ -111,6 +111,7 @@ const fn prefix_size(opcode: Opcode) -> Option<usize> {
         | Opcode::DescribeKey
         | Opcode::ReadSecret
         | Opcode::ReadPublicKey
+        | Opcode::WaitForSecret
         | Opcode::RandomBytes => None,
     }
 }

@@ -15,6 +15,7 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A client of one server. Clones share connections and remembered names; cloning is cheap.
 ///
@@ -29,7 +30,14 @@ pub struct Client {
 
 struct Shared {
     pool: Arc<Pool>,
-    names: RwLock<HashMap<KeyName, Resolved>>,
+    names: RwLock<HashMap<KeyName, Remembered>>,
+}
+
+/// What a name stood for, and when the server said so.
+#[derive(Clone, Copy)]
+struct Remembered {
+    resolved: Resolved,
+    since: Instant,
 }
 
 /// Name of a key in its store.
@@ -97,7 +105,8 @@ impl Client {
         .await
     }
 
-    /// The key of this name. The server is asked once; the answer is remembered, for an id never changes.
+    /// The key of this name or alias. The server is asked once in [`ClientConfig::names_for`]; between, the answer is remembered. A key that was got under an alias stays the
+    /// same key when the alias is moved: to follow it, ask for the key again from time to time, which costs nothing while the answer is remembered.
     pub async fn key(&self, store: &str, name: &str) -> Result<Key, Error> {
         let mut keys = self.keys(store, &[name]).await?;
         keys.pop().ok_or(Error::BadReply)?
@@ -112,7 +121,12 @@ impl Client {
         let name = |key: &&str| KeyName { store: store.into(), key: (*key).into() };
         let known: Vec<Option<Resolved>> = {
             let remembered = self.shared.names.read();
-            names.iter().map(|key| remembered.get(&name(key)).copied()).collect()
+            let (now, names_for) = (Instant::now(), self.config().names_for);
+            let fresh = |remembered: &Remembered| {
+                let age = now.saturating_duration_since(remembered.since);
+                (age < names_for).then_some(remembered.resolved)
+            };
+            names.iter().map(|key| remembered.get(&name(key)).and_then(fresh)).collect()
         };
         let unknown: Vec<_> = names
             .iter()
@@ -169,8 +183,18 @@ impl Client {
         message: impl Message,
         value: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, Error> {
+        self.read_within(Duration::ZERO, message, value).await
+    }
+
+    /// As [`Client::read`], where the server may take so long beyond the usual time of a call.
+    pub(crate) async fn read_within<T>(
+        &self,
+        wait: Duration,
+        message: impl Message,
+        value: impl FnOnce(Reply<'_>) -> Option<T>,
+    ) -> Result<T, Error> {
         let Order { trace_id, deadline } = self.order();
-        let reply = self.pool().call(Call::new(message, trace_id, deadline)?).await?;
+        let reply = self.pool().call(Call::new(message, trace_id, deadline + wait)?).await?;
         reply.decode().ok().and_then(value).ok_or(Error::BadReply)
     }
 
@@ -189,6 +213,7 @@ impl Client {
     }
 
     fn remember(&self, name: KeyName, resolved: Resolved) {
+        let resolved = Remembered { resolved, since: Instant::now() };
         let mut names = self.shared.names.write();
         if names.len() >= NAMES_REMEMBERED_MAX {
             names.clear();

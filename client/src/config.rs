@@ -1,7 +1,7 @@
 //! Settings of a client.
 
 use crate::error::{CertificateError, Error};
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, NAMES_REMEMBERED_FOR};
 use claviger_protocol::limits::STREAMS_PER_CONNECTION_MAX;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -31,6 +31,9 @@ pub struct ClientConfig {
     /// Time for one call, attempts and waits together; at most 10 minutes. Default: 30 s. See
     /// [`crate::Client::with_deadline`].
     pub deadline: Duration,
+    /// How long the key that a name stands for is remembered before the server is asked again: so long may an alias that was moved lead to the key before. Zero asks each
+    /// time. Default: 60 s.
+    pub names_for: Duration,
     /// Time for connecting, handshake and greeting. Default: 10 s.
     pub connect_timeout: Duration,
     /// Default: [`Coalescing::default`].
@@ -99,6 +102,7 @@ impl ClientConfig {
             connections: 1,
             streams: 4,
             deadline: Duration::from_secs(30),
+            names_for: NAMES_REMEMBERED_FOR,
             connect_timeout: Duration::from_secs(10),
             coalescing: Coalescing::default(),
             reconnect: Reconnect::default(),

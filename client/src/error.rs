@@ -167,6 +167,7 @@ const fn remedy(status: Status) -> &'static str {
         Status::KeyExhausted => {
             "the key's current version has been used as often as its algorithm allows: rotate the key, then send it again"
         }
+        Status::NoNewerVersion => "the secret has not been updated meanwhile: wait again",
         Status::KeyDisabled => "the key is disabled: make it available again on the control port",
         Status::KeyDeletionRequested => {
             "the deletion of the key has been requested: cancel it on the control port, then make the key available again"

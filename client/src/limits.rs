@@ -2,7 +2,7 @@
 
 use claviger_protocol::limits::{
     BATCH_ITEMS_MAX, BYTES_IN_FLIGHT_ADVISED, CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, FRAME_SIZE_MAX,
-    FRAMES_IN_FLIGHT_MAX, HEADER_SIZE, MESSAGE_SIZE_MAX, PLAINTEXT_SIZE_MAX, RANDOM_SIZE_MAX,
+    FRAMES_IN_FLIGHT_MAX, HEADER_SIZE, MESSAGE_SIZE_MAX, PLAINTEXT_SIZE_MAX, RANDOM_SIZE_MAX, SECRET_WAIT_MS_MAX,
     STREAMS_PER_CONNECTION_MAX,
 };
 use claviger_protocol::{Limit, message::LimitValue};
@@ -35,6 +35,8 @@ pub struct Limits {
     pub bytes_in_flight: usize,
     /// QUIC streams of one connection.
     pub streams: usize,
+    /// Longest wait for a newer version of a secret.
+    pub secret_wait: Duration,
 }
 
 impl Default for Limits {
@@ -56,12 +58,14 @@ impl Limits {
         frames_in_flight: FRAMES_IN_FLIGHT_MAX,
         bytes_in_flight: BYTES_IN_FLIGHT_ADVISED,
         streams: STREAMS_PER_CONNECTION_MAX,
+        secret_wait: Duration::from_millis(SECRET_WAIT_MS_MAX as u64),
     };
 
     /// The limits of a greeting; those it leaves out are those of version 1, those not known are ignored.
     pub(crate) fn announced(values: impl IntoIterator<Item = LimitValue>) -> Self {
         let mut limits = Self::default();
         for LimitValue { limit, value } in values {
+            let milliseconds = Duration::from_millis(value);
             let value = usize::try_from(value).unwrap_or(usize::MAX);
             match Limit::from_code(limit) {
                 Some(Limit::FrameSize) => limits.frame_size = value.clamp(HEADER_SIZE, FRAME_SIZE_MAX),
@@ -74,6 +78,9 @@ impl Limits {
                 Some(Limit::FramesInFlight) => limits.frames_in_flight = value.clamp(1, FRAMES_IN_FLIGHT_MAX),
                 Some(Limit::BytesInFlightAdvised) => limits.bytes_in_flight = value.clamp(1, BYTES_IN_FLIGHT_MAX),
                 Some(Limit::StreamsPerConnection) => limits.streams = value.clamp(1, STREAMS_PER_CONNECTION_MAX),
+                Some(Limit::SecretWaitMilliseconds) => {
+                    limits.secret_wait = milliseconds.clamp(SECRET_WAIT_MIN, Self::VERSION_1.secret_wait);
+                }
                 Some(Limit::DeadlineMilliseconds | Limit::IdleMilliseconds) | None => {}
             }
         }
@@ -121,6 +128,15 @@ pub(crate) const QUIC_CONNECTION_WINDOW: u32 = 8 * 1_048_576;
 /// QUIC: bytes of the largest datagram that path discovery tries. 4,000 was measured 1.5 to 1.9 times as fast as 1,452
 /// where the path allows it; above 6,500 segmentation offload stalls.
 pub(crate) const QUIC_DATAGRAM_SIZE_MAX: u16 = 4_000;
+
+/// Longest wait for a newer version of a secret that one request asks for. A wait that is given up is not told the server, and keeps its place there until it is over.
+pub(crate) const SECRET_WAIT_ROUND: Duration = Duration::from_secs(60);
+
+/// Shortest wait that is believed to be a server's limit: with none at all, a client that waits would ask without a pause.
+const SECRET_WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// Names are asked for again that were resolved longer ago, unless the settings say otherwise: how long a moved alias leads to the key before.
+pub(crate) const NAMES_REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// Connections of one client: each costs the server buffers and a handshake.
 pub(crate) const CONNECTIONS_MAX: usize = 256;

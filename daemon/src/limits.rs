@@ -46,6 +46,12 @@ pub const SOCKET_READ_SIZE: usize = 128 * 1024;
 /// Unanswered requests of one byte stream that wait for a lane or for storage. Announced in the greeting.
 pub const FRAMES_IN_FLIGHT: usize = 1_024;
 
+/// Unanswered requests of one byte stream that wait for a change of a secret: half of [`FRAMES_IN_FLIGHT`], so that waits never keep out work.
+pub const WAITS_PER_STREAM: usize = FRAMES_IN_FLIGHT / 2;
+
+/// Requests that wait for a change of a secret in the whole daemon: some 50 MB.
+pub const WAITS_MAX: usize = 64 * 1024;
+
 /// Bytes of large receive buffers in the whole daemon.
 pub const RECEIVED_BYTES_MAX: usize = 256 * 1024 * 1024;
 

@@ -21,6 +21,9 @@ use claviger_client::{
     AsymmetricDecryptItem, Client, ClientConfig, Context, DataKeySize, DecryptItem, EncryptItem, Error, Identity,
     MakeMacItem, MessageForm, ReencryptItem, ServerCa, SignItem, Status, VerifyItem, VerifyMacItem,
 };
+use claviger_engine::key::id::KeyId;
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::state::KeyState;
 use support::server::SECRET;
 use support::{Server, Transport, openssl};
 
@@ -226,6 +229,53 @@ on_both_transports! {
         let secret = client.key("store", "secret").await.unwrap().read_secret(None).await.unwrap();
         assert_eq!((secret.key_version, secret.value.expose()), (1, SECRET));
         assert_eq!(status(mac.read_secret(None).await), Some(Status::OperationNotAllowed));
+    }
+
+    // R-K2, R-P6
+    async fn a_newer_version_of_a_secret_is_waited_for(transport) {
+        let server = Server::start();
+        let id = KeyId(server.create("secret", Algorithm::Opaque).0);
+        let client = connect(&server, transport).await.with_deadline(Duration::from_secs(20));
+        let secret = client.key("store", "secret").await.unwrap();
+        let known = secret.wait_for_newer_secret(0, Duration::ZERO).await.unwrap().unwrap();
+        assert_eq!((known.key_version, known.value.expose()), (1, SECRET));
+        for wait in [Duration::ZERO, Duration::from_millis(30)] {
+            assert!(secret.wait_for_newer_secret(1, wait).await.unwrap().is_none());
+        }
+        let waiting = tokio::spawn({
+            let secret = secret.clone();
+            async move { secret.wait_for_newer_secret(1, Duration::MAX).await.map(Option::unwrap) }
+        });
+        while server.engine.waits_for_changes() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // It holds up nothing.
+        client.ping(b"meanwhile").await.unwrap();
+        server.engine.update_secret(id, SecretBytes::from(b"changed".to_vec()), None).unwrap();
+        let newer = waiting.await.unwrap().unwrap();
+        assert_eq!((newer.key_version, newer.value.expose()), (2, &b"changed"[..]));
+        server.engine.set_state(id, KeyState::Disabled).unwrap();
+        assert_eq!(status(secret.wait_for_newer_secret(2, Duration::MAX).await), Some(Status::KeyDisabled));
+    }
+
+    // R-K21, R-P6
+    async fn a_client_follows_a_moved_alias_when_what_it_remembers_is_too_old(transport) {
+        let server = Server::start();
+        let [one, other] = ["one", "other"].map(|name| server.create(name, Algorithm::Xaes256Gcm));
+        let alias = "records".parse().unwrap();
+        server.engine.create_alias(server.store, &alias, KeyId(one.0)).unwrap();
+        let (remembering, mut config) = (connect(&server, transport).await, config(&server, transport));
+        config.names_for = Duration::ZERO;
+        let asking = Client::connect(config).await.unwrap();
+        for client in [&remembering, &asking] {
+            assert_eq!(client.key("store", "records").await.unwrap().id(), one);
+        }
+        let before = asking.key("store", "records").await.unwrap();
+        server.engine.move_alias(server.store, &alias, KeyId(other.0)).unwrap();
+        assert_eq!(remembering.key("store", "records").await.unwrap().id(), one, "remembered for a minute");
+        assert_eq!(asking.key("store", "records").await.unwrap().id(), other);
+        assert_eq!(before.id(), one, "a key is the same key as long as it is held");
+        before.encrypt(&Context::EMPTY, b"plaintext").await.unwrap();
     }
 
     async fn keys_are_described_by_name_and_by_id(transport) {

@@ -142,7 +142,9 @@ impl ClientFile {
         let quoted = |name| format!("'{}'", self.path("control", name).display());
         let [server_ca, certificate, key] = ["server_ca", "certificate", "key"].map(quoted);
         let address = self.value("control", "address");
-        format!("python3 -B change_key.py {address} {server_ca} {certificate} {key} {STORE} \"$1\" \"$2\"")
+        format!(
+            "python3 -B change_key.py {address} {server_ca} {certificate} {key} {STORE} \"$1\" \"$2\" ${{3:+\"$3\"}}"
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::cache::{Cache, LoadError, StoreSlot, Stores};
+use crate::cache::{Cache, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
 use crate::epoch::Epochs;
@@ -24,6 +24,7 @@ use crate::schedule::{Schedule, Scheduler};
 use crate::source::VaultSource;
 use crate::storage::Storage;
 use crate::usage::{Client, DueByUse, Gathered, UseCounts, UseStatistics, UseWriter};
+use crate::waiters::{KeyWait, KeyWaiters};
 use crate::worker::{PinnedKey, Worker};
 
 /// Keys of one installation: in storage, in memory, and at work.
@@ -42,6 +43,7 @@ pub struct Engine {
     _use_writer: UseWriter,
     cache: Arc<Cache>,
     stores: Arc<Stores>,
+    waiters: Arc<KeyWaiters>,
 }
 
 /// What an engine is made of.
@@ -80,7 +82,8 @@ impl Engine {
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts)));
         source.refresh_stores()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
-        let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source))?;
+        let waiters = Arc::<KeyWaiters>::default();
+        let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source), Arc::clone(&waiters))?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
         let ledger = Arc::new(Ledger {
             follower,
@@ -103,6 +106,7 @@ impl Engine {
             _use_writer: UseWriter::start(use_counts, statistics, soon)?,
             cache,
             stores,
+            waiters,
         }))
     }
 
@@ -161,6 +165,18 @@ impl Engine {
         if let Err(PoolFull(job)) = self.storage_lane.submit(Box::new(move || job.run(&*source))) {
             drop(job);
         }
+    }
+
+    /// Has `changed` called once, on another thread, when this key or its store next changes, unless what is given back is dropped before. `changed` hands over and returns, it
+    /// does no work. Whoever looks at the key again after this has returned, inside the same frame, misses no change.
+    pub fn wait_for_change(&self, key: &KeyEntry, changed: impl FnOnce() + Send + 'static) -> KeyWait {
+        self.waiters.wait(key.id(), key.store().id(), changed)
+    }
+
+    /// How many wait for the change of a key.
+    #[must_use]
+    pub fn waits_for_changes(&self) -> usize {
+        self.waiters.count()
     }
 
     /// The key of this id if it is in memory, to be held while a request waits, so that it is still there afterwards.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::record::address::{self, Changed};
 use crate::source::VaultSource;
 use crate::storage::{Change, Revision, Watch, WatchError, WatchStopper};
+use crate::waiters::KeyWaiters;
 
 /// The thread that follows storage. Dropping it ends the thread and waits for that, so that nothing of the engine is held by it any more.
 pub(crate) struct Follower {
@@ -39,12 +40,13 @@ impl Follower {
         revision: Revision,
         cache: Arc<Cache>,
         source: Arc<VaultSource>,
+        waiters: Arc<KeyWaiters>,
     ) -> Result<Self, Error> {
         let state = Mutex::new(State { revision, stopper: Some(watch.stopper()) });
         let progress = Arc::new(Progress { state, moved: Condvar::new() });
         let thread = thread::Builder::new().name("follow-storage".into()).spawn({
             let ending = Ending(Arc::clone(&progress));
-            move || follow(watch, &cache, &source, &ending.0)
+            move || follow(watch, &cache, &source, &waiters, &ending.0)
         });
         Ok(Self { progress, thread: Some(thread.map_err(|_| Error::Closed)?) })
     }
@@ -112,18 +114,21 @@ impl Drop for Ending {
 }
 
 /// Follows until it is stopped, storage is closed, or storage cannot be followed any more.
-fn follow(mut watch: Watch, cache: &Cache, source: &VaultSource, progress: &Progress) {
+fn follow(mut watch: Watch, cache: &Cache, source: &VaultSource, waiters: &KeyWaiters, progress: &Progress) {
     loop {
         match watch.next() {
             Ok(change) => {
-                apply(&change, cache, source);
+                let changed = apply(&change, cache, source);
                 progress.advance(change.revision);
+                // After that, so that no change waits for those who wait for it: they look at the key as it is then.
+                wake(&changed, waiters);
             }
             Err(WatchError::Behind) => match catch_up(cache, source) {
                 Ok((anew, revision)) => {
                     progress.replace(&anew);
                     watch = anew;
                     progress.advance(revision);
+                    waiters.all_changed();
                 }
                 Err(error) => {
                     tracing::error!(%error, "storage cannot be followed any more: changes are refused until the next start");
@@ -142,19 +147,33 @@ fn catch_up(cache: &Cache, source: &VaultSource) -> Result<(Watch, Revision), Er
     let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
     // First, because it cannot fail: whatever comes after it, no key is served as it was before a change that was missed.
     cache.forget_all();
+    source.note_alias();
     source.refresh_stores()?;
     Ok((watch, revision))
 }
 
-fn apply(change: &Change, cache: &Cache, source: &VaultSource) {
+/// Brings the cache up to date; gives what was stale in it.
+fn apply(change: &Change, cache: &Cache, source: &VaultSource) -> Vec<Changed> {
     let mut changed: Vec<_> = change.addresses.iter().map(address::changed).collect();
     // A key and its new version change together: one refresh is enough.
     changed.dedup();
+    for changed in &changed {
+        match changed {
+            Changed::Key(id) => cache.refresh(*id, source),
+            Changed::KeyStore(id) => source.refresh_store(*id),
+            Changed::Alias => source.note_alias(),
+            Changed::Nothing => {}
+        }
+    }
+    changed
+}
+
+fn wake(changed: &[Changed], waiters: &KeyWaiters) {
     for changed in changed {
         match changed {
-            Changed::Key(id) => cache.refresh(id, source),
-            Changed::KeyStore(id) => source.refresh_store(id),
-            Changed::Nothing => {}
+            Changed::Key(id) => waiters.key_changed(*id),
+            Changed::KeyStore(id) => waiters.store_changed(*id),
+            Changed::Alias | Changed::Nothing => {}
         }
     }
 }

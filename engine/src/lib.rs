@@ -32,6 +32,7 @@ mod source;
 pub mod storage;
 pub mod transfer;
 mod usage;
+mod waiters;
 pub mod worker;
 
 pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};
@@ -45,4 +46,5 @@ pub use record::{
 };
 pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
 pub use usage::Client;
+pub use waiters::KeyWait;
 pub use worker::Worker;

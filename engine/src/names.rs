@@ -36,6 +36,12 @@ impl Engine {
         Ok(None)
     }
 
+    /// How often aliases were changed since the start. What was looked up by a name while this was the same is in force inside a frame in which it still is.
+    #[must_use]
+    pub fn alias_changes(&self) -> u64 {
+        self.ledger.source.alias_changes()
+    }
+
     /// One page of the aliases of a store in the order of their names, after the alias `after`, at most 1,000.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub(crate) struct VaultSource {
     pub(crate) use_counts: Arc<UseCounts>,
     /// Numbers the policies that are put in force.
     generations: AtomicU64,
+    /// Counts changes of aliases.
+    alias_changes: AtomicU64,
     /// Keys with nearly as many versions as a key may have, of those that were read to be used, or changed.
     near_version_limit: Mutex<BTreeSet<KeyId>>,
 }
@@ -40,8 +42,19 @@ impl VaultSource {
             stores,
             use_counts,
             generations: AtomicU64::new(0),
+            alias_changes: AtomicU64::new(0),
             near_version_limit: Mutex::new(BTreeSet::new()),
         }
+    }
+
+    /// Some alias has changed.
+    pub(crate) fn note_alias(&self) {
+        self.alias_changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often [`VaultSource::note_alias`] was called.
+    pub(crate) fn alias_changes(&self) -> u64 {
+        self.alias_changes.load(Ordering::SeqCst)
     }
 
     /// Remembers whether a key has nearly as many versions as a key may have.

@@ -30,11 +30,13 @@ pub enum Limit {
     DeadlineMilliseconds = 11,
     /// Milliseconds after which a connection without frames is closed.
     IdleMilliseconds = 12,
+    /// Longest wait for a newer version of a secret, in milliseconds.
+    SecretWaitMilliseconds = 13,
 }
 
 impl Limit {
     /// All limits of version 1, by ascending code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::FrameSize,
         Self::BatchItems,
         Self::PlaintextSize,
@@ -47,6 +49,7 @@ impl Limit {
         Self::StreamsPerConnection,
         Self::DeadlineMilliseconds,
         Self::IdleMilliseconds,
+        Self::SecretWaitMilliseconds,
     ];
 
     /// The limit's code on the wire.
@@ -77,6 +80,7 @@ impl Limit {
             Self::StreamsPerConnection => STREAMS_PER_CONNECTION_MAX as u64,
             Self::DeadlineMilliseconds => DEADLINE_MS_MAX as u64,
             Self::IdleMilliseconds => IDLE_MS_MAX as u64,
+            Self::SecretWaitMilliseconds => SECRET_WAIT_MS_MAX as u64,
         }
     }
 }
@@ -174,7 +178,11 @@ pub const DEADLINE_MS_MAX: u32 = 600_000;
 /// Milliseconds after which a connection without frames is closed: 5 minutes.
 pub const IDLE_MS_MAX: u32 = 300_000;
 
+/// Longest wait for a newer version of a secret, in milliseconds: 5 minutes. Below the largest deadline, so that a request may have a later one.
+pub const SECRET_WAIT_MS_MAX: u32 = 300_000;
+
 const _: () = {
+    assert!(SECRET_WAIT_MS_MAX < DEADLINE_MS_MAX);
     // A batch of failures always fits a reply, so that each item can be answered.
     assert!(HEADER_SIZE + 2 + BATCH_ITEMS_MAX * RESULT_PREFIX_SIZE <= FRAME_SIZE_MAX);
     // One item of the largest size fits a request and its reply.

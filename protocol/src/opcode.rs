@@ -44,13 +44,15 @@ pub enum Opcode {
     ReadSecret = 0x30,
     /// Section 5.17.
     ReadPublicKey = 0x31,
+    /// Section 5.20.
+    WaitForSecret = 0x32,
     /// Section 5.18.
     RandomBytes = 0x38,
 }
 
 impl Opcode {
     /// All operations of version 1, by ascending code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Hello,
         Self::Ping,
         Self::Whoami,
@@ -69,6 +71,7 @@ impl Opcode {
         Self::VerifyMac,
         Self::ReadSecret,
         Self::ReadPublicKey,
+        Self::WaitForSecret,
         Self::RandomBytes,
     ];
 
@@ -100,6 +103,7 @@ impl Opcode {
             0x29 => Self::VerifyMac,
             0x30 => Self::ReadSecret,
             0x31 => Self::ReadPublicKey,
+            0x32 => Self::WaitForSecret,
             0x38 => Self::RandomBytes,
             _ => return None,
         })
@@ -118,7 +122,7 @@ impl Opcode {
             Self::AsymmetricDecrypt => Some(Operation::AsymmetricDecrypt),
             Self::MakeMac => Some(Operation::MakeMac),
             Self::VerifyMac => Some(Operation::VerifyMac),
-            Self::ReadSecret => Some(Operation::ReadSecret),
+            Self::ReadSecret | Self::WaitForSecret => Some(Operation::ReadSecret),
             Self::ReadPublicKey => Some(Operation::ReadPublicKey),
             Self::Hello | Self::Ping | Self::Whoami | Self::Resolve | Self::DescribeKey | Self::RandomBytes => None,
         }
@@ -146,6 +150,7 @@ impl Opcode {
             Self::VerifyMac => "VerifyMac",
             Self::ReadSecret => "ReadSecret",
             Self::ReadPublicKey => "ReadPublicKey",
+            Self::WaitForSecret => "WaitForSecret",
             Self::RandomBytes => "RandomBytes",
         }
     }

@@ -39,6 +39,8 @@ pub enum Status {
     KeyVersionNotFound,
     /// The key's current version has been used as often as its algorithm allows.
     KeyExhausted,
+    /// The wait is over, and the secret has no newer version than the one that is known.
+    NoNewerVersion,
     /// The ciphertext cannot be decrypted with this key and context.
     DecryptionFailed,
     /// Signature or MAC is not valid for this message and key.
@@ -84,7 +86,7 @@ pub enum Retry {
 
 impl Status {
     /// All statuses of version 1, by ascending code.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Ok,
         Self::Malformed,
         Self::UnsupportedVersion,
@@ -101,6 +103,7 @@ impl Status {
         Self::OperationNotAllowed,
         Self::KeyVersionNotFound,
         Self::KeyExhausted,
+        Self::NoNewerVersion,
         Self::DecryptionFailed,
         Self::VerificationFailed,
         Self::PlaintextTooLarge,
@@ -136,6 +139,7 @@ impl Status {
             Self::OperationNotAllowed => 0x15,
             Self::KeyVersionNotFound => 0x16,
             Self::KeyExhausted => 0x17,
+            Self::NoNewerVersion => 0x18,
             Self::DecryptionFailed => 0x20,
             Self::VerificationFailed => 0x21,
             Self::PlaintextTooLarge => 0x22,
@@ -173,6 +177,7 @@ impl Status {
             0x15 => Self::OperationNotAllowed,
             0x16 => Self::KeyVersionNotFound,
             0x17 => Self::KeyExhausted,
+            0x18 => Self::NoNewerVersion,
             0x20 => Self::DecryptionFailed,
             0x21 => Self::VerificationFailed,
             0x22 => Self::PlaintextTooLarge,
@@ -210,6 +215,7 @@ impl Status {
             Self::OperationNotAllowed => "OperationNotAllowed",
             Self::KeyVersionNotFound => "KeyVersionNotFound",
             Self::KeyExhausted => "KeyExhausted",
+            Self::NoNewerVersion => "NoNewerVersion",
             Self::DecryptionFailed => "DecryptionFailed",
             Self::VerificationFailed => "VerificationFailed",
             Self::PlaintextTooLarge => "PlaintextTooLarge",
@@ -233,7 +239,7 @@ impl Status {
         match self {
             Self::Ok => None,
             Self::KeyNotFound => Some(Retry::Resolve),
-            Self::ReplyFull | Self::DeadlineExceeded | Self::ShuttingDown => Some(Retry::Now),
+            Self::NoNewerVersion | Self::ReplyFull | Self::DeadlineExceeded | Self::ShuttingDown => Some(Retry::Now),
             Self::KeyDisabled
             | Self::KeyDeletionRequested
             | Self::KeyExhausted

@@ -134,6 +134,7 @@ pub(crate) async fn run(command: DataCommand, config: ClientConfig, json: bool) 
         DataCommand::Mac(arguments) => mac::make(arguments, &session).await?,
         DataCommand::VerifyMac(arguments) => return mac::verify(arguments, &session).await,
         DataCommand::Secret(secret::SecretCommand::Read(arguments)) => secret::read(arguments, &session).await?,
+        DataCommand::Secret(secret::SecretCommand::Wait(arguments)) => return secret::wait(arguments, &session).await,
         DataCommand::PublicKey(arguments) => public_key::read(arguments, &session).await?,
         DataCommand::Random(arguments) => random::draw(arguments, &session).await?,
         DataCommand::Describe(arguments) => describe::describe(arguments, &session).await?,

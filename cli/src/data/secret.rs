@@ -1,12 +1,16 @@
-//! `claviger secret read`.
+//! `claviger secret`.
 
 use super::encoding::confidential_json;
 use super::output::{Content, Target};
 use super::{KeyArguments, Session, failed};
+use anyhow::anyhow;
+use claviger_client::{Key, SecretVersion};
 use claviger_control::secret::SecretText;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
 /// What is done with secrets.
 #[derive(clap::Subcommand)]
@@ -18,6 +22,36 @@ Examples:
   claviger secret read --store demo --key database-password password.txt
   PGPASSWORD=$(claviger secret read --store demo --key database-password) psql")]
     Read(ReadArguments),
+    /// Wait until a secret has a newer version, and read that
+    #[command(after_help = "\
+The exit code is 1 if the wait is over and there is no newer version. Without --known-version,
+the next update is waited for. A file that exists is replaced, all at once, and keeps its mode.
+
+Examples:
+  claviger secret wait --store demo --key database-password --known-version 3 --output password.txt
+  claviger secret wait --store demo --key database-password --for 1h --output password.txt
+  while claviger secret wait --store demo --key database-password --output password.txt
+  do systemctl reload shop; done")]
+    Wait(WaitArguments),
+}
+
+/// What `secret wait` is told.
+#[derive(clap::Args)]
+pub(crate) struct WaitArguments {
+    #[command(flatten)]
+    key: KeyArguments,
+    /// The version that is known; 0 takes any [default: the current one]
+    #[arg(long, value_name = "NUMBER")]
+    known_version: Option<u32>,
+    /// How long to wait: 90s, 10m, 1h [default: until there is one]
+    #[arg(long = "for", value_name = "TIME", value_parser = wait_time)]
+    wait: Option<Duration>,
+    /// Show the value even if standard output is a terminal
+    #[arg(long, conflicts_with = "output")]
+    show: bool,
+    /// File for the value, readable by you only if it is new; standard output if it is left out
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// What `secret read` is told.
@@ -59,6 +93,42 @@ pub(super) async fn read(arguments: ReadArguments, session: &Session) -> anyhow:
     let key = arguments.key.open(session).await?;
     let secret = key.read_secret(arguments.key_version).await;
     let secret = secret.map_err(|error| failed(&arguments.key.to_string(), &error))?;
+    write(&key, &secret, target, session)?;
+    if on_terminal && !session.json {
+        // So that the prompt stands on a line of its own.
+        println!();
+    }
+    Ok(())
+}
+
+/// Waits for a version of a secret that is newer, and reads it. The exit code is not 0 if none came.
+///
+/// # Errors
+/// With the thing and the remedy.
+pub(super) async fn wait(arguments: WaitArguments, session: &Session) -> anyhow::Result<ExitCode> {
+    let path = if arguments.show { Some(Path::new("-")) } else { arguments.output.as_deref() };
+    // A file that cannot be written is told now, not when there is something to write.
+    let target = Target::new(path, true, Content::Secret)?;
+    let name = arguments.key.to_string();
+    let key = arguments.key.open(session).await?;
+    let known = match arguments.known_version {
+        Some(known) => known,
+        None => key.read_secret(None).await.map_err(|error| failed(&name, &error))?.key_version,
+    };
+    let wait = arguments.wait.unwrap_or(Duration::MAX);
+    match key.wait_for_newer_secret(known, wait).await.map_err(|error| failed(&name, &error))? {
+        Some(secret) => {
+            write(&key, &secret, target, session)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            eprintln!("claviger: {name}: no version newer than {known} came in time");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn write(key: &Key, secret: &SecretVersion, target: Target, session: &Session) -> anyhow::Result<()> {
     let value = secret.value.expose();
     if session.json {
         let result = SecretValue {
@@ -68,10 +138,30 @@ pub(super) async fn read(arguments: ReadArguments, session: &Session) -> anyhow:
         };
         return target.write(&confidential_json(&result, value.len())?);
     }
-    target.write(value)?;
-    if on_terminal {
-        // So that the prompt stands on a line of its own.
-        println!();
+    target.write(value)
+}
+
+/// A time in seconds, minutes or hours.
+fn wait_time(text: &str) -> anyhow::Result<Duration> {
+    let unit = [("s", 1), ("m", 60), ("h", 60 * 60)]
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+    let seconds =
+        unit.and_then(|(number, seconds)| number.parse::<u32>().ok().map(|number| u64::from(number) * seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| anyhow!("give a number of seconds, minutes or hours: 90s, 10m, 1h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, seconds) in [("0s", 0), ("90s", 90), ("10m", 600), ("1h", 3_600)] {
+            assert_eq!(wait_time(text).unwrap(), Duration::from_secs(seconds));
+        }
+        for bad in ["", "s", "90", "-1s", "1.5h", "1d", "1h30m", "99999999999s"] {
+            assert!(wait_time(bad).is_err(), "{bad:?}");
+        }
     }
-    Ok(())
 }

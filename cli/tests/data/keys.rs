@@ -39,6 +39,41 @@ fn a_secret_in_a_file_is_readable_by_its_owner_only_and_in_json_it_is_base64() {
     assert_eq!((&json["value"], &json["key_version"]), (&"aHVudGVyMgD/Cg==".into(), &1.into()));
 }
 
+// R-K2
+#[test]
+fn a_newer_version_of_a_secret_is_waited_for_and_replaces_the_file() {
+    let (daemon, files) = (daemon_with_secret("secret-wait"), Files::new());
+    let wait = ["secret", "wait", "--store", "demo", "--key", "secret-wait"];
+    let path = files.path("secret");
+    let done = daemon.claviger(wait).args(["--known-version", "0", "--output"]).paths([&*path]).done();
+    assert_eq!((done.output(), done.error()), (&b""[..], ""));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read(&path).unwrap(), SECRET);
+    for known in [&["--known-version", "1"][..], &[]] {
+        let over =
+            daemon.claviger(wait).args(known.iter().copied()).args(["--for", "0s", "--output"]).paths([&*path]).run();
+        assert_eq!((over.code(), over.output()), (1, &b""[..]));
+        assert!(over.error().contains("no version newer than 1"), "{}", over.error());
+    }
+    for transport in ["tcp", "quic"] {
+        let known = if transport == "tcp" { "1" } else { "2" };
+        let waiting = daemon.claviger(wait).args(["--known-version", known, "--transport", transport, "--json"]);
+        let done = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| waiting.done());
+            let update = ["key", "update", "--store", "demo", "secret-wait", "--file", "-"];
+            daemon.claviger(update).input(transport.as_bytes()).done();
+            waiting.join().unwrap()
+        });
+        let value = if transport == "tcp" { "dGNw" } else { "cXVpYw==" };
+        assert_eq!(done.json()["value"], value);
+    }
+    daemon.claviger(wait).args(["--known-version", "2", "--output"]).paths([&*path]).done();
+    assert_eq!(fs::read(&path).unwrap(), b"quic");
+    daemon
+        .claviger(["secret", "wait", "--store", "demo", "--key", "records", "--known-version", "1"])
+        .refused("OperationNotAllowed");
+}
+
 // R-K6
 #[test]
 fn only_secrets_are_read_and_only_asymmetric_keys_are_public() {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::limits::RECEIVE_BUFFER_SIZE;
 use claviger_protocol::deframer::{self, Step};
-use claviger_protocol::message::{HelloReply, Ping};
-use claviger_protocol::{OutputBuffer, RequestHeader, TraceId};
+use claviger_protocol::message::{HelloReply, Ping, WaitForSecret};
+use claviger_protocol::{KeyId, OutputBuffer, RequestHeader, TraceId};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, advance, timeout};
@@ -94,6 +94,28 @@ async fn a_silent_byte_stream_is_given_up_however_short_the_calls_are() {
         assert!(timeout(SILENCE_MAX / 10, connection.call(ping())).await.is_err(), "nobody answered");
         connection.end_if_silent();
     }
+    assert!(!connection.is_usable());
+}
+
+// R-K2, R-P6
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_secret_is_no_silence() {
+    let (connection, mut server) = connection().await;
+    let wait = WaitForSecret { key_id: KeyId([1; 16]), known_version: 1, wait_ms: 60_000 };
+    let wait = Call::new(wait, TraceId::NONE, Instant::now() + Duration::from_secs(90)).unwrap();
+    let waiting = timeout(4 * SILENCE_MAX, connection.call(Arc::new(wait)));
+    let meanwhile = async {
+        request(&mut server).await;
+        advance(2 * SILENCE_MAX).await;
+        // A call that is given up in haste, long after anything was heard.
+        assert!(timeout(SILENCE_MAX / 10, connection.call(ping())).await.is_err(), "nobody answered");
+        connection.end_if_silent();
+        assert!(connection.is_usable());
+    };
+    let (waited, ()) = tokio::join!(waiting, meanwhile);
+    assert!(waited.is_err(), "nobody answered");
+    // But the other call has been owed an answer for long by now.
+    connection.end_if_silent();
     assert!(!connection.is_usable());
 }
 

@@ -17,7 +17,9 @@ pub(super) struct Waiting {
 struct Table {
     /// Nothing once the byte stream has ended: then nobody may begin to wait.
     requests: Option<HashMap<u64, Waiter>>,
-    /// When the server was heard last, or when the first of these requests came, whichever is later.
+    /// How many of these requests the server owes a reply to by now: all but those that wait for something to happen.
+    owed: usize,
+    /// When the server was heard last, or when the first of those that it owes a reply to came, whichever is later.
     silent_since: Instant,
 }
 
@@ -40,17 +42,21 @@ pub(super) enum Callers {
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { table: Mutex::new(Table { requests: Some(HashMap::new()), silent_since: Instant::now() }) }
+        let (requests, silent_since) = (Some(HashMap::new()), Instant::now());
+        Self { table: Mutex::new(Table { requests, owed: 0, silent_since }) }
     }
 
     /// Before the request is written.
     pub(super) fn add(&self, request_id: u64, waiter: Waiter) {
         let mut table = self.table.lock();
-        let Table { requests, silent_since } = &mut *table;
+        let Table { requests, owed, silent_since } = &mut *table;
         match requests {
             Some(requests) => {
-                if requests.is_empty() {
-                    *silent_since = Instant::now();
+                if waiter.is_owed() {
+                    if *owed == 0 {
+                        *silent_since = Instant::now();
+                    }
+                    *owed += 1;
                 }
                 requests.insert(request_id, waiter);
             }
@@ -66,7 +72,9 @@ impl Waiting {
         let waiter = {
             let mut table = self.table.lock();
             table.silent_since = Instant::now();
-            table.requests.as_mut().and_then(|requests| requests.remove(&frame.header.request_id))
+            let waiter = table.requests.as_mut().and_then(|requests| requests.remove(&frame.header.request_id));
+            table.owed -= usize::from(waiter.as_ref().is_some_and(Waiter::is_owed));
+            waiter
         };
         let waiter = waiter.ok_or(DecodeError::Malformed)?;
         if frame.header.opcode != waiter.opcode.code() {
@@ -79,8 +87,8 @@ impl Waiting {
     /// Since when the server has owed a reply and sent none; nothing if it owes none.
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let table = self.table.lock();
-        let owed = table.requests.as_ref().is_some_and(|requests| !requests.is_empty());
-        owed.then_some(table.silent_since)
+        let is_owed = table.requests.is_some() && table.owed > 0;
+        is_owed.then_some(table.silent_since)
     }
 
     /// The byte stream has ended: nobody gets an answer.
@@ -89,6 +97,13 @@ impl Waiting {
         for waiter in requests.into_iter().flat_map(HashMap::into_values) {
             waiter.callers.end();
         }
+    }
+}
+
+impl Waiter {
+    /// Whether a server that is silent is suspicious. One that waits for a secret to change is silent by right.
+    fn is_owed(&self) -> bool {
+        self.opcode != Opcode::WaitForSecret
     }
 }
 

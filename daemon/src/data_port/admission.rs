@@ -52,6 +52,11 @@ impl Admissions {
 
     /// Whether `store` lets the client in at `now_ms`, under the policy in force. To be asked inside a frame.
     pub(super) fn admits(&mut self, store: &StoreSlot, now_ms: u64) -> bool {
+        self.admitted_until(store, now_ms).is_some()
+    }
+
+    /// As [`Admissions::admits`]; until when the policy in force lets the client in, in milliseconds since 1970.
+    pub(super) fn admitted_until(&mut self, store: &StoreSlot, now_ms: u64) -> Option<u64> {
         let policy = store.policy();
         let known = self
             .decisions
@@ -63,8 +68,8 @@ impl Admissions {
             None => self.decide(store.id(), &policy, now_ms),
         };
         match verdict {
-            Verdict::RefusedUntil(_) => false,
-            Verdict::AdmittedUntil(end) => now_ms < end,
+            Verdict::RefusedUntil(_) => None,
+            Verdict::AdmittedUntil(end) => (now_ms < end).then_some(end),
         }
     }
 
@@ -83,7 +88,7 @@ impl Admissions {
 
     #[cold]
     fn decide(&mut self, store: StoreId, policy: &StorePolicy, now_ms: u64) -> Verdict {
-        let verdict = match self.admitted_until(policy, now_ms) {
+        let verdict = match self.end_of_admission(policy, now_ms) {
             Some(end) => Verdict::AdmittedUntil(end),
             None => Verdict::RefusedUntil(now_ms.saturating_add(REFUSAL_MS)),
         };
@@ -96,7 +101,7 @@ impl Admissions {
     }
 
     /// Until when the client may come in, if it may: all methods that are set have to pass, and there is one at least.
-    fn admitted_until(&self, policy: &StorePolicy, now_ms: u64) -> Option<u64> {
+    fn end_of_admission(&self, policy: &StorePolicy, now_ms: u64) -> Option<u64> {
         let methods = policy.methods?;
         let certificate = methods.client_certificate().then(|| self.certificate_end(&policy.authority, now_ms));
         // One entry for each method that is set: when it ends to pass, or nothing if it does not pass.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use claviger_engine::key::id::StoreId;
+use claviger_engine::key::name::Name;
 use claviger_engine::{Error, KeyRecord, LoadError};
 use claviger_protocol::Status;
 use tokio::sync::mpsc;
@@ -18,10 +19,22 @@ pub(super) enum Completion {
     Worked(Arc<LaneTask>),
     /// The description of a key was read.
     Described(Incoming, Result<Box<KeyRecord>, Error>),
-    /// Names of keys in a store were looked up: one entry for each.
-    Resolved(Incoming, StoreId, Result<Vec<Option<KeyRecord>>, Error>),
+    /// Names of keys in a store were looked up.
+    Resolved(Incoming, StoreId, NamesFound),
+    /// The secret that a wait of this number is for has changed, or who may read it.
+    Changed(u64),
     /// The work was not taken, or was broken off.
     Failed(Incoming, Status),
+}
+
+/// Names of keys, and what they were found to stand for.
+pub(super) struct NamesFound {
+    /// The names; nothing for what is none.
+    pub(super) names: Vec<Option<Name>>,
+    /// How often aliases had been changed before the first of them was looked up.
+    pub(super) alias_changes: u64,
+    /// One entry for each.
+    pub(super) keys: Result<Vec<Option<KeyRecord>>, Error>,
 }
 
 /// Where completions are sent to. As many are under way as the byte stream has requests in flight, which is bounded.

@@ -3,6 +3,7 @@
 mod receive_buffer;
 mod watchdog;
 
+use std::future;
 use std::io;
 use std::iter;
 use std::pin::pin;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use self::receive_buffer::{Gathered, ReceiveBuffer};
 use self::watchdog::{Look, Watchdog};
@@ -100,7 +101,11 @@ impl ByteStream {
                     None => {}
                 }
             }
+            if ending.is_some() {
+                self.session.end_of_input();
+            }
             let resting = self.received.bytes().is_empty();
+            let end_of_wait = self.session.next_end_of_wait();
             tokio::select! {
                 Some(completion) = completed.recv() => {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
@@ -116,6 +121,7 @@ impl ByteStream {
                     Look::Resting => self.rest(),
                     Look::Busy => {}
                 },
+                () = at(end_of_wait) => self.session.end_waits(&mut context.worker.borrow_mut()),
                 () = &mut drain, if !draining => {
                     draining = true;
                     self.session.drain();
@@ -175,5 +181,13 @@ impl ByteStream {
     fn rest(&mut self) {
         self.received.forget();
         self.session.forget_output();
+    }
+}
+
+/// Ready at this time; never, if there is none. Only a byte stream that waits for a secret has a timer for it.
+async fn at(time: Option<std::time::Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => future::pending().await,
     }
 }

@@ -101,7 +101,8 @@ impl Batch {
             | Request::Resolve(_)
             | Request::DescribeKey(_)
             | Request::ReadSecret(_)
-            | Request::ReadPublicKey(_) => return None,
+            | Request::ReadPublicKey(_)
+            | Request::WaitForSecret(_) => return None,
         })
     }
 

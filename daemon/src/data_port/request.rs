@@ -16,6 +16,8 @@ pub(super) struct Incoming {
     pub(super) opcode: Opcode,
     /// When nobody waits for the answer any more.
     pub(super) deadline: Option<Instant>,
+    /// When it stops waiting for a change, if it has begun to.
+    pub(super) wait_end: Option<Instant>,
     /// How often it was begun.
     pub(super) attempts: u8,
     /// Keys that were loaded for it: held, they stay in memory until it has been begun again.
@@ -46,7 +48,7 @@ impl Incoming {
     pub(super) fn new(header: RequestHeader, opcode: Opcode, now: Instant) -> Self {
         let milliseconds = u64::from(header.deadline_ms.min(claviger_protocol::limits::DEADLINE_MS_MAX));
         let deadline = (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds));
-        Self { header, opcode, deadline, attempts: 0, loaded: Vec::new() }
+        Self { header, opcode, deadline, wait_end: None, attempts: 0, loaded: Vec::new() }
     }
 
     /// Whether its deadline has passed.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use claviger_engine::limits::COMPUTE_QUEUE_SIZE;
 
-use crate::limits::{RECEIVED_BYTES_MAX, WAITING_BYTES_MAX};
+use crate::limits::{RECEIVED_BYTES_MAX, WAITING_BYTES_MAX, WAITS_MAX};
 
 /// What the daemon has room for, in some unit.
 pub(super) struct Budget {
@@ -33,6 +33,7 @@ pub(super) struct Budgets {
     received: Arc<Budget>,
     waiting: Arc<Budget>,
     pieces: Arc<Budget>,
+    waits: Arc<Budget>,
 }
 
 /// The shares of one connection, common to its byte streams.
@@ -44,6 +45,8 @@ pub(super) struct Shares {
     pub(super) waiting: Arc<Share>,
     /// Jobs of the compute pool.
     pub(super) pieces: Arc<Share>,
+    /// Requests that wait for a change of a secret.
+    pub(super) waits: Arc<Share>,
 }
 
 impl Budgets {
@@ -53,6 +56,7 @@ impl Budgets {
             received: Budget::new(RECEIVED_BYTES_MAX),
             waiting: Budget::new(WAITING_BYTES_MAX),
             pieces: Budget::new(COMPUTE_QUEUE_SIZE),
+            waits: Budget::new(WAITS_MAX),
         }
     }
 
@@ -62,6 +66,7 @@ impl Budgets {
             received: Share::new(&self.received),
             waiting: Share::new(&self.waiting),
             pieces: Share::new(&self.pieces),
+            waits: Share::new(&self.waits),
         }
     }
 }

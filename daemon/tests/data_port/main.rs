@@ -20,6 +20,7 @@ mod vector;
 mod process;
 
 mod admission;
+mod aliases;
 mod batches;
 mod changes;
 mod cold_keys;
@@ -33,3 +34,4 @@ mod operations;
 mod order;
 mod thousand_changes;
 mod vectors;
+mod waiting;

@@ -4,7 +4,9 @@ use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
 use claviger_algorithm::{Algorithm, Operation, OutputSize};
 use claviger_protocol::Reply as Decoded;
 use claviger_protocol::limits::DATA_KEY_SIZE_MAX;
-use claviger_protocol::message::{DataKeyForm, DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, Whoami};
+use claviger_protocol::message::{
+    DataKeyForm, DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, WaitForSecret, Whoami,
+};
 use claviger_protocol::{Fact, KeyId, KeyState, KeyVersionState, Limit, Opcode, Status, StoreId};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
@@ -287,6 +289,7 @@ on_both_transports! {
                 client.call(verify_mac(key, 0, &[(b"", b"")])).await,
                 client.call(ReadSecret { key_id: key, key_version: 0 }).await,
                 client.call(ReadPublicKey { key_id: key, key_version: 0 }).await,
+                client.call(WaitForSecret { key_id: key, known_version: 0, wait_ms: 0 }).await,
             ];
             for reply in &replies {
                 let opcode = Opcode::from_code(reply.header.opcode).unwrap();

@@ -136,6 +136,8 @@ pub(crate) enum Changed {
     Key(KeyId),
     /// A key store or who may come in.
     KeyStore(StoreId),
+    /// The alias of some key: what was looked up by it is stale, by whoever remembers that.
+    Alias,
     /// Nothing that is cached.
     Nothing,
 }
@@ -149,6 +151,7 @@ pub(crate) fn changed(address: &Address) -> Changed {
         (Database::Keys, KEY_STORE, Some(id)) | (Database::Authentication, AUTHORITY, Some(id)) => {
             Changed::KeyStore(StoreId(id))
         }
+        (Database::Keys, ALIAS, _) => Changed::Alias,
         _ => Changed::Nothing,
     }
 }
@@ -221,7 +224,7 @@ mod tests {
         assert_eq!(parse_key_name(&key_name(store_id, &name)), Some(name.clone()));
         assert_eq!(parse_key_name(&key(key_id)), None);
         assert_eq!(parse_key_name(&alias(store_id, &name)), None);
-        assert_eq!(changed(&alias(store_id, &name)), Changed::Nothing);
+        assert_eq!(changed(&alias(store_id, &name)), Changed::Alias);
         assert!(alias(store_id, &name).starts_with(&aliases(store_id)));
         assert_eq!(parse_alias(&alias(store_id, &name)), Some(name.clone()));
         assert_eq!(parse_alias(&key_name(store_id, &name)), None);

@@ -32,7 +32,7 @@ pub use ping::Ping;
 pub use public_key::{PublicKey, ReadPublicKey};
 pub use random::{RandomBytes, RandomBytesItem};
 pub use resolve::{Resolve, ResolveItem, Resolved, name_text};
-pub use secret::{ReadSecret, SecretValue};
+pub use secret::{ReadSecret, SecretValue, WaitForSecret};
 pub use sign::{MessageForm, Sign, SignItem, Verified, Verify, VerifyItem, Versioned};
 pub use whoami::{FactValue, Whoami, WhoamiReply};
 
@@ -81,6 +81,7 @@ pub enum Request<'a> {
     VerifyMac(VerifyMac<Items<'a, VerifyMacItem<'a>>>),
     ReadSecret(ReadSecret),
     ReadPublicKey(ReadPublicKey),
+    WaitForSecret(WaitForSecret),
     RandomBytes(RandomBytes<Items<'a, RandomBytesItem>>),
 }
 
@@ -112,6 +113,7 @@ impl<'a> Request<'a> {
             Opcode::VerifyMac => Self::VerifyMac(VerifyMac::read(reader)?),
             Opcode::ReadSecret => Self::ReadSecret(ReadSecret::read(reader)?),
             Opcode::ReadPublicKey => Self::ReadPublicKey(ReadPublicKey::read(reader)?),
+            Opcode::WaitForSecret => Self::WaitForSecret(WaitForSecret::read(reader)?),
             Opcode::RandomBytes => Self::RandomBytes(RandomBytes::read(reader)?),
         };
         unread.finish()?;
@@ -139,6 +141,7 @@ impl<'a> Request<'a> {
             Self::VerifyMac(message) => message.write(body),
             Self::ReadSecret(message) => message.write(body),
             Self::ReadPublicKey(message) => message.write(body),
+            Self::WaitForSecret(message) => message.write(body),
             Self::RandomBytes(message) => message.write(body),
         }
     }
@@ -155,7 +158,7 @@ pub enum Reply<'a> {
     Whoami(WhoamiReply<Items<'a, FactValue<'a>>>),
     /// To Describe key.
     DescribeKey(KeyDescription<'a, Items<'a, KeyVersionDescription>>),
-    /// To Read secret.
+    /// To Read secret and Wait for secret.
     ReadSecret(SecretValue<'a>),
     /// To Read public key.
     ReadPublicKey(PublicKey<'a>),
@@ -187,7 +190,7 @@ impl<'a> Reply<'a> {
             Opcode::Ping => Self::Ping(Ping::read(reader)?),
             Opcode::Whoami => Self::Whoami(WhoamiReply::read(reader)?),
             Opcode::DescribeKey => Self::DescribeKey(KeyDescription::read(reader)?),
-            Opcode::ReadSecret => Self::ReadSecret(SecretValue::read(reader)?),
+            Opcode::ReadSecret | Opcode::WaitForSecret => Self::ReadSecret(SecretValue::read(reader)?),
             Opcode::ReadPublicKey => Self::ReadPublicKey(PublicKey::read(reader)?),
             Opcode::Resolve => Self::Resolve(Items::read_batch(reader)?),
             Opcode::GenerateDataKey => Self::GenerateDataKey(Items::read_batch(reader)?),

@@ -1,7 +1,8 @@
-//! Read secret. `SPEC.md` section 5.16.
+//! Read secret, and wait for a newer version of it. `SPEC.md` sections 5.16 and 5.20.
 //!
 //! ```text
-//! request   key_id [16] | key_version u32
+//! read      key_id [16] | key_version u32
+//! wait      key_id [16] | known_version u32 | wait u32
 //! reply     key_version u32 | value bytes32
 //! ```
 
@@ -19,6 +20,17 @@ pub struct ReadSecret {
     pub key_id: KeyId,
     /// 0 means the current one.
     pub key_version: u32,
+}
+
+/// Which version of a secret is known, and how long a newer one is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitForSecret {
+    /// Id of the key.
+    pub key_id: KeyId,
+    /// The version that the client has; 0 means none.
+    pub known_version: u32,
+    /// Milliseconds. What is above [`crate::limits::SECRET_WAIT_MS_MAX`] counts as that.
+    pub wait_ms: u32,
 }
 
 /// A secret's value. No `Debug`, on purpose.
@@ -42,6 +54,22 @@ impl Message for ReadSecret {
     fn write(self, body: &mut FrameWriter<'_>) {
         body.bytes(&self.key_id.0);
         body.u32(self.key_version);
+    }
+}
+
+impl WaitForSecret {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { key_id: KeyId(reader.array()?), known_version: reader.u32()?, wait_ms: reader.u32()? })
+    }
+}
+
+impl Message for WaitForSecret {
+    const OPCODE: Opcode = Opcode::WaitForSecret;
+
+    fn write(self, body: &mut FrameWriter<'_>) {
+        body.bytes(&self.key_id.0);
+        body.u32(self.known_version);
+        body.u32(self.wait_ms);
     }
 }
 

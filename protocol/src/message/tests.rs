@@ -81,6 +81,9 @@ fn encode(opcode: Opcode, id: [u8; 16], number: u32, items: &[(Vec<u8>, Vec<u8>)
         }
         Opcode::ReadSecret => output.request(header, ReadSecret { key_id, key_version: number }),
         Opcode::ReadPublicKey => output.request(header, ReadPublicKey { key_id, key_version: number }),
+        Opcode::WaitForSecret => {
+            output.request(header, WaitForSecret { key_id, known_version: number, wait_ms: !number })
+        }
         Opcode::RandomBytes => {
             let items = items.iter().map(|_| RandomBytesItem { size: number });
             output.request(header, RandomBytes { store_id: StoreId(id), items })

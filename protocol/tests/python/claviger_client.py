@@ -203,6 +203,10 @@ class Client:
     def read_secret(self, key_id: KeyId, key_version: int = 0) -> wire.Secret:
         return wire.decode_secret(self.call(Opcode.ReadSecret, wire.key_and_version(key_id, key_version)))
 
+    def wait_for_secret(self, key_id: KeyId, known_version: int, wait_ms: int, deadline_ms: int = 0) -> wire.Secret:
+        body = wire.wait_for_secret(key_id, known_version, wait_ms)
+        return wire.decode_secret(self.call(Opcode.WaitForSecret, body, deadline_ms))
+
     def read_public_key(self, key_id: KeyId, key_version: int = 0) -> wire.PublicKey:
         return wire.decode_public_key(self.call(Opcode.ReadPublicKey, wire.key_and_version(key_id, key_version)))
 

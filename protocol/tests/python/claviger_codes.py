@@ -23,6 +23,7 @@ Opcode = IntEnum(
         "VerifyMac": 0x29,
         "ReadSecret": 0x30,
         "ReadPublicKey": 0x31,
+        "WaitForSecret": 0x32,
         "RandomBytes": 0x38,
     },
 )
@@ -45,6 +46,7 @@ Status = IntEnum(
         "OperationNotAllowed": 0x15,
         "KeyVersionNotFound": 0x16,
         "KeyExhausted": 0x17,
+        "NoNewerVersion": 0x18,
         "DecryptionFailed": 0x20,
         "VerificationFailed": 0x21,
         "PlaintextTooLarge": 0x22,
@@ -107,6 +109,7 @@ Limit = IntEnum(
         "StreamsPerConnection": 10,
         "DeadlineMilliseconds": 11,
         "IdleMilliseconds": 12,
+        "SecretWaitMilliseconds": 13,
     },
 )
 Fact = IntEnum(
@@ -129,6 +132,7 @@ RETRY = {  # Section 6, column "retry"; every other status is "never".
     Status.KeyDisabled: "later",
     Status.KeyDeletionRequested: "later",
     Status.KeyExhausted: "later",
+    Status.NoNewerVersion: "now",
     Status.ReplyFull: "now",
     Status.Overloaded: "later",
     Status.DeadlineExceeded: "now",

@@ -236,6 +236,10 @@ def key_and_version(key_id: bytes, key_version: int) -> bytes:
     return key_id + struct.pack(">I", key_version)
 
 
+def wait_for_secret(key_id: bytes, known_version: int, wait_ms: int) -> bytes:
+    return key_id + struct.pack(">II", known_version, wait_ms)
+
+
 def random_bytes(store_id: bytes, sizes: list[int]) -> bytes:
     return store_id + batch([struct.pack(">I", size) for size in sizes])
 

@@ -236,6 +236,7 @@ class Identity(DaemonTest):
                 Opcode.VerifyMac: (self.client.verify_mac, key_id, [(b"", b"")]),
                 Opcode.ReadSecret: (self.client.read_secret, key_id),
                 Opcode.ReadPublicKey: (self.client.read_public_key, key_id),
+                Opcode.WaitForSecret: (self.client.wait_for_secret, key_id, 0, 60_000),
             }
 
         allowed = {row[1]: set(row[3].split(", ")) for row in rows("### 11.3")}

@@ -1,4 +1,4 @@
-"""Operations with keys: SPEC.md sections 5.6 to 5.19 and 10, against a real daemon."""
+"""Operations with keys: SPEC.md sections 5.6 to 5.20 and 10, against a real daemon."""
 
 import hashlib
 import hmac
@@ -268,6 +268,18 @@ class SignaturesAndOthers(DaemonTest):
         current = self.client.read_secret(self.id["secret"])
         self.assertGreater(len(current.value), 0)
         self.assertEqual(self.client.read_secret(self.id["secret"], current.key_version), current)
+
+    def test_a_newer_version_of_a_secret_is_waited_for(self):  # R-K2
+        key_id = self.id["secret"]
+        current = self.client.read_secret(key_id)
+        # Whatever the number, what is known is older or it is not.
+        self.assertEqual(self.client.wait_for_secret(key_id, 0, 60_000), current)
+        for known in (current.key_version, current.key_version + 1, 2**32 - 1):
+            self.refuses(Status.NoNewerVersion, self.client.wait_for_secret, key_id, known, 0)
+        self.refuses(Status.NoNewerVersion, self.client.wait_for_secret, key_id, current.key_version, 50)
+        self.refuses(Status.DeadlineExceeded, self.client.wait_for_secret, key_id, current.key_version, 60_000, 50)
+        self.refuses(Status.OperationNotAllowed, self.client.wait_for_secret, self.id["symmetric"], 0, 0)
+        self.refuses(Status.NotPermitted, self.client.wait_for_secret, bytes(16), 0, 60_000)
 
     def test_random_bytes_have_the_sizes_asked_for(self):
         store_id = self.resolved["symmetric"].store_id

@@ -12,12 +12,15 @@ Needs `openssl` in the path, and these variables:
     CLAVIGER_OTHER_STORE_KEY_ID  id of a symmetric key in that store, 32 hex digits
     CLAVIGER_DAMAGED_KEY_ID      id of a symmetric key in CLAVIGER_STORE whose stored record is damaged, 32 hex digits
     CLAVIGER_CHANGE_COMMAND      shell command that changes the key of CLAVIGER_STORE named in $1, and waits for it;
-                                 $2 is disable, request-deletion or delete-now
+                                 $2 is disable, request-deletion, delete-now or update; $3, if given, is the body
+                                 of the request in JSON
     CLAVIGER_SHUTDOWN_PID        process id of the daemon, which this test ends with SIGTERM
 
 The tests run in the order given below, because the last ones disable and delete keys, and stop the daemon.
 """
 
+import base64
+import json
 import os
 import signal
 import ssl
@@ -33,9 +36,10 @@ from daemon_operations import Encryption, SignaturesAndOthers
 from specification import rows
 
 
-def change(key: str, how: str) -> None:
+def change(key: str, how: str, body: dict | None = None) -> None:
     """Has an administrator change a key; the change is in force when this returns."""
-    subprocess.run(["sh", "-c", environment("CLAVIGER_CHANGE_COMMAND"), "sh", key, how], check=True, timeout=60)
+    arguments = [key, how, *([json.dumps(body)] if body else [])]
+    subprocess.run(["sh", "-c", environment("CLAVIGER_CHANGE_COMMAND"), "sh", *arguments], check=True, timeout=60)
 
 
 class Load(DaemonTest):
@@ -105,6 +109,27 @@ class Circumstances(DaemonTest):
         self.assertEqual(self.client.describe_key(key_id).current_version, 0)
         names = self.client.resolve(environment("CLAVIGER_STORE"), ["to-delete"])
         self.assertEqual(self.statuses(names), [Status.KeyNotFound])
+
+    def test_waiting_for_a_secret_holds_up_nothing_and_ends_with_its_update(self):  # R-K2
+        key_id = self.id["secret"]
+        known = self.client.read_secret(key_id).key_version
+        waiting = [
+            self.client.send(Opcode.WaitForSecret, wire.wait_for_secret(key_id, version, 60_000))
+            for version in [known] * 9 + [known + 1]
+        ]
+        self.assertEqual(self.client.ping(b"meanwhile"), b"meanwhile")
+        change("secret", "update", {"value": base64.b64encode(b"changed").decode()})
+        changed = wire.Secret(known + 1, b"changed")
+        for _ in waiting[:-1]:
+            reply = self.client.receive()
+            self.assertIn(reply.request_id, waiting[:-1])
+            self.assertEqual((reply.status, wire.decode_secret(reply.body)), (Status.Ok, changed))
+        # One knows this version already, and waits on: until no key is there to wait for.
+        self.assertEqual(self.client.read_secret(key_id), changed)
+        change("secret", "disable")
+        reply = self.client.receive()
+        self.assertEqual((reply.request_id, reply.status), (waiting[-1], Status.KeyDisabled))
+        change("secret", "enable")
 
     def test_stopping_daemon_ends_its_work_and_takes_no_more(self):  # R-O4
         """The last test but one: the daemon is gone afterwards."""

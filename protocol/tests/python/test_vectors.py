@@ -212,6 +212,7 @@ REQUEST_BODIES = {
     "VerifyMac": lambda f: wire.verify_mac(fixed(f, "key_id"), int(f["key_version"]), items(f, "message", "mac")),
     "ReadSecret": lambda f: wire.key_and_version(fixed(f, "key_id"), int(f["key_version"])),
     "ReadPublicKey": lambda f: wire.key_and_version(fixed(f, "key_id"), int(f["key_version"])),
+    "WaitForSecret": lambda f: wire.wait_for_secret(fixed(f, "key_id"), int(f["known_version"]), int(f["wait"])),
     "RandomBytes": lambda f: wire.random_bytes(
         fixed(f, "store_id"), [int(f[f"item[{index}].size"]) for index in range(int(f["item_count"]))]
     ),
@@ -223,6 +224,7 @@ REPLY_BODIES = {
     "Whoami": wire.decode_whoami,
     "DescribeKey": wire.decode_description,
     "ReadSecret": wire.decode_secret,
+    "WaitForSecret": wire.decode_secret,
     "ReadPublicKey": wire.decode_public_key,
 }
 

@@ -116,6 +116,11 @@ impl Fields {
                 self.bytes("key_id", &read.key_id.0);
                 self.text("key_version", read.key_version);
             }
+            Request::WaitForSecret(wait) => {
+                self.bytes("key_id", &wait.key_id.0);
+                self.text("known_version", wait.known_version);
+                self.text("wait", wait.wait_ms);
+            }
             Request::ReadPublicKey(read) => {
                 self.bytes("key_id", &read.key_id.0);
                 self.text("key_version", read.key_version);

@@ -8,10 +8,11 @@ use claviger_engine::{Engine, Error, KeyRecord};
 use claviger_protocol::message::{Items, KeyDescription, KeyVersionDescription, Resolve, ResolveItem, Resolved};
 use claviger_protocol::{KeyId, Status};
 
-use super::super::completion::{Completion, Promise};
+use super::super::completion::{Completion, NamesFound, Promise};
 use super::super::convert;
 use super::super::request::Incoming;
 use super::{Session, Turn};
+use crate::limits::ATTEMPTS_MAX;
 
 impl Session {
     pub(super) fn describe(&mut self, request: Incoming, id: KeyId) {
@@ -62,31 +63,41 @@ impl Session {
         let Some(store) = store.map(|store| store.id()).filter(|id| self.admits_store(turn, *id)) else {
             return self.refuse(&request.header, Status::NotPermitted);
         };
-        let names: Vec<_> = resolve.items.clone().map(|item| Name::from_bytes(item.key_name).ok()).collect();
+        let names = resolve.items.clone().map(|item| Name::from_bytes(item.key_name).ok()).collect();
+        self.look_up(request, store, names);
+    }
+
+    fn look_up(&mut self, request: Incoming, store: StoreId, names: Vec<Option<Name>>) {
         let engine = Arc::clone(&self.engine);
         self.on_storage_lane(request, move |promise| {
-            let result = names.iter().map(|name| find(&engine, store, name.as_ref())).collect();
-            promise.keep(|request| Completion::Resolved(request, store, result));
+            let alias_changes = engine.alias_changes();
+            let keys = names.iter().map(|name| find(&engine, store, name.as_ref())).collect();
+            let found = NamesFound { names, alias_changes, keys };
+            promise.keep(|request| Completion::Resolved(request, store, found));
         });
     }
 
-    pub(super) fn resolved(
-        &mut self,
-        turn: &mut Turn<'_>,
-        request: &Incoming,
-        store: StoreId,
-        result: Result<Vec<Option<KeyRecord>>, Error>,
-    ) {
+    pub(super) fn resolved(&mut self, turn: &mut Turn<'_>, mut request: Incoming, store: StoreId, found: NamesFound) {
         let header = &request.header;
-        let found = match result {
-            Ok(found) => found,
+        let keys = match found.keys {
+            Ok(keys) => keys,
             Err(error) => return self.refuse(header, convert::status(&error, header.trace_id)),
         };
-        if !self.admits_store(turn, store) {
+        // Held until the reply is written: what an alias stands for is in force inside.
+        let frame = turn.worker.enter();
+        if !frame.store(store).is_some_and(|store| self.admissions.admits(&store, turn.now_ms)) {
             return self.refuse(header, Status::NotPermitted);
         }
-        let mut reply = self.output.reply(header).batch(found.len());
-        for record in found {
+        if found.alias_changes != self.engine.alias_changes() {
+            drop(frame);
+            request.attempts += 1;
+            if request.attempts > ATTEMPTS_MAX {
+                return self.refuse(&request.header, Status::Overloaded);
+            }
+            return self.look_up(request, store, found.names);
+        }
+        let mut reply = self.output.reply(header).batch(keys.len());
+        for record in keys {
             match record {
                 Some(record) => {
                     let resolved = Resolved {

@@ -7,6 +7,7 @@ mod batch;
 mod describe;
 mod greeting;
 mod read;
+mod wait;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use claviger_engine::{Client, Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
 
+use self::wait::Waits;
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
 use super::convert;
@@ -36,6 +38,7 @@ pub(super) struct Session {
     completions: Completions,
     output: OutputBuffer,
     in_flight: usize,
+    waits: Waits,
     greeted: bool,
     draining: bool,
     /// A request was such that the byte stream ends.
@@ -95,6 +98,7 @@ impl Session {
             completions,
             output,
             in_flight: 0,
+            waits: Waits::default(),
             greeted: false,
             draining: false,
             ended: false,
@@ -122,9 +126,10 @@ impl Session {
         self.greeted
     }
 
-    /// From now on new requests are answered with ShuttingDown.
-    pub(super) const fn drain(&mut self) {
+    /// From now on new requests are answered with ShuttingDown, and waits at once.
+    pub(super) fn drain(&mut self) {
         self.draining = true;
+        self.drain_waits();
     }
 
     /// Works on the frames at the front of `bytes`, which have just been read.
@@ -183,8 +188,14 @@ impl Session {
     }
 
     fn complete_one(&mut self, turn: &mut Turn<'_>, completion: Completion) {
+        let completion = match completion {
+            Completion::Changed(wait) => return self.changed(turn, wait),
+            completion => completion,
+        };
         self.in_flight = self.in_flight.saturating_sub(1);
         match completion {
+            // Taken above.
+            Completion::Changed(_) => {}
             Completion::Loaded(waiting, Ok(())) => self.again(turn, waiting),
             Completion::Loaded(waiting, Err(error)) => {
                 self.refuse(&waiting.request.header, convert::load_status(error))
@@ -194,7 +205,7 @@ impl Session {
                 self.refuse(&request.header, Status::DeadlineExceeded);
             }
             Completion::Described(request, result) => self.described(turn, &request, result),
-            Completion::Resolved(request, store, result) => self.resolved(turn, &request, store, result),
+            Completion::Resolved(request, store, found) => self.resolved(turn, request, store, found),
             Completion::Failed(request, status) => self.refuse(&request.header, status),
         }
     }
@@ -223,6 +234,7 @@ impl Session {
             Request::DescribeKey(describe) => self.describe(request, describe.key_id),
             Request::ReadSecret(read) => self.read_secret(turn, request, body, read),
             Request::ReadPublicKey(read) => self.read_public_key(turn, request, body, read),
+            Request::WaitForSecret(wait) => self.wait_for_secret(turn, request, body, wait),
             // Batches, taken above.
             _ => self.refuse(&request.header, Status::InternalError),
         }

@@ -121,7 +121,7 @@ impl Server {
             KeyState::DeletionRequested => drop(self.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap()),
             KeyState::Deleted => {
                 self.bring(key, KeyState::DeletionRequested);
-                self.engine.delete_now(id, false).unwrap();
+                self.engine.delete_now(id, true).unwrap();
             }
         }
     }

@@ -1,0 +1,207 @@
+//! Wait for secret: requests that rest until a secret changes, or until their time is over.
+//!
+//! A wait holds no thread, no place of a lane and no key. A change of its secret, or of who may read it, sends a completion; its end is a timer of the byte stream. Either way
+//! the request is begun again, inside a frame, so that what it is answered with is in force.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use claviger_engine::{KeyEntry, KeyWait, ReadScope, Worker};
+use claviger_protocol::Status;
+use claviger_protocol::limits::SECRET_WAIT_MS_MAX;
+use claviger_protocol::message::{SecretValue, WaitForSecret};
+
+use super::super::completion::Completion;
+use super::super::convert;
+use super::super::request::{Body, Incoming, Waiting};
+use super::super::room::{Room, Shares};
+use super::{Session, Turn};
+use crate::limits::{OUTPUT_SIZE, WAITS_PER_STREAM};
+
+/// The waits of one byte stream.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// Numbers them.
+    next: u64,
+    waits: HashMap<u64, Wait>,
+    /// When each has to be looked at.
+    ends: BTreeSet<(Instant, u64)>,
+    /// The client has closed its direction: it waits no longer.
+    over: bool,
+}
+
+struct Wait {
+    waiting: Waiting,
+    end: Instant,
+    _room: Room,
+    /// Dropped, it calls no more.
+    _change: KeyWait,
+}
+
+/// What a wait comes to, as things are.
+enum Outcome {
+    /// A value that is newer than the one known is in the output.
+    Answered,
+    Refused(Status),
+    /// To be looked at again at this time.
+    Waits(Instant),
+}
+
+impl Waits {
+    /// When the next wait has to be looked at.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        let (first, _) = self.ends.first()?;
+        Some(if self.over { Instant::now() } else { *first })
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Waiting> {
+        let wait = self.waits.remove(&number)?;
+        self.ends.remove(&(wait.end, number));
+        Some(wait.waiting)
+    }
+
+    /// One that has to be looked at by now.
+    fn remove_ended(&mut self, now: Instant) -> Option<Waiting> {
+        let &(end, number) = self.ends.first()?;
+        if self.over || end <= now { self.remove(number) } else { None }
+    }
+}
+
+impl Session {
+    pub(super) fn wait_for_secret(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut request: Incoming,
+        body: &Body<'_>,
+        wait: &WaitForSecret,
+    ) {
+        let wait_time = Duration::from_millis(wait.wait_ms.min(SECRET_WAIT_MS_MAX).into());
+        request.wait_end.get_or_insert(turn.now + wait_time);
+        let (id, times) = (convert::key_id(wait.key_id), (turn.now, turn.now_ms));
+        let (frame, scope) = (turn.worker.enter(), &mut turn.scope);
+        let mut change = None;
+        loop {
+            let found = frame.key(id);
+            let Some(key) = found.entry() else { break };
+            match (self.outcome(key, scope, &request, wait.known_version, times), change.take()) {
+                (Outcome::Answered, _) => return,
+                (Outcome::Refused(status), _) => return self.refuse(&request.header, status),
+                (Outcome::Waits(end), Some((number, change))) => {
+                    return self.begin_wait(request, body, number, end, change);
+                }
+                // Once more: what has changed before the wait began is seen now, what changes later ends it.
+                (Outcome::Waits(_), None) => change = Some(self.wait_for_change(key)),
+            }
+        }
+        drop(change);
+        drop(frame);
+        self.load(request, body, wait.key_id);
+    }
+
+    /// Takes up a wait whose secret, or who may read it, has changed.
+    pub(super) fn changed(&mut self, turn: &mut Turn<'_>, number: u64) {
+        // One that has been answered meanwhile is not there any more.
+        if let Some(waiting) = self.waits.remove(number) {
+            self.look_again(turn, waiting);
+        }
+    }
+
+    /// When [`Session::end_waits`] has something to do.
+    pub(in super::super) fn next_end_of_wait(&self) -> Option<Instant> {
+        self.waits.next_end()
+    }
+
+    /// Takes up the waits whose time is over, until enough replies wait to be written.
+    pub(in super::super) fn end_waits(&mut self, worker: &mut Worker) {
+        let engine = Arc::clone(&self.engine);
+        let mut turn = Turn::begin(worker, &engine, &self.client);
+        while self.output.len() < OUTPUT_SIZE
+            && let Some(waiting) = self.waits.remove_ended(turn.now)
+        {
+            self.look_again(&mut turn, waiting);
+        }
+    }
+
+    /// The client has closed its direction: its waits end, those that begin now too.
+    pub(in super::super) const fn end_of_input(&mut self) {
+        self.waits.over = true;
+    }
+
+    /// Ends all waits, because the server does.
+    pub(super) fn drain_waits(&mut self) {
+        for (_, wait) in std::mem::take(&mut self.waits.waits) {
+            self.in_flight = self.in_flight.saturating_sub(1);
+            self.refuse(&wait.waiting.request.header, Status::ShuttingDown);
+        }
+        self.waits.ends.clear();
+    }
+
+    /// What a wait comes to at `times`, by the clock of deadlines and that of certificates. A newer value is written to the output.
+    fn outcome(
+        &mut self,
+        key: &KeyEntry,
+        scope: &mut ReadScope<'_>,
+        request: &Incoming,
+        known: u32,
+        times: (Instant, u64),
+    ) -> Outcome {
+        let (header, (now, now_ms)) = (&request.header, times);
+        let Some(admitted_until) = self.admissions.admitted_until(key.store(), now_ms) else {
+            return Outcome::Refused(Status::NotPermitted);
+        };
+        if request.deadline.is_some_and(|deadline| now >= deadline) {
+            return Outcome::Refused(Status::DeadlineExceeded);
+        }
+        let newer = match key.newer_secret(scope, known) {
+            Ok(newer) => newer,
+            Err(error) => return Outcome::Refused(convert::status(&error, header.trace_id)),
+        };
+        if let Some(secret) = newer {
+            let value = SecretValue { key_version: secret.version.get(), value: secret.value };
+            let written = self.output.reply_with(header, value);
+            self.finish(header, written);
+            return Outcome::Answered;
+        }
+        if self.waits.over || request.wait_end.is_none_or(|end| now >= end) {
+            return Outcome::Refused(Status::NoNewerVersion);
+        }
+        if self.draining {
+            return Outcome::Refused(Status::ShuttingDown);
+        }
+        // When its certificate ends, the client learns that it waits for nothing.
+        let admitted = now.checked_add(Duration::from_millis(admitted_until.saturating_sub(now_ms)));
+        let ends = [request.wait_end, request.deadline, admitted];
+        Outcome::Waits(ends.into_iter().flatten().min().unwrap_or(now))
+    }
+
+    /// Has a completion sent when the key changes.
+    fn wait_for_change(&mut self, key: &KeyEntry) -> (u64, KeyWait) {
+        let number = self.waits.next;
+        self.waits.next += 1;
+        let completions = self.completions.clone();
+        (number, self.engine.wait_for_change(key, move || completions.send(Completion::Changed(number))))
+    }
+
+    fn begin_wait(&mut self, mut request: Incoming, body: &Body<'_>, number: u64, end: Instant, change: KeyWait) {
+        let Shares { waiting, waits, .. } = &self.shares;
+        let free = self.waits.waits.len() < WAITS_PER_STREAM;
+        let held = free.then(|| waits.take(1)).flatten().zip(body.keep(waiting));
+        let Some((room, body)) = held.filter(|_| self.take_place()) else {
+            return self.refuse(&request.header, Status::Overloaded);
+        };
+        // What was loaded for it is not held while it waits.
+        request.loaded.clear();
+        let waiting = Waiting { request, body };
+        self.waits.ends.insert((end, number));
+        self.waits.waits.insert(number, Wait { waiting, end, _room: room, _change: change });
+    }
+
+    fn look_again(&mut self, turn: &mut Turn<'_>, waiting: Waiting) {
+        let Waiting { mut request, body } = waiting;
+        self.in_flight = self.in_flight.saturating_sub(1);
+        // However often it is looked at, it is one attempt.
+        request.attempts = 1;
+        self.request(turn, request, &Body::Kept(body));
+    }
+}
