@@ -16,6 +16,7 @@ use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::{KeyMaterial, SecretBytes};
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::CREATE_KEYS_MAX;
+use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::MemoryStorage;
 use claviger_engine::{AccessMethods, Engine, EngineParts};
 use criterion::Criterion;
@@ -71,9 +72,14 @@ pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
     let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).expect("a root key");
     let file = SystemKeyFile::at(folder.path().join("system-keys"));
     file.create(&root_key, &random, 0).expect("system keys");
+    let system_keys = file.unlock(&root_key).expect("system keys");
+    let mirrors = [1, 2].map(|number| folder.path().join(format!("shred-table-{number}")));
+    ShredTable::create(&mirrors, system_keys.installation()).expect("mirrors");
+    let shred_table = ShredTable::open(&mirrors, system_keys.installation(), ShredClass::File).expect("a shred table");
     let engine = Engine::start(EngineParts {
         storage: Arc::new(MemoryStorage::new()),
-        system_keys: file.unlock(&root_key).expect("system keys"),
+        system_keys,
+        shred_table: Arc::new(shred_table),
         random: Arc::new(random),
         clock: Arc::new(SystemClock),
         cached_keys_max: keys.len() * 2,

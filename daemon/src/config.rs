@@ -3,6 +3,7 @@
 //! Every setting has a default, so an empty file is a configuration. `config.example.toml` explains each; a test holds the two together.
 //! Relative paths start at the folder of the configuration file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use crate::limits::{
     CONFIG_FILE_SIZE_MAX, CONNECTIONS_MAX, CONTROL_PORT, DATA_PORT, DRAIN, IDLE, KEYS_CACHED, WORKERS_MAX,
 };
-use claviger_engine::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX};
+use claviger_engine::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX, SHRED_MIRRORS_MAX, SHRED_MIRRORS_MIN};
 
 /// Everything that a daemon is told. Unknown settings are refused.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Config {
     pub root_key: RootKey,
     /// The wrapped system keys.
     pub system_keys: SystemKeys,
+    /// The shred secrets.
+    pub shred_table: ShredTable,
     /// Keys in memory.
     pub cache: Cache,
     /// What is told to the operator.
@@ -140,6 +143,26 @@ pub struct SystemKeys {
     pub path: PathBuf,
 }
 
+/// Section `[shred_table]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShredTable {
+    /// The files of its mirrors.
+    pub mirrors: Vec<PathBuf>,
+    /// What a destruction in them is worth.
+    pub class: ShredTableClass,
+}
+
+/// What a destruction in the shred table is worth.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShredTableClass {
+    /// Files on disks that were chosen for it.
+    File,
+    /// Files, to try things out.
+    Development,
+}
+
 /// Section `[cache]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
@@ -220,6 +243,17 @@ impl Config {
         ensure!(connections_max > 0, "[data] connections_max is 0: set 1 or more");
         ensure!(!idle.is_zero(), "[data] idle_seconds is 0, which would close every connection at once: set 1 or more");
         ensure!(!drain.is_zero(), "[data] drain_seconds is 0, which would cut requests off: set 1 or more");
+        let mirrors = &self.shred_table.mirrors;
+        ensure!(
+            (SHRED_MIRRORS_MIN..=SHRED_MIRRORS_MAX).contains(&mirrors.len()),
+            "[shred_table] mirrors names {}: name {SHRED_MIRRORS_MIN} to {SHRED_MIRRORS_MAX} files, on different disks; whoever loses all of them loses all keys",
+            mirrors.len()
+        );
+        let names: BTreeSet<_> = mirrors.iter().collect();
+        ensure!(
+            names.len() == mirrors.len(),
+            "[shred_table] mirrors names a file twice: name different ones, on different disks"
+        );
         ensure!(self.cache.keys_max > 0, "[cache] keys_max is 0: set 1 or more");
         if usize::try_from(self.storage.map_size).is_ok_and(|size| size <= MAP_SIZE_MAX) {
             return Ok(());
@@ -246,8 +280,8 @@ impl Config {
         Ok(())
     }
 
-    fn paths(&mut self) -> [&mut PathBuf; 10] {
-        [
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let places = [
             &mut self.tls.certificate,
             &mut self.tls.key,
             &mut self.control.certificate,
@@ -258,7 +292,8 @@ impl Config {
             &mut self.backup.folder,
             &mut self.root_key.path,
             &mut self.system_keys.path,
-        ]
+        ];
+        places.into_iter().chain(&mut self.shred_table.mirrors)
     }
 }
 
@@ -321,6 +356,13 @@ impl Default for SystemKeys {
     }
 }
 
+impl Default for ShredTable {
+    fn default() -> Self {
+        let mirrors = ["shred-table-1", "shred-table-2"].map(PathBuf::from).to_vec();
+        Self { mirrors, class: ShredTableClass::File }
+    }
+}
+
 impl Default for Cache {
     fn default() -> Self {
         Self { keys_max: KEYS_CACHED }
@@ -374,7 +416,7 @@ mod tests {
         // Every setting appears with a value of its own: once all of them are changed, nothing of the default is left.
         let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
         let commented = EXAMPLE.lines().filter(|line| line.starts_with("# workers = ")).count();
-        assert_eq!(settings + commented, 22, "a setting is missing in config.example.toml, or this number is old");
+        assert_eq!(settings + commented, 24, "a setting is missing in config.example.toml, or this number is old");
     }
 
     #[test]
@@ -398,6 +440,12 @@ mod tests {
             ("[data]\nidle_seconds = \"5\"", "invalid type"),
             ("[data]\ndrain_seconds = 0", "drain_seconds is 0"),
             ("[cache]\nkeys_max = 0", "keys_max is 0"),
+            ("[shred_table]\nmirrors = []", "names 0: name 2 to 8 files"),
+            ("[shred_table]\nmirrors = [\"one\"]", "names 1: name 2 to 8 files"),
+            ("[shred_table]\nmirrors = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]", "names 9"),
+            ("[shred_table]\nmirrors = [\"one\", \"one\"]", "names a file twice"),
+            ("[shred_table]\nmirrors = \"one\"", "invalid type"),
+            ("[shred_table]\nclass = \"hardware\"", "unknown variant `hardware`"),
             ("[storage]\nmap_size_mib = 4000000000", "map_size_mib is too large"),
             ("[journal]\nfolder = \"data\"", "[journal] folder is data"),
             ("[journal]\nfolder = \"data/journal\"", "lost on another day"),

@@ -1,6 +1,7 @@
 //! An installation: the places that keys rest on, made once by `init` and opened by every start.
 //!
-//! Root key custody, system-key file and data folder are separable (who has the files of any two has nothing); the daemon needs all three. The journal stands
+//! Root key custody, system-key file and data folder are separable (who has the files of any two has nothing); the daemon needs all three, and one mirror
+//! at least of the shred table. The journal stands
 //! beside the data folder, on a disk of its own, and gives it back when it is lost.
 
 use std::fs::{self, DirBuilder};
@@ -22,6 +23,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::{self, Config, Custody};
 use crate::hardening::{Hardening, without_locking};
+use crate::shred_table;
 
 /// An opened installation.
 pub struct Installation {
@@ -65,6 +67,7 @@ impl Installation {
         let system_keys = tree.unlock()?;
         let journal = open_journal(config, &system_keys, false)?;
         let storage: Arc<dyn Storage> = Arc::new(open_storage(config, &journal)?);
+        let shred_table = shred_table::open(config, &system_keys)?;
         let random = SystemRandom::new();
         // Once the data folder is ours alone: another process may be in the middle of it.
         match tree.finish_root_key_rotation(&random) {
@@ -78,6 +81,7 @@ impl Installation {
         let engine = Engine::start(EngineParts {
             storage: Arc::clone(&storage),
             system_keys,
+            shred_table: Arc::new(shred_table),
             random: Arc::new(random),
             clock: Arc::new(SystemClock),
             cached_keys_max: config.cache.keys_max,
@@ -109,6 +113,7 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
     if let Some(existing) = Places::of(config).existing() {
         bail!(existing);
     }
+    shred_table::check(config)?;
     let random = SystemRandom::new();
     let (data, journal) = (&config.storage.folder, &config.journal.folder);
     for path in [&config.root_key.path, &config.system_keys.path, data, journal] {
@@ -118,8 +123,17 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
         Custody::DevelopmentFile => DevelopmentRootKey::create(config.root_key.path.clone(), &random)?,
     };
     SystemKeyFile::at(config.system_keys.path.clone()).create(&root_key, &random, SystemClock.now_ms())?;
-    open_storage(config, &open_journal(config, &unlock(config)?, false)?)?;
-    Ok(())
+    let system_keys = unlock(config)?;
+    open_storage(config, &open_journal(config, &system_keys, false)?)?;
+    shred_table::create(config, &system_keys)
+}
+
+/// Makes the mirrors of the shred table that are missing, as copies of one that is there. Gives their files.
+///
+/// # Errors
+/// With the remedy: there is none to copy from, one cannot be made, or a daemon has them.
+pub fn make_missing_mirrors(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
+    shred_table::make_missing(config, &unlock(config)?)
 }
 
 /// Restores the data folder from a backup and the journal after it, or from the journal alone. Only for a daemon that does not run.
@@ -151,7 +165,10 @@ pub fn restore(
         journal: Some(journal.as_path()).filter(|_| !without_journal),
         target: &config.storage.folder,
     };
-    let restored = restore.run(unlock(config)?, random, progress)?;
+    let system_keys = unlock(config)?;
+    let shred_table = shred_table::open(config, &system_keys)?;
+    let restored = restore.run(system_keys, &shred_table, random, progress)?;
+    drop(shred_table);
     if without_journal {
         new_journal(config)?;
     }
@@ -189,26 +206,30 @@ impl Places {
         let place = |name, path: &Path, exists| Place { name, path: path.to_owned(), exists };
         let (root_key, system_keys) = (&config.root_key.path, &config.system_keys.path);
         let (folder, journal) = (&config.storage.folder, &config.journal.folder);
-        Self(vec![
+        let mut places = vec![
             place("root key", root_key, root_key.exists()),
             place("system keys", system_keys, system_keys.exists()),
             place("data folder", folder, !is_empty(folder)),
             place("journal", journal, !is_empty(journal)),
-        ])
+        ];
+        places.extend(config.shred_table.mirrors.iter().map(|mirror| place(MIRROR, mirror, mirror.exists())));
+        Self(places)
     }
 
     /// What to tell a start if not all places are there.
     fn missing(&self) -> Option<String> {
-        match self.count() {
-            0 => Some(format!("there is no installation yet:\n{self}make one with `clavigerd init --config FILE`")),
-            count if count == self.0.len() => None,
-            _ => Some(self.half_made()),
+        if self.0.iter().all(|place| !place.exists) {
+            return Some(format!("there is no installation yet:\n{self}make one with `clavigerd init --config FILE`"));
         }
+        // A mirror of the shred table may be away, while there is another.
+        let has_mirror = self.0.iter().any(|place| place.name == MIRROR && place.exists);
+        let is_there = self.0.iter().all(|place| place.exists || place.name == MIRROR && has_mirror);
+        (!is_there).then(|| self.half_made())
     }
 
     /// What to tell `init` if any place is there.
     fn existing(&self) -> Option<String> {
-        match self.count() {
+        match self.0.iter().filter(|place| place.exists).count() {
             0 => None,
             count if count == self.0.len() => Some(format!(
                 "this installation was made before, and is left as it is:\n{self}start it with `clavigerd run`"
@@ -224,10 +245,6 @@ impl Places {
              a lost data folder comes back by `clavigerd restore`, and in place of a lost journal `clavigerd new-journal` begins another. \
              If it never did (an `init` that was cut short), delete what exists and run `clavigerd init` again"
         )
-    }
-
-    fn count(&self) -> usize {
-        self.0.iter().filter(|place| place.exists).count()
     }
 }
 
@@ -294,6 +311,9 @@ fn make_parent(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make folder {}", parent.display()))
 }
 
+/// What each mirror is called in the list of places.
+const MIRROR: &str = "shred table";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,19 +362,20 @@ mod tests {
 
     #[test]
     fn half_an_installation_is_named_piece_by_piece_and_not_completed() {
-        for keep in 0..4 {
+        for keep in 0..6 {
             let folder = tempfile::tempdir().unwrap();
             let config = config(folder.path());
             init(&config).unwrap();
-            let places =
-                [&config.root_key.path, &config.system_keys.path, &config.storage.folder, &config.journal.folder];
-            for (index, path) in places.into_iter().enumerate().filter(|(index, _)| *index != keep) {
-                if index >= 2 { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            let [one, other] = [&config.shred_table.mirrors[0], &config.shred_table.mirrors[1]];
+            let (data, journal) = (&config.storage.folder, &config.journal.folder);
+            let places = [&config.root_key.path, &config.system_keys.path, data, journal, one, other];
+            for (_, path) in places.into_iter().enumerate().filter(|(index, _)| *index != keep) {
+                if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
             }
             for error in [said(init(&config)), said(Installation::open(&config))] {
                 assert!(error.contains("half there"), "{error}");
                 assert_eq!(error.matches("exists  ").count(), 1, "{error}");
-                assert_eq!(error.matches("missing  ").count(), 3, "{error}");
+                assert_eq!(error.matches("missing  ").count(), 5, "{error}");
             }
             let left = places.into_iter().filter(|path| path.exists()).count();
             assert_eq!(left, 1, "nothing was completed");
@@ -365,6 +386,29 @@ mod tests {
     fn opening_without_an_installation_says_how_to_make_one() {
         let folder = tempfile::tempdir().unwrap();
         assert!(said(Installation::open(&config(folder.path()))).contains("clavigerd init --config"));
+    }
+
+    // R-K11
+    #[test]
+    fn a_missing_mirror_of_the_shred_table_is_not_made_by_a_start_but_by_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        init(&config).unwrap();
+        let [one, other] = [&config.shred_table.mirrors[0], &config.shred_table.mirrors[1]];
+        fs::remove_file(other).unwrap();
+        let installation = Installation::open(&config).unwrap();
+        assert!(!other.exists());
+        // Not beside a daemon.
+        assert!(said(make_missing_mirrors(&config)).contains("is in use: another clavigerd has it"));
+        drop(installation);
+        assert_eq!(make_missing_mirrors(&config).unwrap(), std::slice::from_ref(other));
+        assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap());
+        assert!(make_missing_mirrors(&config).unwrap().is_empty());
+        for path in [one, other] {
+            fs::remove_file(path).unwrap();
+        }
+        let error = said(make_missing_mirrors(&config));
+        assert!(error.contains("no mirror of the shred table can be used") && error.contains("is missing"), "{error}");
     }
 
     #[test]

@@ -14,3 +14,4 @@ pub mod limits;
 pub mod logging;
 pub mod pem;
 pub mod run;
+pub mod shred_table;

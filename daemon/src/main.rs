@@ -38,7 +38,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Make a new installation: root key, system keys, data folder and journal, where the configuration file says.
+    /// Make a new installation: root key, system keys, data folder, journal and shred table, where the configuration file says.
     #[command(after_help = "Example:\n  clavigerd init --config /etc/claviger/clavigerd.toml")]
     Init {
         /// The configuration file.
@@ -71,6 +71,12 @@ Examples:
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// See to the shred table: the secrets without which no key can be used.
+    #[command(name = "shred-table", arg_required_else_help = true)]
+    ShredTable {
+        #[command(subcommand)]
+        command: ShredTableCommand,
+    },
     /// Make certificates for both ports and for a first administrator, where the configuration file says.
     #[command(
         after_help = "Example:\n  clavigerd certificates --config /etc/claviger/clavigerd.toml --names kms.example.org,10.0.0.5"
@@ -100,6 +106,17 @@ Examples:
     },
 }
 
+#[derive(Subcommand)]
+enum ShredTableCommand {
+    /// Make the mirrors that are missing, as copies of one that is there. Not while clavigerd runs. First make sure that the disk of the missing one is not merely away.
+    #[command(after_help = "Example:\n  clavigerd shred-table mirror --config /etc/claviger/clavigerd.toml")]
+    Mirror {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
     // Before any key is made or read. What does not hold is told by health, and by the log of `run`.
@@ -109,6 +126,7 @@ fn main() -> ExitCode {
         Command::Init { config } => init(&config),
         Command::Restore { config, backup, without_journal } => restore(&config, backup.as_deref(), without_journal),
         Command::NewJournal { config } => new_journal(&config),
+        Command::ShredTable { command: ShredTableCommand::Mirror { config } } => make_mirrors(&config),
         Command::Certificates { config, names } => make_certificates(&config, &names),
         Command::Dev { folder, data, control } => develop(Options { folder, data, control }),
     };
@@ -143,6 +161,23 @@ fn init(path: &Path) -> anyhow::Result<()> {
     println!("  system keys  {}   keep a copy apart from the data folder", config.system_keys.path.display());
     println!("  data folder  {}", config.storage.folder.display());
     println!("  journal      {}   on another disk than the data folder", config.journal.folder.display());
+    for mirror in &config.shred_table.mirrors {
+        println!(
+            "  shred table  {}   on a disk of its own, in no backup: without all of these no key can be used",
+            mirror.display()
+        );
+    }
+    Ok(())
+}
+
+fn make_mirrors(path: &Path) -> anyhow::Result<()> {
+    let made = installation::make_missing_mirrors(&Config::read(path)?)?;
+    if made.is_empty() {
+        println!("all mirrors of the shred table are there, and equal");
+    }
+    for path in made {
+        println!("made mirror {} of the shred table", path.display());
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use crate::operation::ReadScope;
 use crate::record::vault::Vault;
 use crate::renewal::{Renewed, Renewer};
 use crate::schedule::{Schedule, Scheduler};
+use crate::shred::ShredTable;
 use crate::source::VaultSource;
 use crate::storage::Storage;
 use crate::usage::{Client, DueByUse, Gathered, UseCounts, UseStatistics, UseWriter};
@@ -52,6 +53,8 @@ pub struct EngineParts {
     pub storage: Arc<dyn Storage>,
     /// The unwrapped system keys.
     pub system_keys: SystemKeys,
+    /// The shred secrets, of the same installation.
+    pub shred_table: Arc<ShredTable>,
     /// Source of random bytes.
     pub random: Arc<dyn Random>,
     /// Source of time.
@@ -66,9 +69,10 @@ impl Engine {
     /// An engine over `parts`. Reads the key stores, and proves thereby that the system keys belong to this storage.
     ///
     /// # Errors
-    /// [`Error::Damaged`] or [`Error::SystemKeyMissing`] if they do not, [`Error::Storage`], [`Error::Closed`] if the system gives no threads.
+    /// [`Error::Damaged`] or [`Error::SystemKeyMissing`] if they do not, [`Error::ShredTable`] if that is of another installation, [`Error::Storage`], [`Error::Closed`] if the system gives no threads.
     pub fn start(parts: EngineParts) -> Result<Arc<Self>, Error> {
-        let EngineParts { storage, system_keys, random, clock, cached_keys_max, compute_threads } = parts;
+        let EngineParts { storage, system_keys, shred_table, random, clock, cached_keys_max, compute_threads } = parts;
+        shred_table.must_belong_to(system_keys.installation())?;
         let revision = storage.revision();
         let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
         let stores = Arc::new(Stores::default());
@@ -79,7 +83,7 @@ impl Engine {
         let statistics =
             UseStatistics::new(Arc::clone(&vault), Arc::clone(&clock), use_counts.signal(), Arc::new(due_by_use));
         let statistics = Arc::new(statistics);
-        let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts)));
+        let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts), shred_table));
         source.refresh_stores()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
         let waiters = Arc::<KeyWaiters>::default();
@@ -95,6 +99,7 @@ impl Engine {
             renewed: Renewed::default(),
             imports: Mutex::default(),
         });
+        ledger.resume_destructions()?;
         let schedule = Schedule::new(Arc::clone(&ledger));
         Ok(Arc::new(Self {
             renewer: Renewer::start(Arc::clone(&ledger))?,

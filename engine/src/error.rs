@@ -18,6 +18,7 @@ use crate::limits::{
     IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX,
 };
 use crate::record::InvalidAbout;
+use crate::shred::ShredError;
 use crate::storage::StorageError;
 
 /// Why a call of the engine as a whole failed. What is wrong with one item of a batch is an [`ItemError`].
@@ -202,6 +203,14 @@ pub enum Error {
     /// A record is not what was written: it was altered, moved, or belongs to another installation.
     #[error("record {0} is damaged or was altered: restore it from a backup")]
     Damaged(String),
+    /// The shred secret of a key is gone: the storage is older than the key's destruction.
+    #[error(
+        "key {0} was destroyed, and nothing brings it back: this data folder is older than that; restore a newer one, or delete the key here too"
+    )]
+    KeyShredded(KeyId),
+    /// The shred table cannot be written or read.
+    #[error(transparent)]
+    ShredTable(#[from] ShredError),
     /// The system key that wraps a record is missing.
     #[error("system key version {0} is missing: add it to the system-key file, or restore that file")]
     SystemKeyMissing(u32),

@@ -24,8 +24,9 @@ use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
 use crate::record::{Deleted, KeyRecord, Origin, VersionSummary, address};
 use crate::renewal::Renewed;
+use crate::shred::ShredSecret;
 use crate::source::VaultSource;
-use crate::storage::{Compare, Revision, Write};
+use crate::storage::{Address, Compare, Revision, Write};
 use crate::usage::{UseCounts, UseStatistics};
 
 /// What changes are made with. Shared by the engine, for changes by hand, and the schedule, for those by the clock.
@@ -82,10 +83,25 @@ impl Ledger {
         revision: Revision,
         alter: impl FnOnce(&mut Altered<'_>) -> Result<(), Error>,
     ) -> Result<KeyRecord, Error> {
-        let compares = vec![Compare::unchanged(address::key(before.id), revision)];
-        let mut altered =
-            Altered { ledger: self, now_ms: self.clock.now_ms(), record: before.clone(), compares, writes: Vec::new() };
-        alter(&mut altered)?;
+        let place = address::key(before.id);
+        let mut altered = Altered {
+            ledger: self,
+            now_ms: self.clock.now_ms(),
+            record: before.clone(),
+            compares: vec![Compare::unchanged(place.clone(), revision)],
+            writes: Vec::new(),
+            needs_other_secret: false,
+        };
+        let done = alter(&mut altered).and_then(|()| altered.reshred_if_needed());
+        let new_secret = match done {
+            // What does not open was given another shred secret meanwhile, if the record has changed since it was read.
+            Err(Error::Damaged(_) | Error::KeyShredded(_))
+                if self.vault().read::<KeyRecord>(&place)?.is_none_or(|(_, now)| now != revision) =>
+            {
+                return Err(Error::Conflict);
+            }
+            done => done?,
+        };
         let Altered { now_ms, mut record, compares, mut writes, .. } = altered;
         if record == before {
             // Whoever made it so may still be waiting: what is said here must be in force too.
@@ -93,10 +109,15 @@ impl Ledger {
             return Ok(record);
         }
         record.changed_ms = now_ms;
-        self.put_key(Some(&before), &record, &mut writes);
-        self.commit(&compares, &writes)?;
+        let new_secret: Vec<_> = new_secret.iter().map(|secret| (record.id, secret)).collect();
+        self.with_slots(&new_secret, |slots| {
+            record.shred_slot = slots.first().map_or(record.shred_slot, |slot| slot.get());
+            writes.extend(self.note_pending(&before, &record));
+            self.put_key(Some(&before), &record, &mut writes);
+            self.commit(&compares, &writes)
+        })?;
         self.source.note_versions(&record);
-        Ok(record)
+        Ok(if record.shred_slot == before.shred_slot { record } else { self.destroy_former_secrets(record) })
     }
 
     /// The writes of a key's record: itself, and its place in the schedule.
@@ -138,11 +159,12 @@ impl Ledger {
         version: KeyVersion,
         algorithm: Algorithm,
         material: NewMaterial,
+        secret: &ShredSecret,
         writes: &mut Vec<Write>,
     ) -> Result<Origin, Error> {
         let (origin, bytes) = material.bytes(algorithm, &*self.random)?;
         let place = address::key_version(id, version);
-        let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, bytes.expose())?;
+        let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, Some(secret), bytes.expose())?;
         writes.push(self.vault().put(place, &KeyVersionRecord { wrapped }));
         if algorithm.row().use_limit.is_some() {
             writes.push(self.vault().put(address::use_count(id, version), &self.use_counts().none_yet()));
@@ -162,6 +184,8 @@ pub(crate) struct Altered<'l> {
     pub(crate) compares: Vec<Compare>,
     /// What is written beside it.
     pub(crate) writes: Vec<Write>,
+    /// Material of it is removed, so that what is left gets another shred secret.
+    needs_other_secret: bool,
 }
 
 impl Altered<'_> {
@@ -195,7 +219,7 @@ impl Altered<'_> {
     /// Adds a version and makes it the current one; the one before goes on decrypting and verifying.
     ///
     /// # Errors
-    /// [`Error::TooManyVersions`], [`Error::ValueMismatch`] for a secret, [`Error::Entropy`].
+    /// [`Error::TooManyVersions`], [`Error::ValueMismatch`] for a secret, [`Error::Entropy`], those of [`crate::shred::ShredTable::secret_of`].
     pub(crate) fn rotate(&mut self) -> Result<(), Error> {
         self.add_version(NewMaterial::Generated)
     }
@@ -203,7 +227,8 @@ impl Altered<'_> {
     /// Gives a secret a new value, as a version that is the current one.
     ///
     /// # Errors
-    /// [`Error::ValueMismatch`] if it is no secret, [`Error::SecretTooLarge`], [`Error::TooManyVersions`] after 2^32 - 1 updates, [`Error::Entropy`].
+    /// [`Error::ValueMismatch`] if it is no secret, [`Error::SecretTooLarge`], [`Error::TooManyVersions`] after 2^32 - 1 updates, [`Error::Entropy`], those of
+    /// [`crate::shred::ShredTable::secret_of`].
     pub(crate) fn update(&mut self, value: SecretBytes) -> Result<(), Error> {
         self.add_version(NewMaterial::Registered(value))
     }
@@ -222,7 +247,8 @@ impl Altered<'_> {
         let newest = record.versions.last().map(|summary| summary.version);
         let version =
             newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next).ok_or(Error::TooManyVersions(record.id))?;
-        let origin = ledger.new_version(record.id, version, record.algorithm, material, writes)?;
+        let secret = ledger.source.shred_table.secret_of(record)?;
+        let origin = ledger.new_version(record.id, version, record.algorithm, material, &secret, writes)?;
         for summary in record.versions.iter_mut().filter(|summary| summary.state == VersionState::Current) {
             summary.state = VersionState::Active;
         }
@@ -235,16 +261,56 @@ impl Altered<'_> {
 
     /// Destroys the material of a version. Its number stays taken, and counted.
     pub(crate) fn destroy(&mut self, version: KeyVersion) -> Result<(), Error> {
-        self.version(version)?.state = VersionState::Destroyed;
-        self.remove_material(&[version]);
+        let summary = self.version(version)?;
+        if summary.state != VersionState::Destroyed {
+            summary.state = VersionState::Destroyed;
+            self.remove_material(&[version]);
+        }
         Ok(())
     }
 
-    /// Removes the material of single versions, while others stay: of those that are destroyed, and of old values of a secret.
+    /// Removes the material of single versions, while others stay: of those that are destroyed, and of old values of a secret. What storage has forgotten and what backups hold of
+    /// them becomes worthless too, because the others get another shred secret.
     fn remove_material(&mut self, versions: &[KeyVersion]) {
         let id = self.record.id;
+        self.needs_other_secret |= !versions.is_empty();
         self.writes
             .extend(versions.iter().map(|version| Write::Delete { address: address::key_version(id, *version) }));
+    }
+
+    /// If material of the key was removed: draws another shred secret, and wraps the versions that are left anew with it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Entropy`], [`Error::Storage`], those of [`crate::shred::ShredTable::secret_of`].
+    fn reshred_if_needed(&mut self) -> Result<Option<ShredSecret>, Error> {
+        if !self.needs_other_secret || self.record.state == KeyState::Deleted {
+            return Ok(None);
+        }
+        let secret = self.ledger.source.shred_table.secret_of(&self.record)?;
+        let new = ShredSecret::generate(&*self.ledger.random)?;
+        let left = self.record.versions.iter().filter(|summary| summary.state != VersionState::Destroyed);
+        for version in left.map(|summary| summary.version).collect::<Vec<_>>() {
+            let place = address::key_version(self.record.id, version);
+            let stored = self.take_stored(&place)?;
+            let vault = self.ledger.vault();
+            let material = vault.unwrap::<KeyVersionRecord>(&place, Some(&secret), &stored.wrapped)?;
+            let wrapped = vault.wrap::<KeyVersionRecord>(&place, Some(&new), material.expose())?;
+            self.writes.push(vault.put(place, &KeyVersionRecord { wrapped }));
+        }
+        Ok(Some(new))
+    }
+
+    /// The record of a version as this change leaves it. One that it writes itself is taken out of its writes.
+    fn take_stored(&mut self, place: &Address) -> Result<KeyVersionRecord, Error> {
+        let vault = self.ledger.vault();
+        let is_it = |write: &Write| matches!(write, Write::Put { address, .. } if address == place);
+        let written = self.writes.iter().rposition(is_it).map(|at| self.writes.remove(at));
+        if let Some(Write::Put { value, .. }) = written {
+            return vault.open(place, &value);
+        }
+        let (stored, revision) = vault.read(place)?.ok_or_else(|| Error::Damaged(place.to_string()))?;
+        self.compares.push(Compare::unchanged(place.clone(), revision));
+        Ok(stored)
     }
 
     /// Deletes the key: material, name and aliases go; what it was and how it was used stays described for a year.
@@ -263,7 +329,9 @@ impl Altered<'_> {
             summary.state = VersionState::Destroyed;
         }
         record.state = KeyState::Deleted;
-        record.deleted = Some(Deleted { at_ms: *now_ms, running_ms: ledger.use_counts().running_ms() });
+        record.shred_slot = 0;
+        let running_ms = ledger.use_counts().running_ms();
+        record.deleted = Some(Deleted { at_ms: *now_ms, running_ms, destroyed: None });
         (record.deletion, record.rotation, record.rotation_by_use) = (None, None, None);
     }
 }

@@ -11,6 +11,7 @@ pub mod change;
 pub mod ciphertext;
 pub mod clock;
 pub mod crypto;
+mod destruction;
 pub mod engine;
 pub mod epoch;
 pub mod error;
@@ -28,6 +29,7 @@ pub mod read;
 mod record;
 mod renewal;
 mod schedule;
+pub mod shred;
 mod source;
 pub mod storage;
 pub mod transfer;
@@ -41,8 +43,8 @@ pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};
 pub use record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 pub use record::{
-    About, AccessMethods, Deleted, Deletion, InvalidAbout, KeyRecord, KeyStoreRecord, Origin, Rotation, RotationByUse,
-    VersionSummary,
+    About, AccessMethods, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, KeyStoreRecord, Origin, Rotation,
+    RotationByUse, VersionSummary,
 };
 pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
 pub use usage::Client;

@@ -176,6 +176,20 @@ const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_
 // One large transaction does not throw every watch off the log.
 const _: () = assert!(4 * TRANSACTION_OPERATIONS_MAX * (ADDRESS_SIZE_MAX + 128) <= WATCH_LOG_SIZE);
 
+// Shred table.
+
+/// Fewest mirrors of the shred table: losing all of them loses all keys.
+pub const SHRED_MIRRORS_MIN: usize = 2;
+
+/// Most mirrors of the shred table: each is written before a key is created.
+pub const SHRED_MIRRORS_MAX: usize = 8;
+
+/// Most slots of the shred table: a file of 4 GiB, and 8 MiB of memory for what is free.
+pub const SHRED_SLOTS_MAX: u32 = 1 << 26;
+
+/// Slots that are read from a mirror at once when it is looked through: 64 KiB.
+pub const SHRED_MERGE_SLOTS: u32 = 1_024;
+
 /// Most bytes of a name of a key or key store: long enough for a path of words, short enough for a table.
 pub const NAME_SIZE_MAX: usize = 100;
 

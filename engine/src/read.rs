@@ -107,7 +107,7 @@ impl Engine {
     pub fn authority(&self, id: StoreId) -> Result<Authority, Error> {
         let place = address::authority(id);
         let (record, _) = self.vault().read::<AuthorityRecord>(&place)?.ok_or(Error::KeyStoreNotFound(id))?;
-        let private_key = self.vault().unwrap::<AuthorityRecord>(&place, &record.wrapped_private_key)?;
+        let private_key = self.vault().unwrap::<AuthorityRecord>(&place, None, &record.wrapped_private_key)?;
         Ok(Authority { certificate: record.certificate, private_key })
     }
 }

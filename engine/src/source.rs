@@ -15,11 +15,12 @@ use crate::crypto::symmetric::SymmetricKey;
 use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::{KeyMaterial, MaterialError, SecretBytes};
-use crate::key::state::VersionState;
+use crate::key::state::{KeyState, VersionState};
 use crate::limits::SCAN_PAGE_RECORDS;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
+use crate::shred::{ShredSecret, ShredTable};
 use crate::usage::UseCounts;
 
 /// Reads from a vault; gives each key the place of its store.
@@ -27,6 +28,7 @@ pub(crate) struct VaultSource {
     pub(crate) vault: Arc<Vault>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) use_counts: Arc<UseCounts>,
+    pub(crate) shred_table: Arc<ShredTable>,
     /// Numbers the policies that are put in force.
     generations: AtomicU64,
     /// Counts changes of aliases.
@@ -36,11 +38,17 @@ pub(crate) struct VaultSource {
 }
 
 impl VaultSource {
-    pub(crate) const fn new(vault: Arc<Vault>, stores: Arc<Stores>, use_counts: Arc<UseCounts>) -> Self {
+    pub(crate) const fn new(
+        vault: Arc<Vault>,
+        stores: Arc<Stores>,
+        use_counts: Arc<UseCounts>,
+        shred_table: Arc<ShredTable>,
+    ) -> Self {
         Self {
             vault,
             stores,
             use_counts,
+            shred_table,
             generations: AtomicU64::new(0),
             alias_changes: AtomicU64::new(0),
             near_version_limit: Mutex::new(BTreeSet::new()),
@@ -132,19 +140,44 @@ impl VaultSource {
         // What is not used is not unwrapped. A deleted key has no version left.
         let mut summaries: Vec<_> = record.versions.iter().filter(|summary| summary.state.is_usable()).collect();
         summaries.sort_by_key(|summary| (summary.state != VersionState::Current, std::cmp::Reverse(summary.version)));
-        let versions =
-            summaries.into_iter().map(|summary| self.version(record, summary)).collect::<Result<Vec<_>, _>>()?;
+        let mut versions = Vec::with_capacity(summaries.len());
+        if !summaries.is_empty() {
+            let secret = self.shred_table.secret_of(record)?;
+            for summary in summaries {
+                versions.push(self.version(record, summary, &secret)?);
+            }
+        }
         let store = self.store_of(record)?;
         let KeyRecord { algorithm, state, lowest_version, rotation_by_use, .. } = *record;
         let rotates_by_use = rotation_by_use.is_some();
         Ok(KeyEntry { id, store, algorithm, state, lowest_version, rotates_by_use, versions: versions.into() })
     }
 
-    fn version(&self, record: &KeyRecord, summary: &crate::record::VersionSummary) -> Result<EntryVersion, Error> {
+    /// A key whose record lives and whose shred secret is gone: it is what it would be had the record been told.
+    fn shredded_entry(&self, record: &KeyRecord) -> Result<KeyEntry, Error> {
+        let store = self.store_of(record)?;
+        let KeyRecord { id, algorithm, lowest_version, .. } = *record;
+        Ok(KeyEntry {
+            id,
+            store,
+            algorithm,
+            state: KeyState::Deleted,
+            lowest_version,
+            rotates_by_use: false,
+            versions: Box::default(),
+        })
+    }
+
+    fn version(
+        &self,
+        record: &KeyRecord,
+        summary: &crate::record::VersionSummary,
+        secret: &ShredSecret,
+    ) -> Result<EntryVersion, Error> {
         let place = address::key_version(record.id, summary.version);
         let damaged = || Error::Damaged(place.to_string());
         let (stored, _) = self.vault.read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
-        let bytes = self.vault.unwrap::<KeyVersionRecord>(&place, &stored.wrapped)?;
+        let bytes = self.vault.unwrap::<KeyVersionRecord>(&place, Some(secret), &stored.wrapped)?;
         let key = prepare(record, bytes).map_err(|_| damaged())?;
         Ok(EntryVersion { version: summary.version, key, uses: self.uses(record, summary)? })
     }
@@ -172,10 +205,15 @@ impl KeySource for VaultSource {
         loop {
             let (record, revision) = self.vault.read::<KeyRecord>(&place)?.ok_or(Error::KeyNotFound(id))?;
             let loaded = self.entry(id, &record);
-            // A version that is missing was destroyed meanwhile, if the record has changed since it was read: then the record as it is now is loaded.
-            let may_be_stale = matches!(loaded, Err(Error::Damaged(_)));
+            // A version that is missing was destroyed meanwhile, if the record has changed since it was read, and one that does not open has another shred secret by now: then the
+            // record as it is now is loaded.
+            let may_be_stale = matches!(loaded, Err(Error::Damaged(_) | Error::KeyShredded(_)));
             if may_be_stale && self.vault.read::<KeyRecord>(&place)?.is_none_or(|(_, now)| now != revision) {
                 continue;
+            }
+            if let Err(error @ Error::KeyShredded(_)) = &loaded {
+                tracing::error!("{error}");
+                return self.shredded_entry(&record);
             }
             return loaded;
         }
@@ -217,6 +255,7 @@ mod tests {
         let engine = Engine::start(EngineParts {
             storage: storage.clone(),
             system_keys: SystemKeys::for_tests([3; 32]),
+            shred_table: Arc::new(ShredTable::for_tests([9; 16])),
             random: Arc::new(SystemRandom::new()),
             clock: Arc::new(SystemClock),
             cached_keys_max: 10,

@@ -20,6 +20,7 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::operation::{
     DecryptItem, EncryptItem, MacItem, ReencryptItem, SignForm, SignItem, VerifyItem, VerifyMacItem,
 };
+use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::MemoryStorage;
 use claviger_engine::{AccessMethods, Client, Engine, EngineParts, ItemError, ItemSink, KeyEntry, Worker};
 
@@ -98,9 +99,14 @@ impl Scene {
         let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
         let file = SystemKeyFile::at(folder.path().join("system-keys"));
         file.create(&root_key, &random, 0).unwrap();
+        let system_keys = file.unlock(&root_key).unwrap();
+        let mirrors = [1, 2].map(|number| folder.path().join(format!("shred-table-{number}")));
+        ShredTable::create(&mirrors, system_keys.installation()).unwrap();
+        let shred_table = ShredTable::open(&mirrors, system_keys.installation(), ShredClass::File).unwrap();
         let parts = EngineParts {
             storage: Arc::new(MemoryStorage::new()),
-            system_keys: file.unlock(&root_key).unwrap(),
+            system_keys,
+            shred_table: Arc::new(shred_table),
             random: Arc::new(random),
             clock: Arc::new(SystemClock),
             cached_keys_max: 100,

@@ -72,13 +72,15 @@ pub enum Kind {
     StorageUnavailable,
     /// The root key or the system-key file cannot be read or written.
     KeyTreeUnavailable,
+    /// A mirror of the shred table cannot be used.
+    ShredTableUnavailable,
     /// Something else went wrong here.
     Internal,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -106,6 +108,7 @@ impl Kind {
         Self::StorageFull,
         Self::StorageUnavailable,
         Self::KeyTreeUnavailable,
+        Self::ShredTableUnavailable,
         Self::Internal,
     ];
 
@@ -143,6 +146,9 @@ impl Kind {
             }
             Self::KeyTreeUnavailable => {
                 ("key-tree-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Root key or system-key file not available")
+            }
+            Self::ShredTableUnavailable => {
+                ("shred-table-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Shred table not available")
             }
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         }
@@ -208,6 +214,7 @@ impl From<Error> for Problem {
             | Error::KeyVersionNotUsable { .. }
             | Error::UseLimitReached { .. }
             | Error::UsedLately { .. }
+            | Error::KeyShredded(_)
             | Error::Conflict => Kind::Conflict,
             Error::OperationNotAllowed { .. }
             | Error::SizeNotAllowed
@@ -221,6 +228,7 @@ impl From<Error> for Problem {
             | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,
             Error::Storage(error) => storage_kind(error),
+            Error::ShredTable(_) => Kind::ShredTableUnavailable,
             Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {
                 Kind::Internal
             }

@@ -28,6 +28,11 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
             tracing::error!(trace = %trace_id, %error, "a request failed at storage");
             Status::StorageUnavailable
         }
+        Error::KeyShredded(_) => Status::KeyDeleted,
+        Error::ShredTable(_) => {
+            tracing::error!(trace = %trace_id, %error, "a request failed at the shred table");
+            Status::StorageUnavailable
+        }
         Error::Closed => Status::ShuttingDown,
         // The last ones are of changes, which do not come from this port.
         Error::Entropy(_)

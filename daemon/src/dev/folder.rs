@@ -148,6 +148,9 @@ const CONFIG_HEAD: &str = "\
 
 [log]
 level = \"warn\"
+
+[shred_table]
+class = \"development\"
 ";
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::BackupError;
 use super::progress::Progress;
+use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
@@ -11,6 +12,7 @@ use crate::record::key_version::KeyVersionRecord;
 use crate::record::reference::Reference;
 use crate::record::vault::Vault;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
+use crate::shred::ShredTable;
 use crate::storage::{Address, Database};
 
 /// What a storage holds.
@@ -20,7 +22,7 @@ pub struct Inventory {
     pub records: u64,
     /// Key stores.
     pub stores: u64,
-    /// Keys that can be used again: deleted ones, of which a description is left, are not counted.
+    /// Keys that can be used again: deleted ones, of which a description is left, and those that were destroyed since are not counted.
     pub keys: u64,
     /// Versions of keys that were unwrapped.
     pub versions: u64,
@@ -30,7 +32,7 @@ pub struct Inventory {
 ///
 /// # Errors
 /// [`BackupError::Engine`] or [`BackupError::Astray`] with the first record that is not as it should be.
-pub(super) fn inspect(vault: &Vault, progress: &Progress) -> Result<Inventory, BackupError> {
+pub(super) fn inspect(vault: &Vault, shred_table: &ShredTable, progress: &Progress) -> Result<Inventory, BackupError> {
     let mut inventory = Inventory::default();
     for database in Database::ALL {
         let everything = Address::new(database, []);
@@ -50,7 +52,7 @@ pub(super) fn inspect(vault: &Vault, progress: &Progress) -> Result<Inventory, B
                 inventory.records += 1;
                 match address::holds(place) {
                     Some(address::Holds::KeyStore(id)) => store(vault, id, &mut inventory)?,
-                    Some(address::Holds::Key(id)) => key(vault, id, &mut inventory)?,
+                    Some(address::Holds::Key(id)) => key(vault, shred_table, id, &mut inventory)?,
                     Some(address::Holds::KeyName(store, name)) => named(vault, place, store, &name)?,
                     None => {}
                 }
@@ -69,7 +71,7 @@ fn store(vault: &Vault, id: StoreId, inventory: &mut Inventory) -> Result<(), Ba
     let named = vault.read::<Reference>(&address::key_store_name(&record.name))?;
     let authority_place = address::authority(id);
     let (authority, _) = vault.read::<AuthorityRecord>(&authority_place)?.ok_or_else(astray)?;
-    vault.unwrap::<AuthorityRecord>(&authority_place, &authority.wrapped_private_key)?;
+    vault.unwrap::<AuthorityRecord>(&authority_place, None, &authority.wrapped_private_key)?;
     if record.id != id || named.is_none_or(|(Reference(named), _)| named != id.0) {
         return Err(astray());
     }
@@ -87,7 +89,7 @@ fn named(vault: &Vault, place: &Address, store: StoreId, name: &Name) -> Result<
 }
 
 /// A key: its names lead to it, and all its versions can be unwrapped.
-fn key(vault: &Vault, id: KeyId, inventory: &mut Inventory) -> Result<(), BackupError> {
+fn key(vault: &Vault, shred_table: &ShredTable, id: KeyId, inventory: &mut Inventory) -> Result<(), BackupError> {
     let place = address::key(id);
     let astray = || BackupError::Astray(place.to_string());
     let (record, _) = vault.read::<KeyRecord>(&place)?.ok_or_else(astray)?;
@@ -103,11 +105,16 @@ fn key(vault: &Vault, id: KeyId, inventory: &mut Inventory) -> Result<(), Backup
             return Err(astray());
         }
     }
+    let secret = match shred_table.secret_of(&record) {
+        // Destroyed since: nothing of it is left that could be unwrapped, and nothing is missing.
+        Err(Error::KeyShredded(_)) => return Ok(()),
+        secret => secret?,
+    };
     for summary in record.versions.iter().filter(|summary| summary.state != VersionState::Destroyed) {
         let place = address::key_version(id, summary.version);
         let missing = || BackupError::Astray(place.to_string());
         let (version, _) = vault.read::<KeyVersionRecord>(&place)?.ok_or_else(missing)?;
-        vault.unwrap::<KeyVersionRecord>(&place, &version.wrapped)?;
+        vault.unwrap::<KeyVersionRecord>(&place, Some(&secret), &version.wrapped)?;
         inventory.versions += 1;
     }
     inventory.keys += 1;

@@ -16,6 +16,7 @@ use crate::hierarchy::SystemKeys;
 use crate::record::address;
 use crate::record::use_count::RunRecord;
 use crate::record::vault::Vault;
+use crate::shred::ShredTable;
 use crate::storage::{LmdbOptions, LmdbStorage, RESTORE_FOLDER, Revision};
 
 /// What is restored, and where to.
@@ -53,6 +54,7 @@ impl Restore<'_> {
     pub fn run(
         &self,
         system_keys: SystemKeys,
+        shred_table: &ShredTable,
         random: Arc<dyn Random>,
         progress: &Progress,
     ) -> Result<Restored, BackupError> {
@@ -63,7 +65,7 @@ impl Restore<'_> {
         let is_new = self.prepare_target()?;
         let scratch = self.target.join(RESTORE_FOLDER);
         let restored = replay::fill(&scratch, &sources, &sealing, progress).and_then(|replayed| {
-            let inventory = settle(&scratch, system_keys, random, progress)?;
+            let inventory = settle(&scratch, system_keys, shred_table, random, progress)?;
             let replay::Replayed { revision, changes, segments, torn } = replayed;
             Ok(Restored { revision, changes, segments, torn, inventory })
         });
@@ -122,6 +124,7 @@ impl Restore<'_> {
 fn settle(
     scratch: &Path,
     system_keys: SystemKeys,
+    shred_table: &ShredTable,
     random: Arc<dyn Random>,
     progress: &Progress,
 ) -> Result<Inventory, BackupError> {
@@ -131,7 +134,7 @@ fn settle(
     if let Some((run, _)) = vault.read::<RunRecord>(&address::run())? {
         vault.transact(&[], &[vault.put(address::run(), &RunRecord { open: true, ..run })])?;
     }
-    inspect::inspect(&vault, progress)
+    inspect::inspect(&vault, shred_table, progress)
 }
 
 /// A storage over what was filled, which nobody else uses.

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::crypto::random::Random;
 use crate::engine::Engine;
 use crate::record::vault::Vault;
+use crate::shred::ShredTable;
 use crate::storage::Storage;
 
 /// The backups of a running engine. Dropping it breaks off what is under way, and waits for that.
@@ -77,6 +78,7 @@ struct Inner {
     journal: Arc<Journal>,
     storage: Arc<dyn Storage>,
     vault: Arc<Vault>,
+    shred_table: Arc<ShredTable>,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
     /// The last work on each backup, of this process.
@@ -90,8 +92,17 @@ impl Backups {
     /// [`BackupError::File`].
     pub fn open(engine: &Engine, parts: BackupParts) -> Result<Self, BackupError> {
         let BackupParts { folder, journal, storage, random, clock } = parts;
-        let (vault, works) = (Arc::clone(&engine.ledger.source.vault), Mutex::default());
-        let inner = Inner { catalogue: Catalogue::open(folder)?, journal, storage, vault, random, clock, works };
+        let source = &engine.ledger.source;
+        let inner = Inner {
+            catalogue: Catalogue::open(folder)?,
+            journal,
+            storage,
+            vault: Arc::clone(&source.vault),
+            shred_table: Arc::clone(&source.shred_table),
+            random,
+            clock,
+            works: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner), thread: Mutex::new(None) })
     }
 
@@ -280,7 +291,7 @@ impl Inner {
         let sealing = self.vault.sealing();
         let replayed = replay::fill(&scratch, &sources, &sealing, progress)?;
         let restored = self.vault.over(Arc::new(open_scratch(&scratch)?));
-        let inventory = inspect::inspect(&restored, progress)?;
+        let inventory = inspect::inspect(&restored, &self.shred_table, progress)?;
         Ok(Verified { at_ms: self.clock.now_ms(), revision: replayed.revision, inventory })
     }
 

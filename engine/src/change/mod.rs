@@ -30,6 +30,7 @@ use crate::record::key_name::KeyNameRecord;
 use crate::record::key_store::AccessMethods;
 use crate::record::reference::Reference;
 use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, VersionSummary, address};
+use crate::shred::ShredSecret;
 use crate::storage::{Compare, Write};
 
 /// A key store to create.
@@ -82,7 +83,8 @@ impl Engine {
             open_public_keys: false,
         };
         let place = address::authority(id);
-        let wrapped_private_key = self.vault().wrap::<AuthorityRecord>(&place, new.authority_private_key.expose())?;
+        let wrapped_private_key =
+            self.vault().wrap::<AuthorityRecord>(&place, None, new.authority_private_key.expose())?;
         let authority = AuthorityRecord { certificate: new.authority_certificate, wrapped_private_key };
         let name_place = address::key_store_name(&record.name);
         let compares = [Compare::absent(name_place.clone())];
@@ -99,7 +101,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::KeyStoreNotFound`], [`Error::NameTaken`], [`Error::KeyCount`], [`Error::ValueMismatch`], [`Error::SecretTooLarge`], [`Error::InvalidAbout`],
-    /// [`Error::Entropy`], [`Error::Storage`]: no key was created.
+    /// [`Error::Entropy`], [`Error::ShredTable`] if a mirror of the shred table cannot be written, [`Error::Storage`]: no key was created.
     pub fn create_keys(&self, store: StoreId, new: Vec<NewKey>) -> Result<Vec<KeyRecord>, Error> {
         if !(1..=CREATE_KEYS_MAX).contains(&new.len()) {
             return Err(Error::KeyCount);
@@ -113,25 +115,40 @@ impl Engine {
                 return Err(Error::NameTaken(key.name.clone()));
             }
         }
-        let mut records = Vec::with_capacity(new.len());
-        let (mut compares, mut writes) = (Vec::new(), Vec::new());
-        for mut key in new {
-            let value = key.value.take();
-            records.push(self.new_key(store, key, value.into(), &mut compares, &mut writes)?);
-        }
-        self.ledger.commit(&compares, &writes).map_err(|error| self.taken_among(error, &records))?;
-        Ok(records)
+        self.create(store, new.into_iter().map(|mut key| (key.value.take().into(), key)))
     }
 
     /// Creates a key of this material, whatever `new` has for a value.
     ///
     /// # Errors
-    /// [`Error::NameTaken`], [`Error::ValueMismatch`] if the material is of another algorithm, [`Error::Entropy`], [`Error::Storage`].
+    /// [`Error::NameTaken`], [`Error::ValueMismatch`] if the material is of another algorithm, [`Error::Entropy`], [`Error::ShredTable`], [`Error::Storage`].
     pub(crate) fn create_key_of(&self, store: StoreId, new: NewKey, material: NewMaterial) -> Result<KeyRecord, Error> {
+        self.create(store, std::iter::once((material, new)))?.pop().ok_or(Error::KeyCount)
+    }
+
+    /// Creates keys, all or none: first their shred secrets, then themselves.
+    fn create(
+        &self,
+        store: StoreId,
+        new: impl Iterator<Item = (NewMaterial, NewKey)>,
+    ) -> Result<Vec<KeyRecord>, Error> {
+        let (mut records, mut secrets) = (Vec::new(), Vec::new());
         let (mut compares, mut writes) = (Vec::new(), Vec::new());
-        let record = self.new_key(store, new, material, &mut compares, &mut writes)?;
-        self.ledger.commit(&compares, &writes).map_err(|error| taken(error, &record.name))?;
-        Ok(record)
+        for (material, key) in new {
+            let secret = ShredSecret::generate(&*self.ledger.random)?;
+            records.push(self.new_key(store, key, material, &secret, &mut compares, &mut writes)?);
+            secrets.push(secret);
+        }
+        let keys: Vec<_> = records.iter().map(|record| record.id).zip(&secrets).collect();
+        let created = self.ledger.with_slots(&keys, |slots| {
+            for (record, slot) in records.iter_mut().zip(slots) {
+                record.shred_slot = slot.get();
+                self.ledger.put_key(None, record, &mut writes);
+            }
+            self.ledger.commit(&compares, &writes)
+        });
+        created.map_err(|error| self.taken_among(error, &records))?;
+        Ok(records)
     }
 
     /// Which name was taken between the look at the names and the change: nothing else is a condition of creation.
@@ -143,18 +160,20 @@ impl Engine {
         }
     }
 
+    /// A key that has no slot yet, and the writes of everything but its record.
     fn new_key(
         &self,
         store: StoreId,
         new: NewKey,
         material: NewMaterial,
+        secret: &ShredSecret,
         compares: &mut Vec<Compare>,
         writes: &mut Vec<Write>,
     ) -> Result<KeyRecord, Error> {
         let id = KeyId::generate(&*self.ledger.random)?;
         let now = self.ledger.clock.now_ms();
         let name_place = address::key_name(store, &new.name);
-        let origin = self.ledger.new_version(id, KeyVersion::FIRST, new.algorithm, material, writes)?;
+        let origin = self.ledger.new_version(id, KeyVersion::FIRST, new.algorithm, material, secret, writes)?;
         let first =
             VersionSummary { version: KeyVersion::FIRST, state: VersionState::Current, created_ms: now, origin };
         let record = KeyRecord {
@@ -176,7 +195,6 @@ impl Engine {
             rotation_by_use: None,
             versions: vec![first],
         };
-        self.ledger.put_key(None, &record, writes);
         writes.push(self.vault().put(name_place.clone(), &KeyNameRecord::name_of(id)));
         compares.push(Compare::absent(name_place));
         Ok(record)

@@ -51,7 +51,7 @@ pub struct WrapContext<'a> {
     pub address: &'a [u8],
     /// Version of the wrapping key.
     pub wrapping_version: u32,
-    /// The record's shred secret; `None` where it has none yet.
+    /// The shred secret of the key that the record is of; `None` for what is no key's.
     pub shred_secret: Option<&'a [u8; SHRED_SECRET_SIZE]>,
 }
 

@@ -37,6 +37,7 @@ mod tests {
     use crate::crypto::random::SystemRandom;
     use crate::hierarchy::{DevelopmentRootKey, SystemKeyFile};
     use crate::key::material::SecretBytes;
+    use crate::shred::{ShredClass, ShredTable};
     use crate::storage::MemoryStorage;
     use crate::{AccessMethods, Engine, EngineParts};
 
@@ -92,9 +93,14 @@ mod tests {
         let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
         let file = SystemKeyFile::at(folder.path().join("system-keys"));
         file.create(&root_key, &random, 0).unwrap();
+        let system_keys = file.unlock(&root_key).unwrap();
+        let mirrors = [1, 2].map(|number| folder.path().join(format!("shred-table-{number}")));
+        ShredTable::create(&mirrors, system_keys.installation()).unwrap();
+        let shred_table = ShredTable::open(&mirrors, system_keys.installation(), ShredClass::File).unwrap();
         let engine = Engine::start(EngineParts {
             storage: Arc::new(MemoryStorage::new()),
-            system_keys: file.unlock(&root_key).unwrap(),
+            system_keys,
+            shred_table: Arc::new(shred_table),
             random: Arc::new(random),
             clock: Arc::new(SystemClock),
             cached_keys_max: 10,

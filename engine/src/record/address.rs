@@ -3,6 +3,7 @@
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::version::KeyVersion;
+use crate::shred::Slot;
 use crate::storage::{Address, Database};
 
 /// A key store.
@@ -28,6 +29,12 @@ pub(crate) fn key(id: KeyId) -> Address {
 /// The wrapped material of one version of a key.
 pub(crate) fn key_version(id: KeyId, version: KeyVersion) -> Address {
     keys(KEY_VERSION, &[&id.0, &version.get().to_be_bytes()])
+}
+
+/// The key whose version's material stands at an address.
+pub(crate) fn parse_key_version(address: &Address) -> Option<KeyId> {
+    let (id, version) = address.key.strip_prefix(&[KEY_VERSION])?.split_first_chunk()?;
+    (address.database == Database::Keys && version.len() == size_of::<u32>()).then_some(KeyId(*id))
 }
 
 /// How often one version of a key was used, if its algorithm limits that.
@@ -75,6 +82,27 @@ pub(crate) fn schedule() -> Address {
 pub(crate) fn parse_due(address: &Address) -> Option<(u64, KeyId)> {
     let (moment, id) = address.key.strip_prefix(&[DUE])?.split_first_chunk()?;
     Some((u64::from_be_bytes(*moment), KeyId(id.try_into().ok()?)))
+}
+
+/// A shred secret that is to be destroyed: the slot in which the secret of this key stands, or stood.
+pub(crate) fn pending_destruction(id: KeyId, slot: Slot) -> Address {
+    keys(PENDING_DESTRUCTION, &[&id.0, &slot.get().to_be_bytes()])
+}
+
+/// All shred secrets of a key that are to be destroyed, for scans.
+pub(crate) fn pending_destructions_of(id: KeyId) -> Address {
+    keys(PENDING_DESTRUCTION, &[&id.0])
+}
+
+/// All shred secrets that are to be destroyed, for scans.
+pub(crate) fn pending_destructions() -> Address {
+    keys(PENDING_DESTRUCTION, &[])
+}
+
+/// Slot and key of a shred secret that is to be destroyed.
+pub(crate) fn parse_pending_destruction(address: &Address) -> Option<(Slot, KeyId)> {
+    let (id, slot) = address.key.strip_prefix(&[PENDING_DESTRUCTION])?.split_first_chunk()?;
+    Some((Slot::new(u32::from_be_bytes(slot.try_into().ok()?))?, KeyId(*id)))
 }
 
 /// From the name of a key in a store, or an alias of it, to its id.
@@ -203,6 +231,7 @@ const ALIAS: u8 = b'A';
 const USE_COUNT: u8 = b'u';
 const RUN: u8 = b'r';
 const DUE: u8 = b'd';
+const PENDING_DESTRUCTION: u8 = b'x';
 const AUTHORITY: u8 = b'a';
 const TRANSPORT_KEY: u8 = b't';
 const DELETED_KEY: u8 = b'D';
@@ -228,6 +257,10 @@ mod tests {
         assert!(alias(store_id, &name).starts_with(&aliases(store_id)));
         assert_eq!(parse_alias(&alias(store_id, &name)), Some(name.clone()));
         assert_eq!(parse_alias(&key_name(store_id, &name)), None);
+        assert_eq!(parse_key_version(&key_version(key_id, KeyVersion::FIRST)), Some(key_id));
+        for other in [key(key_id), use_count(key_id, KeyVersion::FIRST), authority(store_id)] {
+            assert_eq!(parse_key_version(&other), None, "{other}");
+        }
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
         assert_eq!(changed(&transport_key(store_id, ImportId([3; 16]))), Changed::Nothing);
@@ -236,6 +269,7 @@ mod tests {
         assert_eq!(parse_deleted_key(&deleted_key(store_id, key_id)), Some(key_id));
         assert_eq!(parse_deleted_key(&key(key_id)), None);
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
+        assert_eq!(changed(&pending_destruction(key_id, Slot::new(1).unwrap())), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
     }
 
@@ -248,6 +282,20 @@ mod tests {
         assert_eq!(holds(&key_name(store_id, &name)), Some(Holds::KeyName(store_id, name)));
         for other in [key_version(key_id, KeyVersion::FIRST), run(), authority(store_id), key_names(store_id, "")] {
             assert_eq!(holds(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn place_of_a_pending_destruction_tells_slot_and_key() {
+        let (slot, id) = (Slot::new(0x0102_0304).unwrap(), KeyId([1; 16]));
+        let address = pending_destruction(id, slot);
+        assert_eq!(parse_pending_destruction(&address), Some((slot, id)));
+        assert!(address.starts_with(&pending_destructions_of(id)) && address.starts_with(&pending_destructions()));
+        let with_key = |key: Vec<u8>| Address { key, ..address.clone() };
+        let zero = [&address.key[..17], &[0; 4]].concat();
+        let long = [&address.key[..], &[0]].concat();
+        for bad in [with_key(zero), with_key(long), pending_destructions_of(id), pending_destructions(), key(id)] {
+            assert_eq!(parse_pending_destruction(&bad), None, "{bad}");
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod address;
 pub(crate) mod codec;
+pub(crate) mod destruction;
 pub(crate) mod key;
 pub(crate) mod key_name;
 pub(crate) mod key_store;
@@ -18,7 +19,10 @@ pub(crate) mod usage;
 pub(crate) mod use_count;
 pub(crate) mod vault;
 
-pub use key::{About, Deleted, Deletion, InvalidAbout, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary};
+pub(crate) use destruction::PendingDestruction;
+pub use key::{
+    About, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary,
+};
 pub(crate) use key_store::AuthorityRecord;
 pub use key_store::{AccessMethods, KeyStoreRecord};
 

@@ -8,8 +8,9 @@ use super::transport_key::TransportKeyRecord;
 use super::usage::KeyUsage;
 use super::use_count::{RunRecord, UseCountRecord};
 use super::vault::Vault;
-use super::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
+use super::{AuthorityRecord, KeyRecord, KeyStoreRecord, PendingDestruction, Record};
 use crate::error::Error;
+use crate::shred::ShredSecret;
 use crate::storage::{Address, Write};
 
 /// In the list. Every type of record must be, so that none is forgotten: [`Record`] asks for it, and only the list gives it.
@@ -22,8 +23,11 @@ pub(crate) struct RecordType {
     /// The versions of the system key that these fields of a record of this type need for their wraps; `None` if they are no such fields.
     pub(super) versions_of_wraps: fn(fields: &[u8]) -> Option<Vec<u32>>,
     /// The write that protects this value at this address by the current system key.
-    pub(super) renew: fn(&Vault, Address, value: &[u8]) -> Result<Write, Error>,
+    pub(super) renew: Renew,
 }
+
+/// Given the vault, the address of a record, the shred secret that its wraps need if they need one, and its bytes.
+type Renew = fn(&Vault, Address, Option<&ShredSecret>, &[u8]) -> Result<Write, Error>;
 
 macro_rules! record_types {
     ($($record:ty),* $(,)?) => {
@@ -45,6 +49,7 @@ record_types! {
     KeyStoreRecord,
     KeyUsage,
     KeyVersionRecord,
+    PendingDestruction,
     Reference,
     RunRecord,
     TransportKeyRecord,

@@ -21,6 +21,7 @@ use crate::crypto::wrap::WrapContext;
 use crate::error::Error;
 use crate::hierarchy::SystemKeys;
 use crate::key::material::SecretBytes;
+use crate::shred::ShredSecret;
 use crate::storage::{Address, Compare, Revision, Storage, TransactError, Versioned, Write};
 
 /// Reads and writes records of one installation.
@@ -108,37 +109,53 @@ impl Vault {
         Write::Put { address, value }
     }
 
-    /// Wraps the secret bytes of the record of type `R` at `address`.
+    /// Wraps the secret bytes of the record of type `R` at `address`, so that they need `shred_secret` as well, if there is one.
     ///
     /// # Errors
     /// [`Error::Entropy`].
-    pub(crate) fn wrap<R: Record>(&self, address: &Address, secret: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn wrap<R: Record>(
+        &self,
+        address: &Address,
+        shred_secret: Option<&ShredSecret>,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         const { assert!(!R::WRAPS.is_empty(), "a type for which is wrapped must say where its wraps are") };
-        self.wrap_as::<R>(address, secret)
+        self.wrap_as::<R>(address, shred_secret, secret)
     }
 
-    fn wrap_as<R: Record>(&self, address: &Address, secret: &[u8]) -> Result<Vec<u8>, Error> {
+    fn wrap_as<R: Record>(
+        &self,
+        address: &Address,
+        shred_secret: Option<&ShredSecret>,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let keys = self.keys();
         let place = full_address(address);
         let (system_version, derived) = keys.current();
-        let context = context::<R>(&keys, &place, system_version);
+        let context = context::<R>(&keys, &place, system_version, shred_secret);
         let wrapped = derived.wrapping.wrap(&context, secret, &*self.random)?;
         let mut writer = Writer::default();
         writer.u32(system_version).bytes(&wrapped);
         Ok(writer.finish())
     }
 
-    /// Unwraps what [`Vault::wrap`] made for the same place.
+    /// Unwraps what [`Vault::wrap`] made for the same place with the same shred secret.
     ///
     /// # Errors
     /// [`Error::Damaged`] if it was not, [`Error::SystemKeyMissing`].
-    pub(crate) fn unwrap<R: Record>(&self, address: &Address, wrapped: &[u8]) -> Result<SecretBytes, Error> {
+    pub(crate) fn unwrap<R: Record>(
+        &self,
+        address: &Address,
+        shred_secret: Option<&ShredSecret>,
+        wrapped: &[u8],
+    ) -> Result<SecretBytes, Error> {
         let system_version = Self::version_of_wrap(wrapped).ok_or_else(|| damaged(address))?;
         let wrapped = wrapped.get(SYSTEM_VERSION_SIZE..).ok_or_else(|| damaged(address))?;
         let keys = self.keys();
         let derived = keys.version(system_version).ok_or(Error::SystemKeyMissing(system_version))?;
         let place = full_address(address);
-        derived.wrapping.unwrap(&context::<R>(&keys, &place, system_version), wrapped).map_err(|_| damaged(address))
+        let context = context::<R>(&keys, &place, system_version, shred_secret);
+        derived.wrapping.unwrap(&context, wrapped).map_err(|_| damaged(address))
     }
 
     /// All or nothing, durable when it returns.
@@ -164,11 +181,17 @@ impl Vault {
         })
     }
 
-    /// The write that protects by the current system key what stands at `address`; `None` if it is protected by that alone, or is no record.
+    /// The write that protects by the current system key what stands at `address`; `None` if it is protected by that alone, or is no record. What is wrapped in it needs the
+    /// shred secret that `shred_secret` finds for the address, if there is one.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::SystemKeyMissing`], [`Error::Entropy`].
-    pub(crate) fn renew(&self, address: &Address, value: &[u8]) -> Result<Option<Write>, Error> {
+    /// [`Error::Damaged`], [`Error::SystemKeyMissing`], [`Error::Entropy`], and those of `shred_secret`.
+    pub(crate) fn renew(
+        &self,
+        address: &Address,
+        value: &[u8],
+        shred_secret: impl FnOnce(&Address) -> Result<Option<ShredSecret>, Error>,
+    ) -> Result<Option<Write>, Error> {
         if value.is_empty() {
             return Ok(None);
         }
@@ -178,16 +201,22 @@ impl Vault {
             return Ok(None);
         }
         let record_type = value.get(1).and_then(|number| types::find(*number)).ok_or_else(|| damaged(address))?;
-        (record_type.renew)(self, address.clone(), value).map(Some)
+        let shred_secret = shred_secret(address)?;
+        (record_type.renew)(self, address.clone(), shred_secret.as_ref(), value).map(Some)
     }
 
     /// [`Vault::renew`] for a record of type `R`.
-    pub(super) fn renew_as<R: Record>(&self, address: Address, value: &[u8]) -> Result<Write, Error> {
+    pub(super) fn renew_as<R: Record>(
+        &self,
+        address: Address,
+        shred_secret: Option<&ShredSecret>,
+        value: &[u8],
+    ) -> Result<Write, Error> {
         let mut record: R = self.open(&address, value)?;
         for wrap in R::WRAPS {
             let wrapped = wrap(&mut record);
-            let secret = self.unwrap::<R>(&address, wrapped)?;
-            *wrapped = self.wrap_as::<R>(&address, secret.expose())?;
+            let secret = self.unwrap::<R>(&address, shred_secret, wrapped)?;
+            *wrapped = self.wrap_as::<R>(&address, shred_secret, secret.expose())?;
         }
         Ok(self.put(address, &record))
     }
@@ -217,7 +246,11 @@ impl Vault {
         Ok((record_type, reader))
     }
 
-    fn open<R: Record>(&self, address: &Address, value: &[u8]) -> Result<R, Error> {
+    /// The record that `value`, which stands at `address` or is to, is.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::SystemKeyMissing`].
+    pub(crate) fn open<R: Record>(&self, address: &Address, value: &[u8]) -> Result<R, Error> {
         let (record_type, mut reader) = self.authentic(address, value)?;
         if record_type != R::RECORD_TYPE {
             return Err(damaged(address));
@@ -237,13 +270,18 @@ impl Drop for Bar<'_> {
     }
 }
 
-fn context<'a, R: Record>(keys: &SystemKeys, place: &'a [u8], system_version: u32) -> WrapContext<'a> {
+fn context<'a, R: Record>(
+    keys: &SystemKeys,
+    place: &'a [u8],
+    system_version: u32,
+    shred_secret: Option<&'a ShredSecret>,
+) -> WrapContext<'a> {
     WrapContext {
         installation: keys.installation(),
         record_type: R::RECORD_TYPE,
         address: place,
         wrapping_version: system_version,
-        shred_secret: None,
+        shred_secret: shred_secret.map(ShredSecret::expose),
     }
 }
 

@@ -50,10 +50,15 @@ impl<'r> Walk<'r> {
         self.each_page(RENEWAL_BATCH_RECORDS, &mut |page| {
             let mut batch = Batch::default();
             for (address, found) in page {
-                match self.ledger.vault().renew(&address, &found.value) {
+                match self.renew(&address, &found) {
                     Ok(Some(write)) => batch.push(&address, found.revision, write),
                     Ok(None) => {}
-                    Err(error @ (Error::Damaged(_) | Error::SystemKeyMissing(_))) => {
+                    Err(
+                        error @ (Error::Damaged(_)
+                        | Error::SystemKeyMissing(_)
+                        | Error::KeyShredded(_)
+                        | Error::KeyNotFound(_)),
+                    ) => {
                         tracing::error!(%error, %address, "a record cannot be protected anew by the current system key");
                         damaged = Some(error);
                     }
@@ -69,12 +74,25 @@ impl<'r> Walk<'r> {
         Ok(damaged)
     }
 
+    /// The write that protects anew what was found at an address. Nothing is to be done for what has changed since: whoever changed it has protected it by the current key, or the next
+    /// walk does.
+    fn renew(&self, address: &Address, found: &Versioned) -> Result<Option<Write>, Error> {
+        let vault = self.ledger.vault();
+        let renewed = vault.renew(address, &found.value, |address| self.ledger.shred_secret_at(address));
+        // A key that has another shred secret by now, or none, does not open what it had before.
+        let may_be_stale = matches!(renewed, Err(Error::Damaged(_) | Error::KeyShredded(_) | Error::KeyNotFound(_)));
+        if may_be_stale && vault.storage().get(address)?.is_none_or(|now| now.revision != found.revision) {
+            return Ok(None);
+        }
+        renewed
+    }
+
     /// Protects one record anew, if there is one.
     pub(super) fn renew_at(&self, address: &Address) -> Result<(), Error> {
         let vault = self.ledger.vault();
-        let Some(Versioned { value, revision }) = vault.storage().get(address)? else { return Ok(()) };
-        if let Some(write) = vault.renew(address, &value)? {
-            let compares = [Compare::unchanged(address.clone(), revision)];
+        let Some(found) = vault.storage().get(address)? else { return Ok(()) };
+        if let Some(write) = self.renew(address, &found)? {
+            let compares = [Compare::unchanged(address.clone(), found.revision)];
             self.ledger.renewed.note(&compares, || vault.transact(&compares, &[write]))?;
         }
         Ok(())

@@ -77,6 +77,7 @@ impl Schedule {
     pub(crate) fn do_due(&self) -> Result<usize, Error> {
         let mut hand = self.hand.lock();
         self.remove_ended_imports()?;
+        self.ledger.tend_shred_table()?;
         Ok(self.do_by_use()? + self.do_what_has_come()? + self.check_what_is_far(&mut hand)?)
     }
 

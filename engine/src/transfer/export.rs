@@ -57,7 +57,8 @@ impl Engine {
         let place = address::key_version(id, version);
         let damaged = || Error::Damaged(place.to_string());
         let (stored, _) = self.vault().read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
-        let material = self.vault().unwrap::<KeyVersionRecord>(&place, &stored.wrapped)?;
+        let secret = self.shred_table().secret_of(&record)?;
+        let material = self.vault().unwrap::<KeyVersionRecord>(&place, Some(&secret), &stored.wrapped)?;
         if material.is_empty() {
             return Err(Error::NothingToExport(id));
         }

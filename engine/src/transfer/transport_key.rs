@@ -27,7 +27,8 @@ impl Ledger {
         let place = address::transport_key(import.store, import.id);
         let public_key = DecryptingKey::new(&private_key).map_err(|_| Error::Damaged(place.to_string()))?;
         let import = Import { public_key: public_key.public_key_der().to_vec(), ..import };
-        let wrapped_private_key = self.vault().wrap::<TransportKeyRecord>(&place, private_key.into_bytes().expose())?;
+        let wrapped_private_key =
+            self.vault().wrap::<TransportKeyRecord>(&place, None, private_key.into_bytes().expose())?;
         let record = TransportKeyRecord { import, wrapped_private_key };
         let _one_at_a_time = self.imports.lock();
         self.check_room(record.import.store)?;
@@ -58,7 +59,7 @@ impl Ledger {
     /// [`Error::Damaged`], [`Error::SystemKeyMissing`].
     pub(super) fn transport_private_key(&self, record: &TransportKeyRecord) -> Result<SecretBytes, Error> {
         let place = address::transport_key(record.import.store, record.import.id);
-        self.vault().unwrap::<TransportKeyRecord>(&place, &record.wrapped_private_key)
+        self.vault().unwrap::<TransportKeyRecord>(&place, None, &record.wrapped_private_key)
     }
 
     /// The open imports at `prefix`.

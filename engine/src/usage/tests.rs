@@ -13,6 +13,7 @@ use crate::error::ItemError;
 use crate::hierarchy::SystemKeys;
 use crate::key::material::SecretBytes;
 use crate::operation::{DataKeyForm, DecryptItem, EncryptItem, ReencryptItem, WrapItem};
+use crate::shred::ShredTable;
 use crate::storage::{Call, FailingStorage, MemoryStorage, Storage};
 use crate::{AccessMethods, Engine, EngineParts, ItemSink, ReadScope};
 use std::sync::atomic::AtomicU64;
@@ -328,7 +329,15 @@ fn a_key_that_is_used_up_seals_nothing_opens_everything_and_is_mended_by_a_rotat
     let system_keys = SystemKeys::for_tests([3; 32]);
     let storage: Arc<dyn Storage> = Arc::clone(&place.0) as _;
     let (random, clock) = (Arc::new(SystemRandom::new()), place.clock());
-    let parts = EngineParts { storage, system_keys, random, clock, cached_keys_max: 10, compute_threads: 1 };
+    let parts = EngineParts {
+        storage,
+        system_keys,
+        shred_table: Arc::new(ShredTable::for_tests([9; 16])),
+        random,
+        clock,
+        cached_keys_max: 10,
+        compute_threads: 1,
+    };
     let engine = Engine::start(parts).unwrap();
     let new = NewKeyStore {
         name: "store".parse().unwrap(),

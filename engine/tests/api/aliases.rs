@@ -151,7 +151,8 @@ on_every_storage! {
         engine.move_alias(store, &name("records"), other).unwrap();
         let revision = installation.storage.revision();
         assert!(engine.delete_now(one, false).unwrap().aliases.is_empty());
-        assert_eq!(installation.storage.revision().0, revision.0 + 1, "one transaction");
+        let after_deletion = revision.0 + 1;
+        assert_eq!(installation.storage.revision().0, after_deletion + 1, "one transaction, and one that notes that the key is destroyed");
         assert_eq!((find(installation, "one"), find(installation, "cards"), find(installation, "records")), (None, None, Some(other)));
         assert_eq!(listed(installation, 10), [("records".to_owned(), "other".to_owned())]);
         for refused in [engine.create_alias(store, &name("late"), one), engine.move_alias(store, &name("records"), one)] {

@@ -17,8 +17,8 @@ use crate::support::{Client, Places, name, start};
 // R-K6, R-H1
 #[test]
 fn values_in_storage_hold_no_key_and_no_secret() {
-    let (storage, random) = (Arc::new(MemoryStorage::new()), RecordingRandom::default());
-    let engine = start(storage.clone(), Places::new().system_keys(), 100, Arc::new(random.clone())).unwrap();
+    let (storage, random, places) = (Arc::new(MemoryStorage::new()), RecordingRandom::default(), Places::new());
+    let engine = start(storage.clone(), &places, 100, Arc::new(random.clone())).unwrap();
     fill(&engine);
     let stored: Vec<u8> = all_records(&*storage).into_iter().flat_map(|(_, versioned)| versioned.value).collect();
     assert_holds_nothing_plain(&stored, &random);
@@ -28,7 +28,7 @@ fn values_in_storage_hold_no_key_and_no_secret() {
 #[test]
 fn files_of_the_data_folder_hold_no_key_and_no_secret() {
     let (places, random) = (Places::new(), RecordingRandom::default());
-    let engine = start(places.open(), places.system_keys(), 100, Arc::new(random.clone())).unwrap();
+    let engine = start(places.open(), &places, 100, Arc::new(random.clone())).unwrap();
     fill(&engine);
     drop(engine);
     let files = fs::read_dir(places.data()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
@@ -69,9 +69,9 @@ fn assert_holds_nothing_plain(stored: &[u8], random: &RecordingRandom) {
     for plain in [SECRET, PRIVATE_KEY] {
         assert!(!contains(stored, plain), "{:?} is stored in plain", str::from_utf8(plain));
     }
-    // Symmetric and MAC keys and the seeds of Ed25519 and ML-DSA are drawn as random bytes, two versions of each.
+    // Symmetric and MAC keys and the seeds of Ed25519 and ML-DSA are drawn as random bytes, two versions of each; and a shred secret for each of the nine.
     let keys = random.keys();
-    assert_eq!(keys.len(), 12);
+    assert_eq!(keys.len(), 12 + 9);
     for key in keys {
         for part in key.chunks(16) {
             assert!(!contains(stored, part), "a key is stored in plain");

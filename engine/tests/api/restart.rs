@@ -106,7 +106,7 @@ fn data_folder_belongs_to_one_engine_at_a_time() {
 fn dropped_engine_holds_storage_no_more_while_others_do() {
     let (storage, places) = (Arc::new(MemoryStorage::new()), Places::new());
     for _ in 0..20 {
-        let engine = start(storage.clone(), places.system_keys(), 10, Arc::new(SystemRandom::new()));
+        let engine = start(storage.clone(), &places, 10, Arc::new(SystemRandom::new()));
         assert!(Arc::strong_count(&storage) > 1);
         drop(engine.unwrap());
         assert_eq!(Arc::strong_count(&storage), 1, "a thread of the engine is still there");
@@ -117,8 +117,7 @@ fn dropped_engine_holds_storage_no_more_while_others_do() {
 #[test]
 fn data_of_another_installation_is_refused_at_once() {
     let storage = Arc::new(MemoryStorage::new());
-    let start_with_keys_of =
-        |places: &Places| start(storage.clone(), places.system_keys(), 10, Arc::new(SystemRandom::new()));
+    let start_with_keys_of = |places: &Places| start(storage.clone(), places, 10, Arc::new(SystemRandom::new()));
     drop(start_with_keys_of(&Places::new()).unwrap());
     assert!(matches!(start_with_keys_of(&Places::new()), Err(Error::Damaged(_))));
 }

@@ -113,8 +113,7 @@ on_every_storage! {
         // While it runs too: nothing is added to a file that is not its own.
         let refused = installation.engine.rotate_system_key(&installation.places.tree(), None);
         assert!(matches!(refused, Err(Error::Hierarchy(_))), "{refused:?}");
-        let older = installation.places.system_keys();
-        let started = start(Arc::clone(&installation.storage), older, 10, Arc::new(SystemRandom::new()));
+        let started = start(Arc::clone(&installation.storage), &installation.places, 10, Arc::new(SystemRandom::new()));
         assert!(matches!(started, Err(Error::SystemKeyMissing(2))));
         fs::write(&path, newest).unwrap();
         scene.assert_all_works();
@@ -130,8 +129,7 @@ on_every_storage! {
             put(&*installation.storage, &address, found.value);
         }
         assert!(matches!(installation.engine.describe_key(scene.id), Err(Error::SystemKeyMissing(1))));
-        let keys = installation.places.system_keys();
-        let started = start(Arc::clone(&installation.storage), keys, 10, Arc::new(SystemRandom::new()));
+        let started = start(Arc::clone(&installation.storage), &installation.places, 10, Arc::new(SystemRandom::new()));
         assert!(matches!(started, Err(Error::SystemKeyMissing(1))));
     }
 
@@ -194,8 +192,8 @@ fn a_rotation_without_random_bytes_or_root_key_changes_nothing() {
     let scene = Scene::new(&installation);
     let file = fs::read(installation.places.system_key_path()).unwrap();
     let (tree, other) = (installation.places.tree(), Installation::in_memory());
-    let keys = installation.places.system_keys();
-    let starved = start_by(Arc::default(), Arc::clone(&installation.storage), keys, 10, Arc::new(Empty)).unwrap();
+    let (storage, places) = (Arc::clone(&installation.storage), &installation.places);
+    let starved = start_by(Arc::default(), storage, places, 10, Arc::new(Empty)).unwrap();
     assert!(matches!(starved.rotate_system_key(&tree, None), Err(Error::Hierarchy(_))));
     let refused = installation.engine.rotate_system_key(&other.places.tree(), None);
     assert!(matches!(refused, Err(Error::Hierarchy(_))), "the files of another installation");
@@ -297,7 +295,7 @@ impl<'a> Scene<'a> {
         let Installation { engine, storage, places, .. } = self.installation;
         self.assert_works_with(engine);
         let random = Arc::new(SystemRandom::new());
-        let anew = start_by(Arc::default(), Arc::clone(storage), places.system_keys(), 10, random).unwrap();
+        let anew = start_by(Arc::default(), Arc::clone(storage), places, 10, random).unwrap();
         self.assert_works_with(&anew);
     }
 

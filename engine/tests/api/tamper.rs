@@ -78,8 +78,8 @@ on_every_storage! {
 
     // R-H1, R-H2
     fn storage_of_another_installation_is_refused(installation) {
-        let others = Places::new().system_keys();
-        let started = start(Arc::clone(&installation.storage), others, 10, Arc::new(SystemRandom::new()));
+        let others = Places::new();
+        let started = start(Arc::clone(&installation.storage), &others, 10, Arc::new(SystemRandom::new()));
         let Err(error) = started else {
             panic!("started with the system keys of another installation");
         };

@@ -22,7 +22,7 @@ use claviger_engine::{AccessMethods, Engine, EngineParts, KeyRecord};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
-use crate::work::Acknowledged;
+use crate::work::{Acknowledged, shred_table};
 
 /// Cycles of starting, changing, killing, losing the data folder and restoring it.
 const CYCLES: u64 = 12;
@@ -81,7 +81,10 @@ fn nothing_acknowledged_is_missing_and_nothing_deleted_comes_back_after_kills_an
         let (journal, data) = (folder.join("journal"), folder.join("data"));
         let restore = Restore { backup: from.as_deref(), journal: Some(&journal), target: &data };
         let context = format!("cycle {cycle} of seed {SEED:#x}, from {from:?}");
-        let restored = restore.run(system_keys(folder), Arc::new(SystemRandom::new()), &Progress::default());
+        let system_keys = system_keys(folder);
+        let shred_table = shred_table(folder, &system_keys);
+        let restored = restore.run(system_keys, &shred_table, Arc::new(SystemRandom::new()), &Progress::default());
+        drop(shred_table);
         let restored = restored.unwrap_or_else(|error| panic!("{context}: {error}"));
         assert!(restored.inventory.stores == 1, "{context}");
         keys = check(folder, &keys, begun, &context);
@@ -200,6 +203,7 @@ impl Site {
         let storage: Arc<dyn Storage> = Arc::new(LmdbStorage::open(&folder.join("data"), &options).unwrap());
         let engine = Engine::start(EngineParts {
             storage: Arc::clone(&storage),
+            shred_table: shred_table(folder, &keys),
             system_keys: keys,
             random: random.clone(),
             clock: Arc::new(SystemClock),

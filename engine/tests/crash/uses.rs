@@ -18,7 +18,7 @@ use claviger_engine::{AccessMethods, Engine, EngineParts, ItemError, ItemSink};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
-use crate::work::{Acknowledged, open};
+use crate::work::{Acknowledged, open, shred_table};
 
 /// Cycles of starting, sealing and killing.
 const CYCLES: u64 = 6;
@@ -86,9 +86,12 @@ fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
         root_key
     };
     let data: PathBuf = folder.join("data");
+    let system_keys = file.unlock(&root_key).unwrap();
+    let shred_table = shred_table(folder, &system_keys);
     let engine = Engine::start(EngineParts {
         storage: Arc::new(open(&data)),
-        system_keys: file.unlock(&root_key).unwrap(),
+        system_keys,
+        shred_table,
         random: Arc::new(random),
         clock: Arc::new(SystemClock),
         cached_keys_max: 2,

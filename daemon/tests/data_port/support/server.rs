@@ -17,6 +17,7 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::lane::Pool;
 use claviger_engine::limits::DELETION_WAIT_DEFAULT;
+use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::{MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts};
 use claviger_protocol::KeyId;
@@ -245,9 +246,14 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
     let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
     let file = SystemKeyFile::at(folder.path().join("system-keys"));
     file.create(&root_key, &random, 0).unwrap();
+    let system_keys = file.unlock(&root_key).unwrap();
+    let mirrors = [1, 2].map(|number| folder.path().join(format!("shred-table-{number}")));
+    ShredTable::create(&mirrors, system_keys.installation()).unwrap();
+    let shred_table = ShredTable::open(&mirrors, system_keys.installation(), ShredClass::File).unwrap();
     Engine::start(EngineParts {
         storage: Arc::clone(&options.storage),
-        system_keys: file.unlock(&root_key).unwrap(),
+        system_keys,
+        shred_table: Arc::new(shred_table),
         random: Arc::new(random),
         clock: Arc::clone(&options.clock),
         cached_keys_max: options.cached_keys_max,

@@ -6,6 +6,7 @@ use super::super::codec::{Reader, Writer};
 use crate::limits::{
     DELETED_KEY_KEPT, DELETED_KEY_WITNESSED, DELETION_WAIT_MAX, DELETION_WAIT_MIN, ROTATION_PERIOD_DAYS_MAX,
 };
+use crate::shred::ShredClass;
 
 /// A deletion that was requested. It is made when the wall clock has reached the deadline and the installation has been running for as long since the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,17 @@ pub struct Deleted {
     pub at_ms: u64,
     /// For how long the installation had been running in all by then, in milliseconds.
     pub running_ms: u64,
+    /// When nothing of it could be unwrapped any more, not from old copies of the storage either; `None` as long as its shred secret is on a mirror that could not be written.
+    pub destroyed: Option<Destroyed>,
+}
+
+/// The end of a shred secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destroyed {
+    /// What that is worth.
+    pub class: ShredClass,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// Rotation by the clock.
@@ -76,10 +88,16 @@ impl Deleted {
 
     pub(super) fn encode(&self, out: &mut Writer) {
         out.u64(self.at_ms).u64(self.running_ms);
+        out.optional(self.destroyed.as_ref(), |out, destroyed| {
+            out.u8(destroyed.class.id()).u64(destroyed.at_ms);
+        });
     }
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { at_ms: reader.u64()?, running_ms: reader.u64()? })
+        let (at_ms, running_ms) = (reader.u64()?, reader.u64()?);
+        let destroyed = reader
+            .optional(|reader| Some(Destroyed { class: ShredClass::from_id(reader.u8()?)?, at_ms: reader.u64()? }))?;
+        Some(Self { at_ms, running_ms, destroyed })
     }
 }
 

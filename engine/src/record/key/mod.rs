@@ -12,7 +12,7 @@ pub(crate) mod tests;
 
 pub use about::{About, InvalidAbout};
 pub(crate) use life::milliseconds;
-pub use life::{Deleted, Deletion, Rotation, RotationByUse};
+pub use life::{Deleted, Deletion, Destroyed, Rotation, RotationByUse};
 
 use super::codec::{Reader, Writer};
 use super::usage::KeyUsage;
@@ -46,7 +46,7 @@ pub struct KeyRecord {
     pub about: About,
     /// 0..=32 other names of it in its store; a deleted key has none.
     pub aliases: BTreeSet<Name>,
-    /// Slot of its shred secret; 0 = none yet.
+    /// Slot of its shred secret, from 1; 0 if it is deleted.
     pub shred_slot: u32,
     /// The lowest version that decrypts: what older ones have encrypted is refused.
     pub lowest_version: KeyVersion,
@@ -129,13 +129,15 @@ impl KeyRecord {
             && self.deleted.is_some() == is_deleted
             && self.aliases.len() <= if is_deleted { 0 } else { ALIASES_MAX }
             && !self.aliases.contains(&self.name)
+            && (self.shred_slot == 0) == is_deleted
             && self.rotation.is_none_or(|rotation| rotation.is_consistent() && !is_deleted)
             && self.rotation_by_use.is_none_or(|rotation| rotation.is_consistent() && !is_deleted)
     }
 }
 
 impl Record for KeyRecord {
-    const RECORD_TYPE: u8 = 27;
+    // 2, 8, 9 and 27 were keys with less, never released.
+    const RECORD_TYPE: u8 = 12;
     const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {

@@ -15,7 +15,7 @@ pub(crate) fn sample() -> KeyRecord {
         exportable: false,
         about: about(),
         aliases: ["cards", "old-records"].map(|alias| alias.parse().unwrap()).into(),
-        shred_slot: 0,
+        shred_slot: 77,
         lowest_version: number(2),
         deletion: None,
         deleted: None,
@@ -40,12 +40,13 @@ pub(crate) fn deletion_requested() -> KeyRecord {
 
 pub(crate) fn deleted() -> KeyRecord {
     let versions = [(1, VersionState::Destroyed), (3, VersionState::Destroyed)].map(summary).to_vec();
-    let deleted = Some(Deleted { at_ms: 8, running_ms: 100 });
+    let deleted = Some(Deleted { at_ms: 8, running_ms: 100, destroyed: None });
     let aliases = BTreeSet::new();
     KeyRecord {
         state: KeyState::Deleted,
         deleted,
         aliases,
+        shred_slot: 0,
         rotation: None,
         rotation_by_use: None,
         versions,
@@ -226,7 +227,7 @@ fn the_clock_looks_at_what_comes_first() {
     assert_eq!(KeyRecord { rotation: None, ..deletion_requested() }.due_ms(), Some(7 + 24 * HOUR));
     assert_eq!(deletion_requested().due_ms(), Some(1_000));
     assert_eq!(deleted().due_ms(), Some(8 + 365 * 24 * HOUR));
-    let at_the_end = Some(Deleted { at_ms: u64::MAX, running_ms: 0 });
+    let at_the_end = Some(Deleted { at_ms: u64::MAX, running_ms: 0, destroyed: None });
     assert_eq!(KeyRecord { deleted: at_the_end, ..deleted() }.due_ms(), Some(u64::MAX));
 }
 

@@ -1,7 +1,7 @@
 //! An installation of its own for each test: a root key, system keys, storage, an engine, and one key store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::change::{NewKey, NewKeyStore};
@@ -10,8 +10,10 @@ use claviger_engine::hierarchy::{DevelopmentRootKey, KeyTree, SystemKeyFile, Sys
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
+use claviger_engine::shred::{ShredClass, ShredError, ShredTable};
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts, Error, KeyRecord};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::clock::TestClock;
@@ -48,8 +50,7 @@ impl Installation {
     fn at(places: Places, storage: Arc<dyn Storage>, capacity: usize) -> Self {
         let clock = Arc::<TestClock>::default();
         let random = Arc::new(SystemRandom::new());
-        let engine =
-            start_by(Arc::clone(&clock), Arc::clone(&storage), places.system_keys(), capacity, random).unwrap();
+        let engine = start_by(Arc::clone(&clock), Arc::clone(&storage), &places, capacity, random).unwrap();
         let store = create_store(&engine, "store").unwrap();
         Self { engine, store, clock, storage, places }
     }
@@ -66,8 +67,7 @@ impl Installation {
             storage
         };
         let random = Arc::new(SystemRandom::new());
-        let engine =
-            start_by(Arc::clone(&clock), Arc::clone(&storage), places.system_keys(), CAPACITY, random).unwrap();
+        let engine = start_by(Arc::clone(&clock), Arc::clone(&storage), &places, CAPACITY, random).unwrap();
         Self { engine, store, clock, storage, places }
     }
 
@@ -88,10 +88,11 @@ impl Installation {
     }
 }
 
-/// Root key and system keys, each in a file, and a folder for data.
+/// Root key, system keys and the mirrors of the shred table, each in a file, and a folder for data.
 pub(crate) struct Places {
     folder: TempDir,
     root_key: DevelopmentRootKey,
+    shred_table: Mutex<Weak<ShredTable>>,
 }
 
 impl Places {
@@ -99,8 +100,9 @@ impl Places {
         let folder = tempfile::tempdir().unwrap();
         let random = SystemRandom::new();
         let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
-        let places = Self { folder, root_key };
+        let places = Self { folder, root_key, shred_table: Mutex::default() };
         places.file().create(&places.root_key, &random, 0).unwrap();
+        ShredTable::create(&places.mirrors(), places.system_keys().installation()).unwrap();
         places
     }
 
@@ -117,6 +119,23 @@ impl Places {
         self.folder.path().join("system-keys")
     }
 
+    /// The mirrors of the shred table.
+    pub(crate) fn mirrors(&self) -> [PathBuf; 2] {
+        ["shred-table-1", "shred-table-2"].map(|name| self.folder.path().join(name))
+    }
+
+    /// The shred table, which engines that run beside each other share.
+    pub(crate) fn shred_table(&self) -> Result<Arc<ShredTable>, ShredError> {
+        let mut open = self.shred_table.lock();
+        if let Some(table) = open.upgrade() {
+            return Ok(table);
+        }
+        let table = ShredTable::open(&self.mirrors(), self.system_keys().installation(), ShredClass::File)?;
+        let table = Arc::new(table);
+        *open = Arc::downgrade(&table);
+        Ok(table)
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -129,7 +148,7 @@ impl Places {
 
     /// An engine on the data folder.
     pub(crate) fn start(&self) -> Arc<Engine> {
-        start(self.open(), self.system_keys(), CAPACITY, Arc::new(SystemRandom::new())).unwrap()
+        start(self.open(), self, CAPACITY, Arc::new(SystemRandom::new())).unwrap()
     }
 
     fn file(&self) -> SystemKeyFile {
@@ -139,22 +158,23 @@ impl Places {
 
 pub(crate) fn start(
     storage: Arc<dyn Storage>,
-    system_keys: SystemKeys,
+    places: &Places,
     cached_keys_max: usize,
     random: Arc<dyn Random>,
 ) -> Result<Arc<Engine>, Error> {
-    start_by(Arc::default(), storage, system_keys, cached_keys_max, random)
+    start_by(Arc::default(), storage, places, cached_keys_max, random)
 }
 
 /// As [`start`], with a clock of the test's own.
 pub(crate) fn start_by(
     clock: Arc<TestClock>,
     storage: Arc<dyn Storage>,
-    system_keys: SystemKeys,
+    places: &Places,
     cached_keys_max: usize,
     random: Arc<dyn Random>,
 ) -> Result<Arc<Engine>, Error> {
-    Engine::start(EngineParts { storage, system_keys, random, clock, cached_keys_max, compute_threads: 1 })
+    let (system_keys, shred_table) = (places.system_keys(), places.shred_table().unwrap());
+    Engine::start(EngineParts { storage, system_keys, shred_table, random, clock, cached_keys_max, compute_threads: 1 })
 }
 
 pub(crate) fn create_store(engine: &Engine, store_name: &str) -> Result<StoreId, Error> {

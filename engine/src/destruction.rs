@@ -1,0 +1,200 @@
+//! Destroying: what was deleted becomes worthless where storage has forgotten it, in its free pages and in backups, because the shred secret is overwritten on every mirror.
+//!
+//! The change that deletes notes in its own transaction which secret is to go. After it the secret is overwritten, then the note is removed. Whatever comes between, a crash or a mirror that
+//! is away, the note is found at the next start and each minute.
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::key::id::KeyId;
+use crate::ledger::Ledger;
+use crate::limits::SCAN_PAGE_RECORDS;
+use crate::record::{Destroyed, KeyRecord, PendingDestruction, address};
+use crate::shred::{ShredSecret, ShredTable, Slot};
+use crate::storage::{Address, Compare, StorageError, Write};
+
+impl ShredTable {
+    /// The shred secret of this key, which every wrap of its material needs.
+    ///
+    /// # Errors
+    /// [`Error::KeyShredded`] if it was destroyed, which cannot be for a key that lives unless storage is older than the destruction; [`Error::ShredTable`].
+    pub(crate) fn secret_of(&self, key: &KeyRecord) -> Result<ShredSecret, Error> {
+        let slot = Slot::new(key.shred_slot).ok_or(Error::KeyShredded(key.id))?;
+        self.secret(slot, key.id)?.ok_or(Error::KeyShredded(key.id))
+    }
+
+    /// Whether nothing of a key can be unwrapped any more, whatever its record says: one from an old copy of the storage may not know of the destruction.
+    ///
+    /// # Errors
+    /// [`Error::ShredTable`] if no mirror has its secret and not all of them can be asked.
+    pub fn is_shredded(&self, key: &KeyRecord) -> Result<bool, Error> {
+        match self.secret_of(key) {
+            Ok(_) => Ok(false),
+            Err(Error::KeyShredded(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Engine {
+    /// The shred table.
+    #[must_use]
+    pub fn shred_table(&self) -> &ShredTable {
+        &self.ledger.source.shred_table
+    }
+
+    /// Since when something of a key, itself or versions of it, is to be destroyed and is not yet, in milliseconds since 1970: a mirror of the shred table is away.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn pending_destruction(&self, id: KeyId) -> Result<Option<u64>, Error> {
+        let places = address::pending_destructions_of(id);
+        let pending = self.vault().scan::<PendingDestruction>(&places, None, SCAN_PAGE_RECORDS)?;
+        Ok(pending.iter().map(|(_, pending)| pending.since_ms).min())
+    }
+
+    /// How many secrets are to be destroyed and are not yet, counted up to 1,000.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn pending_destructions(&self) -> Result<usize, Error> {
+        Ok(self.vault().storage().scan(&address::pending_destructions(), None, SCAN_PAGE_RECORDS)?.len())
+    }
+}
+
+impl Ledger {
+    /// The shred secret that what is wrapped at an address needs: that of the key, for material of a key; else none.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotFound`], [`Error::KeyShredded`], [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
+    pub(crate) fn shred_secret_at(&self, address: &Address) -> Result<Option<ShredSecret>, Error> {
+        let Some(id) = address::parse_key_version(address) else { return Ok(None) };
+        let (record, _) = self.read_key(id)?;
+        self.source.shred_table.secret_of(&record).map(Some)
+    }
+
+    /// Writes the secrets of keys to the shred table, then makes a change that refers to their slots. The slots of a change that was refused are given back; a change of which it is not
+    /// known whether it was made keeps them, at worst for nothing.
+    ///
+    /// # Errors
+    /// [`Error::ShredTable`]: the change was not tried; those of `change`.
+    pub(crate) fn with_slots(
+        &self,
+        keys: &[(KeyId, &ShredSecret)],
+        change: impl FnOnce(&[Slot]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if keys.is_empty() {
+            return change(&[]);
+        }
+        let table = &self.source.shred_table;
+        let slots = table.put(keys)?;
+        let changed = change(&slots);
+        if let Err(Error::Conflict | Error::Storage(StorageError::FreeSpaceFloor { .. })) = changed {
+            let given_back: Vec<_> = slots.into_iter().zip(keys.iter().map(|(id, _)| *id)).collect();
+            if let Err(error) = table.destroy(&given_back) {
+                tracing::warn!(%error, slots = given_back.len(), "slots of the shred table stay taken for nothing");
+            }
+        }
+        changed
+    }
+
+    /// The write that notes that the secret which a key had before a change is to be destroyed, if the change gives it another one or none.
+    pub(crate) fn note_pending(&self, before: &KeyRecord, after: &KeyRecord) -> Option<Write> {
+        let former = Slot::new(before.shred_slot).filter(|former| former.get() != after.shred_slot)?;
+        let pending = PendingDestruction { since_ms: after.changed_ms };
+        Some(self.vault().put(address::pending_destruction(after.id, former), &pending))
+    }
+
+    /// Destroys the secrets that a key had before a change that was made. What cannot be done now is done later. Gives the key as it is then.
+    pub(crate) fn destroy_former_secrets(&self, key: KeyRecord) -> KeyRecord {
+        if let Err(error) = self.destroy_pending(&address::pending_destructions_of(key.id)) {
+            tracing::warn!(key = %key.id, %error, "deleted, but not yet destroyed: it is tried again each minute");
+        }
+        self.read_key(key.id).map_or(key, |(record, _)| record)
+    }
+
+    /// Brings back the mirrors of the shred table that can be, and destroys what is to be destroyed.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`].
+    pub(crate) fn tend_shred_table(&self) -> Result<(), Error> {
+        if let Err(error) = self.source.shred_table.tend() {
+            tracing::error!(%error, "the mirrors of the shred table cannot be brought together");
+        }
+        self.resume_destructions()
+    }
+
+    /// Destroys what is to be destroyed, as far as the mirrors are there.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`].
+    pub(crate) fn resume_destructions(&self) -> Result<(), Error> {
+        match self.destroy_pending(&address::pending_destructions()) {
+            Err(error @ (Error::Storage(_) | Error::Closed)) => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "some of what was deleted is not yet destroyed: it is tried again each minute");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Destroys the secrets that are noted at addresses beginning with `prefix`: all that can be, whatever the others fail of.
+    fn destroy_pending(&self, prefix: &Address) -> Result<(), Error> {
+        let (mut after, mut failed) = (None, None);
+        loop {
+            let page = self.vault().storage().scan(prefix, after.as_ref(), SCAN_PAGE_RECORDS)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let mut secrets = Vec::with_capacity(page.len());
+            for (slot, id) in page.iter().filter_map(|(address, _)| address::parse_pending_destruction(address)) {
+                match self.is_former(slot, id) {
+                    Ok(true) => secrets.push((slot, id)),
+                    Ok(false) => {}
+                    Err(error) => failed = Some(error),
+                }
+            }
+            match self.source.shred_table.destroy(&secrets) {
+                Ok(()) => secrets.into_iter().try_for_each(|(slot, id)| self.note_destroyed(slot, id))?,
+                Err(error) => failed = Some(error.into()),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Whether the key does not live by this secret: a note that says so is wrong, and is not obeyed.
+    fn is_former(&self, slot: Slot, id: KeyId) -> Result<bool, Error> {
+        match self.read_key(id) {
+            Ok((record, _)) if record.shred_slot == slot.get() => {
+                tracing::error!(key = %id, slot = slot.get(), "the shred secret of a key that lives is noted to be destroyed: it is kept");
+                Ok(false)
+            }
+            Ok(_) | Err(Error::KeyNotFound(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the note of a secret that is destroyed. With the last one of a deleted key, the key is told to be destroyed.
+    fn note_destroyed(&self, slot: Slot, id: KeyId) -> Result<(), Error> {
+        let mut writes = vec![Write::Delete { address: address::pending_destruction(id, slot) }];
+        let mut compares = Vec::new();
+        match self.read_key(id) {
+            Ok((before, revision)) => {
+                let noted = self.vault().storage().scan(&address::pending_destructions_of(id), None, 2)?;
+                let mut record = before.clone();
+                if let Some(deleted) = record.deleted.as_mut().filter(|_| noted.len() == 1) {
+                    let class = self.source.shred_table.class();
+                    deleted.destroyed = Some(Destroyed { class, at_ms: self.clock.now_ms() });
+                    compares.push(Compare::unchanged(address::key(id), revision));
+                    self.put_key(Some(&before), &record, &mut writes);
+                }
+            }
+            Err(Error::KeyNotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        match self.commit(&compares, &writes) {
+            // It was purged meanwhile: the note is found again.
+            Err(Error::Conflict) => Ok(()),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Bringing mirrors to one state: each slot as it was written last on any of them.
+//!
+//! So a mirror that was away gets what was written meanwhile, and loses what was destroyed; a slot that is damaged is healed by the others; and an old copy of a mirror beside a newer one
+//! brings nothing back.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::disk::MirrorFile;
+use super::error::MirrorError;
+use super::slot::{SLOT_SIZE, Slot, head};
+use super::space::Space;
+use crate::limits::SHRED_MERGE_SLOTS;
+
+/// A mirror that takes part.
+pub(super) struct Part {
+    pub(super) file: Arc<dyn MirrorFile>,
+    /// Writes to it have failed: nothing that it shows is known to be durable, so all of it is written again.
+    pub(super) is_tainted: bool,
+}
+
+/// What all parts hold in the end.
+#[derive(Default)]
+pub(super) struct Merged {
+    /// The highest sequence number.
+    pub(super) sequence: u64,
+    pub(super) space: Space,
+    /// Slots that are damaged on all parts. They count as taken.
+    pub(super) damaged: u32,
+}
+
+/// Why a merge was given up. Nothing is worse than before: what was written already is what would be written again.
+pub(super) enum MergeError {
+    /// The part of this number cannot be read or written: go on without it.
+    Part(usize, MirrorError),
+    /// Two parts, by their numbers, differ in a slot, and neither is newer.
+    Disagree(Slot, usize, usize),
+}
+
+/// Merges the mirrors of `parts`. When it returns they are equal, and durable.
+pub(super) fn merge(parts: &[Part], installation: &[u8; 16]) -> Result<Merged, MergeError> {
+    let mut merged = Merged::default();
+    let mut written: Vec<bool> = parts.iter().map(|part| part.is_tainted).collect();
+    let mut chunks: Vec<_> = parts.iter().map(|_| Zeroizing::new(vec![0; CHUNK_SLOTS * SLOT_SIZE])).collect();
+    let mut first = 1;
+    loop {
+        let mut longest = 0;
+        let mut sizes = Vec::with_capacity(parts.len());
+        for (number, (part, chunk)) in parts.iter().zip(&mut chunks).enumerate() {
+            let offset = u64::from(first) * SLOT_SIZE as u64;
+            let read = part.file.read_at(chunk, offset);
+            let size = read.map_err(|error| MergeError::Part(number, MirrorError::system("read")(error)))?;
+            // What is not there is no slot, and what is there in part is a damaged one.
+            chunk.iter_mut().skip(size).for_each(|byte| *byte = 0);
+            sizes.push(size);
+            longest = longest.max(size.div_ceil(SLOT_SIZE));
+        }
+        let result = merge_chunk(&chunks, &sizes, first, longest, installation, &mut merged)?;
+        let bytes = result.get(..longest * SLOT_SIZE).unwrap_or_default();
+        for (number, (part, chunk)) in parts.iter().zip(&chunks).enumerate() {
+            let is_equal = sizes.get(number) == Some(&bytes.len()) && chunk.get(..bytes.len()) == Some(bytes);
+            if bytes.is_empty() || is_equal && !part.is_tainted {
+                continue;
+            }
+            let wrote = part.file.write_at(bytes, u64::from(first) * SLOT_SIZE as u64);
+            wrote.map_err(|error| MergeError::Part(number, MirrorError::system("written")(error)))?;
+            written.iter_mut().skip(number).take(1).for_each(|written| *written = true);
+        }
+        if longest < CHUNK_SLOTS {
+            break;
+        }
+        first += SHRED_MERGE_SLOTS;
+    }
+    for (number, (part, _)) in parts.iter().zip(&written).enumerate().filter(|(_, (_, written))| **written) {
+        part.file.sync().map_err(|error| MergeError::Part(number, MirrorError::system("written")(error)))?;
+    }
+    Ok(merged)
+}
+
+/// Merges the slots from `first` on that `chunks` hold, `count` of them; gives their bytes.
+fn merge_chunk(
+    chunks: &[Zeroizing<Vec<u8>>],
+    sizes: &[usize],
+    first: u32,
+    count: usize,
+    installation: &[u8; 16],
+    merged: &mut Merged,
+) -> Result<Zeroizing<Vec<u8>>, MergeError> {
+    let mut result = Zeroizing::new(vec![0; CHUNK_SLOTS * SLOT_SIZE]);
+    let places = result.as_chunks_mut::<SLOT_SIZE>().0.iter_mut();
+    for (index, (place, number)) in places.zip(first..).take(count).enumerate() {
+        let Some(slot) = Slot::new(number) else { continue };
+        let mut winner: Option<(usize, u64, bool)> = None;
+        for (part, chunk) in chunks.iter().enumerate() {
+            let Some(bytes) = chunk.as_chunks::<SLOT_SIZE>().0.get(index) else { continue };
+            let Some((sequence, key)) = head(bytes, slot, installation) else { continue };
+            match winner {
+                Some((other, highest, _)) if highest == sequence && place != bytes => {
+                    return Err(MergeError::Disagree(slot, other, part));
+                }
+                Some((_, highest, _)) if highest >= sequence => {}
+                _ => {
+                    *place = *bytes;
+                    winner = Some((part, sequence, key.is_some()));
+                }
+            }
+        }
+        match winner {
+            Some((_, sequence, is_taken)) => {
+                merged.sequence = merged.sequence.max(sequence);
+                if is_taken {
+                    merged.space.take(slot);
+                }
+            }
+            None => {
+                // Left as they are, byte for byte as the first has it: there may be something to be learned from it.
+                let is_there = |size: &usize| *size > index * SLOT_SIZE;
+                let part = sizes.iter().position(is_there).unwrap_or_default();
+                if let Some(bytes) = chunks.get(part).and_then(|chunk| chunk.as_chunks::<SLOT_SIZE>().0.get(index)) {
+                    *place = *bytes;
+                }
+                merged.space.take(slot);
+                merged.damaged += 1;
+            }
+        }
+    }
+    Ok(result)
+}
+
+/// Slots that are merged at once.
+const CHUNK_SLOTS: usize = SHRED_MERGE_SLOTS as usize;

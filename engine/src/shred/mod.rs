@@ -1,0 +1,32 @@
+//! Shred secrets: one for each key, without which nothing that was ever stored of the key can be unwrapped.
+//!
+//! Storage keeps what it is told to delete: in free pages, in snapshots, in backups. So the key that wraps a key's material is derived from a secret as well that stands
+//! elsewhere, in a table that has a present and no past: two mirrors at least, in files of their own, in no backup. To destroy a key is to overwrite its slot on each of them.
+//! Whoever loses all mirrors has lost all keys.
+//!
+//! `slot` one secret as bytes · `disk` files, behind a trait that tests fail · `mirror` one file of the table · `space` which slots are free · `merge` how mirrors are brought
+//! to one state · `table` the table over its mirrors.
+//!
+//! ```text
+//! file    header [64] | slot 1 [64] | slot 2 [64] | ...
+//! header  "claviger shred  " [16] | format u32 | installation [16] | zero [12] | checksum [16]
+//! slot    sequence u64 | key id [16] | secret [32] | checksum [8]
+//! ```
+//!
+//! Integers are big-endian; a checksum is the beginning of a SHA-256 over a label, the installation, the number of the slot, and what is before it. A free slot has zeros for key and
+//! secret, and a checksum all the same: zeros that a disk makes up are no destruction. Each writing of a slot has a higher sequence number than all before, and where two mirrors
+//! differ the higher one is what was meant: so a mirror that was away catches up, slot by slot, with what was written and what was destroyed meanwhile.
+
+mod disk;
+mod error;
+mod merge;
+mod mirror;
+mod slot;
+mod space;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use error::{MirrorError, ShredError};
+pub use slot::{ShredSecret, Slot};
+pub use table::{MirrorStatus, ShredClass, ShredTable};

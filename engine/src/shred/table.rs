@@ -1,0 +1,379 @@
+//! The table over its mirrors.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+use super::disk::{Disk, FileSystem};
+use super::error::{MirrorError, ShredError};
+use super::merge::{MergeError, Merged, Part, merge};
+use super::mirror::{Mirror, header, read_slot};
+use super::slot::{Content, SLOT_SIZE, ShredSecret, Slot, write_free, write_taken};
+use crate::key::id::KeyId;
+
+/// The shred secrets of an installation, on all its mirrors. One process has them at a time.
+///
+/// A secret is written only if every mirror takes it, and one is destroyed only when it is on none of them any more. A mirror that fails takes no part until it has been brought to the
+/// state of the others.
+pub struct ShredTable {
+    installation: [u8; 16],
+    class: ShredClass,
+    disk: Arc<dyn Disk>,
+    /// As they are configured, in this order.
+    mirrors: Vec<Mirror>,
+    /// Held by whoever writes. Nobody waits for it to read.
+    writer: Mutex<Merged>,
+}
+
+/// What a destruction is worth: in what kind of place the secrets stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ShredClass {
+    /// Files on disks that were chosen for it. Overwriting a file does not erase flash cells, copy-on-write file systems, volume snapshots and machine images.
+    File = 2,
+    /// Files, to try things out: nobody has looked at what is beneath them.
+    Development = 3,
+}
+
+/// How a mirror is.
+#[derive(Clone, Debug)]
+pub struct MirrorStatus {
+    /// Its file.
+    pub path: PathBuf,
+    /// Why it takes no part, if so.
+    pub fault: Option<MirrorError>,
+}
+
+impl ShredTable {
+    /// Makes the mirrors of a new installation. Nothing that exists is touched.
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`]: one exists already or cannot be made. Those before it were made.
+    pub fn create(mirrors: &[PathBuf], installation: [u8; 16]) -> Result<(), ShredError> {
+        create_on(&FileSystem, mirrors, installation)
+    }
+
+    /// Opens the mirrors that are there, and brings them to one state. Those that are missing or damaged are looked for again by [`ShredTable::tend`].
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`] for one that is in use, of another installation, of a newer format or readable by others; [`ShredError::NoMirror`] if none can be used;
+    /// [`ShredError::Disagree`].
+    pub fn open(mirrors: &[PathBuf], installation: [u8; 16], class: ShredClass) -> Result<Self, ShredError> {
+        Self::open_on(Arc::new(FileSystem), mirrors, installation, class)
+    }
+
+    /// As [`ShredTable::open`], on any disk.
+    pub(super) fn open_on(
+        disk: Arc<dyn Disk>,
+        mirrors: &[PathBuf],
+        installation: [u8; 16],
+        class: ShredClass,
+    ) -> Result<Self, ShredError> {
+        let mirrors = mirrors.iter().cloned().map(Mirror::at).collect();
+        let table = Self { installation, class, disk, mirrors, writer: Mutex::default() };
+        let merged = table.bring_together(&mut table.writer.lock());
+        merged?;
+        for mirror in &table.mirrors {
+            match mirror.state().fault {
+                Some(error) if error.is_mistake() => {
+                    return Err(ShredError::Mirror { path: mirror.path.clone(), error });
+                }
+                _ => {}
+            }
+        }
+        Ok(table)
+    }
+
+    /// Makes the mirrors that are missing, as copies of one that is there. A person has to order it: an unmounted disk looks like a file that is missing.
+    /// Gives those that were made.
+    ///
+    /// # Errors
+    /// As [`ShredTable::open`]; [`ShredError::Mirror`] for one that cannot be made or filled.
+    pub fn make_missing(
+        mirrors: &[PathBuf],
+        installation: [u8; 16],
+        class: ShredClass,
+    ) -> Result<Vec<PathBuf>, ShredError> {
+        let table = Self::open(mirrors, installation, class)?;
+        let is_missing = |mirror: &&Mirror| matches!(mirror.state().fault, Some(MirrorError::Missing));
+        let missing: Vec<_> = table.mirrors.iter().filter(is_missing).map(|mirror| mirror.path.clone()).collect();
+        create_on(&FileSystem, &missing, installation)?;
+        table.tend()?;
+        table.check()?;
+        Ok(missing)
+    }
+
+    /// The secret of a key, which stands in `slot`; `None` if it was destroyed.
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`] if it is not found and not every mirror can be asked, [`ShredError::Damaged`].
+    pub(crate) fn secret(&self, slot: Slot, id: KeyId) -> Result<Option<ShredSecret>, ShredError> {
+        let mut is_damaged = false;
+        // Good ones first. Another one may be behind, but what it holds for a slot that a key names is its secret.
+        let states = self.mirrors.iter().map(|mirror| (mirror, mirror.state()));
+        let (good, others): (Vec<_>, Vec<_>) = states.partition(|(_, state)| state.fault.is_none());
+        let mut error = None;
+        for (mirror, state) in good.into_iter().chain(others) {
+            match state.file.map(|file| read_slot(&*file, slot, &self.installation)) {
+                Some(Ok(Some(Content::Taken { id: found, secret, .. }))) if found == id => return Ok(Some(secret)),
+                Some(Ok(Some(Content::Damaged))) => is_damaged = true,
+                Some(Err(fault)) => error = Some(ShredError::Mirror { path: mirror.path.clone(), error: fault }),
+                _ => {}
+            }
+        }
+        error.map_or(Ok(()), Err)?;
+        self.check()?;
+        if is_damaged { Err(ShredError::Damaged(slot)) } else { Ok(None) }
+    }
+
+    /// Writes secrets of keys, each to a slot of its own on every mirror; durable when it returns. Gives the slots, in the order of the keys.
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`] if a mirror does not take them, [`ShredError::Full`]: nothing refers to what may have been written.
+    pub(crate) fn put(&self, keys: &[(KeyId, &ShredSecret)]) -> Result<Vec<Slot>, ShredError> {
+        let mut writer = self.writer.lock();
+        self.look();
+        self.check()?;
+        let slots = writer.space.allocate(keys.len()).ok_or(ShredError::Full)?;
+        let sequence = next(&mut writer);
+        let places: Vec<_> = slots.iter().copied().zip(keys).collect();
+        self.write(&places, |out, slot, key| write_taken(out, slot, &self.installation, sequence, **key));
+        let written = self.check();
+        if written.is_err() {
+            // With a higher number than theirs, so that what was written of them is not brought to the others.
+            self.overwrite(&mut writer, &slots);
+        }
+        written.map(|()| slots)
+    }
+
+    /// Destroys the secrets of keys, each if it still stands in its slot; done when it returns.
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`] if a mirror cannot be written: not yet destroyed there.
+    pub(crate) fn destroy(&self, keys: &[(Slot, KeyId)]) -> Result<(), ShredError> {
+        let mut writer = self.writer.lock();
+        self.look();
+        let (mut held, mut empty) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+        for &(slot, id) in keys {
+            match self.holder(slot, id) {
+                Holder::Key => held.push(slot),
+                Holder::Nobody => empty.push(slot),
+                // The slot was given to another key since.
+                Holder::Other => {}
+            }
+        }
+        held.sort_unstable();
+        self.overwrite(&mut writer, &held);
+        self.check()?;
+        for slot in empty {
+            writer.space.free(slot);
+        }
+        Ok(())
+    }
+
+    /// Looks whether the mirrors are there, and brings those back that can be.
+    ///
+    /// # Errors
+    /// [`ShredError::NoMirror`], [`ShredError::Disagree`]: as it was before. Mirrors that stay away are no error.
+    pub fn tend(&self) -> Result<(), ShredError> {
+        let mut writer = self.writer.lock();
+        self.look();
+        if self.check().is_ok() { Ok(()) } else { self.bring_together(&mut writer) }
+    }
+
+    /// How each mirror is.
+    #[must_use]
+    pub fn status(&self) -> Vec<MirrorStatus> {
+        let status = |mirror: &Mirror| MirrorStatus { path: mirror.path.clone(), fault: mirror.state().fault };
+        self.mirrors.iter().map(status).collect()
+    }
+
+    /// Refuses the table of another installation.
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`].
+    pub(crate) fn must_belong_to(&self, installation: [u8; 16]) -> Result<(), ShredError> {
+        match self.mirrors.first() {
+            Some(mirror) if installation != self.installation => {
+                Err(ShredError::Mirror { path: mirror.path.clone(), error: MirrorError::OtherInstallation })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What its destructions are worth.
+    #[must_use]
+    pub const fn class(&self) -> ShredClass {
+        self.class
+    }
+
+    /// How many slots are taken, and how many of these are damaged on every mirror.
+    #[must_use]
+    pub fn taken(&self) -> (u32, u32) {
+        let writer = self.writer.lock();
+        (writer.space.taken(), writer.damaged)
+    }
+
+    /// Brings all mirrors that can be opened to one state; those are good then.
+    fn bring_together(&self, writer: &mut Merged) -> Result<(), ShredError> {
+        let (mut mirrors, mut parts) = (Vec::new(), Vec::new());
+        for mirror in &self.mirrors {
+            let opened = match mirror.good() {
+                Some(file) => Ok(Part { file, is_tainted: false }),
+                None => mirror.reopen(&*self.disk, &self.installation),
+            };
+            match opened {
+                Ok(part) => {
+                    mirrors.push(mirror);
+                    parts.push(part);
+                }
+                Err(fault) => mirror.fail(None, fault),
+            }
+        }
+        while !parts.is_empty() {
+            match merge(&parts, &self.installation) {
+                Ok(merged) => {
+                    mirrors.iter().zip(parts).for_each(|(mirror, part)| mirror.mend(part.file));
+                    *writer = merged;
+                    return Ok(());
+                }
+                Err(MergeError::Part(number, fault)) => {
+                    mirrors.remove(number).fail(Some(parts.remove(number).file), fault);
+                }
+                Err(MergeError::Disagree(slot, one, other)) => {
+                    let path =
+                        |number: usize| mirrors.get(number).map(|mirror| mirror.path.clone()).unwrap_or_default();
+                    return Err(ShredError::Disagree { slot, one: path(one), other: path(other) });
+                }
+            }
+        }
+        let reason = |MirrorStatus { path, fault }| {
+            fault.map(|fault| format!("\n  {} {fault}", path.display())).unwrap_or_default()
+        };
+        Err(ShredError::NoMirror { reasons: self.status().into_iter().map(reason).collect() })
+    }
+
+    /// Notes which mirrors are not there any more.
+    fn look(&self) {
+        for mirror in &self.mirrors {
+            if mirror.good().is_some_and(|file| !file.is_there()) {
+                mirror.fail(None, MirrorError::Removed);
+            }
+        }
+    }
+
+    /// Whether every mirror takes part.
+    fn check(&self) -> Result<(), ShredError> {
+        let fault = |mirror: &Mirror| {
+            let error = mirror.state().fault?;
+            Some(ShredError::Mirror { path: mirror.path.clone(), error })
+        };
+        self.mirrors.iter().find_map(fault).map_or(Ok(()), Err)
+    }
+
+    /// Whose secret good mirrors have in `slot`: that of `id`, if only on one of them.
+    fn holder(&self, slot: Slot, id: KeyId) -> Holder {
+        let (mut is_other, mut is_unknown) = (false, false);
+        for file in self.mirrors.iter().filter_map(Mirror::good) {
+            match read_slot(&*file, slot, &self.installation) {
+                Ok(None | Some(Content::Free)) => {}
+                Ok(Some(Content::Taken { id: found, .. })) if found == id => return Holder::Key,
+                Ok(Some(Content::Taken { .. })) => is_other = true,
+                Ok(Some(Content::Damaged)) | Err(_) => is_unknown = true,
+            }
+        }
+        match (is_other, is_unknown) {
+            (true, _) => Holder::Other,
+            // What cannot be read may be what is to be destroyed.
+            (false, true) => Holder::Key,
+            (false, false) => Holder::Nobody,
+        }
+    }
+
+    /// Makes slots free, which are ascending, on every good mirror.
+    fn overwrite(&self, writer: &mut Merged, slots: &[Slot]) {
+        let sequence = next(writer);
+        let places: Vec<_> = slots.iter().map(|slot| (*slot, ())).collect();
+        self.write(&places, |out, slot, ()| write_free(out, slot, &self.installation, sequence));
+        if self.check().is_ok() {
+            slots.iter().for_each(|slot| writer.space.free(*slot));
+        }
+    }
+
+    /// Writes slots, which are ascending, to every good mirror. One that does not take them fails.
+    fn write<T>(&self, places: &[(Slot, T)], fill: impl Fn(&mut [u8], Slot, &T)) {
+        let follow = |(one, _): &(Slot, T), (next, _): &(Slot, T)| next.get() == one.get().saturating_add(1);
+        let mut runs = Vec::new();
+        for run in places.chunk_by(follow) {
+            let mut bytes = Zeroizing::new(vec![0; run.len() * SLOT_SIZE]);
+            for (out, (slot, what)) in bytes.chunks_exact_mut(SLOT_SIZE).zip(run) {
+                fill(out, *slot, what);
+            }
+            runs.extend(run.first().map(|(slot, _)| (slot.offset(), bytes)));
+        }
+        for (mirror, file) in self.mirrors.iter().filter_map(|mirror| Some((mirror, mirror.good()?))) {
+            if runs.is_empty() {
+                return;
+            }
+            let wrote = runs.iter().try_for_each(|(offset, bytes)| file.write_at(bytes, *offset));
+            if let Err(error) = wrote.and_then(|()| file.sync()) {
+                mirror.fail(Some(file), MirrorError::system("written")(error));
+            }
+        }
+    }
+}
+
+impl fmt::Display for ShredClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Development => "development",
+        })
+    }
+}
+
+impl ShredClass {
+    /// The number by which records tell it.
+    #[must_use]
+    pub const fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// The class of this number, if there is one.
+    #[must_use]
+    pub fn from_id(id: u8) -> Option<Self> {
+        [Self::File, Self::Development].into_iter().find(|class| class.id() == id)
+    }
+}
+
+/// Whose secret is in a slot.
+enum Holder {
+    Key,
+    Other,
+    Nobody,
+}
+
+/// The number of the next writing.
+fn next(writer: &mut Merged) -> u64 {
+    writer.sequence = writer.sequence.saturating_add(1);
+    writer.sequence
+}
+
+fn create_on(disk: &dyn Disk, mirrors: &[PathBuf], installation: [u8; 16]) -> Result<(), ShredError> {
+    for path in mirrors {
+        let made = disk.create(path, &header(&installation));
+        made.map_err(|error| ShredError::Mirror { path: path.clone(), error })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+impl ShredTable {
+    /// A table in memory.
+    pub(crate) fn for_tests(installation: [u8; 16]) -> Self {
+        super::tests::disk::MemoryDisk::default().table(installation)
+    }
+}
