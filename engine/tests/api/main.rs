@@ -27,6 +27,7 @@ mod imports;
 mod life_model;
 mod matrix;
 mod model;
+mod names_model;
 mod reencryption;
 mod restart;
 mod rotation_by_use;
