@@ -84,7 +84,7 @@ impl Engine {
             self.renewer.renewal.begin();
             self.renewer.wake();
             dependents.push(format!(
-                "{} records need it, {first} among them: wait until they are protected anew; a record that stays is damaged, restore it from a backup",
+                "{} records need it, {first} among them: wait until they are protected anew; one that stays is damaged (restore it from a backup), or of a key whose shred secret is gone (delete that key)",
                 needed.records
             ));
         }

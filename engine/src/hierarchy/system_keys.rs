@@ -64,8 +64,13 @@ impl SystemKeys {
     /// One system key of these bytes.
     #[cfg(test)]
     pub(crate) fn for_tests(key: [u8; SYSTEM_KEY_SIZE]) -> Self {
-        let current = UnlockedKey::new(1, 0, &key).unwrap();
-        Self { installation: [9; 16], current, older: BTreeMap::new() }
+        Self::versions_for_tests(&[(1, key)])
+    }
+
+    /// System keys of these versions and bytes.
+    #[cfg(test)]
+    pub(crate) fn versions_for_tests(keys: &[(u32, [u8; SYSTEM_KEY_SIZE])]) -> Self {
+        Self::new([9; 16], keys.iter().map(|(version, key)| UnlockedKey::new(*version, 0, key).unwrap())).unwrap()
     }
 
     /// The version that wraps new records, and its keys.

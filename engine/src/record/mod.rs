@@ -13,6 +13,8 @@ pub(crate) mod key_name;
 pub(crate) mod key_store;
 pub(crate) mod key_version;
 pub(crate) mod reference;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transport_key;
 pub(crate) mod types;
 pub(crate) mod usage;

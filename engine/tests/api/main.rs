@@ -38,6 +38,7 @@ mod secrets;
 mod signatures;
 mod states;
 mod system_key;
+mod system_key_under_load;
 mod tamper;
 mod use_limits;
 mod uses;

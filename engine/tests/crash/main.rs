@@ -14,5 +14,6 @@ mod child;
 mod failed_write;
 mod full_disk;
 mod kill;
+mod system_key;
 mod uses;
 mod work;
