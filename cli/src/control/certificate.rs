@@ -1,17 +1,16 @@
 //! `claviger certificate`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use claviger_control::ControlClient;
 use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
 use claviger_control::message::IssueCertificate;
 use serde_json::json;
 
+use crate::control::new_file;
 use crate::show;
 
 /// Operations on client certificates.
@@ -58,16 +57,19 @@ pub(super) async fn run(command: CertificateCommand, client: &ControlClient, jso
     // Looked at before anything is issued. A file that appears meanwhile is still not overwritten.
     for path in [&certificate_path, &key_path] {
         let is_written = *path == certificate_path || signing_request.is_none();
-        if is_written && path.exists() {
-            bail!(exists(path));
+        if is_written {
+            new_file::check(path, OUT)?;
         }
     }
     let request = IssueCertificate { common_name: name, lifetime_days: days, signing_request };
     let issued = client.issue_certificate(&store, &request).await?;
     // The key first: it cannot be had again.
-    let key_path = issued.private_key.as_ref().map(|key| write(&key_path, key.expose(), 0o600).map(|()| key_path));
+    let key_path = issued
+        .private_key
+        .as_ref()
+        .map(|key| new_file::write(&key_path, key.expose().as_bytes(), 0o600, OUT).map(|()| key_path));
     let key_path = key_path.transpose()?;
-    write(&certificate_path, &issued.certificate, 0o644)?;
+    new_file::write(&certificate_path, issued.certificate.as_bytes(), 0o644, OUT)?;
     if json {
         return show::json(
             &json!({ "certificate": certificate_path, "private_key": key_path, "not_after": issued.not_after }),
@@ -86,19 +88,4 @@ fn with_suffix(prefix: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
     Ok(prefix.with_file_name(name))
 }
 
-/// Writes a new file.
-fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error: std::io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => anyhow!(exists(path)),
-        _ => anyhow!(error).context(format!("file {}", path.display())),
-    })
-}
-
-fn exists(path: &Path) -> String {
-    format!("{} exists already and is not overwritten: remove it, or name another place by --out", path.display())
-}
+const OUT: &str = "--out";

@@ -6,6 +6,7 @@ mod certificate;
 mod confirm;
 mod health;
 mod key;
+mod new_file;
 mod root_key;
 mod store;
 mod system_key;

@@ -11,6 +11,7 @@
 mod about;
 mod life;
 mod system_key;
+mod transfer;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -15,6 +15,7 @@ use claviger_engine::{Error, Origin};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::independent::Sealing;
 use crate::support::clock::{DAY, HOUR, milliseconds};
 use crate::support::installation::create_store;
 use crate::support::tamper::all_records;
@@ -181,6 +182,28 @@ fn material_and_transport_key_stand_nowhere_in_plain() {
         assert!(!versioned.value.windows(rsa.len()).any(|window| window == rsa), "{address}");
     }
     assert!(!import.public_key.is_empty());
+}
+
+// R-K3, R-K18
+#[test]
+fn what_imported_keys_encrypt_another_implementation_opens_with_the_material() {
+    let installation = Installation::in_memory();
+    let mut client = Client::new(&installation.engine);
+    for algorithm in [Algorithm::Xaes256Gcm, Algorithm::Aes256Gcm] {
+        let id = installation.import_key(algorithm.name(), algorithm, &MATERIAL).id;
+        let sealing = Sealing {
+            algorithm: algorithm.id(),
+            key: MATERIAL,
+            key_id: id.0,
+            version: 1,
+            purpose: 1,
+            context: b"context".to_vec(),
+        };
+        let ciphertext = client.encrypt_one(id, b"context", b"plaintext");
+        assert_eq!(sealing.open(&ciphertext).as_deref(), Ok(&b"plaintext"[..]), "{algorithm}");
+        let theirs = sealing.seal(&vec![7; sealing.nonce_size()], b"theirs");
+        assert_eq!(only(client.decrypt(id, &[(b"context", &theirs)]).unwrap()).unwrap(), b"theirs", "{algorithm}");
+    }
 }
 
 // R-K18

@@ -11,6 +11,10 @@
 #[macro_use]
 mod support;
 
+#[allow(dead_code, reason = "shared with the tests of ciphertexts")]
+#[path = "../independent/mod.rs"]
+mod independent;
+
 mod about;
 mod aliases;
 mod asymmetric;

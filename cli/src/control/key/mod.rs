@@ -4,6 +4,7 @@ mod about;
 mod confirm;
 mod life;
 mod secret;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -60,6 +61,12 @@ Examples:
   claviger key update --store payments database-password --file password.txt
   printf %s \"$PASSWORD\" | claviger key update --store payments database-password --expected-version 3 --file -")]
     Update(secret::UpdateArguments),
+    /// Import a key, or a new version of one, that was made elsewhere
+    #[command(after_help = transfer::IMPORT_HELP)]
+    Import(transfer::ImportArguments),
+    /// Export the material of a key, wrapped to a public key
+    #[command(after_help = transfer::EXPORT_HELP)]
+    Export(transfer::ExportArguments),
     #[command(flatten)]
     About(about::AboutCommand),
     #[command(flatten)]
@@ -123,7 +130,9 @@ pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool)
         }
         KeyCommand::Rotate(KeyArguments { store, key }) => {
             let key = client.rotate_key(&store, &key).await?;
-            let what = format!("version {} is the current one", current_version(&key));
+            let was_imported = key.versions.iter().rev().nth(1).is_some_and(|before| before.origin == "imported");
+            let made = if was_imported { ", made by the server; the one before was imported" } else { "" };
+            let what = format!("version {} is the current one{made}", current_version(&key));
             changed(key, &what)
         }
         KeyCommand::Disable(KeyArguments { store, key }) => changed(
@@ -132,6 +141,8 @@ pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool)
         ),
         KeyCommand::Enable(KeyArguments { store, key }) => changed(client.enable_key(&store, &key).await?, "available"),
         KeyCommand::Update(arguments) => secret::update(arguments, client, json).await,
+        KeyCommand::Import(arguments) => transfer::import(arguments, client, json).await,
+        KeyCommand::Export(arguments) => transfer::export(arguments, client, json).await,
         KeyCommand::About(command) => about::run(command, client, json).await,
         KeyCommand::Life(command) => life::run(command, client, json).await,
         KeyCommand::Algorithms => algorithms(client, json).await,
@@ -241,9 +252,14 @@ async fn all(client: &ControlClient, store: &str) -> anyhow::Result<KeyList> {
 }
 
 fn read_value(path: &Path) -> anyhow::Result<SecretText> {
-    // Reserved once, with a byte more than allowed to tell a value that is too large: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_SIZE_MAX + 1));
-    let limit = VALUE_SIZE_MAX as u64 + 1;
+    read_secret(path, VALUE_SIZE_MAX).map(|value| SecretText::base64_of(&value))
+}
+
+/// What is in a file, or comes on standard input if the path is `-`: at most `size_max` bytes.
+fn read_secret(path: &Path, size_max: usize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    // Reserved once, with a byte more than allowed to tell what is too large: growing would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size_max + 1));
+    let limit = size_max as u64 + 1;
     let size = match path.to_str() {
         Some("-") => io::stdin().take(limit).read_to_end(&mut bytes).context("standard input")?,
         _ => {
@@ -251,12 +267,8 @@ fn read_value(path: &Path) -> anyhow::Result<SecretText> {
             read.with_context(|| format!("file {}", path.display()))?
         }
     };
-    ensure!(
-        size <= VALUE_SIZE_MAX,
-        "the value of a secret has at most {VALUE_SIZE_MAX} bytes: {} has more",
-        path.display()
-    );
-    Ok(SecretText::base64_of(&bytes))
+    ensure!(size <= size_max, "this takes at most {size_max} bytes: {} has more", path.display());
+    Ok(bytes)
 }
 
 /// Most bytes of the value of a secret, as the server has it.
