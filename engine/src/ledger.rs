@@ -103,7 +103,8 @@ impl Ledger {
             done => done?,
         };
         let Altered { now_ms, mut record, compares, mut writes, .. } = altered;
-        if record == before {
+        // With something to write beside it, what was read must not have moved, whatever becomes of the record.
+        if record == before && writes.is_empty() {
             // Whoever made it so may still be waiting: what is said here must be in force too.
             self.wait_until_in_force(revision)?;
             return Ok(record);

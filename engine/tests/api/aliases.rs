@@ -1,18 +1,21 @@
 //! Aliases of keys, and moving them (R-K21).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{ALIASES_MAX, DELETION_WAIT_DEFAULT};
 use claviger_engine::list::KeyFilter;
+use claviger_engine::storage::{FailingStorage, MemoryStorage};
 use claviger_engine::{Error, KeyRecord};
 
 use crate::support::Installation;
 use crate::support::installation::{create_store, name, new_key};
-use crate::support::tamper::all_records;
+use crate::support::tamper::{all_records, key_address};
 
 fn aliases(record: &KeyRecord) -> Vec<String> {
     record.aliases.iter().map(ToString::to_string).collect()
@@ -229,3 +232,23 @@ on_every_storage! {
 }
 
 const MOVES: u64 = 60;
+
+// R-K21
+#[test]
+fn alias_that_is_moved_while_it_is_taken_away_is_not_said_to_be_gone() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let installation = Installation::on(storage.clone());
+    let [one, other] = ["one", "other"].map(|key| installation.create(key, Algorithm::Xaes256Gcm));
+    let (engine, store) = (&installation.engine, installation.store);
+    engine.create_alias(store, &name("records"), one).unwrap();
+    // The name has been read, the key has not.
+    let pause = storage.pause_get(&key_address(one));
+    thread::scope(|scope| {
+        let taking = scope.spawn(|| engine.delete_alias(store, &name("records")));
+        assert!(pause.wait_until_reached(Duration::from_mins(1)));
+        engine.move_alias(store, &name("records"), other).unwrap();
+        pause.release();
+        assert!(matches!(taking.join().unwrap(), Err(Error::Conflict)));
+    });
+    assert_eq!(find(&installation, "records"), Some(other));
+}
