@@ -1,5 +1,6 @@
 //! A restore: a backup, and the changes that the journal has after it, into an empty data folder; or the journal alone, from its first segment on.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::BufReader;
 use std::os::unix::fs::DirBuilderExt;
@@ -95,7 +96,7 @@ impl Restore<'_> {
         let names = names.map_err(BackupError::file(target, "read"))?;
         // A restore that was cut short: no storage takes the folder as long as this is in it, so that all of it is that restore's.
         let is_unfinished = names.iter().any(|name| name == RESTORE_FOLDER);
-        let is_ours = |name: &std::ffi::OsString| name == RESTORE_FOLDER || FILES.iter().any(|file| name == file);
+        let is_ours = |name: &OsString| name == RESTORE_FOLDER || name == LOCK || FILES.iter().any(|file| name == file);
         let may_be_filled = names.is_empty() || is_unfinished && names.iter().all(is_ours);
         if !may_be_filled {
             return Err(BackupError::NotEmpty(target.to_owned()));
@@ -156,6 +157,8 @@ pub(super) fn read(path: &Path) -> Result<BufReader<File>, BackupError> {
     Ok(BufReader::with_capacity(READ_SIZE, opened))
 }
 
-/// What a data folder consists of, but for the lock. The first is all that is kept.
+/// What a data folder consists of. The first is all that is kept.
 const FILES: [&str; 2] = ["data.mdb", "lock.mdb"];
+/// The lock of the folder, which a start leaves there even if it is refused.
+const LOCK: &str = "claviger.lock";
 const READ_SIZE: usize = 256 * 1024;

@@ -18,6 +18,7 @@ mod independent;
 mod about;
 mod aliases;
 mod asymmetric;
+mod backup;
 mod cache;
 mod change_under_load;
 mod confidentiality;
