@@ -132,7 +132,7 @@ fn keys_that_were_made_before_and_after_a_backup_open_what_they_sealed() {
     site.engine.rotate(before).unwrap();
     let deleted = site.create("deleted", Algorithm::Xaes256Gcm);
     site.engine.request_deletion(deleted, DELETION_WAIT_DEFAULT).unwrap();
-    site.engine.delete_now(deleted).unwrap();
+    site.engine.delete_now(deleted, true).unwrap();
     let sealed = [before, after].map(|id| Client::new(&site.engine).encrypt_one(id, b"context", b"text"));
     let mut places = site.close();
     for from in [Some(backup.as_str()), None] {
