@@ -9,6 +9,7 @@
 )]
 
 mod about;
+mod backup;
 mod life;
 mod system_key;
 mod transfer;
@@ -44,11 +45,21 @@ impl Said {
 impl Daemon {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self { child: Self::serve(folder.path()), folder }
+    }
+
+    /// The same installation, served again after the process before was ended.
+    fn started_again(mut self) -> Self {
+        self.child = Self::serve(self.folder.path());
+        self
+    }
+
+    fn serve(folder: &Path) -> Child {
         let program = beside("clavigerd");
         let mut child = Command::new(&program)
             .arg("dev")
             .arg("--folder")
-            .arg(folder.path().join("dev"))
+            .arg(folder.join("dev"))
             .args(["--data", "127.0.0.1:0", "--control", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -57,7 +68,7 @@ impl Daemon {
             });
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.map(Result::unwrap).any(|line| line.starts_with("Serving")), "the daemon did not start");
-        Self { child, folder }
+        child
     }
 
     fn path(&self, name: &str) -> PathBuf {

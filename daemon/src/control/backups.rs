@@ -46,7 +46,9 @@ fn list(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
             describe(file.name.clone(), Some(file), work)
         })
         .collect();
-    list.extend(works.into_iter().map(|(name, work)| describe(name, None, Some(work))));
+    // What was made and is gone was removed.
+    let has_no_file = works.into_iter().filter(|(_, work)| !matches!(work.outcome, Some(Outcome::Done)));
+    list.extend(has_no_file.map(|(name, work)| describe(name, None, Some(work))));
     let (segments, size) = backups.journal_size()?;
     let journal = Journal {
         folder: backups.journal().folder().display().to_string(),
@@ -79,11 +81,13 @@ fn prune(_: &ControlState, call: &Call) -> Result<Change, Problem> {
 
 /// What is told of the backup of this name: of its file, and of what is or was done with it.
 pub(super) fn describe_named(backups: &Backups, name: &str) -> Result<Backup, Problem> {
+    // Asked first: what is done after the look at the file is seen by the next look.
     let work = backups.work(name);
+    let has_no_file = work.as_ref().is_some_and(|work| !matches!(work.outcome, Some(Outcome::Done)));
     match backups.file(name) {
         Ok(file) => Ok(describe(name.to_owned(), Some(file), work)),
         // While it is being made, and when that has failed, there is no file.
-        Err(backup::BackupError::NoSuchBackup(_)) if work.is_some() => Ok(describe(name.to_owned(), None, work)),
+        Err(backup::BackupError::NoSuchBackup(_)) if has_no_file => Ok(describe(name.to_owned(), None, work)),
         Err(error) => Err(error.into()),
     }
 }

@@ -17,12 +17,13 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::list::KeyFilter;
-use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
-use claviger_engine::{AccessMethods, Engine, EngineParts, KeyRecord};
+use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, WriteAhead};
+use claviger_engine::{AccessMethods, Engine, EngineParts, Error, KeyRecord};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
 use crate::work::{Acknowledged, shred_table};
+use crate::full_disk::Disk;
 
 /// Cycles of starting, changing, killing, losing the data folder and restoring it.
 const CYCLES: u64 = 12;
@@ -92,6 +93,30 @@ fn nothing_acknowledged_is_missing_and_nothing_deleted_comes_back_after_kills_an
     }
     assert!(keys.len() > 10 && deletions > 3, "{} keys, {deletions} deleted", keys.len());
     assert!(backup.is_some());
+}
+
+// R-H7
+#[test]
+fn full_disk_of_the_journal_refuses_changes_until_there_is_room_and_loses_none() {
+    let Some(disk) = Disk::mount() else { return };
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    let journal = disk.path().join("journal");
+    let site = Site::open_with(folder, &journal);
+    let (first, error) = site.create_secrets_until_refused(0);
+    assert!(matches!(&error, Error::Storage(StorageError::WriteAhead(error)) if error.is_full), "{error}");
+    assert!(error.to_string().contains(journal.to_str().unwrap()), "{error}");
+    assert!(site.backups.journal().failure().is_some());
+    // What is there is used on.
+    site.load("secret-0");
+    disk.drop_ballast();
+    let (second, _) = site.create_secrets_until_refused(first);
+    assert!(first > 20 && second > first + 10, "{first}, then {second}");
+    drop(site);
+    fs::remove_dir_all(folder.join("data")).unwrap();
+    let restore = Restore { backup: None, journal: Some(&journal), target: &folder.join("data") };
+    let restored = restore.run(system_keys(folder), Arc::new(SystemRandom::new()), &Progress::default()).unwrap();
+    assert_eq!(restored.inventory.keys, second, "as many as were acknowledged, and none that was refused");
 }
 
 fn apply(keys: &mut BTreeMap<String, Expected>, verb: &str, key: &str) {
@@ -193,10 +218,14 @@ struct Site {
 
 impl Site {
     fn open(folder: &Path) -> Self {
+        Self::open_with(folder, &folder.join("journal"))
+    }
+
+    fn open_with(folder: &Path, journal: &Path) -> Self {
         let random = Arc::new(SystemRandom::new());
         let keys = system_keys(folder);
         let options =
-            JournalOptions { free_space_floor: 0, segment_size: 20_000, ..JournalOptions::at(folder.join("journal")) };
+            JournalOptions { free_space_floor: 0, segment_size: 20_000, ..JournalOptions::at(journal.to_owned()) };
         let journal = Journal::open(options, keys.sealing(), random.clone(), Arc::new(SystemClock)).unwrap();
         let write_ahead: Option<Arc<dyn WriteAhead>> = Some(journal.clone());
         let options = LmdbOptions { map_size: 0, free_space_floor: 0, write_ahead, ..LmdbOptions::default() };
@@ -226,6 +255,17 @@ impl Site {
             engine.create_store(new).unwrap().id
         });
         Self { backups, engine, storage, store }
+    }
+
+    /// Creates large secrets, from this number on; the number of the one that was refused, and why.
+    fn create_secrets_until_refused(&self, from: u64) -> (u64, Error) {
+        let create = |n: u64| {
+            let value = Some(SecretBytes::from(vec![7; 30_000]));
+            let name: Name = format!("secret-{n}").parse().unwrap();
+            let new = NewKey { value, ..NewKey::new(name, Algorithm::Opaque) };
+            self.engine.create_keys(self.store, vec![new]).err().map(|error| (n, error))
+        };
+        (from..).find_map(create).unwrap()
     }
 
     fn find(&self, name: &Name) -> Option<KeyId> {

@@ -50,13 +50,13 @@ fn free_space_floor_keeps_writes_from_ending() {
 }
 
 /// A small file system in memory, with some ballast on it.
-struct Disk {
+pub(crate) struct Disk {
     mount_point: TempDir,
 }
 
 impl Disk {
     /// `None`, with a message, where the right to mount is missing; in continuous integration that is a failure.
-    fn mount() -> Option<Self> {
+    pub(crate) fn mount() -> Option<Self> {
         let mount_point = tempfile::tempdir().unwrap();
         let status = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={DISK_SIZE},mode=0700"), "claviger-test"])
@@ -73,7 +73,7 @@ impl Disk {
         Some(disk)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.mount_point.path()
     }
 
@@ -81,7 +81,7 @@ impl Disk {
         self.path().join("ballast")
     }
 
-    fn drop_ballast(&self) {
+    pub(crate) fn drop_ballast(&self) {
         fs::remove_file(self.ballast()).unwrap();
     }
 }

@@ -1,0 +1,181 @@
+//! What is lost, and how it comes back: the rows of `docs/OPERATIONS.md`, each tried with the commands that stand there.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Daemon, Said, beside, run};
+
+impl Daemon {
+    /// Ends the daemon as a loss of power does.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Runs `clavigerd` on the installation.
+    fn operate(&self, command: &str, arguments: &[&str]) -> Said {
+        let config = self.path("dev/config.toml");
+        run(Command::new(beside("clavigerd")).arg(command).arg("--config").arg(config).args(arguments))
+    }
+
+    fn restore(&self, arguments: &[&str]) -> Said {
+        self.operate("restore", arguments)
+    }
+
+    fn remove(&self, place: &str) {
+        let path = self.path("dev").join(place);
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+
+    fn rotate(&self) -> u64 {
+        self.say(&["key", "rotate", "--store", "demo", "records", "--json"]).json()["current_version"].as_u64().unwrap()
+    }
+
+    fn version(&self) -> u64 {
+        let key = self.say(&["key", "show", "--store", "demo", "records", "--json"]).json();
+        key["current_version"].as_u64().unwrap()
+    }
+
+    /// The path of a backup, as one gives it to a restore.
+    fn backup(&self, name: &str) -> String {
+        self.path("dev/backup").join(name).to_str().unwrap().to_owned()
+    }
+}
+
+// R-H7
+#[test]
+fn backups_are_made_verified_listed_and_the_journal_pruned() {
+    let daemon = Daemon::start();
+    assert!(daemon.refused(&["backup", "prune"]).contains("claviger backup verify"));
+    assert!(daemon.refused(&["backup", "verify", "backup-1"]).contains("claviger backup list"));
+    let made = daemon.say(&["backup", "create"]).output;
+    for said in ["backup", "backup-1", "ready", "segment 3", "verified            no"] {
+        assert!(made.contains(said), "{said:?} is missing: {made}");
+    }
+    assert!(daemon.refused(&["backup", "prune", "backup-1", "--yes"]).contains("was not verified"));
+    daemon.rotate();
+    let verified = daemon.say(&["backup", "verify", "backup-1", "--json"]).json();
+    let revision = daemon.say(&["health", "--json"]).json()["storage_revision"].as_u64().unwrap();
+    let reached = verified["file"]["verified"]["revision"].as_u64().unwrap();
+    assert!(reached > verified["file"]["revision"].as_u64().unwrap() && reached <= revision, "{verified}");
+    let listed = daemon.say(&["backup", "list"]).output;
+    assert!(
+        listed.contains("VERIFIED") && listed.contains("backup-1") && listed.contains("journal: 4 segments"),
+        "{listed}"
+    );
+    assert!(listed.contains("on the same disk as the data folder"), "{listed}");
+    assert_eq!(daemon.say(&["backup", "list", "--json"]).json()["backups"][0]["state"], "ready");
+    let wrong = daemon.say_with(&["backup", "prune"], "backup-2\n");
+    assert!(wrong.code == 1 && wrong.errors.contains("nothing was done"), "{}", wrong.errors);
+    let pruned = daemon.say_with(&["backup", "prune"], "backup-1\n");
+    assert_eq!(pruned.output, "journal: 2 segments before backup-1 removed\n");
+    let begun = daemon.say(&["backup", "create", "--no-wait", "--json"]).json();
+    assert_eq!(begun["name"], "backup-2");
+}
+
+// R-H7
+#[test]
+fn lost_data_folder_comes_back_from_backup_and_journal_or_from_the_journal_alone() {
+    let mut daemon = Daemon::start();
+    daemon.say(&["backup", "create"]);
+    let rotated = daemon.rotate();
+    let refused = daemon.restore(&["--backup", &daemon.backup("backup-1")]).errors;
+    assert!(refused.contains("is not empty"), "{refused}");
+    for arguments in [vec!["--backup".to_owned(), daemon.backup("backup-1")], vec![]] {
+        daemon.kill();
+        daemon.remove("data");
+        let said = daemon.operate("run", &[]).errors;
+        assert!(said.contains("data folder  missing") && said.contains("clavigerd restore"), "{said}");
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let restored = daemon.restore(&arguments);
+        assert!(restored.output.contains("each unwrapped"), "{}{}", restored.output, restored.errors);
+        daemon = daemon.started_again();
+        assert_eq!(daemon.version(), rotated);
+    }
+}
+
+// R-H7
+#[test]
+fn lost_journal_is_begun_anew_by_order_and_costs_nothing() {
+    let mut daemon = Daemon::start();
+    let rotated = daemon.rotate();
+    daemon.kill();
+    daemon.remove("journal");
+    let said = daemon.operate("run", &[]).errors;
+    assert!(said.contains("journal      missing") && said.contains("clavigerd new-journal"), "{said}");
+    assert!(daemon.operate("new-journal", &[]).output.contains("make a full backup now"));
+    let again = daemon.operate("new-journal", &[]).errors;
+    assert!(again.contains("nothing has to be begun anew"), "{again}");
+    daemon = daemon.started_again();
+    assert_eq!(daemon.version(), rotated);
+    daemon.say(&["backup", "create"]);
+    let rotated = daemon.rotate();
+    daemon.kill();
+    daemon.remove("data");
+    assert_eq!(daemon.restore(&["--backup", &daemon.backup("backup-1")]).code, 0);
+    daemon = daemon.started_again();
+    assert_eq!(daemon.version(), rotated);
+}
+
+// R-H7
+#[test]
+fn data_folder_and_journal_lost_together_cost_what_has_changed_since_the_backup() {
+    let mut daemon = Daemon::start();
+    daemon.say(&["backup", "create"]);
+    let before = daemon.version();
+    daemon.rotate();
+    daemon.kill();
+    daemon.remove("data");
+    let too_early = daemon.restore(&["--backup", &daemon.backup("backup-1"), "--without-journal"]).errors;
+    assert!(too_early.contains("is not empty: leave out --without-journal"), "{too_early}");
+    daemon.remove("journal");
+    let refused = daemon.restore(&["--backup", &daemon.backup("backup-1")]).errors;
+    assert!(refused.contains("journal"), "{refused}");
+    let restored = daemon.restore(&["--backup", &daemon.backup("backup-1"), "--without-journal"]);
+    assert!(restored.output.contains("rotate them"), "{}{}", restored.output, restored.errors);
+    daemon = daemon.started_again();
+    assert_eq!(daemon.version(), before);
+    assert_eq!(daemon.say(&["backup", "create"]).code, 0);
+}
+
+// R-H7
+#[test]
+fn lost_backups_cost_nothing_as_long_as_the_journal_is_whole() {
+    let mut daemon = Daemon::start();
+    daemon.say(&["backup", "create"]);
+    let rotated = daemon.rotate();
+    daemon.remove("backup");
+    assert_eq!(daemon.say(&["backup", "list", "--json"]).json()["backups"], Value::Array(Vec::new()));
+    daemon.kill();
+    daemon.remove("data");
+    assert_eq!(daemon.restore(&[]).code, 0);
+    daemon = daemon.started_again();
+    assert_eq!(daemon.version(), rotated);
+}
+
+// R-H7, R-H2
+#[test]
+fn lost_root_key_or_system_keys_cost_everything_unless_there_is_a_copy() {
+    let mut daemon = Daemon::start();
+    let version = daemon.version();
+    daemon.say(&["backup", "create"]);
+    daemon.kill();
+    for place in ["root-key", "system-keys"] {
+        let copy = fs::read(daemon.path("dev").join(place)).unwrap();
+        daemon.remove(place);
+        let said = daemon.operate("run", &[]).errors;
+        assert!(said.contains("missing") && said.contains("bring the missing places back"), "{said}");
+        // Not even backup and journal help.
+        let data = daemon.path("dev/data");
+        fs::rename(&data, daemon.path("away")).unwrap();
+        assert_eq!(daemon.restore(&["--backup", &daemon.backup("backup-1")]).code, 1);
+        fs::rename(daemon.path("away"), &data).unwrap();
+        let path = daemon.path("dev").join(place);
+        fs::write(&path, copy).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    daemon = daemon.started_again();
+    assert_eq!(daemon.version(), version);
+}
