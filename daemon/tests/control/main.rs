@@ -8,6 +8,7 @@
 )]
 
 mod about;
+mod backups;
 mod certificates;
 mod key_life;
 mod keys;
