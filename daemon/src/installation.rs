@@ -164,6 +164,7 @@ pub fn restore(
         backup,
         journal: Some(journal.as_path()).filter(|_| !without_journal),
         target: &config.storage.folder,
+        now_ms: SystemClock.now_ms(),
     };
     let system_keys = unlock(config)?;
     let shred_table = shred_table::open(config, &system_keys)?;

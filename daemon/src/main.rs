@@ -187,13 +187,19 @@ fn restore(path: &Path, backup: Option<&Path>, without_journal: bool) -> anyhow:
     let shown = show_progress(&progress);
     let restored = installation::restore(&config, backup, without_journal, &progress);
     drop(shown);
-    let Restored { revision, changes, segments, torn, inventory } = restored?;
+    let Restored { revision, changes, segments, torn, destroyed, inventory } = restored?;
     println!("restored data folder {}", config.storage.folder.display());
     println!("  up to change   {revision}, of which {changes} come from {segments} segments of the journal");
     println!(
         "  key stores     {}\n  keys           {}, with {} versions, each unwrapped\n  records        {}, each authenticated",
         inventory.stores, inventory.keys, inventory.versions, inventory.records
     );
+    if destroyed > 0 {
+        println!(
+            "  destroyed      {destroyed} keys that backup and journal still had: their shred secrets are gone, and they are deleted again. \
+             If nobody has deleted them, the mirrors of the shred table are older than the keys: bring newer ones, and restore anew"
+        );
+    }
     if let Some(torn) = torn {
         println!(
             "The last record of {} was cut off, as a crash leaves it: nobody was told of its changes. If the disk of the journal was damaged, changes at its end may be missing.",
@@ -202,7 +208,7 @@ fn restore(path: &Path, backup: Option<&Path>, without_journal: bool) -> anyhow:
     }
     if without_journal {
         println!(
-            "What has changed since the backup is lost, deletions too: delete again what was deleted. Uses of AES-256-GCM keys since then are not counted: rotate them. \
+            "What has changed since the backup is lost. What was deleted stays so; requests of deletions, disabled keys and rotations have to be made again. Uses of AES-256-GCM keys since then are not counted: rotate them. \
              A new journal has begun: make a full backup now (`claviger backup create`), because the older ones do not go with it."
         );
     }

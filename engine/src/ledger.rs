@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::change::NewMaterial;
 use crate::clock::Clock;
 use crate::crypto::random::Random;
+use crate::deletion::{delete_key, put_key};
 use crate::epoch::Epochs;
 use crate::error::Error;
 use crate::follow::Follower;
@@ -123,13 +124,7 @@ impl Ledger {
 
     /// The writes of a key's record: itself, and its place in the schedule.
     pub(crate) fn put_key(&self, before: Option<&KeyRecord>, record: &KeyRecord, writes: &mut Vec<Write>) {
-        let (was_due, due) = (before.and_then(KeyRecord::due_ms), record.due_ms());
-        if was_due != due {
-            writes.extend(was_due.map(|due| Write::Delete { address: address::due(due, record.id) }));
-            // Nothing is kept there: what is to be done, the record itself says.
-            writes.extend(due.map(|due| Write::Put { address: address::due(due, record.id), value: Vec::new() }));
-        }
-        writes.push(self.vault().put(address::key(record.id), record));
+        put_key(self.vault(), before, record, writes);
     }
 
     /// The one way of every change: durable, followed by the cache, left behind by all workers.
@@ -316,23 +311,8 @@ impl Altered<'_> {
 
     /// Deletes the key: material, name and aliases go; what it was and how it was used stays described for a year.
     pub(crate) fn delete(&mut self) {
-        let Self { ledger, now_ms, record, writes, .. } = self;
-        let delete = |address| Write::Delete { address };
-        let versions = record.versions.iter().map(|summary| summary.version);
-        writes.extend(versions.map(|version| delete(address::key_version(record.id, version))));
-        writes.push(delete(address::key_name(record.store, &record.name)));
-        for alias in std::mem::take(&mut record.aliases) {
-            writes.push(delete(address::key_name(record.store, &alias)));
-            writes.push(delete(address::alias(record.store, &alias)));
-        }
-        writes.push(Write::Put { address: address::deleted_key(record.store, record.id), value: Vec::new() });
-        for summary in &mut record.versions {
-            summary.state = VersionState::Destroyed;
-        }
-        record.state = KeyState::Deleted;
-        record.shred_slot = 0;
-        let running_ms = ledger.use_counts().running_ms();
-        record.deleted = Some(Deleted { at_ms: *now_ms, running_ms, destroyed: None });
-        (record.deletion, record.rotation, record.rotation_by_use) = (None, None, None);
+        let deleted =
+            Deleted { at_ms: self.now_ms, running_ms: self.ledger.use_counts().running_ms(), destroyed: None };
+        delete_key(&mut self.record, deleted, &mut self.writes);
     }
 }

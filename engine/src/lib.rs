@@ -11,6 +11,7 @@ pub mod change;
 pub mod ciphertext;
 pub mod clock;
 pub mod crypto;
+mod deletion;
 mod destruction;
 pub mod engine;
 pub mod epoch;

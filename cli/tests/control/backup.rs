@@ -82,7 +82,7 @@ fn lost_data_folder_comes_back_from_backup_and_journal_or_from_the_journal_alone
     daemon.say(&["backup", "create"]);
     let rotated = daemon.rotate();
     let refused = daemon.restore(&["--backup", &daemon.backup("backup-1")]).errors;
-    assert!(refused.contains("is not empty"), "{refused}");
+    assert!(refused.contains("another clavigerd has it"), "{refused}");
     for arguments in [vec!["--backup".to_owned(), daemon.backup("backup-1")], vec![]] {
         daemon.kill();
         daemon.remove("data");
@@ -153,6 +153,61 @@ fn lost_backups_cost_nothing_as_long_as_the_journal_is_whole() {
     assert_eq!(daemon.restore(&[]).code, 0);
     daemon = daemon.started_again();
     assert_eq!(daemon.version(), rotated);
+}
+
+// R-H7, R-K11
+#[test]
+fn one_lost_mirror_of_the_shred_table_costs_nothing_and_all_of_them_cost_every_key() {
+    let mut daemon = Daemon::start();
+    daemon.say(&["backup", "create"]);
+    let rotated = daemon.rotate();
+    daemon.kill();
+    // With the data folder, and the other one not yet made again.
+    daemon.remove("data");
+    daemon.remove("shred-table-1");
+    let restored = daemon.restore(&["--backup", &daemon.backup("backup-1")]);
+    assert_eq!(restored.code, 0, "{}", restored.errors);
+    assert_eq!(
+        run(Command::new(beside("clavigerd"))
+            .args(["shred-table", "mirror", "--config"])
+            .arg(daemon.path("dev/config.toml")))
+        .code,
+        0
+    );
+    daemon = daemon.started_again();
+    assert_eq!(daemon.version(), rotated);
+    daemon.kill();
+    daemon.remove("data");
+    daemon.remove("shred-table-1");
+    daemon.remove("shred-table-2");
+    let refused = daemon.restore(&["--backup", &daemon.backup("backup-1")]);
+    assert!(refused.code == 1 && refused.errors.contains("shred"), "{}", refused.errors);
+    assert!(!daemon.path("dev/data").exists(), "nothing is restored that would say of every key that it was destroyed");
+}
+
+// R-H7, R-K11
+#[test]
+fn key_that_was_deleted_after_the_backup_does_not_come_back_without_the_journal() {
+    let mut daemon = Daemon::start();
+    daemon.say(&["key", "create", "--store", "demo", "--algorithm", "Ed25519", "temporary"]);
+    daemon.say(&["backup", "create"]);
+    let deleted = daemon.say(&["key", "delete", "--store", "demo", "temporary"]);
+    assert_eq!(deleted.code, 0, "{}", deleted.errors);
+    let deleted = daemon.say(&["key", "delete-now", "--store", "demo", "temporary", "--yes"]);
+    assert_eq!(deleted.code, 0, "{}", deleted.errors);
+    daemon.kill();
+    daemon.remove("data");
+    daemon.remove("journal");
+    let restored = daemon.restore(&["--backup", &daemon.backup("backup-1"), "--without-journal"]);
+    assert!(
+        restored.output.contains("1 keys that backup and journal still had"),
+        "{}{}",
+        restored.output,
+        restored.errors
+    );
+    daemon = daemon.started_again();
+    let listed = daemon.say(&["key", "list", "--store", "demo"]).output;
+    assert!(listed.contains("records") && !listed.contains("temporary"), "{listed}");
 }
 
 // R-H7, R-H2

@@ -7,6 +7,7 @@
 //! All files are sealed with keys from the system key. They hold what the data folder holds, wrapped as it is there: never the root key, a system key or a
 //! shred secret.
 
+mod bury;
 mod catalogue;
 mod chain;
 mod changes;

@@ -11,8 +11,9 @@ use super::BackupError;
 use super::inspect::{self, Inventory};
 use super::progress::Progress;
 use super::replay::{self, Sources};
-use super::{chain, file};
+use super::{bury, chain, file};
 use crate::crypto::random::Random;
+use crate::error::Error;
 use crate::hierarchy::SystemKeys;
 use crate::record::address;
 use crate::record::use_count::RunRecord;
@@ -28,6 +29,8 @@ pub struct Restore<'a> {
     pub journal: Option<&'a Path>,
     /// The data folder: empty, or missing.
     pub target: &'a Path,
+    /// When this is, in milliseconds since 1970.
+    pub now_ms: u64,
 }
 
 /// What was restored.
@@ -41,6 +44,8 @@ pub struct Restored {
     pub segments: u64,
     /// A file whose last record was cut off, if there was one: nobody was told of its changes, unless the file was damaged at its very end.
     pub torn: Option<PathBuf>,
+    /// Keys that were destroyed since, as the shred table says: they are deleted again.
+    pub destroyed: u64,
     /// What is in the data folder now. All of it was authenticated, and all key versions were unwrapped.
     pub inventory: Inventory,
 }
@@ -61,14 +66,15 @@ impl Restore<'_> {
     ) -> Result<Restored, BackupError> {
         let sealing = system_keys.sealing();
         let sources = Sources { backup: self.backup, journal: self.journal };
-        // Before the target is touched.
+        // Before the target is touched. The table of another installation would say of every key that it was destroyed.
+        shred_table.must_belong_to(system_keys.installation()).map_err(Error::from)?;
         sources.check(&sealing)?;
         let is_new = self.prepare_target()?;
         let scratch = self.target.join(RESTORE_FOLDER);
         let restored = replay::fill(&scratch, &sources, &sealing, progress).and_then(|replayed| {
-            let inventory = settle(&scratch, system_keys, shred_table, random, progress)?;
+            let (destroyed, inventory) = self.settle(&scratch, system_keys, shred_table, random, progress)?;
             let replay::Replayed { revision, changes, segments, torn } = replayed;
-            Ok(Restored { revision, changes, segments, torn, inventory })
+            Ok(Restored { revision, changes, segments, torn, destroyed, inventory })
         });
         let restored = restored.and_then(|restored| self.put_in_place(&scratch).map(|()| restored));
         if restored.is_err() {
@@ -119,23 +125,24 @@ impl Restore<'_> {
             self.target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
         )
     }
-}
 
-/// Makes of what was filled a storage that can be opened, and inspects it.
-fn settle(
-    scratch: &Path,
-    system_keys: SystemKeys,
-    shred_table: &ShredTable,
-    random: Arc<dyn Random>,
-    progress: &Progress,
-) -> Result<Inventory, BackupError> {
-    let storage = Arc::new(open_scratch(scratch)?);
-    let vault = Vault::new(storage, system_keys, random);
-    // Uses that were not written when the data folder was lost: counted as after a kill.
-    if let Some((run, _)) = vault.read::<RunRecord>(&address::run())? {
-        vault.transact(&[], &[vault.put(address::run(), &RunRecord { open: true, ..run })])?;
+    /// Makes of what was filled a storage that can be opened, and inspects it. Gives how many keys were destroyed, and what is there.
+    fn settle(
+        &self,
+        scratch: &Path,
+        system_keys: SystemKeys,
+        shred_table: &ShredTable,
+        random: Arc<dyn Random>,
+        progress: &Progress,
+    ) -> Result<(u64, Inventory), BackupError> {
+        let vault = Vault::new(Arc::new(open_scratch(scratch)?), system_keys, random);
+        // Uses that were not written when the data folder was lost: counted as after a kill.
+        if let Some((run, _)) = vault.read::<RunRecord>(&address::run())? {
+            vault.transact(&[], &[vault.put(address::run(), &RunRecord { open: true, ..run })])?;
+        }
+        let destroyed = bury::bury(&vault, shred_table, self.now_ms, progress)?;
+        Ok((destroyed, inspect::inspect(&vault, shred_table, progress)?))
     }
-    inspect::inspect(&vault, shred_table, progress)
 }
 
 /// A storage over what was filled, which nobody else uses.

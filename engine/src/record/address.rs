@@ -26,6 +26,11 @@ pub(crate) fn key(id: KeyId) -> Address {
     keys(KEY, &[&id.0])
 }
 
+/// All keys, for scans.
+pub(crate) fn all_keys() -> Address {
+    keys(KEY, &[])
+}
+
 /// The wrapped material of one version of a key.
 pub(crate) fn key_version(id: KeyId, version: KeyVersion) -> Address {
     keys(KEY_VERSION, &[&id.0, &version.get().to_be_bytes()])

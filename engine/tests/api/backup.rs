@@ -43,7 +43,7 @@ impl Site {
         let write_ahead: Option<Arc<dyn WriteAhead>> = Some(journal.clone());
         let options = LmdbOptions { map_size: 0, free_space_floor: 0, write_ahead, ..LmdbOptions::default() };
         let storage: Arc<dyn Storage> = Arc::new(LmdbStorage::open(&places.data(), &options).unwrap());
-        let engine = start(Arc::clone(&storage), keys, 100, random.clone()).unwrap();
+        let engine = start(Arc::clone(&storage), &places, 100, random.clone()).unwrap();
         let parts = BackupParts {
             folder: folder(&places, "backup"),
             journal,
@@ -91,8 +91,13 @@ fn restore(places: &Places, backup: Option<&str>) -> Result<Restored, BackupErro
     let _may_be_missing = fs::remove_dir_all(places.data());
     let backup = backup.map(|backup| folder(places, "backup").join(backup));
     let (journal, data) = (folder(places, "journal"), places.data());
-    let restore = Restore { backup: backup.as_deref(), journal: Some(&journal), target: &data };
-    restore.run(places.system_keys(), Arc::new(SystemRandom::new()), &Progress::default())
+    let restore = Restore { backup: backup.as_deref(), journal: Some(&journal), target: &data, now_ms: 0 };
+    restore.run(
+        places.system_keys(),
+        &places.shred_table().unwrap(),
+        Arc::new(SystemRandom::new()),
+        &Progress::default(),
+    )
 }
 
 fn failure(outcome: Outcome) -> String {
@@ -235,8 +240,13 @@ fn refused_restore_leaves_the_target_as_it_was() {
     let data = places.data();
     let run = |backup: &str| {
         let (backup, journal) = (folder(&places, "backup").join(backup), folder(&places, "journal"));
-        let restore = Restore { backup: Some(&backup), journal: Some(&journal), target: &data };
-        restore.run(places.system_keys(), Arc::new(SystemRandom::new()), &Progress::default())
+        let restore = Restore { backup: Some(&backup), journal: Some(&journal), target: &data, now_ms: 0 };
+        restore.run(
+            places.system_keys(),
+            &places.shred_table().unwrap(),
+            Arc::new(SystemRandom::new()),
+            &Progress::default(),
+        )
     };
     let before = fs::read(data.join("data.mdb")).unwrap();
     assert!(matches!(run(&backup), Err(BackupError::NotEmpty(_))));
@@ -272,8 +282,10 @@ fn restore_that_was_cut_short_is_not_started_on_and_is_begun_anew() {
     let refused = LmdbStorage::open(&data, &options).err().unwrap().to_string();
     assert!(refused.contains("clavigerd restore"), "{refused}");
     let journal = folder(&places, "journal");
-    let restore = Restore { backup: None, journal: Some(&journal), target: &data };
-    let restored = restore.run(places.system_keys(), Arc::new(SystemRandom::new()), &Progress::default()).unwrap();
+    let restore = Restore { backup: None, journal: Some(&journal), target: &data, now_ms: 0 };
+    let restored = restore
+        .run(places.system_keys(), &places.shred_table().unwrap(), Arc::new(SystemRandom::new()), &Progress::default())
+        .unwrap();
     assert_eq!(restored.inventory.keys, 1);
     Site::at(places);
 }
@@ -316,6 +328,49 @@ fn what_a_killed_process_left_in_the_folder_of_backups_is_removed_by_the_next_st
     for bad in ["notes.txt", "../journal/journal-1", "backup-01", "backup-0", "", "backup-1.verified"] {
         assert!(matches!(site.backups.file(bad), Err(BackupError::NoSuchBackup(_))), "{bad}");
     }
+}
+
+// R-K11, R-H7
+#[test]
+fn key_that_was_deleted_after_the_backup_stays_deleted_although_the_journal_is_lost() {
+    let site = Site::new();
+    let [kept, deleted] = ["kept", "deleted"].map(|key| site.create(key, Algorithm::Xaes256Gcm));
+    let backup = site.back_up();
+    site.engine.request_deletion(deleted, DELETION_WAIT_DEFAULT).unwrap();
+    site.engine.delete_now(deleted, true).unwrap();
+    let places = site.close();
+    fs::remove_dir_all(places.data()).unwrap();
+    fs::remove_dir_all(folder(&places, "journal")).unwrap();
+    let (backup, data) = (folder(&places, "backup").join(backup), places.data());
+    let restore = Restore { backup: Some(&backup), journal: None, target: &data, now_ms: 77 };
+    let (keys, shred_table) = (places.system_keys(), places.shred_table().unwrap());
+    let restored = restore.run(keys, &shred_table, Arc::new(SystemRandom::new()), &Progress::default()).unwrap();
+    drop(shred_table);
+    assert_eq!((restored.destroyed, restored.inventory.keys), (1, 1));
+    let engine = places.start();
+    let record = engine.describe_key(deleted).unwrap();
+    assert_eq!((record.state, record.deleted.unwrap().at_ms), (KeyState::Deleted, 77));
+    assert_eq!(engine.find_key(record.store, &name("deleted")).unwrap(), None);
+    assert_eq!(engine.describe_key(kept).unwrap().state, KeyState::Available);
+    // Its name is free.
+    engine.create_keys(record.store, vec![new_key("deleted", Algorithm::Xaes256Gcm)]).unwrap();
+}
+
+// R-K11, R-H7
+#[test]
+fn without_any_mirror_of_the_shred_table_nothing_is_restored() {
+    let site = Site::new();
+    site.create("key", Algorithm::Xaes256Gcm);
+    let backup = site.back_up();
+    let other = Site::new();
+    let places = site.close();
+    fs::remove_dir_all(places.data()).unwrap();
+    let (backup, data) = (folder(&places, "backup").join(backup), places.data());
+    let restore = Restore { backup: Some(&backup), journal: None, target: &data, now_ms: 0 };
+    // Another installation's table knows of none of these keys, and must not be asked.
+    let table = other.places.shred_table().unwrap();
+    assert!(restore.run(places.system_keys(), &table, Arc::new(SystemRandom::new()), &Progress::default()).is_err());
+    assert!(!data.exists());
 }
 
 // R-H6, R-H7

@@ -22,8 +22,8 @@ use claviger_engine::{AccessMethods, Engine, EngineParts, Error, KeyRecord};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
-use crate::work::{Acknowledged, shred_table};
 use crate::full_disk::Disk;
+use crate::work::{Acknowledged, shred_table};
 
 /// Cycles of starting, changing, killing, losing the data folder and restoring it.
 const CYCLES: u64 = 12;
@@ -80,7 +80,7 @@ fn nothing_acknowledged_is_missing_and_nothing_deleted_comes_back_after_kills_an
         // Sometimes from the last backup, sometimes from the journal alone.
         let from = backup.as_ref().filter(|_| random.below(3) > 0).map(|name| folder.join("backup").join(name));
         let (journal, data) = (folder.join("journal"), folder.join("data"));
-        let restore = Restore { backup: from.as_deref(), journal: Some(&journal), target: &data };
+        let restore = Restore { backup: from.as_deref(), journal: Some(&journal), target: &data, now_ms: 0 };
         let context = format!("cycle {cycle} of seed {SEED:#x}, from {from:?}");
         let system_keys = system_keys(folder);
         let shred_table = shred_table(folder, &system_keys);
@@ -114,8 +114,10 @@ fn full_disk_of_the_journal_refuses_changes_until_there_is_room_and_loses_none()
     assert!(first > 20 && second > first + 10, "{first}, then {second}");
     drop(site);
     fs::remove_dir_all(folder.join("data")).unwrap();
-    let restore = Restore { backup: None, journal: Some(&journal), target: &folder.join("data") };
-    let restored = restore.run(system_keys(folder), Arc::new(SystemRandom::new()), &Progress::default()).unwrap();
+    let restore = Restore { backup: None, journal: Some(&journal), target: &folder.join("data"), now_ms: 0 };
+    let system_keys = system_keys(folder);
+    let shred_table = shred_table(folder, &system_keys);
+    let restored = restore.run(system_keys, &shred_table, Arc::new(SystemRandom::new()), &Progress::default()).unwrap();
     assert_eq!(restored.inventory.keys, second, "as many as were acknowledged, and none that was refused");
 }
 
