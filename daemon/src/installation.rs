@@ -48,6 +48,8 @@ pub struct Facts {
     pub separated: bool,
     /// Whether the journal is on another device than the data folder.
     pub journal_separated: bool,
+    /// Whether each mirror of the shred table is on a device of its own.
+    pub mirrors_separated: bool,
     /// Whether the processor has a random generator of its own.
     pub hardware_generator: bool,
 }
@@ -91,6 +93,7 @@ impl Installation {
         let facts = Facts {
             root_key: class,
             separated: false,
+            mirrors_separated: shred_table::are_separated(config),
             journal_separated: journal.is_separated_from(&config.storage.folder),
             hardware_generator: random.has_hardware_generator(),
         };

@@ -1,6 +1,8 @@
 //! The mirrors of the shred table: where the configuration says that they are, and that this is a good place.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -34,6 +36,14 @@ pub fn create(config: &Config, system_keys: &SystemKeys) -> anyhow::Result<()> {
 pub fn make_missing(config: &Config, system_keys: &SystemKeys) -> anyhow::Result<Vec<PathBuf>> {
     check(config)?;
     Ok(ShredTable::make_missing(&config.shred_table.mirrors, system_keys.installation(), class(config))?)
+}
+
+/// Whether each mirror that is there is on a device of its own, apart from the data folder's.
+#[must_use]
+pub fn are_separated(config: &Config) -> bool {
+    let paths = config.shred_table.mirrors.iter().chain([&config.storage.folder]);
+    let devices: Vec<_> = paths.filter_map(|path| Some(fs::metadata(path).ok()?.dev())).collect();
+    devices.iter().collect::<BTreeSet<_>>().len() == devices.len()
 }
 
 /// Refuses mirrors that are one file, or stand where the data or copies of it are, whatever links lead there.
@@ -85,7 +95,6 @@ const fn class(config: &Config) -> ShredClass {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

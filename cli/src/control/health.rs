@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use claviger_control::ControlClient;
-use claviger_control::message::{Health, Readiness};
+use claviger_control::message::{Health, Readiness, ShredTable};
 use serde::Serialize;
 
 use crate::show;
@@ -32,6 +32,7 @@ pub(super) async fn show(client: &ControlClient, json: bool) -> anyhow::Result<E
         ("root key", health.root_key),
         ("separated", yes_or_no(health.separated)),
         ("journal apart", yes_or_no(health.journal_separated)),
+        ("shred table", shred_table(&health.shred_table)),
         ("core dumps", if health.core_dumps_excluded { "excluded" } else { "possible" }.to_owned()),
         ("memory locked", yes_or_no(health.memory_locked)),
         (
@@ -51,6 +52,13 @@ pub(super) async fn show(client: &ControlClient, json: bool) -> anyhow::Result<E
         show::line(&format!("warning: {warning}"))?;
     }
     Ok(code)
+}
+
+/// How many mirrors take part, and what they hold.
+fn shred_table(table: &ShredTable) -> String {
+    let ShredTable { class, mirrors, secrets, .. } = table;
+    let good = mirrors.iter().filter(|mirror| mirror.fault.is_none()).count();
+    format!("{class}, {good} of {} mirrors, {secrets} secrets", mirrors.len())
 }
 
 fn gibibytes(bytes: u64) -> String {

@@ -110,7 +110,8 @@ fn what_cannot_be_undone_asks_for_the_keys_own_name_also_where_an_alias_was_give
     assert_eq!(refused.code, 1);
     assert!(refused.errors.contains("type the name of the key, records,"), "{}", refused.errors);
     assert_eq!(daemon.described("cards")["state"], "deletion requested");
-    assert_eq!(daemon.say_with(&delete, "records\n").output, "key records: deleted\n");
+    let deleted = daemon.say_with(&delete, "records\n");
+    assert!(deleted.output.starts_with("key records: deleted"), "{}", deleted.errors);
     assert!(daemon.refused_in_demo(&["key", "show"], &["cards"]).contains("no key of this store"));
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Renewal;
+use super::{Renewal, ShredTable};
 
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -22,6 +22,8 @@ pub struct Health {
     pub separated: bool,
     /// Whether the journal is on another device than the data folder.
     pub journal_separated: bool,
+    /// The shred table.
+    pub shred_table: ShredTable,
     /// Whether memory is excluded from core dumps.
     pub core_dumps_excluded: bool,
     /// Whether memory is locked, so that it never gets into swap space.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Deletion, Rotation};
+use super::{Deletion, Destruction, Rotation};
 use crate::secret::SecretText;
 
 /// Create keys, all or none.
@@ -99,6 +99,9 @@ pub struct Key {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub deleted: Option<Timestamp>,
+    /// Of a deleted key: whether it can be brought back from old copies of the data. Of one that lives: told while versions that were destroyed could be, where one key is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destruction: Option<Destruction>,
     /// How often the current version was used, if its algorithm limits that, told where one key is shown. After an unclean stop it may be above the truth, never below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uses: Option<Uses>,

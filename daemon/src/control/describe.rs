@@ -1,7 +1,7 @@
 //! From the engine's records to the messages of the control port.
 
 use claviger_algorithm::KeyKind;
-use claviger_control::message::{Access, Alias, Deletion, Import, Key, KeyVersion, Rotation, Store};
+use claviger_control::message::{Access, Alias, Deletion, Destruction, Import, Key, KeyVersion, Rotation, Store};
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::transfer::{self, ImportTarget};
@@ -52,6 +52,12 @@ pub(super) fn key(record: &KeyRecord) -> Key {
             .as_ref()
             .map(|deletion| Deletion { requested: time(deletion.requested_ms), deadline: time(deletion.deadline_ms) }),
         deleted: record.deleted.map(|deleted| time(deleted.at_ms)),
+        destruction: record.deleted.and_then(|deleted| deleted.destroyed).map(|destroyed| Destruction {
+            state: "destroyed".to_owned(),
+            class: Some(destroyed.class.to_string()),
+            time: time(destroyed.at_ms),
+            reasons: Vec::new(),
+        }),
         uses: None,
         versions: record.versions.iter().map(version).collect(),
         warnings: warnings(record),

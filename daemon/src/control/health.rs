@@ -5,12 +5,12 @@ use claviger_engine::hierarchy::CustodyClass;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use http::StatusCode;
 
-use super::ControlState;
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::system_keys::describe_system_keys;
+use super::{ControlState, shred_table};
 use crate::hardening::Hardening;
 
 /// How the daemon is.
@@ -71,6 +71,9 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     warnings.extend(unused.map(|key| {
         format!("version {} of the system key is not used any more: destroy it (`claviger system-key destroy`) when no older backup is needed", key.version)
     }));
+    let shred_table = shred_table::shred_table(&state.installation.engine)?;
+    let class = state.installation.engine.shred_table().class();
+    warnings.extend(shred_table::warnings(&shred_table, class, facts.mirrors_separated));
     Answer::ok(&Health {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),
@@ -78,6 +81,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
         root_key: facts.root_key.to_string(),
         separated: facts.separated,
         journal_separated: facts.journal_separated,
+        shred_table,
         core_dumps_excluded: hardening.undumpable,
         memory_locked: hardening.locked,
         hardware_random_generator: facts.hardware_generator,
@@ -102,6 +106,8 @@ fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     }
     // That goes past the journal, which takes what is written only.
     reasons.extend(state.installation.backups.journal().failure());
+    // Keys cannot be created then.
+    reasons.extend(shred_table::faults(&state.installation.engine));
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Answer::new(status, &Readiness { ready: reasons.is_empty(), reasons })
 }

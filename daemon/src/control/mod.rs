@@ -24,6 +24,7 @@ pub mod openapi;
 pub mod problem;
 pub mod route;
 pub mod router;
+mod shred_table;
 mod stores;
 mod system_keys;
 mod tls;

@@ -13,6 +13,7 @@ mod certificates;
 mod key_life;
 mod keys;
 mod routes;
+mod shred_table;
 mod stores;
 mod support;
 mod system_keys;

@@ -213,6 +213,38 @@ fn what_is_wrong_at_start_is_told_with_its_remedy() {
     assert!(error.contains("half there") && error.contains("system keys  missing"), "{error}");
 }
 
+// R-K11
+#[test]
+fn a_mirror_of_the_shred_table_is_made_anew_by_order_and_not_beside_a_daemon() {
+    let place = Place::new();
+    place.init();
+    let (one, other) = (place.path("shred-table-1"), place.path("shred-table-2"));
+    let mirror = |success| {
+        let config = place.path("config.toml");
+        let ended = run(&[OsStr::new("shred-table"), OsStr::new("mirror"), OsStr::new("--config"), config.as_os_str()]);
+        assert_eq!(ended.success, success, "{}", ended.errors);
+        ended
+    };
+    assert_eq!(mirror(true).output, "all mirrors of the shred table are there, and equal\n");
+    fs::remove_file(&other).unwrap();
+    let (process, _, log) = place.start();
+    assert!(log.contains("shred-table-2") && log.contains("is missing"), "{log}");
+    let refused = mirror(false).errors;
+    assert!(refused.contains("shred-table-1 of the shred table is in use: another clavigerd has it"), "{refused}");
+    assert!(process.end(Signal::TERM).success);
+    assert!(!other.exists(), "a start makes none");
+    assert_eq!(mirror(true).output, format!("made mirror {} of the shred table\n", other.display()));
+    assert_eq!(fs::read(&one).unwrap(), fs::read(&other).unwrap());
+
+    // Without any of them there is nothing to copy, and no start.
+    for path in [&one, &other] {
+        fs::remove_file(path).unwrap();
+    }
+    assert!(mirror(false).errors.contains("no mirror of the shred table can be used"));
+    let error = place.refused("run");
+    assert!(error.contains("half there") && error.contains("shred table  missing"), "{error}");
+}
+
 #[test]
 fn a_missing_configuration_file_is_named() {
     let Ended { success, errors, .. } = run(&["run", "--config", "/nowhere.toml"].map(OsStr::new));

@@ -75,16 +75,14 @@ impl ShredTable {
         let mirrors = mirrors.iter().cloned().map(Mirror::at).collect();
         let table = Self { installation, class, disk, mirrors, writer: Mutex::default() };
         let merged = table.bring_together(&mut table.writer.lock());
-        merged?;
-        for mirror in &table.mirrors {
-            match mirror.state().fault {
-                Some(error) if error.is_mistake() => {
-                    return Err(ShredError::Mirror { path: mirror.path.clone(), error });
-                }
-                _ => {}
-            }
+        let mistake = |mirror: &Mirror| {
+            let error = mirror.state().fault.filter(MirrorError::is_mistake)?;
+            Some(ShredError::Mirror { path: mirror.path.clone(), error })
+        };
+        if let Some(error) = table.mirrors.iter().find_map(mistake) {
+            return Err(error);
         }
-        Ok(table)
+        merged.map(|()| table)
     }
 
     /// Makes the mirrors that are missing, as copies of one that is there. A person has to order it: an unmounted disk looks like a file that is missing.

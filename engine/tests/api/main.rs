@@ -40,6 +40,7 @@ mod schedule;
 mod scheduled_rotation;
 mod secret_updates;
 mod secrets;
+mod shred;
 mod signatures;
 mod states;
 mod system_key;

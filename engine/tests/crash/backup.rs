@@ -305,7 +305,7 @@ impl Site {
 }
 
 /// The system keys of the installation in `folder`, which is made if there is none.
-fn system_keys(folder: &Path) -> SystemKeys {
+pub(crate) fn system_keys(folder: &Path) -> SystemKeys {
     let (root_key, file) = (folder.join("root-key"), SystemKeyFile::at(folder.join("system-keys")));
     let root_key = if root_key.exists() {
         DevelopmentRootKey::at(root_key)

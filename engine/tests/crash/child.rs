@@ -13,6 +13,7 @@ use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, 
 
 use crate::backup::change_until_killed;
 use crate::failed_write::Fault;
+use crate::shred::create_and_delete_until_killed;
 use crate::system_key::rotate_until_killed;
 use crate::uses::seal_until_killed;
 use crate::work::{Acknowledged, THREADS, check, open, raise, reached};
@@ -152,6 +153,13 @@ fn changes_keys_until_killed() {
 fn rotates_until_killed() {
     let Some(folder) = folder() else { return };
     rotate_until_killed(&folder, tell);
+}
+
+#[test]
+#[ignore = "a child process of the other tests"]
+fn creates_and_deletes_until_killed() {
+    let Some(folder) = folder() else { return };
+    create_and_delete_until_killed(&folder, tell);
 }
 
 /// Writes in turn for each thread until a write fails, and then checks what must still work and what must not.

@@ -14,6 +14,7 @@ mod child;
 mod failed_write;
 mod full_disk;
 mod kill;
+mod shred;
 mod system_key;
 mod uses;
 mod work;

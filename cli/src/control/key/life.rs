@@ -8,7 +8,7 @@ use claviger_control::ControlClient;
 use claviger_control::limits::{
     DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
 };
-use claviger_control::message::{Deletion, RequestDeletion, Rotation, SetRotation};
+use claviger_control::message::{Deletion, Destruction, RequestDeletion, Rotation, SetRotation};
 
 use super::confirm::ConfirmedArguments;
 use super::{KeyArguments, changed};
@@ -131,7 +131,9 @@ pub(super) async fn run(command: LifeCommand, client: &ControlClient, json: bool
         }
         LifeCommand::DeleteNow(confirmed) => {
             let (store, key) = confirmed.confirm(client, "This deletes the key").await?;
-            (client.delete_now(&store, &key).await?, "deleted".to_owned())
+            let key = client.delete_now(&store, &key).await?;
+            let destroyed = key.destruction.as_ref().map(|what| format!("; destroyed: {}", destruction(what)));
+            (key, format!("deleted{}", destroyed.unwrap_or_default()))
         }
     };
     changed(&key, &what, json)
@@ -153,6 +155,16 @@ async fn change_version(command: VersionCommand, client: &ControlClient, json: b
     };
     let state = key.versions.iter().find(|it| it.version == version).map_or("changed", |it| it.state.as_str());
     changed(&key, &format!("version {version} is {state}"), json)
+}
+
+/// What has become of what was deleted.
+pub(super) fn destruction(destruction: &Destruction) -> String {
+    let time = show::time(destruction.time);
+    match &destruction.class {
+        Some(class) => format!("{class}, at {time}"),
+        None if destruction.reasons.is_empty() => format!("not yet, since {time}"),
+        None => format!("not yet, since {time}: {}", destruction.reasons.join("; ")),
+    }
 }
 
 /// When a key is rotated by itself.

@@ -194,6 +194,7 @@ fn describe(mut key: Key) -> anyhow::Result<()> {
     let lowest = (key.lowest_version > 1).then(|| ("lowest version that decrypts", key.lowest_version.to_string()));
     let deletion = key.deletion.map(|deletion| ("deleted", life::deletion(deletion)));
     let deleted = key.deleted.map(|deleted| ("deleted", show::time(deleted)));
+    let destruction = key.destruction.map(|destruction| ("destroyed", life::destruction(&destruction)));
     let facts = [
         ("name", key.name),
         ("id", key.id),
@@ -206,7 +207,15 @@ fn describe(mut key: Key) -> anyhow::Result<()> {
         ("changed", show::time(key.changed)),
     ];
     show::facts(
-        facts.into_iter().chain(about).chain(rotation).chain(lowest).chain(uses).chain(deletion).chain(deleted),
+        facts
+            .into_iter()
+            .chain(about)
+            .chain(rotation)
+            .chain(lowest)
+            .chain(uses)
+            .chain(deletion)
+            .chain(deleted)
+            .chain(destruction),
     )?;
     show::line("")?;
     let row = |version: &claviger_control::message::KeyVersion| {

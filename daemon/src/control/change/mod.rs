@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::{Kind, Problem};
-use super::{ControlState, describe};
+use super::{ControlState, describe, shred_table};
 use crate::authority::{Authority, Purpose, Subject};
 use crate::installation::Installation;
 use crate::pem;
@@ -131,7 +131,7 @@ impl Change {
                 let keys = records.iter().map(describe::key).collect();
                 Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None })
             }
-            Self::Key { key, change } => Answer::ok(&describe::key(&change.apply(engine, key)?)),
+            Self::Key { key, change } => Answer::ok(&shred_table::key(engine, &change.apply(engine, key)?)?),
             Self::Alias { store, alias, change } => {
                 let creates = matches!(change, AliasChange::Create { .. });
                 let message = describe::alias(&alias, &change.apply(engine, store, &alias)?);

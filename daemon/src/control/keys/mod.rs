@@ -19,7 +19,7 @@ use super::call::Call;
 use super::change::Change;
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
-use super::{ControlState, describe};
+use super::{ControlState, describe, shred_table};
 use crate::limits::{CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME, SLOW_KEYS_MAX};
 
 /// Keys.
@@ -70,7 +70,7 @@ fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         None
     });
     let uses = uses.map(|UseCount { used, limit }| message::Uses { used, limit });
-    Answer::ok(&message::Key { uses, ..describe::key(&record) })
+    Answer::ok(&message::Key { uses, ..shred_table::key(engine, &record)? })
 }
 
 /// The key number `index` of a request, from 0.

@@ -241,7 +241,12 @@ impl Journal {
     }
 
     fn try_append(&self, state: &mut State, before: Revision, changes: &[NewChange<'_>]) -> Result<(), BackupError> {
-        let (Some(content), Some(newest)) = (Group::encode(before, changes), changes.last()) else { return Ok(()) };
+        let Some(newest) = changes.last() else { return Ok(()) };
+        let Some(content) = Group::encode(before, changes) else {
+            // Nothing of it is kept here, and storage goes on all the same: a segment that begins after it begins no earlier than a backup of it.
+            state.appended = newest.revision;
+            return Ok(());
+        };
         file::check_free_space(self.folder(), self.options.free_space_floor)?;
         let takes_more = |last: &Segment| last.open.is_some() && last.end < self.options.segment_size as u64;
         if !state.last.as_ref().is_some_and(takes_more) {

@@ -1,0 +1,151 @@
+//! Keys that come and go in processes that are killed: no key that lives loses its shred secret, no deleted one keeps it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use claviger_algorithm::Algorithm;
+use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::clock::SystemClock;
+use claviger_engine::crypto::random::SystemRandom;
+use claviger_engine::key::id::{KeyId, StoreId};
+use claviger_engine::key::material::SecretBytes;
+use claviger_engine::key::name::Name;
+use claviger_engine::key::state::KeyState;
+use claviger_engine::key::version::KeyVersion;
+use claviger_engine::limits::DELETION_WAIT_MIN;
+use claviger_engine::list::KeyFilter;
+use claviger_engine::{AccessMethods, Engine, EngineParts};
+
+use crate::backup::system_keys;
+use crate::child::{Line, Writer};
+use crate::failed_write::Fault;
+use crate::work::{Acknowledged, mirrors, open, shred_table};
+
+/// Cycles of starting, changing and killing, all on one folder.
+const CYCLES: u64 = 20;
+
+const SEED: u64 = 0x7368_7265_6464_6564;
+
+/// Keys that one round of a child makes.
+const ROUND: usize = 3;
+
+// R-K11
+#[test]
+fn no_living_key_loses_its_secret_and_no_deleted_one_keeps_it_after_kills() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    drop(start(folder));
+    let mut random = SEED;
+    let mut deleted = BTreeSet::new();
+    for cycle in 0..CYCLES {
+        let context = format!("cycle {cycle} of seed {SEED:#x}");
+        // A linear congruential generator (Knuth, MMIX); its upper bits are random enough for a moment to kill at.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let lines_before_kill = 1 + (random >> 33) % 25;
+        let mut child = Writer::start("creates_and_deletes_until_killed", folder, Fault::None);
+        let mut told = Vec::new();
+        for _ in 0..lines_before_kill {
+            match child.next() {
+                Some(Line::Said(text)) => told.push(text),
+                other => panic!("{context}: the child said {other:?}"),
+            }
+        }
+        child.kill();
+        told.extend(child.rest(&mut Acknowledged::new()));
+        assert!(!child.succeeded());
+        deleted.extend(told.iter().filter_map(|text| text.strip_prefix("deleted ").map(str::to_owned)));
+        check(folder, &deleted, cycle + 1, &context);
+    }
+    assert!(deleted.len() > 5, "{deleted:?}");
+}
+
+/// What the child does: makes keys, destroys a version of one and deletes another one, over and over, and tells of each step.
+pub(crate) fn create_and_delete_until_killed(folder: &Path, tell: impl Fn(&str)) {
+    let (engine, store) = start(folder);
+    for round in 0.. {
+        let new =
+            |number| NewKey::new(name(&format!("{}-{round}-{number}", std::process::id())), Algorithm::HmacSha256);
+        let keys = engine.create_keys(store, (0..ROUND).map(new).collect()).unwrap();
+        tell(&format!("created {}", keys[0].id));
+        engine.rotate(keys[0].id).unwrap();
+        engine.destroy_version(keys[0].id, KeyVersion::FIRST).unwrap();
+        tell(&format!("shredded {}", keys[0].id));
+        engine.request_deletion(keys[1].id, DELETION_WAIT_MIN).unwrap();
+        tell(&format!("requested {}", keys[1].id));
+        assert!(engine.delete_now(keys[1].id, true).unwrap().deleted.unwrap().destroyed.is_some());
+        tell(&format!("deleted {}", keys[1].id));
+    }
+}
+
+/// Opens what the killed child has left, and lets go of it.
+fn check(folder: &Path, deleted: &BTreeSet<String>, kills: u64, context: &str) {
+    let (engine, store) = start(folder);
+    let mut live = 0;
+    let mut after = None;
+    loop {
+        let page = engine.list_keys(store, &KeyFilter::default(), after.as_ref(), 1_000).unwrap();
+        for key in page.keys.iter().filter(|key| key.state != KeyState::Deleted) {
+            live += 1;
+            assert!(!engine.shred_table().is_shredded(key).unwrap(), "{context}: {}", key.id);
+            let (done, is_done) = mpsc::channel();
+            engine.load(key.id, move |result| done.send(result).unwrap());
+            is_done.recv().unwrap().unwrap_or_else(|error| panic!("{context}: {}: {error}", key.id));
+            let mut worker = engine.worker();
+            let frame = worker.enter();
+            assert_eq!(frame.key(key.id).entry().unwrap().state(), key.state, "{context}: {}", key.id);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    for id in deleted {
+        let id: KeyId = id.parse().unwrap();
+        let record = engine.describe_key(id).unwrap();
+        assert!(record.deleted.unwrap().destroyed.is_some(), "{context}: {id}");
+    }
+    assert_eq!(engine.pending_destructions().unwrap(), 0, "{context}");
+    // What was written for a change that was never made: a round at most, or a secret, for each kill.
+    let (taken, damaged) = engine.shred_table().taken();
+    assert_eq!(damaged, 0, "{context}");
+    assert!(u64::from(taken) >= live, "{context}: {taken} taken, {live} keys");
+    assert!(u64::from(taken) <= live + kills * ROUND as u64, "{context}: {taken} taken, {live} keys");
+    drop(engine);
+    let [one, other] = mirrors(folder).map(|mirror| fs::read(mirror).unwrap());
+    assert_eq!(one, other, "{context}");
+    let table = one;
+    for id in deleted {
+        let id: KeyId = id.parse().unwrap();
+        assert!(!table.windows(16).any(|part| part == id.0), "{context}: {id}");
+    }
+}
+
+fn start(folder: &Path) -> (Arc<Engine>, StoreId) {
+    let system_keys = system_keys(folder);
+    let engine = Engine::start(EngineParts {
+        storage: Arc::new(open(&folder.join("data"))),
+        shred_table: shred_table(folder, &system_keys),
+        system_keys,
+        random: Arc::new(SystemRandom::new()),
+        clock: Arc::new(SystemClock),
+        cached_keys_max: 10,
+        compute_threads: 1,
+    });
+    let engine = engine.unwrap();
+    let store = engine.store_by_name(&name("store")).map(|slot| slot.id()).unwrap_or_else(|| {
+        let new = NewKeyStore {
+            name: name("store"),
+            methods: AccessMethods::CLIENT_CERTIFICATE,
+            authority_certificate: Vec::new(),
+            authority_private_key: SecretBytes::from(Vec::new()),
+        };
+        engine.create_store(new).unwrap().id
+    });
+    (engine, store)
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
