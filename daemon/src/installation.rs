@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions, Progress, Restore, Restored};
+use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{
@@ -139,63 +139,6 @@ pub fn make_missing_mirrors(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     shred_table::make_missing(config, &unlock(config)?)
 }
 
-/// Restores the data folder from a backup and the journal after it, or from the journal alone. Only for a daemon that does not run.
-///
-/// `without_journal`: the journal is lost. What has changed since the backup is lost with it, and a new journal begins.
-///
-/// # Errors
-/// With file and remedy; then the data folder is left empty.
-pub fn restore(
-    config: &Config,
-    backup: Option<&Path>,
-    without_journal: bool,
-    progress: &Progress,
-) -> anyhow::Result<Restored> {
-    let journal = &config.journal.folder;
-    if without_journal && !is_empty(journal) {
-        bail!(
-            "the journal {} is not empty: leave out --without-journal to restore what is in it, or move it away if it belongs to another time",
-            journal.display()
-        );
-    }
-    if without_journal && backup.is_none() {
-        bail!("without a journal there is nothing to restore: name a backup by --backup");
-    }
-    make_parent(&config.storage.folder)?;
-    let random = Arc::new(SystemRandom::new());
-    let restore = Restore {
-        backup,
-        journal: Some(journal.as_path()).filter(|_| !without_journal),
-        target: &config.storage.folder,
-        now_ms: SystemClock.now_ms(),
-    };
-    let system_keys = unlock(config)?;
-    let shred_table = shred_table::open(config, &system_keys)?;
-    let restored = restore.run(system_keys, &shred_table, random, progress)?;
-    drop(shred_table);
-    if without_journal {
-        new_journal(config)?;
-    }
-    Ok(restored)
-}
-
-/// Begins a new journal, in an empty folder, for a data folder that has lost its journal.
-///
-/// # Errors
-/// With file and remedy.
-pub fn new_journal(config: &Config) -> anyhow::Result<()> {
-    let folder = &config.journal.folder;
-    if !is_empty(folder) {
-        bail!("the journal {} is not empty, and is left as it is: nothing has to be begun anew", folder.display());
-    }
-    if is_empty(&config.storage.folder) {
-        bail!("there is no data folder {}: restore it first", config.storage.folder.display());
-    }
-    make_parent(folder)?;
-    open_storage(config, &open_journal(config, &unlock(config)?, true)?)?;
-    Ok(())
-}
-
 /// The places, and whether each is there.
 struct Places(Vec<Place>);
 
@@ -268,11 +211,17 @@ fn custody(config: &Config) -> impl RootKeyCustody + use<> {
     }
 }
 
-fn unlock(config: &Config) -> anyhow::Result<SystemKeys> {
+/// The unwrapped system keys.
+pub(crate) fn unlock(config: &Config) -> anyhow::Result<SystemKeys> {
     Ok(SystemKeyFile::at(config.system_keys.path.clone()).unlock(&custody(config))?)
 }
 
-fn open_journal(config: &Config, system_keys: &SystemKeys, begin_anew: bool) -> anyhow::Result<Arc<Journal>> {
+/// The journal; in an empty folder only for a new installation, or with `begin_anew`.
+pub(crate) fn open_journal(
+    config: &Config,
+    system_keys: &SystemKeys,
+    begin_anew: bool,
+) -> anyhow::Result<Arc<Journal>> {
     let options = JournalOptions {
         free_space_floor: config.storage.free_space_floor,
         begin_anew,
@@ -283,11 +232,12 @@ fn open_journal(config: &Config, system_keys: &SystemKeys, begin_anew: bool) -> 
 }
 
 /// Whether nothing is in a folder, or there is none: an empty one may be a mount point that waits for its first data.
-fn is_empty(folder: &Path) -> bool {
+pub(crate) fn is_empty(folder: &Path) -> bool {
     !fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-fn open_storage(config: &Config, journal: &Arc<Journal>) -> anyhow::Result<LmdbStorage> {
+/// The data folder, whose changes are written to the journal first.
+pub(crate) fn open_storage(config: &Config, journal: &Arc<Journal>) -> anyhow::Result<LmdbStorage> {
     // A map that grows is mapped anew, and would be locked then: it has its full size from the beginning.
     let has_room = getrlimit(Resource::As).current.is_none();
     let map_size = if Hardening::of_process().locked && has_room {
@@ -306,7 +256,7 @@ fn open_storage(config: &Config, journal: &Arc<Journal>) -> anyhow::Result<LmdbS
 }
 
 /// Makes the folder that `path` is to stand in, for its owner only, if it is missing.
-fn make_parent(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_parent(path: &Path) -> anyhow::Result<()> {
     let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
     DirBuilder::new()
         .recursive(true)

@@ -13,5 +13,6 @@ pub mod installation;
 pub mod limits;
 pub mod logging;
 pub mod pem;
+pub mod restore;
 pub mod run;
 pub mod shred_table;

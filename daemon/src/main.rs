@@ -17,7 +17,7 @@ use claviger_daemon::config::Config;
 use claviger_daemon::dev::{self, Options};
 use claviger_daemon::hardening::Hardening;
 use claviger_daemon::run::{Listeners, end_of_process, run};
-use claviger_daemon::{installation, logging};
+use claviger_daemon::{installation, logging, restore};
 use claviger_engine::backup::{Progress, Restored};
 use claviger_engine::crypto::random::SystemRandom;
 
@@ -124,7 +124,9 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run { config } => serve(&config),
         Command::Init { config } => init(&config),
-        Command::Restore { config, backup, without_journal } => restore(&config, backup.as_deref(), without_journal),
+        Command::Restore { config, backup, without_journal } => {
+            restore_data(&config, backup.as_deref(), without_journal)
+        }
         Command::NewJournal { config } => new_journal(&config),
         Command::ShredTable { command: ShredTableCommand::Mirror { config } } => make_mirrors(&config),
         Command::Certificates { config, names } => make_certificates(&config, &names),
@@ -181,11 +183,11 @@ fn make_mirrors(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn restore(path: &Path, backup: Option<&Path>, without_journal: bool) -> anyhow::Result<()> {
+fn restore_data(path: &Path, backup: Option<&Path>, without_journal: bool) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     let progress = Arc::new(Progress::default());
     let shown = show_progress(&progress);
-    let restored = installation::restore(&config, backup, without_journal, &progress);
+    let restored = restore::restore(&config, backup, without_journal, &progress);
     drop(shown);
     let Restored { revision, changes, segments, torn, destroyed, inventory } = restored?;
     println!("restored data folder {}", config.storage.folder.display());
@@ -218,7 +220,7 @@ fn restore(path: &Path, backup: Option<&Path>, without_journal: bool) -> anyhow:
 
 fn new_journal(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
-    installation::new_journal(&config)?;
+    restore::new_journal(&config)?;
     println!("began a new journal in {}", config.journal.folder.display());
     println!(
         "Older backups do not go with it: start the daemon and make a full backup now (`claviger backup create`); until then a lost data folder is lost."
