@@ -16,6 +16,7 @@ mod routes;
 mod shred_table;
 mod stores;
 mod support;
+mod system_key_restore;
 mod system_keys;
 mod tls;
 mod transfer;
