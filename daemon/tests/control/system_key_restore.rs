@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use claviger_algorithm::Algorithm;
 use claviger_daemon::config::Config;
 use claviger_daemon::installation::{self, Installation};
+use claviger_daemon::restore;
 use claviger_engine::AccessMethods;
 use claviger_engine::backup::Progress;
 use claviger_engine::change::{NewKey, NewKeyStore};
@@ -55,7 +56,7 @@ impl Site {
             fs::remove_dir_all(data).unwrap();
         }
         let backup = backup.map(|name| self.backup(name));
-        let restored = installation::restore(&self.config, backup.as_deref(), false, &Progress::default()).unwrap();
+        let restored = restore::restore(&self.config, backup.as_deref(), false, &Progress::default()).unwrap();
         assert_eq!(restored.inventory.versions, self.keys.len() as u64, "{backup:?}");
         let installation = self.open();
         for id in &self.keys {
@@ -126,7 +127,7 @@ fn a_system_key_stays_until_a_verified_backup_can_be_restored_without_it() {
     // What needs the old key says so, and nothing is touched.
     fs::remove_dir_all(&site.config.storage.folder).unwrap();
     for backup in [Some(site.backup(&old)), None] {
-        let refused = installation::restore(&site.config, backup.as_deref(), false, &Progress::default());
+        let refused = restore::restore(&site.config, backup.as_deref(), false, &Progress::default());
         let refused = format!("{:#}", refused.err().unwrap());
         assert!(refused.contains("version 1"), "{refused}");
     }
