@@ -16,7 +16,7 @@ use crate::record::key_version::KeyVersionRecord;
 use crate::record::reference::Reference;
 use crate::record::transport_key::TransportKeyRecord;
 use crate::record::usage::KeyUsage;
-use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, Record};
+use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, PendingDestruction, Record};
 
 /// A ciphertext: what parses is written back as it was; what this key did not seal does not open; what it seals opens.
 ///
@@ -63,10 +63,11 @@ pub fn record(data: &[u8]) {
     }
 }
 
-const RECORD_TYPES: [fn(&[u8]) -> bool; 8] = [
+const RECORD_TYPES: [fn(&[u8]) -> bool; 9] = [
     is_record::<KeyStoreRecord>,
     is_record::<KeyRecord>,
     is_record::<KeyVersionRecord>,
+    is_record::<PendingDestruction>,
     is_record::<Reference>,
     is_record::<KeyNameRecord>,
     is_record::<AuthorityRecord>,
@@ -151,6 +152,7 @@ mod tests {
             encoded(&key::tests::deletion_requested()),
             encoded(&key::tests::deleted()),
             encoded(&KeyVersionRecord { wrapped: vec![3; 9] }),
+            encoded(&PendingDestruction { since_ms: 5 }),
             encoded(&Reference([4; 16])),
             encoded(&KeyNameRecord::alias_of(KeyId([5; 16]))),
             encoded(&authority),

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::disk::{Disk, FileSystem};
+use super::disk::{Disk, FileSystem, MirrorFile};
 use super::error::{MirrorError, ShredError};
 use super::merge::{MergeError, Merged, Part, merge};
 use super::mirror::{Mirror, header, read_slot};
@@ -312,15 +313,30 @@ impl ShredTable {
             }
             runs.extend(run.first().map(|(slot, _)| (slot.offset(), bytes)));
         }
-        for (mirror, file) in self.mirrors.iter().filter_map(|mirror| Some((mirror, mirror.good()?))) {
-            if runs.is_empty() {
-                return;
-            }
+        if runs.is_empty() {
+            return;
+        }
+        let write = |mirror: &Mirror, file: Arc<dyn MirrorFile>| {
             let wrote = runs.iter().try_for_each(|(offset, bytes)| file.write_at(bytes, *offset));
             if let Err(error) = wrote.and_then(|()| file.sync()) {
                 mirror.fail(Some(file), MirrorError::system("written")(error));
             }
-        }
+        };
+        // Disks take their time, so that all of them take it at once: the first here, each other one on a thread of its own.
+        thread::scope(|scope| {
+            let mut mirrors = self.mirrors.iter().filter_map(|mirror| Some((mirror, mirror.good()?)));
+            let first = mirrors.next();
+            for (mirror, file) in mirrors {
+                let again = Arc::clone(&file);
+                let spawned = thread::Builder::new().spawn_scoped(scope, || write(mirror, file));
+                if spawned.is_err() {
+                    write(mirror, again);
+                }
+            }
+            if let Some((mirror, file)) = first {
+                write(mirror, file);
+            }
+        });
     }
 }
 

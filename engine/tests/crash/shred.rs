@@ -1,7 +1,9 @@
 //! Keys that come and go in processes that are killed: no key that lives loses its shred secret, no deleted one keeps it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -21,6 +23,7 @@ use claviger_engine::{AccessMethods, Engine, EngineParts};
 use crate::backup::system_keys;
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
+use crate::full_disk::Disk;
 use crate::work::{Acknowledged, mirrors, open, shred_table};
 
 /// Cycles of starting, changing and killing, all on one folder.
@@ -59,6 +62,37 @@ fn no_living_key_loses_its_secret_and_no_deleted_one_keeps_it_after_kills() {
         check(folder, &deleted, cycle + 1, &context);
     }
     assert!(deleted.len() > 5, "{deleted:?}");
+}
+
+// R-K11
+#[test]
+fn a_full_disk_of_a_mirror_refuses_new_keys_by_its_name_and_takes_them_when_it_has_room() {
+    let Some(disk) = Disk::mount() else { return };
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    drop(start(folder));
+    let (mirror, elsewhere) = (&mirrors(folder)[1], disk.path().join("mirror"));
+    fs::copy(mirror, &elsewhere).unwrap();
+    fs::remove_file(mirror).unwrap();
+    symlink(&elsewhere, mirror).unwrap();
+    let filler = disk.path().join("filler");
+    let mut filling = File::create(&filler).unwrap();
+    while filling.write_all(&[0; 4_096]).is_ok() {}
+    drop(filling);
+
+    let (engine, store) = start(folder);
+    let keys = || (0..500).map(|number| NewKey::new(name(&format!("key-{number}")), Algorithm::HmacSha256)).collect();
+    let refused = engine.create_keys(store, keys()).unwrap_err().to_string();
+    for said in [mirror.to_str().unwrap(), "cannot be written", "No space left", "check its disk and its free space"] {
+        assert!(refused.contains(said), "{refused}");
+    }
+    assert_eq!(engine.list_keys(store, &KeyFilter::default(), None, 10).unwrap().keys, [], "nothing is half made");
+    fs::remove_file(filler).unwrap();
+    engine.do_due().unwrap();
+    assert_eq!(engine.create_keys(store, keys()).unwrap().len(), 500);
+    assert_eq!(engine.shred_table().taken(), (500, 0));
+    drop(engine);
+    assert_eq!(fs::read(&elsewhere).unwrap(), fs::read(&mirrors(folder)[0]).unwrap());
 }
 
 /// What the child does: makes keys, destroys a version of one and deletes another one, over and over, and tells of each step.
