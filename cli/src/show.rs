@@ -49,6 +49,17 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints lines as they come; whether anybody still reads.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub(super) fn text(text: &str) -> anyhow::Result<bool> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => Ok(written.map(|()| true)?),
+    }
+}
+
 /// A time to the second.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%F %T UTC").to_string()

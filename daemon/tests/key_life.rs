@@ -46,7 +46,7 @@ async fn each_state_of_a_key_is_in_force_once_it_is_acknowledged() {
     world.expect(KeyState::Disabled, Some(Status::KeyDisabled), &before).await;
     for name in NAMES {
         world.administrator.request_deletion(STORE, name, &wait).await.unwrap();
-        world.administrator.delete_now(STORE, name).await.unwrap();
+        world.administrator.delete_now(STORE, name, true).await.unwrap();
     }
     world.expect(KeyState::Deleted, Some(Status::KeyDeleted), &before).await;
     world.end().await;
@@ -64,7 +64,7 @@ async fn the_name_of_a_deleted_key_leads_to_no_key_until_it_is_that_of_another()
     for client in &world.clients {
         assert_eq!(client.key(STORE, "records").await.unwrap().describe().await.unwrap().name, "records");
     }
-    world.administrator.delete_now(STORE, "records").await.unwrap();
+    world.administrator.delete_now(STORE, "records", true).await.unwrap();
     for client in &world.clients {
         // The client remembers the name, until it is told that the key is gone.
         let gone = client.key(STORE, "records").await.unwrap().encrypt(&Context::EMPTY, b"x").await;
@@ -185,7 +185,7 @@ async fn a_change_that_is_refused_changes_nothing_for_clients() {
     let too_short = RequestDeletion { wait_hours: Some(23) };
     let administrator = &world.administrator;
     for (result, status) in [
-        (administrator.delete_now(STORE, "records").await, 409),
+        (administrator.delete_now(STORE, "records", true).await, 409),
         (administrator.cancel_deletion(STORE, "records").await, 409),
         (administrator.request_deletion(STORE, "records", &too_short).await, 422),
         (administrator.disable_version(STORE, "records", 1).await, 409),

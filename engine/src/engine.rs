@@ -199,6 +199,12 @@ impl Engine {
         self.schedule.do_due()
     }
 
+    /// Whether what is due was not looked at for several minutes, because it cannot be, or because there is too much: rotations and deletions are late then.
+    #[must_use]
+    pub fn schedule_is_stalled(&self) -> bool {
+        self.schedule.is_stalled()
+    }
+
     /// The key store of this name, if there is one.
     #[must_use]
     pub fn store_by_name(&self, name: &Name) -> Option<Arc<StoreSlot>> {

@@ -91,7 +91,9 @@ impl VaultSource {
                 if let Some(slot) = self.stores.by_id(id) {
                     let name = slot.policy().name.clone();
                     let generation = self.next_generation();
-                    self.stores.publish(id, StorePolicy { name, methods: None, authority: Vec::new(), generation });
+                    let (methods, authority) = (None, Vec::new());
+                    self.stores
+                        .publish(id, StorePolicy { name, methods, open_public_keys: false, authority, generation });
                 }
             }
         }
@@ -120,7 +122,9 @@ impl VaultSource {
         let (store, _) = self.vault.read::<KeyStoreRecord>(&address::key_store(id))?.ok_or_else(missing)?;
         let (authority, _) = self.vault.read::<AuthorityRecord>(&address::authority(id))?.ok_or_else(missing)?;
         let generation = self.next_generation();
-        Ok(StorePolicy { name: store.name, methods: Some(store.methods), authority: authority.certificate, generation })
+        let KeyStoreRecord { name, methods, open_public_keys, .. } = store;
+        let authority = authority.certificate;
+        Ok(StorePolicy { name, methods: Some(methods), open_public_keys, authority, generation })
     }
 
     fn next_generation(&self) -> u64 {

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use claviger_control::ControlClient;
-use claviger_control::message::{Access, CreateStore, Store, StoreList};
+use claviger_control::limits::{DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN};
+use claviger_control::message::{Access, CreateStore, SetStoreSettings, Store, StoreList};
 
 use crate::show;
 
@@ -27,6 +28,24 @@ Example:
     Show {
         /// Its name or id
         store: String,
+    },
+    /// Set settings of a key store
+    #[command(after_help = "\
+What is not given stays as it is. Deletions that were requested already wait as they did.
+
+Examples:
+  claviger store set payments --deletion-wait-hours 240
+  claviger store set payments --open-public-keys true")]
+    Set {
+        /// Its name or id
+        store: String,
+        #[arg(long, value_name = "HOURS", help = format!(
+            "How long deletions of its keys wait unless said otherwise, {DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX} hours"
+        ))]
+        deletion_wait_hours: Option<u32>,
+        /// Whether public keys are given to every client that connects, also to those that may not come in
+        #[arg(long, value_name = "true|false")]
+        open_public_keys: Option<bool>,
     },
     /// Print the certificate of the authority that issues the store's client certificates (PEM)
     #[command(after_help = "Example:\n  claviger store authority payments > payments-ca.pem")]
@@ -60,19 +79,30 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
             if json {
                 return show::json(&store);
             }
-            let created = show::time(store.created);
-            show::facts([
-                ("name", store.name),
-                ("id", store.id),
-                ("access", access(store.access)),
-                ("created", created),
-            ])
+            describe(store)
+        }
+        StoreCommand::Set { store, deletion_wait_hours, open_public_keys } => {
+            let settings = SetStoreSettings { deletion_wait_hours, open_public_keys };
+            let store = client.set_store_settings(&store, &settings).await?;
+            if json { show::json(&store) } else { describe(store) }
         }
         StoreCommand::Authority { store } => {
             let authority = client.authority(&store).await?;
             if json { show::json(&authority) } else { show::line(authority.certificate.trim_end()) }
         }
     }
+}
+
+fn describe(store: Store) -> anyhow::Result<()> {
+    let created = show::time(store.created);
+    show::facts([
+        ("name", store.name),
+        ("id", store.id),
+        ("access", access(store.access)),
+        ("public keys", if store.open_public_keys { "open to everybody" } else { "for its clients" }.to_owned()),
+        ("deletions wait", format!("{} hours", store.deletion_wait_hours)),
+        ("created", created),
+    ])
 }
 
 /// All pages in one.

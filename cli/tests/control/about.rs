@@ -105,7 +105,7 @@ fn what_cannot_be_undone_asks_for_the_keys_own_name_also_where_an_alias_was_give
     let daemon = Daemon::start();
     assert_eq!(daemon.in_demo(&["alias", "create"], &["cards", "records"]).code, 0);
     assert_eq!(daemon.in_demo(&["key", "delete"], &["cards"]).code, 0);
-    let delete = ["key", "delete-now", "--store", "demo", "cards"];
+    let delete = ["key", "delete-now", "--store", "demo", "--force", "cards"];
     let refused = daemon.say_with(&delete, "cards\n");
     assert_eq!(refused.code, 1);
     assert!(refused.errors.contains("type the name of the key, records,"), "{}", refused.errors);

@@ -49,7 +49,10 @@ fn a_deletion_is_requested_cancelled_and_made_at_once() {
     assert!(daemon.refused_key(&["cancel-deletion"], &["records"]).contains("disabled"));
     assert!(daemon.refused_key(&["delete-now"], &["--yes", "records"]).contains("disabled"));
     let id = daemon.key(&["delete"], &["records", "--json"]).json()["id"].as_str().unwrap().to_owned();
-    let deleted = daemon.key(&["delete-now"], &["--yes", "records"]);
+    // The demonstration has just used it.
+    let refused = daemon.refused_key(&["delete-now"], &["--yes", "records"]);
+    assert!(refused.contains("less than a minute ago") && refused.contains("force"), "{refused}");
+    let deleted = daemon.key(&["delete-now"], &["--yes", "--force", "records"]);
     assert!(deleted.output.starts_with("key records: deleted"), "{}", deleted.errors);
     assert!(daemon.refused_key(&["show"], &["records"]).contains("no key of this store"));
     let deleted = daemon.shown(&id);
@@ -81,7 +84,7 @@ fn what_cannot_be_undone_is_done_only_after_the_name_of_the_key_was_typed() {
     let id = daemon.shown("records")["id"].as_str().unwrap().to_owned();
     let destroy = arguments(&["version", "destroy"], &["records", "1"]);
     let destroy_by_id = arguments(&["version", "destroy"], &[&id, "1"]);
-    let delete = arguments(&["delete-now"], &["webhooks"]);
+    let delete = arguments(&["delete-now"], &["--force", "webhooks"]);
     for (arguments, typed, name) in [
         (&destroy, "", "records"),
         (&destroy, "\n", "records"),

@@ -2,7 +2,7 @@
 
 use super::{ControlClient, path};
 use crate::error::ControlError;
-use crate::message::{Key, Nothing, RequestDeletion, SetLowestVersion, SetRotation};
+use crate::message::{DeleteNow, Key, Nothing, RequestDeletion, SetLowestVersion, SetRotation, SetRotationByUse};
 
 impl ControlClient {
     /// Requests the deletion of a key: every cryptographic operation is refused, and after a wait the key is deleted.
@@ -26,12 +26,13 @@ impl ControlClient {
         self.post(&path(&["stores", store, "keys", key, "cancel-deletion"]), &Nothing {}).await
     }
 
-    /// Deletes a key whose deletion has been requested, without the rest of the wait. It cannot be undone.
+    /// Deletes a key whose deletion has been requested, without the rest of the wait. It cannot be undone. Without `force` it is refused if the key was used in the last 24
+    /// hours.
     ///
     /// # Errors
     /// [`ControlError`].
-    pub async fn delete_now(&self, store: &str, key: &str) -> Result<Key, ControlError> {
-        self.post(&path(&["stores", store, "keys", key, "delete-now"]), &Nothing {}).await
+    pub async fn delete_now(&self, store: &str, key: &str, force: bool) -> Result<Key, ControlError> {
+        self.post(&path(&["stores", store, "keys", key, "delete-now"]), &DeleteNow { force }).await
     }
 
     /// Has a key rotated by itself, or no longer.
@@ -40,6 +41,19 @@ impl ControlClient {
     /// [`ControlError`].
     pub async fn set_rotation(&self, store: &str, key: &str, rotation: &SetRotation) -> Result<Key, ControlError> {
         self.post(&path(&["stores", store, "keys", key, "set-rotation"]), rotation).await
+    }
+
+    /// Has a key rotated because of its use, or no longer.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn set_rotation_by_use(
+        &self,
+        store: &str,
+        key: &str,
+        rotation: &SetRotationByUse,
+    ) -> Result<Key, ControlError> {
+        self.post(&path(&["stores", store, "keys", key, "set-rotation-by-use"]), rotation).await
     }
 
     /// Sets the lowest version of a key that decrypts.

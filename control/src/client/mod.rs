@@ -4,6 +4,7 @@ mod about;
 mod backups;
 mod keys;
 mod life;
+mod list;
 mod secrets;
 mod stores;
 mod system_keys;
@@ -29,6 +30,8 @@ use tokio_rustls::TlsConnector;
 use crate::error::ControlError;
 use crate::limits::{CONNECT_TIME, REPLY_SIZE_MAX, REQUEST_TIME};
 use crate::message::{AlgorithmList, Health, Problem, Readiness};
+
+pub use list::KeyFilter;
 
 /// Asks one control port.
 pub struct ControlClient {

@@ -2,7 +2,9 @@
 
 use super::{ControlClient, paged, path};
 use crate::error::ControlError;
-use crate::message::{CreateStore, IssueCertificate, IssuedCertificate, Store, StoreAuthority, StoreList};
+use crate::message::{
+    CreateStore, IssueCertificate, IssuedCertificate, SetStoreSettings, Store, StoreAuthority, StoreList,
+};
 
 impl ControlClient {
     /// Creates a key store.
@@ -27,6 +29,14 @@ impl ControlClient {
     /// [`ControlError`].
     pub async fn store(&self, store: &str) -> Result<Store, ControlError> {
         self.get(&path(&["stores", store])).await
+    }
+
+    /// Sets settings of a key store; what is not given stays as it is.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn set_store_settings(&self, store: &str, settings: &SetStoreSettings) -> Result<Store, ControlError> {
+        self.post(&path(&["stores", store, "settings"]), settings).await
     }
 
     /// Certificate of the authority that issues the client certificates of a store.

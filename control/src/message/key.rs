@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Deletion, Destruction, Rotation};
+use super::{Deletion, Destruction, KeyUsage, Rotation, RotationByUse, VersionUsage};
 use crate::secret::SecretText;
 
 /// Create keys, all or none.
@@ -92,6 +92,9 @@ pub struct Key {
     /// When it is rotated by itself, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
+    /// After how much use it is rotated, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation_by_use: Option<RotationByUse>,
     /// The deletion that has been requested, if one has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,
@@ -105,6 +108,9 @@ pub struct Key {
     /// How often the current version was used, if its algorithm limits that, told where one key is shown. After an unclean stop it may be above the truth, never below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uses: Option<Uses>,
+    /// Who uses it, told where one key is shown; of a deleted one too. Missing if it never was used; if that cannot be read, `warnings` says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<KeyUsage>,
     /// Its versions, ascending: all there were, or the newest 10 of a secret.
     pub versions: Vec<KeyVersion>,
     /// What a person should do about it before it is too late, in sentences.
@@ -133,6 +139,9 @@ pub struct KeyVersion {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
+    /// How much it was used, told where one key is shown. Missing if it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<VersionUsage>,
 }
 
 /// Keys of a store: those just created, or one page in the order of their names.
@@ -140,7 +149,7 @@ pub struct KeyVersion {
 pub struct KeyList {
     /// The keys.
     pub keys: Vec<Key>,
-    /// What to give as `after` for the next page. Missing on the last one.
+    /// What to give as `after` for the next page. Missing on the last one; there even if this page is empty, where no key of those that were looked at for it matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

@@ -14,6 +14,17 @@ pub struct Rotation {
     pub next: Timestamp,
 }
 
+/// The rotation of a key because of its use: when its current version has been used so much, it gets another, within about a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotationByUse {
+    /// After so many items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// After so many bytes of plaintexts, messages or digests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
 /// The deletion of a key that has been requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deletion {
@@ -29,10 +40,33 @@ pub struct Deletion {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestDeletion {
-    /// How many hours the request can be cancelled, 24 to 720; 72 unless given.
+    /// How many hours the request can be cancelled, 24 to 720; unless given, what the key store says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 24, maximum = 720)]
     pub wait_hours: Option<u32>,
+}
+
+/// Delete a key without the rest of its wait.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteNow {
+    /// Even if it was used in the last 24 hours.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Have a key rotated because of its use, or no longer.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRotationByUse {
+    /// After so many items; `null` is no bound. What the current version was used for already counts.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true, minimum = 1)]
+    pub items: Option<u64>,
+    /// After so many bytes; `null` is no bound. Without both bounds it ends. Both have to be there: nothing is not taken for the end.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true, minimum = 1)]
+    pub bytes: Option<u64>,
 }
 
 /// Have a key rotated by itself, or no longer.

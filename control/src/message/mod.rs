@@ -14,6 +14,7 @@ mod shred_table;
 mod store;
 mod system_key;
 mod transfer;
+mod usage;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,12 +25,15 @@ pub use backup::{Backup, BackupFile, BackupList, Journal, Progress, PruneJournal
 pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
 pub use health::{Health, Readiness};
 pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
-pub use life::{Deletion, RequestDeletion, Rotation, SetLowestVersion, SetRotation};
+pub use life::{
+    DeleteNow, Deletion, RequestDeletion, Rotation, RotationByUse, SetLowestVersion, SetRotation, SetRotationByUse,
+};
 pub use secret::UpdateSecret;
 pub use shred_table::{Destruction, Mirror, ShredTable};
-pub use store::{Access, CreateStore, Store, StoreList};
+pub use store::{Access, CreateStore, SetStoreSettings, Store, StoreList};
 pub use system_key::{Renewal, RootKey, SystemKey, SystemKeyList};
 pub use transfer::{BeginImport, CompleteImport, ExportKey, ExportedKey, Import, ImportList};
+pub use usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 
 /// Body of a request that needs to say nothing: `{}`.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]

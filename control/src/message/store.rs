@@ -36,6 +36,23 @@ pub struct Store {
     pub created: Timestamp,
     /// Who may come in.
     pub access: Access,
+    /// How many hours deletions of its keys wait unless the request names another number.
+    pub deletion_wait_hours: u32,
+    /// Whether public keys are given to every client that connects, also to those that may not come in.
+    pub open_public_keys: bool,
+}
+
+/// Set settings of a key store. What is not given stays as it is.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetStoreSettings {
+    /// How many hours deletions of its keys wait unless the request names another number: 24 to 720. Those that were requested already wait as they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 24, maximum = 720)]
+    pub deletion_wait_hours: Option<u32>,
+    /// Whether public keys are given to every client that connects, also to those that may not come in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_public_keys: Option<bool>,
 }
 
 /// One page of key stores, in the order of their names.

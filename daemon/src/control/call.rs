@@ -64,10 +64,7 @@ impl Call {
                 "the query may say `after=NAME` and `limit=NUMBER`, each once, and nothing else",
             )
         })?;
-        let limit = query.limit.unwrap_or(LIST_PAGE_SIZE);
-        if !(1..=LIST_PAGE_SIZE_MAX).contains(&limit) {
-            return Err(Problem::new(Kind::InvalidValue, format!("limit is {limit}: give 1 to {LIST_PAGE_SIZE_MAX}")));
-        }
+        let limit = limit(query.limit)?;
         let after = query.after.map(|after| after.parse::<Name>());
         let after = after.transpose().map_err(|error| Problem::new(Kind::InvalidValue, format!("after: {error}")))?;
         Ok(Page { after, limit })
@@ -149,6 +146,15 @@ impl Call {
     fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
+}
+
+/// How many of a list are asked for, if it may be so many.
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(LIST_PAGE_SIZE);
+    if !(1..=LIST_PAGE_SIZE_MAX).contains(&limit) {
+        return Err(Problem::new(Kind::InvalidValue, format!("limit is {limit}: give 1 to {LIST_PAGE_SIZE_MAX}")));
+    }
+    Ok(limit)
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,11 @@
 //! From the engine's records to the messages of the control port.
 
 use claviger_algorithm::KeyKind;
-use claviger_control::message::{Access, Alias, Deletion, Destruction, Import, Key, KeyVersion, Rotation, Store};
+use claviger_control::message::{self, Access, Alias, Deletion, Destruction, Import, Key, KeyVersion, Rotation, Store};
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::transfer::{self, ImportTarget};
-use claviger_engine::{AccessMethods, KeyRecord, KeyStoreRecord, Origin};
+use claviger_engine::{AccessMethods, ClientUsage, KeyRecord, KeyStoreRecord, KeyUsage, Origin, RotationByUse};
 use jiff::Timestamp;
 
 use crate::pem;
@@ -17,6 +17,8 @@ pub(super) fn store(record: &KeyStoreRecord) -> Store {
         name: record.name.to_string(),
         created: time(record.created_ms),
         access: access(record.methods),
+        deletion_wait_hours: record.deletion_wait_hours.into(),
+        open_public_keys: record.open_public_keys,
     }
 }
 
@@ -27,6 +29,7 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         state: summary.state.to_string(),
         origin: summary.origin.to_string(),
         created: time(summary.created_ms),
+        usage: None,
     };
     Key {
         id: record.id.to_string(),
@@ -47,6 +50,9 @@ pub(super) fn key(record: &KeyRecord) -> Key {
             .rotation
             .as_ref()
             .map(|rotation| Rotation { period_days: rotation.period_days, next: time(rotation.next_ms) }),
+        rotation_by_use: record
+            .rotation_by_use
+            .map(|RotationByUse { items, bytes }| message::RotationByUse { items, bytes }),
         deletion: record
             .deletion
             .as_ref()
@@ -59,9 +65,35 @@ pub(super) fn key(record: &KeyRecord) -> Key {
             reasons: Vec::new(),
         }),
         uses: None,
+        usage: None,
         versions: record.versions.iter().map(version).collect(),
         warnings: warnings(record),
     }
+}
+
+/// Adds to a key how it was used.
+pub(super) fn add_usage(key: &mut Key, mut usage: KeyUsage) {
+    for version in &mut key.versions {
+        let used = usage.versions.iter().find(|used| used.version.get() == version.version);
+        version.usage = used.map(|used| message::VersionUsage {
+            items: used.items,
+            bytes: used.bytes,
+            last_used: time(used.last_ms),
+        });
+    }
+    let Some(last_used) = usage.last().map(|(last_ms, _)| time(last_ms)) else { return };
+    usage.clients.sort_by_key(|client| std::cmp::Reverse(client.last_ms));
+    let client = |ClientUsage { client, items, last_ms }: ClientUsage| message::ClientUsage {
+        common_name: client.common_name().map(str::to_owned),
+        certificate_sha256: client.certificate_sha256(),
+        address: client.ip_address().map(|address| address.to_string()),
+        items,
+        last_used: time(last_ms),
+    };
+    let others = usage.others;
+    let others =
+        (others.last_ms > 0).then(|| message::OthersUsage { items: others.items, last_used: time(others.last_ms) });
+    key.usage = Some(message::KeyUsage { last_used, clients: usage.clients.into_iter().map(client).collect(), others });
 }
 
 /// What is told of an alias.

@@ -58,9 +58,15 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     warnings.extend(versions.iter().map(|key| {
         format!("key {key} has {VERSIONS_WARNING} of {VERSIONS_MAX} versions or more: create a new key and re-encrypt")
     }));
+    if state.installation.engine.schedule_is_stalled() {
+        warnings.push(
+            "what is due was not looked at for several minutes: rotations and deletions are late; see the log"
+                .to_owned(),
+        );
+    }
     if uses_unwritten {
         warnings.push(
-            "uses of keys with a limit cannot be written: such keys soon stop encrypting; see the log".to_owned(),
+            "uses of keys cannot be written: those with a limit soon stop encrypting, rotation by use waits; see the log".to_owned(),
         );
     }
     let SystemKeyList { system_keys, renewal } = describe_system_keys(&state.installation);

@@ -85,6 +85,11 @@ fn operation(route: &Route) -> OperationBuilder {
         );
         operation = operation.parameter(after).parameter(limit);
     }
+    if route.filtered {
+        for (name, description) in FILTERS {
+            operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, description, text()));
+        }
+    }
     if route.changes() {
         let description = "any value; a browser cannot be made to send it to a foreign site";
         operation = operation.parameter(parameter(
@@ -137,6 +142,18 @@ fn content(form: Option<&Form>) -> Content {
         None => Content::new(Some(RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::Object))))),
     }
 }
+
+/// What keys can be asked to be like.
+const FILTERS: [(&str, &str); 5] = [
+    ("kind", "only keys of this kind"),
+    (
+        "state",
+        "only keys in this state; `deleted`: those of the last 365 days, in the order of their ids, which `after` then names",
+    ),
+    ("prefix", "only keys whose names begin so"),
+    ("name", "only keys whose names have this in them"),
+    ("label", "only keys with this label: `NAME`, or `NAME=VALUE`"),
+];
 
 const CERTIFICATE: &str = "client_certificate";
 

@@ -60,6 +60,8 @@ pub struct Route {
     pub time: Duration,
     /// Whether it takes `after` and `limit`.
     pub paged: bool,
+    /// Whether it takes what keys are to be like.
+    pub filtered: bool,
     /// The form of its body, if it takes one.
     pub request: Option<Form>,
     /// The form of its reply; without one, any JSON object.
@@ -115,6 +117,11 @@ impl Route {
         self
     }
 
+    pub(super) const fn filtered(mut self) -> Self {
+        self.filtered = true;
+        self
+    }
+
     pub(super) const fn or_unavailable(mut self) -> Self {
         self.may_be_unavailable = true;
         self
@@ -137,6 +144,7 @@ pub(super) const fn read(
         body_size_max: 0,
         time: READ_TIME,
         paged: false,
+        filtered: false,
         request: None,
         reply,
         success: StatusCode::OK,
@@ -161,6 +169,7 @@ pub(super) const fn change(
         body_size_max: SMALL_BODY_SIZE_MAX,
         time: CHANGE_TIME,
         paged: false,
+        filtered: false,
         request: form::<Nothing>(),
         reply,
         success: StatusCode::OK,

@@ -1,11 +1,13 @@
-//! Key stores: create, list, describe.
+//! Key stores: create, list, describe, settings.
 
-use claviger_control::message::{CreateStore, Store, StoreList};
+use claviger_control::message::{CreateStore, SetStoreSettings, Store, StoreList};
+use claviger_engine::change::StoreSettings;
 use claviger_engine::{AccessMethods, Error};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
+use super::keys::life::WAIT_HOURS;
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
@@ -17,6 +19,8 @@ pub(super) static ROUTES: &[Route] = &[
         .takes::<CreateStore>()
         .creates(),
     read("/v1/stores/{store}", "read_store", "Describe a key store", form::<Store>(), show),
+    change("/v1/stores/{store}/settings", "set_store_settings", "Set settings of a key store", form::<Store>(), set)
+        .takes::<SetStoreSettings>(),
 ];
 
 fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
@@ -27,6 +31,22 @@ fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
         return Err(Problem::new(Kind::NoAccessMethod, detail));
     }
     Ok(Change::CreateStore { name, methods: AccessMethods::CLIENT_CERTIFICATE })
+}
+
+fn set(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let store = call.store(&state.installation.engine)?;
+    let SetStoreSettings { deletion_wait_hours, open_public_keys } = call.body()?;
+    if let Some(hours) = deletion_wait_hours.filter(|hours| !WAIT_HOURS.contains(hours)) {
+        let (min, max) = (WAIT_HOURS.start(), WAIT_HOURS.end());
+        return Err(Problem::new(Kind::InvalidValue, format!("deletion_wait_hours is {hours}: give {min} to {max}")));
+    }
+    let deletion_wait_hours = deletion_wait_hours.and_then(|hours| u16::try_from(hours).ok());
+    let settings = StoreSettings { deletion_wait_hours, open_public_keys };
+    if settings == StoreSettings::default() {
+        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, or both";
+        return Err(Problem::new(Kind::InvalidValue, detail));
+    }
+    Ok(Change::SetStoreSettings { store, settings })
 }
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {

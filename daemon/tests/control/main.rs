@@ -20,3 +20,4 @@ mod system_key_restore;
 mod system_keys;
 mod tls;
 mod transfer;
+mod usage;

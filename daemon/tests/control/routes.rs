@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use claviger_control::limits::{
-    CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN, DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX,
-    DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
+    CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN,
+    ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
 };
 use claviger_daemon::control::openapi;
 use claviger_daemon::control::route::routes;
@@ -260,6 +260,7 @@ fn body_of(operation: &str) -> &'static str {
         "create_keys" => r#"{"keys": [{"name": "a", "algorithm": "Ed25519"}]}"#,
         "issue_certificate" => r#"{"common_name": "a"}"#,
         "set_rotation" => r#"{"period_days": 1}"#,
+        "set_rotation_by_use" => r#"{"items": 1, "bytes": null}"#,
         "set_lowest_version" => r#"{"version": 1}"#,
         "update_secret" => r#"{"value": ""}"#,
         "create_alias" => r#"{"alias": "a", "key": "absent"}"#,
@@ -342,7 +343,7 @@ fn the_description_names_the_bounds_that_are_in_force() {
     let bounds = (&json!(DELETION_WAIT_HOURS_MIN), &json!(DELETION_WAIT_HOURS_MAX));
     assert_eq!((&wait["minimum"], &wait["maximum"]), bounds);
     let wait_text =
-        format!("{DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX}; {DELETION_WAIT_HOURS} unless given");
+        format!("{DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX}; unless given, what the key store says");
     assert!(text(wait).contains(&wait_text));
     let period = field("SetRotation", "period_days");
     assert_eq!((&period["minimum"], &period["maximum"]), (&json!(ROTATION_DAYS_MIN), &json!(ROTATION_DAYS_MAX)));

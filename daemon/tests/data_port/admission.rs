@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use claviger_algorithm::Algorithm;
+use claviger_engine::change::StoreSettings;
 use claviger_protocol::message::{
     DataKeyForm, DescribeKey, Message, MessageForm, Ping, ReadPublicKey, ReadSecret, Whoami,
 };
-use claviger_protocol::{KeyId, Status, StoreId};
+use claviger_protocol::{KeyId, Opcode, Status, StoreId};
 use rcgen::{DnType, ExtendedKeyUsagePurpose};
 
 use crate::operations::facts;
@@ -43,6 +44,41 @@ on_both_transports! {
             client.send(&request).await;
             let reply = client.reply().await;
             assert_eq!((reply.status(), reply.body.len()), (Status::NotPermitted, 0), "{:#04x}", request[5]);
+        }
+    }
+
+    // R-K6
+    async fn open_public_keys_are_given_to_everybody_and_nothing_else_is(transport) {
+        let server = Server::start();
+        let key = server.create("key", Algorithm::Ed25519);
+        let records = server.create("records", Algorithm::Xaes256Gcm);
+        let (_, other) = server.create_store("other");
+        let mut strangers = vec![Client::connect(&server, transport, None).await.unwrap()];
+        strangers[0].say_hello().await;
+        strangers.push(Client::greeted_as(&server, transport, &other.client("client")).await);
+        let set = |open_public_keys| {
+            let settings = StoreSettings { open_public_keys: Some(open_public_keys), ..StoreSettings::default() };
+            server.engine.set_store_settings(server.store, settings).unwrap();
+        };
+        for client in &mut strangers {
+            let read = ReadPublicKey { key_id: key, key_version: 0 };
+            assert_eq!(client.call(read).await.status(), Status::NotPermitted);
+            set(true);
+            assert!(!client.call(read).await.body.is_empty());
+            for (what, request) in every_other_request(key, server.store.0, "store").into_iter().enumerate() {
+                client.send(&request).await;
+                let reply = client.reply().await;
+                let is_public_key = request[5] == Opcode::ReadPublicKey as u8;
+                let expected = if is_public_key { Status::KeyVersionNotFound } else { Status::NotPermitted };
+                assert_eq!(reply.status(), expected, "request {what}");
+            }
+            for key_id in [KeyId([0xEE; 16]), records] {
+                let none = ReadPublicKey { key_id, key_version: 0 };
+                assert_eq!(client.call(none).await.status(), Status::NotPermitted);
+            }
+            // On the connection that was there before.
+            set(false);
+            assert_eq!(client.call(read).await.status(), Status::NotPermitted);
         }
     }
 

@@ -16,6 +16,8 @@ pub struct StorePolicy {
     pub name: Name,
     /// The access methods that are set. `None`: the store's records cannot be read, and nobody may come in.
     pub methods: Option<AccessMethods>,
+    /// Whether public keys are given to clients that it does not admit, too.
+    pub open_public_keys: bool,
     /// Certificate of the store's own authority, DER.
     pub authority: Vec<u8>,
     /// Differs from that of every other policy of this store in this process. Decisions remember it.

@@ -1,18 +1,21 @@
 //! Changes: of key stores and keys. Each is one transaction of storage, durable and in force everywhere when its method returns.
 //!
 //! They block, and must not be made from inside a frame: they would wait for it. How a change comes into force, `ledger.rs` tells. Here is creation; `state`, `version` and
-//! `secret` are the life of a key after it, `about` and `alias` what people say of it and how they call it, `system_key` what all of them are protected by.
+//! `secret` are the life of a key after it, `about` and `alias` what people say of it and how they call it, `store` the settings of
+//! key stores, `system_key` what all of them are protected by.
 
 mod about;
 mod alias;
 mod material;
 mod secret;
 mod state;
+mod store;
 mod system_key;
 mod version;
 
 pub use about::AboutChange;
 pub(crate) use material::NewMaterial;
+pub use store::StoreSettings;
 
 use std::collections::BTreeSet;
 

@@ -26,6 +26,11 @@ pub struct KeyStoreRecord {
 }
 
 impl KeyStoreRecord {
+    /// Whether its settings are within bounds.
+    pub(crate) fn is_consistent(&self) -> bool {
+        (DELETION_WAIT_MIN..=DELETION_WAIT_MAX).contains(&self.deletion_wait())
+    }
+
     /// How long deletions of its keys wait unless said otherwise.
     #[must_use]
     pub fn deletion_wait(&self) -> Duration {
@@ -84,7 +89,7 @@ impl Record for KeyStoreRecord {
             deletion_wait_hours: reader.u16()?,
             open_public_keys: reader.flag()?,
         };
-        (DELETION_WAIT_MIN..=DELETION_WAIT_MAX).contains(&record.deletion_wait()).then_some(record)
+        record.is_consistent().then_some(record)
     }
 }
 

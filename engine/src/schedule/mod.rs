@@ -13,14 +13,17 @@ mod by_use;
 mod thread;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::ledger::{Altered, Ledger};
-use crate::limits::{CLOCK_BELIEVED_AFTER_MS, SCAN_PAGE_RECORDS, SCHEDULE_STEPS};
+use crate::limits::{
+    CLOCK_BELIEVED_AFTER_MS, DUE_LOOKED_AT_EVERY, DUE_LOOKS_MISSED_MAX, SCAN_PAGE_RECORDS, SCHEDULE_STEPS,
+};
+use crate::record::key::milliseconds;
 use crate::record::{Deleted, KeyRecord, Rotation, address};
 use crate::storage::{Address, Compare, Revision, StorageError, Versioned, Write};
 
@@ -34,6 +37,10 @@ pub(crate) struct Schedule {
     hand: Mutex<Hand>,
     /// The engine is being dropped: what is due waits for the next start.
     ending: AtomicBool,
+    /// Running time of the process at the last look that came to its end.
+    looked_ms: AtomicU64,
+    /// Whether it was said that running time was put back: once.
+    said_put_back: AtomicBool,
 }
 
 /// Where the check of what is far away stands.
@@ -67,7 +74,15 @@ impl Hand {
 impl Schedule {
     /// The schedule of the keys of `ledger`.
     pub(crate) fn new(ledger: Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self { ledger, hand: Mutex::default(), ending: AtomicBool::new(false) })
+        let looked_ms = ledger.clock.monotonic_ms().into();
+        let (ending, said_put_back) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { ledger, hand: Mutex::default(), ending, looked_ms, said_put_back })
+    }
+
+    /// Whether several looks in a row have not come to their end: then rotations and deletions wait.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let since_ms = self.ledger.clock.monotonic_ms().saturating_sub(self.looked_ms.load(Ordering::Relaxed));
+        since_ms > milliseconds(DUE_LOOKED_AT_EVERY * DUE_LOOKS_MISSED_MAX)
     }
 
     /// Does everything that is due now; gives the number of keys that were changed. What fails for one key is logged, and tried again at the next look.
@@ -78,7 +93,9 @@ impl Schedule {
         let mut hand = self.hand.lock();
         self.remove_ended_imports()?;
         self.ledger.tend_shred_table()?;
-        Ok(self.do_by_use()? + self.do_what_has_come()? + self.check_what_is_far(&mut hand)?)
+        let changed = self.do_by_use()? + self.do_what_has_come()? + self.check_what_is_far(&mut hand)?;
+        self.looked_ms.store(self.ledger.clock.monotonic_ms(), Ordering::Relaxed);
+        Ok(changed)
     }
 
     /// Imports whose time is over. What fails is logged, and tried again at the next look.
@@ -185,8 +202,11 @@ impl Schedule {
         let now_ms = key.now_ms;
         if let Some(deletion) = key.record.deletion.filter(|deletion| now_ms >= deletion.deadline_ms) {
             // Whether or not the second witness agrees by now: past its deadline a key is rotated no more.
-            if deletion.is_due(now_ms, self.ledger.use_counts().running_ms()) {
+            let running_ms = self.ledger.use_counts().running_ms();
+            if deletion.is_due(now_ms, running_ms) {
                 key.delete();
+            } else if running_ms < deletion.running_ms && !self.said_put_back.swap(true, Ordering::Relaxed) {
+                tracing::warn!(key = %key.record.id, "the running time of the installation was put back, as by a restored backup: deletions that were requested before wait for as much longer");
             }
             return Ok(());
         }

@@ -244,3 +244,21 @@ fn is_made(installation: &Installation, id: KeyId) {
     assert_eq!(installation.engine.describe_key(id).unwrap().state, KeyState::Deleted);
     assert_eq!(installation.engine.do_due().unwrap(), 0);
 }
+
+// R-K12
+#[test]
+fn a_schedule_that_does_not_come_to_its_end_is_noticed() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let installation = Installation::on(storage.clone());
+    let engine = &installation.engine;
+    assert!(!engine.schedule_is_stalled());
+    installation.clock.pass(Duration::from_mins(3));
+    assert!(!engine.schedule_is_stalled());
+    installation.clock.pass(MOMENT);
+    assert!(engine.schedule_is_stalled());
+    storage.fail(Call::Scan, 1);
+    engine.do_due().unwrap_err();
+    assert!(engine.schedule_is_stalled());
+    engine.do_due().unwrap();
+    assert!(!engine.schedule_is_stalled());
+}

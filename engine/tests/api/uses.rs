@@ -13,7 +13,7 @@ use claviger_engine::storage::{Call, FailingStorage, MemoryStorage};
 use claviger_engine::{Engine, ItemError, KeyUsage, OthersUsage};
 
 use crate::support::calls::{self, collect, split_version, version_of};
-use crate::support::client::client_name;
+use crate::support::client::{PATIENCE, client_name};
 use crate::support::clock::{DAY, HOUR, milliseconds};
 use crate::support::installation::VALUE;
 use crate::support::tamper::{all_records, put};
@@ -244,6 +244,19 @@ fn counting_goes_on_from_what_was_written_after_a_restart() {
     make(&installation);
     assert_eq!(counts(&installation.engine, id), [(1, 2, 10)]);
     assert_eq!(clients(&installation.engine, id), [("client".to_owned(), 2)]);
+}
+
+// R-K20
+#[test]
+fn uses_are_written_without_anybody_asking() {
+    let installation = Installation::in_memory();
+    let id = installation.create("key", Algorithm::Xaes256Gcm);
+    Client::new(&installation.engine).encrypt_one(id, b"", b"12345");
+    let begin = std::time::Instant::now();
+    while !all_records(&*installation.storage).iter().any(|(address, _)| address.database.name() == "usage") {
+        assert!(begin.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
 }
 
 // R-K20

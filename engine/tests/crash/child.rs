@@ -15,7 +15,7 @@ use crate::backup::change_until_killed;
 use crate::failed_write::Fault;
 use crate::shred::create_and_delete_until_killed;
 use crate::system_key::rotate_until_killed;
-use crate::uses::seal_until_killed;
+use crate::uses::{seal_until_killed, use_until_killed};
 use crate::work::{Acknowledged, THREADS, check, open, raise, reached};
 
 /// A child process and what it says.
@@ -139,6 +139,13 @@ fn holds_the_folder_until_killed() {
 fn seals_until_killed() {
     let Some(folder) = folder() else { return };
     seal_until_killed(&folder, |count| tell(&format!("ack 0 {count}")));
+}
+
+#[test]
+#[ignore = "a child process of the other tests"]
+fn uses_until_killed() {
+    let Some(folder) = folder() else { return };
+    use_until_killed(&folder, |count| tell(&format!("ack 0 {count}")));
 }
 
 #[test]

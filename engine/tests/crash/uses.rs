@@ -56,8 +56,56 @@ fn a_kill_in_the_middle_of_sealing_under_counts_nothing() {
     );
 }
 
+// R-K20
+#[test]
+fn a_kill_loses_only_the_statistics_that_were_not_written() {
+    let parent = tempfile::tempdir().unwrap();
+    drop(start(parent.path()));
+    let mut written = 0;
+    for cycle in 0..CYCLES {
+        let mut writer = Writer::start("uses_until_killed", parent.path(), Fault::None);
+        let mut acknowledged = Acknowledged::new();
+        for _ in 0..=cycle {
+            match writer.next() {
+                Some(Line::Acknowledged { thread, n }) => drop(acknowledged.insert(thread, n)),
+                other => panic!("cycle {cycle}: the child said {other:?}"),
+            }
+        }
+        writer.kill();
+        assert!(writer.rest(&mut acknowledged).is_empty());
+        assert!(!writer.succeeded());
+        let frames = acknowledged.values().sum::<u64>();
+        let (engine, id) = start(parent.path());
+        let usage = engine.key_usage(id).unwrap();
+        let counted = usage.versions.iter().map(|version| version.items).sum::<u64>();
+        // Beyond what it has told, it may have used, and written, one more round and a part of another.
+        let least = written + frames * BATCH as u64;
+        assert!((least..=least + 2 * ROUND * BATCH as u64).contains(&counted), "cycle {cycle}: {counted}, {least}");
+        assert_eq!(usage.clients.iter().map(|client| client.items).sum::<u64>(), counted);
+        written = counted;
+    }
+}
+
+/// Frames after which the child has statistics written.
+const ROUND: u64 = 10;
+
+/// What the child does: tells how many frames there were each time that their use has been written.
+pub(crate) fn use_until_killed(folder: &Path, mut tell: impl FnMut(u64)) {
+    seal(folder, |engine, count| {
+        if count.is_multiple_of(ROUND) {
+            engine.write_uses();
+            tell(count);
+        }
+    });
+}
+
 /// What the child does: tells after each frame how many there were.
 pub(crate) fn seal_until_killed(folder: &Path, mut tell: impl FnMut(u64)) {
+    seal(folder, |_, count| tell(count));
+}
+
+/// Seals frame after frame.
+fn seal(folder: &Path, mut after: impl FnMut(&Engine, u64)) {
     let (engine, id) = start(folder);
     let (done, is_done) = std::sync::mpsc::channel();
     engine.load(id, move |result| done.send(result).unwrap());
@@ -65,12 +113,14 @@ pub(crate) fn seal_until_killed(folder: &Path, mut tell: impl FnMut(u64)) {
     let mut worker = engine.worker();
     let client = engine.client(ClientName::certificate("client", [1; 32]));
     for count in 1.. {
-        let frame = worker.enter();
-        let mut scope = engine.read_scope(&client);
-        let items = [EncryptItem { context: b"", plaintext: b"" }; BATCH];
-        let found = frame.key(id);
-        found.entry().unwrap().encrypt(&mut scope, items.into_iter(), &mut Discarded).unwrap();
-        tell(count);
+        {
+            let frame = worker.enter();
+            let mut scope = engine.read_scope(&client);
+            let items = [EncryptItem { context: b"", plaintext: b"" }; BATCH];
+            let found = frame.key(id);
+            found.entry().unwrap().encrypt(&mut scope, items.into_iter(), &mut Discarded).unwrap();
+        }
+        after(&engine, count);
     }
 }
 

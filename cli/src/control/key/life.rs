@@ -3,12 +3,15 @@
 use std::str::FromStr;
 
 use anyhow::bail;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use claviger_control::ControlClient;
 use claviger_control::limits::{
-    DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
+    DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
 };
-use claviger_control::message::{Deletion, Destruction, RequestDeletion, Rotation, SetRotation};
+use claviger_control::message::{
+    Deletion, Destruction, Key, RequestDeletion, Rotation, RotationByUse, SetRotation, SetRotationByUse,
+};
+use indicatif::HumanCount;
 
 use super::confirm::ConfirmedArguments;
 use super::{KeyArguments, changed};
@@ -20,10 +23,13 @@ pub(crate) enum LifeCommand {
     /// Have a key rotated by itself, or no longer
     #[command(after_help = "\
 Rotating by hand does not move the schedule. What was missed while the server was down is made up for by one rotation.
+Rotation by use follows within about a second; what the current version was used for already counts.
 
 Examples:
   claviger key rotation --store payments --every 90d records
-  claviger key rotation --store payments --every off records")]
+  claviger key rotation --store payments --every off records
+  claviger key rotation --store payments --after-items 1000000000 --after-bytes 64000000000 records
+  claviger key rotation --store payments --after-use off records")]
     Rotation(RotationArguments),
     /// Refuse ciphertexts of the versions below one, from now on
     #[command(after_help = "Example:\n  claviger key lowest-version --store payments records 2")]
@@ -45,11 +51,13 @@ Examples:
     /// Delete a key whose deletion was requested, for good, without the rest of the wait
     #[command(after_help = "\
 Asks for the name of the key, unless --yes is given. What was encrypted with the key is lost.
+It is refused if the key was used in the last 24 hours, unless --force is given: see `claviger key clients`.
 
 Examples:
   claviger key delete-now --store payments records
+  claviger key delete-now --store payments --force records
   claviger key delete-now --store payments --yes records")]
-    DeleteNow(ConfirmedArguments),
+    DeleteNow(DeleteNowArguments),
 }
 
 /// Operations on one version.
@@ -72,13 +80,41 @@ Examples:
 }
 
 #[derive(Args)]
+#[command(group(
+    ArgGroup::new("when").required(true).multiple(true).args(["every", "after_items", "after_bytes", "after_use"])
+))]
 pub(crate) struct RotationArguments {
     #[command(flatten)]
     key: KeyArguments,
     #[arg(long, value_name = "DAYS", help = format!(
         "Time from one rotation to the next, {ROTATION_DAYS_MIN}d to {ROTATION_DAYS_MAX}d; `off` ends it"
     ))]
-    every: Every,
+    every: Option<Every>,
+    /// Rotate it when its current version has made, opened or verified so many items
+    #[arg(long, value_name = "ITEMS", value_parser = clap::value_parser!(u64).range(1..))]
+    after_items: Option<u64>,
+    /// Rotate it when its current version was used for so many bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    after_bytes: Option<u64>,
+    /// `off` ends rotation by use
+    #[arg(long, value_name = "off", conflicts_with_all = ["after_items", "after_bytes"])]
+    after_use: Option<Off>,
+}
+
+/// The word that ends something.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Off {
+    /// No longer
+    Off,
+}
+
+#[derive(Args)]
+pub(crate) struct DeleteNowArguments {
+    #[command(flatten)]
+    confirmed: ConfirmedArguments,
+    /// Even if the key was used in the last 24 hours
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Args)]
@@ -86,7 +122,7 @@ pub(crate) struct DeleteArguments {
     #[command(flatten)]
     key: KeyArguments,
     #[arg(long, value_name = "HOURS", help = format!(
-        "How long it can be cancelled, {DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX} hours [default: {DELETION_WAIT_HOURS}]"
+        "How long it can be cancelled, {DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX} hours [default: as the key store says]"
     ))]
     wait_hours: Option<u32>,
 }
@@ -109,11 +145,7 @@ pub(crate) struct DestroyArguments {
 
 pub(super) async fn run(command: LifeCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
     let (key, what) = match command {
-        LifeCommand::Rotation(RotationArguments { key: KeyArguments { store, key }, every: Every(period_days) }) => {
-            let key = client.set_rotation(&store, &key, &SetRotation { period_days }).await?;
-            let what = key.rotation.map_or_else(|| "by hand only".to_owned(), rotation);
-            (key, format!("rotated {what}"))
-        }
+        LifeCommand::Rotation(arguments) => set_rotation(arguments, client).await?,
         LifeCommand::LowestVersion(VersionArguments { key: KeyArguments { store, key }, version }) => {
             let key = client.set_lowest_version(&store, &key, version).await?;
             let what = format!("ciphertexts of versions below {} are refused", key.lowest_version);
@@ -129,14 +161,38 @@ pub(super) async fn run(command: LifeCommand, client: &ControlClient, json: bool
             let key = client.cancel_deletion(&store, &key).await?;
             (key, "kept, and disabled: `claviger key enable` makes it available again".to_owned())
         }
-        LifeCommand::DeleteNow(confirmed) => {
-            let (store, key) = confirmed.confirm(client, "This deletes the key").await?;
-            let key = client.delete_now(&store, &key).await?;
+        LifeCommand::DeleteNow(DeleteNowArguments { confirmed, force }) => {
+            let what =
+                if force { "This deletes the key, even if somebody still uses it," } else { "This deletes the key" };
+            let (store, key) = confirmed.confirm(client, what).await?;
+            let key = client.delete_now(&store, &key, force).await?;
             let destroyed = key.destruction.as_ref().map(|what| format!("; destroyed: {}", destruction(what)));
             (key, format!("deleted{}", destroyed.unwrap_or_default()))
         }
     };
     changed(&key, &what, json)
+}
+
+async fn set_rotation(arguments: RotationArguments, client: &ControlClient) -> anyhow::Result<(Key, String)> {
+    let RotationArguments { key: KeyArguments { store, key: name }, every, after_items, after_bytes, after_use } =
+        arguments;
+    let is_by_use = after_items.is_some() || after_bytes.is_some() || after_use.is_some();
+    let mut shown = None;
+    if let Some(Every(period_days)) = every {
+        shown = Some(client.set_rotation(&store, &name, &SetRotation { period_days }).await?);
+    }
+    if is_by_use {
+        let rotation = SetRotationByUse { items: after_items, bytes: after_bytes };
+        shown = Some(client.set_rotation_by_use(&store, &name, &rotation).await?);
+    }
+    let Some(key) = shown else {
+        bail!("say when the key is rotated: --every DAYS, --after-items ITEMS, --after-bytes BYTES, or --after-use off")
+    };
+    let clock = key.rotation.map(rotation);
+    let by_use = key.rotation_by_use.map(rotation_by_use);
+    let what: Vec<_> = clock.into_iter().chain(by_use).collect();
+    let what = if what.is_empty() { "by hand only".to_owned() } else { what.join("; ") };
+    Ok((key, format!("rotated {what}")))
 }
 
 async fn change_version(command: VersionCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
@@ -171,6 +227,13 @@ pub(super) fn destruction(destruction: &Destruction) -> String {
 pub(super) fn rotation(rotation: Rotation) -> String {
     let days = if rotation.period_days == 1 { "day".to_owned() } else { format!("{} days", rotation.period_days) };
     format!("every {days}, next on {}", show::time(rotation.next))
+}
+
+/// After how much use a key is rotated.
+pub(super) fn rotation_by_use(RotationByUse { items, bytes }: RotationByUse) -> String {
+    let items = items.map(|items| format!("{} items", HumanCount(items)));
+    let bytes = bytes.map(|bytes| format!("{} bytes", HumanCount(bytes)));
+    format!("after {}", items.into_iter().chain(bytes).collect::<Vec<_>>().join(" or "))
 }
 
 /// When a key is deleted whose deletion was requested.

@@ -3,8 +3,10 @@
 mod about;
 mod confirm;
 mod life;
+mod list;
 mod secret;
 mod transfer;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use claviger_control::ControlClient;
-use claviger_control::message::{CreateKeys, Key, KeyList, NewKey, OutputSize};
+use claviger_control::message::{CreateKeys, Key, NewKey, OutputSize};
 use claviger_control::secret::SecretText;
 use indicatif::HumanCount;
 use zeroize::Zeroizing;
@@ -33,17 +35,26 @@ Examples:
   printf %s \"$PASSWORD\" | claviger key create --store payments --algorithm OPAQUE --value-file - database-password")]
     Create(CreateArguments),
     /// List the keys of a store
-    #[command(
-        after_help = "Examples:\n  claviger key list --store payments\n  claviger key list --store payments --json"
-    )]
-    List {
-        /// Name or id of the key store
-        #[arg(long)]
-        store: String,
-    },
-    /// Show a key and its versions
+    #[command(after_help = "\
+With --json there is one line for each key.
+
+Examples:
+  claviger key list --store payments
+  claviger key list --store payments --kind asymmetric --prefix invoice-
+  claviger key list --store payments --label team=billing --all --json
+  claviger key list --store payments --state deleted")]
+    List(list::ListArguments),
+    /// Show a key, its versions, and who uses it
     #[command(after_help = "Example:\n  claviger key show --store payments records")]
     Show(KeyArguments),
+    /// Show who uses a key, and when each client did so last
+    #[command(after_help = "\
+A key remembers the 100 clients that used it last. A client whose certificate was renewed is another one.
+
+Examples:
+  claviger key clients --store payments records
+  claviger key clients --store payments records --json")]
+    Clients(KeyArguments),
     /// Add a version and make it the current one; the ones before go on decrypting and verifying
     #[command(after_help = "Example:\n  claviger key rotate --store payments records")]
     Rotate(KeyArguments),
@@ -123,7 +134,8 @@ pub(super) async fn run(command: KeyCommand, client: &ControlClient, json: bool)
     let changed = |key: Key, what: &str| changed(&key, what, json);
     match command {
         KeyCommand::Create(arguments) => create(arguments, client, json).await,
-        KeyCommand::List { store } => list(&all(client, &store).await?, json),
+        KeyCommand::List(arguments) => list::run(arguments, client, json).await,
+        KeyCommand::Clients(key) => usage::clients(key, client, json).await,
         KeyCommand::Show(KeyArguments { store, key }) => {
             let key = client.key(&store, &key).await?;
             if json { show::json(&key) } else { describe(key) }
@@ -168,29 +180,19 @@ async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) 
         NewKey { name, algorithm, value, exportable, description: description.clone(), labels: labels.clone() }
     });
     let created = client.create_keys(&store, &CreateKeys { keys: keys.collect() }).await?;
-    list(&created, json)
-}
-
-fn list(list: &KeyList, json: bool) -> anyhow::Result<()> {
-    if json {
-        return show::json(list);
-    }
-    let row = |key: &Key| {
-        let (version, changed) = (current_version(key), show::time(key.changed));
-        let aliases = key.aliases.join(" ");
-        [key.name.clone(), aliases, key.algorithm.clone(), key.state.clone(), version, changed, key.id.clone()]
-    };
-    show::table(["name", "aliases", "algorithm", "state", "version", "changed", "id"], list.keys.iter().map(row))
+    if json { show::json(&created) } else { list::table(&created.keys) }
 }
 
 fn describe(mut key: Key) -> anyhow::Result<()> {
     let about = about::facts(&mut key);
+    let last_used = Some(usage::fact(&key));
     let uses = key.uses.map(|uses| {
         // Percent of the limit, rounded up: what is used up is never shown as less.
         let percent = (uses.used * 100).div_ceil(uses.limit.max(1));
         ("uses", format!("{} of {} ({percent} %)", HumanCount(uses.used), HumanCount(uses.limit)))
     });
     let rotation = key.rotation.map(|rotation| ("rotated", life::rotation(rotation)));
+    let by_use = key.rotation_by_use.map(|rotation| ("rotated by use", life::rotation_by_use(rotation)));
     let lowest = (key.lowest_version > 1).then(|| ("lowest version that decrypts", key.lowest_version.to_string()));
     let deletion = key.deletion.map(|deletion| ("deleted", life::deletion(deletion)));
     let deleted = key.deleted.map(|deleted| ("deleted", show::time(deleted)));
@@ -211,17 +213,26 @@ fn describe(mut key: Key) -> anyhow::Result<()> {
             .into_iter()
             .chain(about)
             .chain(rotation)
+            .chain(by_use)
             .chain(lowest)
             .chain(uses)
+            .chain(last_used)
             .chain(deletion)
             .chain(deleted)
             .chain(destruction),
     )?;
     show::line("")?;
     let row = |version: &claviger_control::message::KeyVersion| {
-        [version.version.to_string(), version.state.clone(), version.origin.clone(), show::time(version.created)]
+        let [items, bytes, last_used] = usage::cells(version.usage);
+        let (state, origin, created) = (version.state.clone(), version.origin.clone(), show::time(version.created));
+        [version.version.to_string(), state, origin, created, items, bytes, last_used]
     };
-    show::table(["version", "state", "origin", "created"], key.versions.iter().map(row))?;
+    let heading = ["version", "state", "origin", "created", "items", "bytes", "last used"];
+    show::table(heading, key.versions.iter().map(row))?;
+    if let Some(usage) = &key.usage {
+        show::line("")?;
+        usage::table(usage)?;
+    }
     key.warnings.iter().try_for_each(|warning| show::line(&format!("\nwarning: {warning}")))
 }
 
@@ -247,17 +258,6 @@ async fn algorithms(client: &ControlClient, json: bool) -> anyhow::Result<()> {
         [row.name, row.kind, output, digest, limit, row.cost_class, row.operations.join(", ")]
     });
     show::table(["algorithm", "kind", "output bytes", "digest bytes", "use limit", "cost", "operations"], rows)
-}
-
-/// All pages in one.
-async fn all(client: &ControlClient, store: &str) -> anyhow::Result<KeyList> {
-    let mut list = client.keys(store, None).await?;
-    while let Some(after) = list.next.take() {
-        let page = client.keys(store, Some(&after)).await?;
-        list.keys.extend(page.keys);
-        list.next = page.next;
-    }
-    Ok(list)
 }
 
 fn read_value(path: &Path) -> anyhow::Result<SecretText> {

@@ -8,7 +8,7 @@ use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
-use claviger_engine::{Engine, Error, KeyRecord};
+use claviger_engine::{Engine, Error, KeyRecord, RotationByUse};
 
 /// What is to happen to a key. Shown, it goes on after the name of the key.
 pub enum KeyChange {
@@ -21,13 +21,21 @@ pub enum KeyChange {
     },
     /// A key is to be deleted after a wait, in which that can be cancelled.
     RequestDeletion {
-        /// How long.
-        wait: Duration,
+        /// How long; unless said, what the key store says.
+        wait: Option<Duration>,
     },
     /// A key whose deletion was requested is kept, and disabled.
     CancelDeletion,
     /// A key whose deletion was requested is deleted without the rest of the wait.
-    DeleteNow,
+    DeleteNow {
+        /// Whether that is done although it was used lately.
+        force: bool,
+    },
+    /// A key is rotated because of its use from then on, or no longer.
+    SetRotationByUse {
+        /// After how much use; none ends it.
+        bounds: Option<RotationByUse>,
+    },
     /// A key is rotated by itself from then on, or no longer.
     SetRotation {
         /// Days from one rotation to the next; none ends it.
@@ -71,7 +79,8 @@ impl KeyChange {
             Self::SetState { state } => engine.set_state(key, state),
             Self::RequestDeletion { wait } => engine.request_deletion(key, wait),
             Self::CancelDeletion => engine.cancel_deletion(key),
-            Self::DeleteNow => engine.delete_now(key, false),
+            Self::DeleteNow { force } => engine.delete_now(key, force),
+            Self::SetRotationByUse { bounds } => engine.set_rotation_by_use(key, bounds),
             Self::SetRotation { period_days } => engine.set_rotation(key, period_days),
             Self::SetLowestVersion { version } => engine.set_lowest_version(key, version),
             Self::UpdateSecret { value, expected } => engine.update_secret(key, value, expected),
@@ -87,11 +96,20 @@ impl fmt::Display for KeyChange {
         match self {
             Self::Rotate => f.write_str("rotated"),
             Self::SetState { state } => write!(f, "set to {state}"),
-            Self::RequestDeletion { wait } => {
+            Self::RequestDeletion { wait: Some(wait) } => {
                 write!(f, "to be deleted in {} hours", wait.as_secs() / (60 * 60))
             }
+            Self::RequestDeletion { wait: None } => f.write_str("to be deleted after the wait of its key store"),
             Self::CancelDeletion => f.write_str("not to be deleted any more"),
-            Self::DeleteNow => f.write_str("deleted"),
+            Self::DeleteNow { force: false } => f.write_str("deleted"),
+            Self::DeleteNow { force: true } => f.write_str("deleted, however lately it was used"),
+            Self::SetRotationByUse { bounds: None } => f.write_str("no longer rotated because of its use"),
+            Self::SetRotationByUse { bounds: Some(RotationByUse { items, bytes }) } => {
+                f.write_str("rotated after")?;
+                items.iter().try_for_each(|items| write!(f, " {items} items"))?;
+                f.write_str(if items.is_some() && bytes.is_some() { " or" } else { "" })?;
+                bytes.iter().try_for_each(|bytes| write!(f, " {bytes} bytes"))
+            }
             Self::SetRotation { period_days: Some(days) } => write!(f, "rotated every {days} days"),
             Self::SetRotation { period_days: None } => f.write_str("no longer rotated by itself"),
             Self::SetLowestVersion { version } => {

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use claviger_control::message::{IssuedCertificate, KeyList};
 use claviger_control::secret::SecretText;
-use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::change::{NewKey, NewKeyStore, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
@@ -45,6 +45,13 @@ pub enum Change {
         name: Name,
         /// Who may come in.
         methods: AccessMethods,
+    },
+    /// Settings of a key store.
+    SetStoreSettings {
+        /// The key store.
+        store: StoreId,
+        /// What is set.
+        settings: StoreSettings,
     },
     /// New keys, all or none.
     CreateKeys {
@@ -126,6 +133,9 @@ impl Change {
                 })?;
                 Answer::created(format!("/v1/stores/{}", record.id), &describe::store(&record))
             }
+            Self::SetStoreSettings { store, settings } => {
+                Answer::ok(&describe::store(&engine.set_store_settings(store, settings)?))
+            }
             Self::CreateKeys { store, keys } => {
                 let records = engine.create_keys(store, keys)?;
                 let keys = records.iter().map(describe::key).collect();
@@ -178,6 +188,13 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateStore { name, .. } => write!(f, "key store {name} created"),
+            Self::SetStoreSettings { store, settings: StoreSettings { deletion_wait_hours, open_public_keys } } => {
+                write!(f, "key store {store} set:")?;
+                deletion_wait_hours.iter().try_for_each(|hours| write!(f, " deletions wait for {hours} hours"))?;
+                open_public_keys.iter().try_for_each(|open| {
+                    write!(f, " public keys are given to {}", if *open { "everybody" } else { "its clients only" })
+                })
+            }
             Self::CreateKeys { store, keys } => {
                 write!(f, "{} keys created in store {store}:", keys.len())?;
                 keys.iter().take(SHOWN_KEYS).try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))?;

@@ -1,11 +1,15 @@
 //! What happens to a key in its life: its states, its deletion, its rotation.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use claviger_control::limits::{
-    DELETION_WAIT_HOURS, DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
+    DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN,
 };
-use claviger_control::message::{Key, Nothing, RequestDeletion, SetLowestVersion, SetRotation};
+use claviger_control::message::{
+    DeleteNow, Key, Nothing, RequestDeletion, SetLowestVersion, SetRotation, SetRotationByUse,
+};
+use claviger_engine::RotationByUse;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::key::version::KeyVersion;
 
@@ -59,7 +63,8 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "Delete a key whose deletion was requested, for good, without the rest of the wait",
         form::<Key>(),
         delete_now,
-    ),
+    )
+    .takes::<DeleteNow>(),
     change(
         "/v1/stores/{store}/keys/{key}/set-rotation",
         "set_rotation",
@@ -68,6 +73,14 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         set_rotation,
     )
     .takes::<SetRotation>(),
+    change(
+        "/v1/stores/{store}/keys/{key}/set-rotation-by-use",
+        "set_rotation_by_use",
+        "Have a key rotated because of its use, or no longer",
+        form::<Key>(),
+        set_rotation_by_use,
+    )
+    .takes::<SetRotationByUse>(),
     change(
         "/v1/stores/{store}/keys/{key}/set-lowest-version",
         "set_lowest_version",
@@ -95,12 +108,11 @@ fn enable(state: &ControlState, call: &Call) -> Result<Change, Problem> {
 
 fn request_deletion(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let RequestDeletion { wait_hours } = call.body()?;
-    let hours = wait_hours.unwrap_or(DELETION_WAIT_HOURS);
-    if !(DELETION_WAIT_HOURS_MIN..=DELETION_WAIT_HOURS_MAX).contains(&hours) {
+    if let Some(hours) = wait_hours.filter(|hours| !WAIT_HOURS.contains(hours)) {
         let detail = format!("wait_hours is {hours}: give {DELETION_WAIT_HOURS_MIN} to {DELETION_WAIT_HOURS_MAX}");
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
-    let wait = Duration::from_hours(hours.into());
+    let wait = wait_hours.map(|hours| Duration::from_hours(hours.into()));
     of_key(state, call, KeyChange::RequestDeletion { wait })
 }
 
@@ -110,8 +122,8 @@ fn cancel_deletion(state: &ControlState, call: &Call) -> Result<Change, Problem>
 }
 
 fn delete_now(state: &ControlState, call: &Call) -> Result<Change, Problem> {
-    let Nothing {} = call.body()?;
-    of_key(state, call, KeyChange::DeleteNow)
+    let DeleteNow { force } = call.body()?;
+    of_key(state, call, KeyChange::DeleteNow { force })
 }
 
 fn set_rotation(state: &ControlState, call: &Call) -> Result<Change, Problem> {
@@ -122,6 +134,12 @@ fn set_rotation(state: &ControlState, call: &Call) -> Result<Change, Problem> {
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
     of_key(state, call, KeyChange::SetRotation { period_days })
+}
+
+fn set_rotation_by_use(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let SetRotationByUse { items, bytes } = call.body()?;
+    let bounds = (items.is_some() || bytes.is_some()).then_some(RotationByUse { items, bytes });
+    of_key(state, call, KeyChange::SetRotationByUse { bounds })
 }
 
 fn set_lowest_version(state: &ControlState, call: &Call) -> Result<Change, Problem> {
@@ -135,3 +153,6 @@ fn set_lowest_version(state: &ControlState, call: &Call) -> Result<Change, Probl
 pub(super) fn of_key(state: &ControlState, call: &Call, change: KeyChange) -> Result<Change, Problem> {
     Ok(Change::Key { key: call.key(&state.installation.engine)?, change })
 }
+
+/// Hours that a deletion may wait.
+pub(in crate::control) const WAIT_HOURS: RangeInclusive<u32> = DELETION_WAIT_HOURS_MIN..=DELETION_WAIT_HOURS_MAX;

@@ -3,6 +3,7 @@
 pub(super) mod about;
 pub(super) mod export;
 pub(super) mod life;
+mod list;
 pub(super) mod secret;
 pub(super) mod version;
 
@@ -11,7 +12,6 @@ use claviger_control::message::{self, CreateKeys, KeyList, NewKey};
 use claviger_engine::change as engine_change;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::limits::CREATE_KEYS_MAX;
-use claviger_engine::list::{KeyFilter, KeyPage};
 use claviger_engine::read::UseCount;
 
 use super::answer::Answer;
@@ -29,9 +29,10 @@ pub(super) static ROUTES: &[Route] = &[
         "list_keys",
         "Keys of a store in the order of their names",
         form::<KeyList>(),
-        list,
+        list::list,
     )
-    .paged(),
+    .paged()
+    .filtered(),
     change("/v1/stores/{store}/keys", "create_keys", "Create keys, all or none", form::<KeyList>(), create)
         .takes::<CreateKeys>()
         .creates()
@@ -54,13 +55,6 @@ fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     Ok(Change::CreateKeys { store, keys })
 }
 
-fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
-    let engine = &state.installation.engine;
-    let (store, page) = (call.store(engine)?, call.page()?);
-    let KeyPage { keys, next } = engine.list_keys(store, &KeyFilter::default(), page.after.as_ref(), page.limit)?;
-    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next: next.map(|name| name.to_string()) })
-}
-
 fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let record = engine.describe_key(call.key(engine)?)?;
@@ -70,7 +64,16 @@ fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         None
     });
     let uses = uses.map(|UseCount { used, limit }| message::Uses { used, limit });
-    Answer::ok(&message::Key { uses, ..shred_table::key(engine, &record)? })
+    let mut key = message::Key { uses, ..shred_table::key(engine, &record)? };
+    // Nor are statistics.
+    match engine.key_usage(record.id) {
+        Ok(usage) => describe::add_usage(&mut key, usage),
+        Err(error) => {
+            tracing::error!(key = %record.id, %error, "the statistics of a key cannot be read");
+            key.warnings.push(format!("how it was used cannot be read, and may be more than is shown: {error}"));
+        }
+    }
+    Answer::ok(&key)
 }
 
 /// The key number `index` of a request, from 0.

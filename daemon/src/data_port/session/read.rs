@@ -1,5 +1,6 @@
 //! Reading a secret, reading a public key: one key, one value, from the cache.
 
+use claviger_algorithm::Operation;
 use claviger_engine::{Error, KeyEntry, ReadScope};
 use claviger_protocol::message::{PublicKey, ReadPublicKey, ReadSecret, ReplyMessage, SecretValue};
 use claviger_protocol::{FrameWriter, KeyId, Status};
@@ -11,7 +12,7 @@ use super::{Session, Turn};
 impl Session {
     pub(super) fn read_secret(&mut self, turn: &mut Turn<'_>, request: Incoming, body: &Body<'_>, read: &ReadSecret) {
         let version = convert::named_version(read.key_version);
-        self.read(turn, request, body, read.key_id, |scope, key, reply| {
+        self.read(turn, request, body, read.key_id, false, |scope, key, reply| {
             let secret = key.secret(scope, version)?;
             SecretValue { key_version: secret.version.get(), value: secret.value }.write(reply);
             Ok(())
@@ -26,12 +27,19 @@ impl Session {
         read: &ReadPublicKey,
     ) {
         let version = convert::named_version(read.key_version);
-        self.read(turn, request, body, read.key_id, |_, key, reply| {
+        self.read(turn, request, body, read.key_id, true, |_, key, reply| {
             let public = key.public_key(version)?;
             let (key_version, algorithm) = (public.version.get(), key.algorithm().id());
             PublicKey { key_version, algorithm, public_key: &public.der }.write(reply);
             Ok(())
         });
+    }
+
+    /// Whether the client may read of a key: of what is public, everybody may if its key store says so. A key without public half answers as one that is not there.
+    fn may_read(&mut self, key: &KeyEntry, is_public: bool, now_ms: u64) -> bool {
+        let has_public_half = key.algorithm().row().does(Operation::ReadPublicKey);
+        is_public && has_public_half && key.store().policy().open_public_keys
+            || self.admissions.admits(key.store(), now_ms)
     }
 
     fn read(
@@ -40,12 +48,13 @@ impl Session {
         request: Incoming,
         body: &Body<'_>,
         id: KeyId,
+        is_public: bool,
         write: impl FnOnce(&mut ReadScope<'_>, &KeyEntry, &mut FrameWriter<'_>) -> Result<(), Error>,
     ) {
         let header = &request.header;
         let frame = turn.worker.enter();
         let status = match frame.key(convert::key_id(id)).entry() {
-            Some(key) if !self.admissions.admits(key.store(), turn.now_ms) => Some(Status::NotPermitted),
+            Some(key) if !self.may_read(key, is_public, turn.now_ms) => Some(Status::NotPermitted),
             Some(key) => {
                 let mut reply = self.output.reply(header);
                 match write(&mut turn.scope, key, &mut reply) {

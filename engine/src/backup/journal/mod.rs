@@ -240,27 +240,27 @@ impl Journal {
         Ok(())
     }
 
-    fn try_append(&self, state: &mut State, before: Revision, changes: &[NewChange<'_>]) -> Result<(), BackupError> {
-        let Some(newest) = changes.last() else { return Ok(()) };
-        let Some(content) = Group::encode(before, changes) else {
-            // Nothing of it is kept here, and storage goes on all the same: a segment that begins after it begins no earlier than a backup of it.
-            state.appended = newest.revision;
-            return Ok(());
-        };
+    fn try_append(
+        &self,
+        state: &mut State,
+        before: Revision,
+        newest: Revision,
+        content: &[u8],
+    ) -> Result<(), BackupError> {
         file::check_free_space(self.folder(), self.options.free_space_floor)?;
         let takes_more = |last: &Segment| last.open.is_some() && last.end < self.options.segment_size as u64;
         if !state.last.as_ref().is_some_and(takes_more) {
             self.begin_segment(state, before, before)?;
         }
         let Some(segment) = &mut state.last else { return Ok(()) };
-        let written = segment.append(&content, &*self.random);
+        let written = segment.append(content, &*self.random);
         if written.is_err() {
             // Nothing more is written to it, and what may be there of this record is taken away: now, or before a new one is begun.
             segment.open = None;
             let _tried_again_later = segment.cut();
         }
         written?;
-        (state.appended, state.made) = (newest.revision, before);
+        (state.appended, state.made) = (newest, before);
         Ok(())
     }
 }
@@ -315,7 +315,14 @@ impl WriteAhead for Journal {
 
     fn append(&self, before: Revision, changes: &[NewChange<'_>]) -> Result<(), WriteAheadError> {
         let mut state = self.state.lock();
-        let appended = self.try_append(&mut state, before, changes);
+        let Some(newest) = changes.last().map(|change| change.revision) else { return Ok(()) };
+        let Some(content) = Group::encode(before, changes) else {
+            // Nothing of it is kept here, and storage goes on all the same: a segment that begins after it begins no earlier than a backup of it. Whether the journal can be
+            // written, it does not tell.
+            state.appended = newest;
+            return Ok(());
+        };
+        let appended = self.try_append(&mut state, before, newest, &content);
         let had_failed = state.failure.is_some();
         state.failure = appended.as_ref().err().map(ToString::to_string);
         match &appended {

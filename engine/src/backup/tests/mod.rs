@@ -1,6 +1,7 @@
 //! Journal, backup and restore over real folders.
 
 mod refused;
+mod unjournaled;
 
 use std::collections::BTreeMap;
 use std::fs;
