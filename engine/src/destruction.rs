@@ -62,11 +62,14 @@ impl Engine {
 }
 
 impl Ledger {
-    /// The shred secret that what is wrapped at an address needs: that of the key, for material of a key; else none.
+    /// The shred secret that what is wrapped at an address needs: that of the key, for material of a key; that of the import, for a transport key; else none.
     ///
     /// # Errors
-    /// [`Error::KeyNotFound`], [`Error::KeyShredded`], [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::KeyNotFound`], [`Error::KeyShredded`], [`Error::ImportNotFound`] if that of an import was destroyed, [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
     pub(crate) fn shred_secret_at(&self, address: &Address) -> Result<Option<ShredSecret>, Error> {
+        if let Some((_, import, slot)) = address::parse_transport_key(address) {
+            return self.secret_of_import(import, slot)?.ok_or(Error::ImportNotFound(import)).map(Some);
+        }
         let Some(id) = address::parse_key_version(address) else { return Ok(None) };
         let (record, _) = self.read_key(id)?;
         self.source.shred_table.secret_of(&record).map(Some)
@@ -139,7 +142,10 @@ impl Ledger {
     }
 
     /// Destroys the secrets that are noted at addresses beginning with `prefix`: all that can be, whatever the others fail of.
-    fn destroy_pending(&self, prefix: &Address) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`], [`Error::Closed`].
+    pub(crate) fn destroy_pending(&self, prefix: &Address) -> Result<(), Error> {
         let (mut after, mut failed) = (None, None);
         loop {
             let page = self.vault().storage().scan(prefix, after.as_ref(), SCAN_PAGE_RECORDS)?;

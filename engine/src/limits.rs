@@ -25,6 +25,12 @@ pub const IMPORT_WRAPPED_SIZE_MAX: usize = SECRET_SIZE_MAX + 8 + 512;
 /// How long an import may take from its beginning to its end: a day, in which somebody can walk to the machine that holds the key.
 pub const IMPORT_TIME: Duration = Duration::from_hours(24);
 
+/// How often the change is tried by which imported material comes in, if the key is changed at the same moment: each try in vain means that somebody else's change was made.
+pub const IMPORT_TRIES_MAX: u32 = 8;
+
+/// How often an export begins anew because the key was changed meanwhile: it wraps in less than a millisecond, so that a key changes so often under it only by intent.
+pub const EXPORT_TRIES_MAX: u32 = 8;
+
 /// Most imports of one key store that are open at once. Each took a second of a core to begin.
 pub const IMPORTS_MAX: usize = 8;
 

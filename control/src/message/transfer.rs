@@ -1,5 +1,7 @@
 //! How key material comes in, and how it leaves: wrapped, both times. The form is the same: RSA-OAEP with SHA-256 of an AES-256 key, without a label (RFC 8017 section 7.1), then
-//! AES-KWP of the material under that key (RFC 5649). The material is raw bytes of a symmetric or MAC key or a secret, PKCS#8 DER of a private key.
+//! AES-KWP of the material under that key (RFC 5649). The material is raw bytes of a symmetric or MAC key or a secret, PKCS#8 DER of a private key: unencrypted, with the identifier
+//! that keys made by the server have. RSA keys of every use have `rsaEncryption` (RFC 8017 appendix A.1), not id-RSASSA-PSS; elliptic-curve keys a named curve; ML-DSA keys are the
+//! seed alone (RFC 9881 section 6), neither expanded nor both.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ pub struct BeginImport {
     pub key: Option<String>,
 }
 
-/// An import that is open, until it is completed, cancelled, or 24 hours are over.
+/// An import that is open, until it is completed, cancelled, or 24 hours are over, by the wall clock or of the server's running.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Import {
     /// Its id: 32 lower-case hexadecimal digits.
@@ -49,7 +51,7 @@ pub struct Import {
     /// When it was begun.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
-    /// When it ends.
+    /// When it ends at the latest.
     #[schema(value_type = String, format = DateTime)]
     pub ends: Timestamp,
     /// The transport key that the material is wrapped to: an RSA-4096 public key, PEM.
@@ -63,11 +65,15 @@ pub struct ImportList {
     pub imports: Vec<Import>,
 }
 
-/// Complete an import. One try: if the material cannot be unwrapped or is not good, the import is over all the same.
+/// Complete an import. One try: if the material cannot be unwrapped or is not good, the import is over all the same. It is over too if, at that same moment, the name was taken or the
+/// key was changed so often that the new version was refused (`conflict`). What can be seen before the try leaves it open: a wrong size or requester, a name that is taken, a key that is
+/// deleted or full, a mirror of the shred table that is away.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompleteImport {
-    /// The wrapped material in base64: 512 bytes of RSA-OAEP, then AES-KWP.
+    /// The wrapped material in base64: 512 bytes of RSA-OAEP with SHA-256 of an AES-256 key, then AES-KWP of the material. That is raw bytes of a symmetric or MAC key or a secret;
+    /// of a private key it is PKCS#8 DER, unencrypted: RSA with the identifier `rsaEncryption`, for RSA-PSS too (an identifier id-RSASSA-PSS is refused), and the exponent 65537;
+    /// elliptic curves by their name; ML-DSA as the seed alone (RFC 9881 section 6; OpenSSL writes it with `-provparam ml-dsa.output_formats=seed-only`).
     #[schema(value_type = String)]
     pub wrapped: SecretText,
 }

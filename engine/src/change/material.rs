@@ -1,5 +1,7 @@
 //! Where the material of a new version comes from.
 
+use std::sync::Arc;
+
 use claviger_algorithm::{Algorithm, KeyKind};
 
 use crate::crypto::random::Random;
@@ -14,8 +16,8 @@ pub(crate) enum NewMaterial {
     Generated,
     /// The value of a secret.
     Registered(SecretBytes),
-    /// It was made elsewhere, and checked.
-    Imported(KeyMaterial),
+    /// It was made elsewhere, and checked. Shared, so that a change with it can be tried again.
+    Imported(Arc<KeyMaterial>),
 }
 
 impl NewMaterial {
@@ -29,7 +31,7 @@ impl NewMaterial {
             (Self::Registered(value), KeyKind::Secret) => Ok((Origin::Registered, value)),
             (Self::Registered(_), _) => Err(Error::ValueMismatch),
             (Self::Imported(material), _) if material.algorithm() != algorithm => Err(Error::ValueMismatch),
-            (Self::Imported(material), _) => Ok((Origin::Imported, material.into_bytes())),
+            (Self::Imported(material), _) => Ok((Origin::Imported, SecretBytes::copy_of(material.expose()))),
             (Self::Generated, _) => {
                 let material = KeyMaterial::generate(algorithm, random).map_err(|error| match error {
                     GenerateError::Opaque => Error::ValueMismatch,

@@ -140,9 +140,22 @@ pub(crate) fn parse_alias(address: &Address) -> Option<Name> {
     name_behind_store(ALIAS, address)
 }
 
-/// An open import: the transport key that it is wrapped to.
-pub(crate) fn transport_key(store: StoreId, id: ImportId) -> Address {
+/// An open import: the transport key that it is wrapped to. The place tells in which slot the shred secret of it stands, so that this can be destroyed even if the record is damaged.
+pub(crate) fn transport_key(store: StoreId, id: ImportId, slot: Slot) -> Address {
+    keys(TRANSPORT_KEY, &[&store.0, &id.0, &slot.get().to_be_bytes()])
+}
+
+/// The one open import of this id, for scans.
+pub(crate) fn transport_keys_at(store: StoreId, id: ImportId) -> Address {
     keys(TRANSPORT_KEY, &[&store.0, &id.0])
+}
+
+/// Store, import and slot in the address of a transport key.
+pub(crate) fn parse_transport_key(address: &Address) -> Option<(StoreId, ImportId, Slot)> {
+    let address = Some(address).filter(|address| address.database == Database::Keys)?;
+    let (store, rest) = address.key.strip_prefix(&[TRANSPORT_KEY])?.split_first_chunk()?;
+    let (id, slot) = rest.split_first_chunk()?;
+    Some((StoreId(*store), ImportId(*id), Slot::new(u32::from_be_bytes(slot.try_into().ok()?))?))
 }
 
 /// The open imports of a store, for scans.
@@ -268,7 +281,7 @@ mod tests {
         }
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
-        assert_eq!(changed(&transport_key(store_id, ImportId([3; 16]))), Changed::Nothing);
+        assert_eq!(changed(&transport_key(store_id, ImportId([3; 16]), Slot::new(1).unwrap())), Changed::Nothing);
         assert_eq!(changed(&usage(key_id)), Changed::Nothing);
         assert_eq!(changed(&deleted_key(store_id, key_id)), Changed::Nothing);
         assert_eq!(parse_deleted_key(&deleted_key(store_id, key_id)), Some(key_id));
@@ -301,6 +314,23 @@ mod tests {
         let long = [&address.key[..], &[0]].concat();
         for bad in [with_key(zero), with_key(long), pending_destructions_of(id), pending_destructions(), key(id)] {
             assert_eq!(parse_pending_destruction(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn place_of_a_transport_key_tells_store_import_and_slot() {
+        let (store, id, slot) = (StoreId([1; 16]), ImportId([2; 16]), Slot::new(0x0102_0304).unwrap());
+        let address = transport_key(store, id, slot);
+        assert_eq!(parse_transport_key(&address), Some((store, id, slot)));
+        let prefixes = [transport_keys_at(store, id), transport_keys_of(store), transport_keys()];
+        assert!(prefixes.iter().all(|prefix| address.starts_with(prefix)));
+        let with_key = |key: Vec<u8>| Address { key, ..address.clone() };
+        let zero = [&address.key[..33], &[0; 4]].concat();
+        let long = [&address.key[..], &[0]].concat();
+        let other = Address { database: Database::Usage, ..address.clone() };
+        let [at, of, all] = prefixes;
+        for bad in [with_key(zero), with_key(long), other, at, of, all, pending_destruction(KeyId([1; 16]), slot)] {
+            assert_eq!(parse_transport_key(&bad), None, "{bad}");
         }
     }
 

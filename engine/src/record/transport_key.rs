@@ -6,18 +6,22 @@ use super::codec::{Reader, Writer};
 use super::{Record, WrapField};
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
+use crate::limits::IMPORT_TIME;
+use crate::record::key::milliseconds;
 use crate::transfer::{Import, ImportTarget, Requester};
 
 /// An import that is open, with its transport key.
 pub(crate) struct TransportKeyRecord {
     /// What it is for, and the public half.
     pub(crate) import: Import,
+    /// How long the installation had been running when it was begun, in milliseconds: a wall clock that is put back does not give it more time.
+    pub(crate) running_ms: u64,
     /// The private half (PKCS#8), wrapped.
     pub(crate) wrapped_private_key: Vec<u8>,
 }
 
 impl Record for TransportKeyRecord {
-    const RECORD_TYPE: u8 = 30;
+    const RECORD_TYPE: u8 = 31;
     const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped_private_key];
 
     fn encode(&self, out: &mut Writer) {
@@ -27,7 +31,7 @@ impl Record for TransportKeyRecord {
             ImportTarget::NewKey { exportable } => out.u8(NEW_KEY).u8(u8::from(*exportable)),
             ImportTarget::NewVersion { key } => out.u8(NEW_VERSION).bytes(&key.0),
         };
-        out.u64(*created_ms).sized(public_key).sized(&self.wrapped_private_key);
+        out.u64(*created_ms).sized(public_key).u64(self.running_ms).sized(&self.wrapped_private_key);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
@@ -45,7 +49,16 @@ impl Record for TransportKeyRecord {
             created_ms: reader.u64()?,
             public_key: reader.sized()?.to_vec(),
         };
-        Some(Self { import, wrapped_private_key: reader.sized()?.to_vec() })
+        Some(Self { import, running_ms: reader.u64()?, wrapped_private_key: reader.sized()?.to_vec() })
+    }
+}
+
+impl TransportKeyRecord {
+    /// Whether the time of the import is over, by the wall clock or by the time that the installation has been running: early is harmless, late is not. So it is too when the
+    /// wall clock was put back behind the beginning by as much.
+    pub(crate) fn has_ended(&self, now_ms: u64, running_ms: u64) -> bool {
+        let time = milliseconds(IMPORT_TIME);
+        now_ms.abs_diff(self.import.created_ms) >= time || running_ms.saturating_sub(self.running_ms) >= time
     }
 }
 
@@ -69,6 +82,7 @@ pub(crate) mod tests {
                 created_ms: 5,
                 public_key: vec![6; 9],
             },
+            running_ms: 8,
             wrapped_private_key: vec![7; 9],
         })
     }
@@ -81,6 +95,7 @@ pub(crate) mod tests {
             let bytes = writer.finish();
             let decoded = TransportKeyRecord::decode(&mut Reader::new(&bytes)).unwrap();
             assert_eq!(decoded.import, record.import);
+            assert_eq!(decoded.running_ms, record.running_ms);
             assert_eq!(decoded.wrapped_private_key, record.wrapped_private_key);
             for size in 0..bytes.len() {
                 assert!(TransportKeyRecord::decode(&mut Reader::new(&bytes[..size])).is_none(), "{size} bytes");

@@ -57,7 +57,8 @@ impl<'r> Walk<'r> {
                         error @ (Error::Damaged(_)
                         | Error::SystemKeyMissing(_)
                         | Error::KeyShredded(_)
-                        | Error::KeyNotFound(_)),
+                        | Error::KeyNotFound(_)
+                        | Error::ImportNotFound(_)),
                     ) => {
                         tracing::error!(%error, %address, "a record cannot be protected anew by the current system key");
                         damaged = Some(error);
@@ -80,7 +81,10 @@ impl<'r> Walk<'r> {
         let vault = self.ledger.vault();
         let renewed = vault.renew(address, &found.value, |address| self.ledger.shred_secret_at(address));
         // A key that has another shred secret by now, or none, does not open what it had before.
-        let may_be_stale = matches!(renewed, Err(Error::Damaged(_) | Error::KeyShredded(_) | Error::KeyNotFound(_)));
+        let may_be_stale = matches!(
+            renewed,
+            Err(Error::Damaged(_) | Error::KeyShredded(_) | Error::KeyNotFound(_) | Error::ImportNotFound(_))
+        );
         if may_be_stale && vault.storage().get(address)?.is_none_or(|now| now.revision != found.revision) {
             return Ok(None);
         }

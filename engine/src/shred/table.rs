@@ -14,6 +14,7 @@ use super::merge::{MergeError, Merged, Part, merge};
 use super::mirror::{Mirror, header, read_slot};
 use super::slot::{Content, SLOT_SIZE, ShredSecret, Slot, write_free, write_taken};
 use crate::key::id::KeyId;
+use crate::limits::SHRED_SLOTS_MAX;
 
 /// The shred secrets of an installation, on all its mirrors. One process has them at a time.
 ///
@@ -146,6 +147,17 @@ impl ShredTable {
             self.overwrite(&mut writer, &slots);
         }
         written.map(|()| slots)
+    }
+
+    /// Refuses if a secret could not be written now.
+    ///
+    /// # Errors
+    /// Those of [`ShredTable::put`].
+    pub(crate) fn must_have_room(&self) -> Result<(), ShredError> {
+        let writer = self.writer.lock();
+        self.look();
+        self.check()?;
+        if writer.space.taken() < SHRED_SLOTS_MAX { Ok(()) } else { Err(ShredError::Full) }
     }
 
     /// Destroys the secrets of keys, each if it still stands in its slot; done when it returns.

@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::key::state::KeyState;
 use crate::key::version::KeyVersion;
-use crate::record::address;
+use crate::limits::EXPORT_TRIES_MAX;
 use crate::record::key_version::KeyVersionRecord;
+use crate::record::{KeyRecord, address};
 
 /// Material that leaves, wrapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,18 +27,37 @@ pub struct Exported {
 
 impl Engine {
     /// Wraps the material of one version of a key, the current one unless said otherwise, to `receiver`. The key must have been created exportable; the key
-    /// must be available and the version current or active: what does nothing does not leave either.
+    /// must be available and the version current or active: what does nothing does not leave either. That is so when the material has been wrapped: nothing leaves under a state
+    /// that an acknowledged change had ended before.
     ///
     /// # Errors
     /// [`Error::KeyNotFound`], [`Error::NotExportable`], [`Error::KeyNotUsable`], [`Error::KeyVersionNotFound`], [`Error::KeyVersionNotUsable`],
-    /// [`Error::NothingToExport`] for an empty secret, [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::NothingToExport`] for an empty secret, [`Error::Conflict`] if the key was changed again and again meanwhile, [`Error::KeyShredded`], [`Error::ShredTable`],
+    /// [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`].
     pub fn export_key(
         &self,
         id: KeyId,
         version: Option<KeyVersion>,
         receiver: &ReceiverKey,
     ) -> Result<Exported, Error> {
-        let record = self.describe_key(id)?;
+        for _ in 0..EXPORT_TRIES_MAX {
+            let (record, revision) = self.ledger.read_key(id)?;
+            let exported = self.export_as_read(&record, version, receiver);
+            // Failures too: what was shredded, or does not open, may have another shred secret since.
+            if self.ledger.read_key(id)?.1 == revision {
+                return exported;
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    fn export_as_read(
+        &self,
+        record: &KeyRecord,
+        version: Option<KeyVersion>,
+        receiver: &ReceiverKey,
+    ) -> Result<Exported, Error> {
+        let id = record.id;
         if !record.exportable {
             return Err(Error::NotExportable(id));
         }
@@ -57,7 +77,7 @@ impl Engine {
         let place = address::key_version(id, version);
         let damaged = || Error::Damaged(place.to_string());
         let (stored, _) = self.vault().read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
-        let secret = self.shred_table().secret_of(&record)?;
+        let secret = self.shred_table().secret_of(record)?;
         let material = self.vault().unwrap::<KeyVersionRecord>(&place, Some(&secret), &stored.wrapped)?;
         if material.is_empty() {
             return Err(Error::NothingToExport(id));

@@ -1,6 +1,7 @@
 //! Import: begun, then completed by one try, or cancelled.
 
 use std::fmt;
+use std::sync::Arc;
 
 use claviger_algorithm::{Algorithm, KeyKind};
 use data_encoding::HEXLOWER;
@@ -14,10 +15,9 @@ use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::material::{KeyMaterial, SecretBytes};
 use crate::key::name::Name;
 use crate::key::state::KeyState;
-use crate::limits::{IMPORT_TIME, VERSIONS_MAX};
+use crate::limits::{IMPORT_TIME, IMPORT_TRIES_MAX, VERSIONS_MAX};
 use crate::record::key::milliseconds;
 use crate::record::{KeyRecord, address};
-use crate::storage::{Compare, Write};
 
 /// An import that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,15 +79,10 @@ pub enum NewImport {
 pub struct Requester(pub [u8; 32]);
 
 impl Import {
-    /// When it ends, in milliseconds since 1970.
+    /// When it ends at the latest, in milliseconds since 1970. It ends earlier if the installation has been running for as long.
     #[must_use]
     pub fn ends_ms(&self) -> u64 {
         self.created_ms.saturating_add(milliseconds(IMPORT_TIME))
-    }
-
-    /// Whether its time is over; so it is too when the clock was put back behind its beginning by as much.
-    pub(super) fn has_ended(&self, now_ms: u64) -> bool {
-        now_ms.abs_diff(self.created_ms) >= milliseconds(IMPORT_TIME)
     }
 }
 
@@ -95,8 +90,8 @@ impl Engine {
     /// Begins an import: makes a transport key, which takes up to 2 seconds.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::TooManyImports`], [`Error::Entropy`], [`Error::Storage`]; for a new key [`Error::NameTaken`]; for a new version
-    /// [`Error::KeyNotFound`], [`Error::KeyStateWrong`] if the key is deleted, [`Error::TooManyVersions`].
+    /// [`Error::KeyStoreNotFound`], [`Error::TooManyImports`], [`Error::Entropy`], [`Error::ShredTable`], [`Error::Storage`]; for a new key [`Error::NameTaken`]; for a new
+    /// version [`Error::KeyNotFound`], [`Error::KeyStateWrong`] if the key is deleted, [`Error::TooManyVersions`], [`Error::KeyShredded`].
     pub fn begin_import(&self, store: StoreId, new: NewImport, requester: Requester) -> Result<Import, Error> {
         self.describe_store(store)?;
         let (name, algorithm, target) = match new {
@@ -116,10 +111,10 @@ impl Engine {
         self.ledger.add_transport_key(import)
     }
 
-    /// The open imports of a store, in the order of their beginnings.
+    /// The open imports of a store, in the order of their beginnings. One that is damaged is logged and passed over.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::KeyStoreNotFound`], [`Error::Storage`].
     pub fn imports(&self, store: StoreId) -> Result<Vec<Import>, Error> {
         self.describe_store(store)?;
         let mut imports = self.ledger.open_imports(&address::transport_keys_of(store))?;
@@ -132,20 +127,20 @@ impl Engine {
     /// # Errors
     /// [`Error::ImportNotFound`], [`Error::Damaged`], [`Error::Storage`].
     pub fn import(&self, store: StoreId, id: ImportId) -> Result<Import, Error> {
-        self.ledger.transport_key(store, id).map(|(record, _)| record.import)
+        self.ledger.transport_key(store, id).map(|key| key.record.import)
     }
 
     /// Completes an import with `wrapped`: the OAEP block and AES-KWP of the material. The key is available at once, or the version the current one; a schedule
     /// of rotations that the key had ends, since what it would make is not imported.
     ///
     /// A try ends the import, whatever comes of it: with one try, nobody learns anything about a wrapped key by asking. What can be refused without using the
-    /// transport key is refused before, and leaves the import open; it depends on nothing secret.
+    /// transport key is refused before, and leaves the import open; it depends on nothing secret. That includes a mirror of the shred table that is away.
     ///
     /// # Errors
     /// Before the try: [`Error::ImportNotFound`] if it is over, or another store's; [`Error::ImportOfAnother`]; [`Error::ImportSize`]; [`Error::NameTaken`];
-    /// [`Error::KeyNotFound`], [`Error::KeyStateWrong`], [`Error::TooManyVersions`]; [`Error::Damaged`], [`Error::Storage`]. After it, if the key was changed or the name taken
-    /// at the same moment: those, and [`Error::Conflict`]. [`Error::ImportFailed`] if `wrapped` cannot be unwrapped, or what is in it is no
-    /// good material of the algorithm: one error, whatever is wrong.
+    /// [`Error::KeyNotFound`], [`Error::KeyStateWrong`], [`Error::TooManyVersions`], [`Error::KeyShredded`]; [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
+    /// After it, if it came about at the same moment: those, and [`Error::Conflict`] if the key was changed again and again. [`Error::ImportFailed`] if `wrapped` cannot be
+    /// unwrapped, or what is in it is no good material of the algorithm: one error, whatever is wrong.
     pub fn complete_import(
         &self,
         store: StoreId,
@@ -153,41 +148,33 @@ impl Engine {
         requester: Requester,
         wrapped: &[u8],
     ) -> Result<KeyRecord, Error> {
-        let (record, revision) = self.ledger.transport_key(store, id)?;
-        if record.import.requester != requester {
+        let key = self.ledger.transport_key(store, id)?;
+        if key.record.import.requester != requester {
             return Err(Error::ImportOfAnother(id));
         }
         if !key_wrap::is_wrapped_size(wrapped.len()) {
             return Err(Error::ImportSize);
         }
-        self.check_target(&record.import)?;
-        let private_key = self.ledger.transport_private_key(&record)?;
+        self.check_target(&key.record.import)?;
+        let private_key = self.ledger.transport_private_key(&key)?;
         // Spent before it is used: whatever happens from here on, a crash included, nobody tries again.
-        let place = address::transport_key(store, id);
-        let spent =
-            self.ledger.commit(&[Compare::unchanged(place.clone(), revision)], &[Write::Delete { address: place }]);
-        spent.map_err(|error| match error {
-            Error::Conflict => Error::ImportNotFound(id),
-            other => other,
-        })?;
-        let material = open(record.import.algorithm, private_key, wrapped).ok_or(Error::ImportFailed)?;
-        self.put_imported(record.import, material)
+        self.ledger.end_import(&key)?;
+        let import = key.record.import;
+        let material = open(import.algorithm, private_key, wrapped).ok_or(Error::ImportFailed)?;
+        self.put_imported(&import, &Arc::new(material))
     }
 
     /// Cancels an import: its transport key is gone.
     ///
     /// # Errors
-    /// [`Error::ImportNotFound`], [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::ImportNotFound`], also for one whose record is damaged, which is removed; [`Error::Storage`].
     pub fn cancel_import(&self, store: StoreId, id: ImportId) -> Result<Import, Error> {
-        let (record, revision) = self.ledger.transport_key(store, id)?;
-        let place = address::transport_key(store, id);
-        let compares = [Compare::unchanged(place.clone(), revision)];
-        self.ledger.commit(&compares, &[Write::Delete { address: place }])?;
-        Ok(record.import)
+        self.ledger.cancel_transport_key(store, id)
     }
 
     /// Refuses an import that could not be completed as things stand.
     fn check_target(&self, import: &Import) -> Result<(), Error> {
+        self.shred_table().must_have_room()?;
         match import.target {
             ImportTarget::NewKey { .. } if self.find_key(import.store, &import.name)?.is_some() => {
                 Err(Error::NameTaken(import.name.clone()))
@@ -200,21 +187,32 @@ impl Engine {
                 }
                 // Of a secret the oldest version makes room.
                 let is_full = record.algorithm.row().kind != KeyKind::Secret && record.versions.len() >= VERSIONS_MAX;
-                if is_full { Err(Error::TooManyVersions(key)) } else { Ok(()) }
+                if is_full { Err(Error::TooManyVersions(key)) } else { self.shred_table().secret_of(&record).map(drop) }
             }
         }
     }
 
-    fn put_imported(&self, import: Import, material: KeyMaterial) -> Result<KeyRecord, Error> {
-        let Import { store, name, algorithm, target, .. } = import;
-        match target {
+    /// Makes the key or version. There is no second try of the import, so that others may change the key at the same moment: then the change is tried again.
+    fn put_imported(&self, import: &Import, material: &Arc<KeyMaterial>) -> Result<KeyRecord, Error> {
+        for _ in 1..IMPORT_TRIES_MAX {
+            match self.try_put_imported(import, material) {
+                Err(Error::Conflict) => {}
+                put => return put,
+            }
+        }
+        self.try_put_imported(import, material)
+    }
+
+    fn try_put_imported(&self, import: &Import, material: &Arc<KeyMaterial>) -> Result<KeyRecord, Error> {
+        let material = NewMaterial::Imported(Arc::clone(material));
+        match import.target {
             ImportTarget::NewKey { exportable } => {
-                let new = NewKey { exportable, ..NewKey::new(name, algorithm) };
-                self.create_key_of(store, new, NewMaterial::Imported(material))
+                let new = NewKey { exportable, ..NewKey::new(import.name.clone(), import.algorithm) };
+                self.create_key_of(import.store, new, material)
             }
             ImportTarget::NewVersion { key } => self.ledger.change_key(key, |key| {
                 key.must_live()?;
-                key.add_version(NewMaterial::Imported(material))?;
+                key.add_version(material)?;
                 (key.record.rotation, key.record.rotation_by_use) = (None, None);
                 Ok(())
             }),

@@ -1,15 +1,21 @@
 //! Export: what leaves, and what does not (R-K6).
 
+use std::sync::Arc;
+use std::thread;
+
 use claviger_algorithm::Algorithm;
 use claviger_engine::change::NewKey;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::{KeyState, VersionState};
 use claviger_engine::key::version::KeyVersion;
-use claviger_engine::limits::DELETION_WAIT_DEFAULT;
-use claviger_engine::transfer::NewImport;
+use claviger_engine::limits::{DELETION_WAIT_DEFAULT, EXPORT_TRIES_MAX};
+use claviger_engine::storage::{FailingStorage, MemoryStorage};
+use claviger_engine::transfer::{Exported, NewImport};
 use claviger_engine::{Error, Origin};
 
+use crate::support::client::PATIENCE;
+use crate::support::tamper::version_address;
 use crate::support::transfer::Receiver;
 use crate::support::{Client, Installation, calls, name, only};
 
@@ -101,6 +107,69 @@ fn only_what_works_leaves() {
     let absent = KeyId([7; 16]);
     let refused = engine.export_key(absent, None, &receiver.key());
     assert!(matches!(refused, Err(Error::KeyNotFound(key)) if key == absent));
+}
+
+/// What an export gives that is held back where it has read the wrapped material; then `meanwhile` is done.
+fn exported_while(
+    meanwhile: impl Fn(&Installation, KeyId),
+    times: u32,
+) -> (Installation, KeyId, Result<Exported, Error>, Receiver) {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let (installation, receiver) = (Installation::on(storage.clone()), Receiver::new());
+    let id = create_exportable(&installation, "webhooks", Algorithm::HmacSha256);
+    installation.engine.rotate(id).unwrap();
+    let mut pause = storage.pause_get(&version_address(id, 2));
+    let exported = thread::scope(|scope| {
+        let exporting = scope.spawn(|| installation.engine.export_key(id, None, &receiver.key()));
+        for number in 1..=times {
+            assert!(pause.wait_until_reached(PATIENCE), "try {number}");
+            meanwhile(&installation, id);
+            let next = storage.pause_get(&version_address(id, 2));
+            std::mem::replace(&mut pause, next).release();
+        }
+        drop(pause);
+        exporting.join().unwrap()
+    });
+    (installation, id, exported, receiver)
+}
+
+// R-K6, R-K9
+#[test]
+fn nothing_leaves_after_an_acknowledged_change_that_forbids_it() {
+    let disable = |at: &Installation, id| drop(at.engine.set_state(id, KeyState::Disabled).unwrap());
+    let (_, _, refused, _) = exported_while(disable, 1);
+    assert!(matches!(refused, Err(Error::KeyNotUsable { state: KeyState::Disabled, .. })), "{refused:?}");
+
+    let delete = |at: &Installation, id| {
+        at.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
+        at.engine.delete_now(id, true).unwrap();
+    };
+    let (_, _, refused, _) = exported_while(delete, 1);
+    assert!(matches!(refused, Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })), "{refused:?}");
+}
+
+// R-K6, R-K11
+#[test]
+fn a_key_that_gets_another_shred_secret_meanwhile_leaves_all_the_same() {
+    let destroy = |at: &Installation, id| drop(at.engine.destroy_version(id, number(1)).unwrap());
+    let (installation, id, exported, receiver) = exported_while(destroy, 1);
+    let exported = exported.unwrap();
+    assert_eq!(exported.version, number(2));
+    let copy = installation.import_key("copy", Algorithm::HmacSha256, &receiver.unwrap(&exported.wrapped));
+    let mut client = Client::new(&installation.engine);
+    assert_eq!(mac(&mut client, id), mac(&mut client, copy.id));
+}
+
+// R-K6
+#[test]
+fn an_export_gives_up_at_last_on_a_key_that_is_changed_each_time() {
+    let change = |at: &Installation, id| {
+        let state = at.engine.describe_key(id).unwrap().versions[0].state;
+        let other = if state == VersionState::Active { VersionState::Disabled } else { VersionState::Active };
+        at.engine.set_version_state(id, number(1), other).unwrap();
+    };
+    let (_, _, refused, _) = exported_while(change, EXPORT_TRIES_MAX);
+    assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
 }
 
 // R-K6

@@ -1,5 +1,7 @@
 //! Import: what comes in, and who may bring it (R-K18).
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -7,20 +9,24 @@ use std::time::Duration;
 use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::{ImportId, KeyId, StoreId};
 use claviger_engine::key::state::{KeyState, VersionState};
-use claviger_engine::limits::{DELETION_WAIT_DEFAULT, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_MAX, VERSIONS_MAX};
+use claviger_engine::limits::{
+    DELETION_WAIT_DEFAULT, IMPORT_TRIES_MAX, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_MAX, VERSIONS_MAX,
+};
 use claviger_engine::list::KeyFilter;
-use claviger_engine::storage::{Call, FailingStorage, MemoryStorage};
+use claviger_engine::storage::{Address, Call, FailingStorage, MemoryStorage};
 use claviger_engine::transfer::{Import, ImportTarget, NewImport, Requester};
 use claviger_engine::{Error, Origin};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::independent::Sealing;
+use crate::support::client::PATIENCE;
 use crate::support::clock::{DAY, HOUR, milliseconds};
 use crate::support::installation::create_store;
-use crate::support::tamper::all_records;
+use crate::support::tamper::{all_records, key_address, put};
 use crate::support::transfer::{ADA, wrap};
 use crate::support::{Client, Installation, calls, name, only};
+use crate::system_key::wait_until_renewed;
 
 /// A key that nobody draws twice.
 const MATERIAL: [u8; 32] = *b"material that was made elsewhere";
@@ -40,6 +46,26 @@ fn made(client: &mut Client, id: KeyId, message: &[u8]) -> (u32, Vec<u8>) {
 
 fn transport_keys(installation: &Installation) -> usize {
     all_records(&*installation.storage).iter().filter(|(address, _)| address.key.starts_with(b"t")).count()
+}
+
+/// The only one.
+fn transport_key(installation: &Installation) -> (Address, Vec<u8>) {
+    let mut all = all_records(&*installation.storage);
+    all.retain(|(address, _)| address.key.starts_with(b"t"));
+    let [(address, stored)] = <[_; 1]>::try_from(all).unwrap();
+    (address, stored.value)
+}
+
+fn taken_slots(installation: &Installation) -> u32 {
+    installation.engine.shred_table().taken().0
+}
+
+/// A mirror of the shred table, and where it is while it is away.
+fn away(installation: &Installation) -> (PathBuf, PathBuf) {
+    let [mirror, _] = installation.places.mirrors();
+    let aside = mirror.with_extension("away");
+    fs::rename(&mirror, &aside).unwrap();
+    (mirror, aside)
 }
 
 #[track_caller]
@@ -167,6 +193,202 @@ fn an_import_is_over_too_when_the_clock_is_put_back_behind_it_by_a_day_but_not_b
     assert_eq!(installation.engine.imports(installation.store).unwrap().len(), 1);
     installation.clock.put_back(DAY);
     not_open(installation.complete(&import, &MATERIAL), &import);
+}
+
+// R-K18
+#[test]
+fn an_import_is_over_after_a_day_of_running_too_however_often_the_clock_is_put_back() {
+    let installation = Installation::in_memory();
+    installation.clock.hold();
+    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
+    let half = DAY / 2;
+    installation.clock.pass(half);
+    installation.clock.put_back(half);
+    installation.clock.pass(half - Duration::from_millis(1));
+    assert_eq!(installation.engine.imports(installation.store).unwrap().len(), 1);
+    installation.clock.put_back(half);
+    installation.clock.pass(Duration::from_millis(1));
+    assert!(installation.engine.imports(installation.store).unwrap().is_empty());
+    not_open(installation.complete(&import, &MATERIAL), &import);
+    installation.engine.do_due().unwrap();
+    assert_eq!((transport_keys(&installation), taken_slots(&installation)), (0, 0));
+}
+
+// R-K11, R-K18
+#[test]
+fn the_shred_secret_of_an_import_is_destroyed_however_it_ends() {
+    let installation = Installation::in_memory();
+    installation.clock.hold();
+    let spent_in_vain = installation.begin_key("a", Algorithm::HmacSha256);
+    let cancelled = installation.begin_key("b", Algorithm::HmacSha256);
+    let ended = installation.begin_key("c", Algorithm::HmacSha256);
+    assert_eq!(taken_slots(&installation), 3);
+    assert!(matches!(installation.complete(&spent_in_vain, &[0; 32]), Err(Error::ImportFailed)));
+    assert_eq!(taken_slots(&installation), 2);
+    installation.engine.cancel_import(installation.store, cancelled.id).unwrap();
+    assert_eq!(taken_slots(&installation), 1);
+    installation.clock.pass(DAY);
+    installation.engine.do_due().unwrap();
+    not_open(installation.engine.import(installation.store, ended.id), &ended);
+    assert_eq!(taken_slots(&installation), 0);
+    installation.import_key("d", Algorithm::HmacSha256, &MATERIAL);
+    assert_eq!(taken_slots(&installation), 1, "that of the key");
+    assert_eq!(installation.engine.pending_destructions().unwrap(), 0);
+}
+
+// R-K11, R-K18
+#[test]
+fn an_import_that_comes_back_with_an_old_copy_of_storage_stays_over() {
+    let installation = Installation::in_memory();
+    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
+    let (place, stored) = transport_key(&installation);
+    let id = installation.complete(&import, &MATERIAL).unwrap().id;
+    installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
+    installation.engine.delete_now(id, true).unwrap();
+    put(&*installation.storage, &place, stored);
+    assert!(installation.engine.imports(installation.store).unwrap().is_empty());
+    not_open(installation.complete(&import, &MATERIAL), &import);
+    not_open(installation.engine.cancel_import(installation.store, import.id), &import);
+    installation.engine.do_due().unwrap();
+    assert_eq!(transport_keys(&installation), 0, "it is removed");
+}
+
+// R-K11, R-K18
+#[test]
+fn a_secret_that_cannot_be_destroyed_yet_is_when_the_mirror_is_back() {
+    let installation = Installation::in_memory();
+    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
+    let (mirror, aside) = away(&installation);
+    installation.engine.cancel_import(installation.store, import.id).unwrap();
+    not_open(installation.engine.import(installation.store, import.id), &import);
+    assert_eq!(installation.engine.pending_destructions().unwrap(), 1);
+    fs::rename(aside, mirror).unwrap();
+    installation.engine.do_due().unwrap();
+    assert_eq!((installation.engine.pending_destructions().unwrap(), taken_slots(&installation)), (0, 0));
+}
+
+// R-K18
+#[test]
+fn an_import_is_not_spent_while_a_mirror_of_the_shred_table_is_away() {
+    let installation = Installation::in_memory();
+    let id = installation.create("key", Algorithm::HmacSha256);
+    let imports = [
+        installation.begin_key("webhooks", Algorithm::HmacSha256),
+        installation.begin(NewImport::Version { key: id }).unwrap(),
+    ];
+    let (mirror, aside) = away(&installation);
+    for (import, material) in imports.iter().flat_map(|import| [(import, MATERIAL), (import, [0; 32])]) {
+        let refused = installation.complete(import, &material);
+        assert!(matches!(refused, Err(Error::ShredTable(_))), "good or not, the same is said: {refused:?}");
+    }
+    let refused = installation.begin(NewImport::Version { key: id });
+    assert!(matches!(refused, Err(Error::ShredTable(_))), "{refused:?}");
+    fs::rename(aside, mirror).unwrap();
+    installation.engine.do_due().unwrap();
+    for import in imports {
+        installation.complete(&import, &MATERIAL).unwrap();
+    }
+}
+
+// R-K18
+#[test]
+fn a_key_that_is_changed_at_the_same_moment_gets_the_imported_version_all_the_same() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let installation = Installation::on(storage.clone());
+    let id = installation.create("webhooks", Algorithm::HmacSha256);
+    let import = installation.begin(NewImport::Version { key: id }).unwrap();
+    let wrapped = wrap(&import.public_key, &MATERIAL);
+    // That by which it is seen what stands in the way, and that on which the change builds.
+    let [looks, changes] = [(); 2].map(|()| storage.pause_get(&key_address(id)));
+    let record = thread::scope(|scope| {
+        let completing =
+            scope.spawn(|| installation.engine.complete_import(installation.store, import.id, ADA, &wrapped));
+        assert!(looks.wait_until_reached(PATIENCE));
+        looks.release();
+        assert!(changes.wait_until_reached(PATIENCE));
+        installation.engine.rotate(id).unwrap();
+        changes.release();
+        completing.join().unwrap().unwrap()
+    });
+    let origins: Vec<_> = record.versions.iter().map(|version| version.origin).collect();
+    assert_eq!(origins, [Origin::Generated, Origin::Generated, Origin::Imported]);
+    assert_eq!(made(&mut Client::new(&installation.engine), id, b"message"), (3, mac(&MATERIAL, b"message")));
+}
+
+// R-K18
+#[test]
+fn an_import_gives_up_at_last_on_a_key_that_is_changed_each_time() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let installation = Installation::on(storage.clone());
+    let id = installation.create("webhooks", Algorithm::HmacSha256);
+    let import = installation.begin(NewImport::Version { key: id }).unwrap();
+    let wrapped = wrap(&import.public_key, &MATERIAL);
+    let looks = storage.pause_get(&key_address(id));
+    let refused = thread::scope(|scope| {
+        let completing =
+            scope.spawn(|| installation.engine.complete_import(installation.store, import.id, ADA, &wrapped));
+        assert!(looks.wait_until_reached(PATIENCE));
+        let mut changes = storage.pause_get(&key_address(id));
+        looks.release();
+        for number in 1..=IMPORT_TRIES_MAX {
+            assert!(changes.wait_until_reached(PATIENCE), "try {number}");
+            installation.engine.rotate(id).unwrap();
+            let next = storage.pause_get(&key_address(id));
+            std::mem::replace(&mut changes, next).release();
+        }
+        completing.join().unwrap()
+    });
+    assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
+    not_open(installation.complete(&import, &MATERIAL), &import);
+}
+
+// R-K18
+#[test]
+fn a_damaged_import_stands_in_nobodys_way() {
+    let installation = Installation::in_memory();
+    let damage = |installation: &Installation| {
+        let (place, mut stored) = transport_key(installation);
+        stored[7] ^= 1;
+        put(&*installation.storage, &place, stored);
+    };
+    let cancelled = installation.begin_key("a", Algorithm::HmacSha256);
+    damage(&installation);
+    let refused = installation.complete(&cancelled, &MATERIAL);
+    assert!(matches!(refused, Err(Error::Damaged(_))), "{refused:?}");
+    assert!(installation.engine.imports(installation.store).unwrap().is_empty());
+    not_open(installation.engine.cancel_import(installation.store, cancelled.id), &cancelled);
+    assert_eq!((transport_keys(&installation), taken_slots(&installation)), (0, 0), "cancelled all the same");
+
+    let left = installation.begin_key("b", Algorithm::HmacSha256);
+    damage(&installation);
+    // As many as may be, less one.
+    let (place, stored) = transport_key(&installation);
+    for number in 2..IMPORTS_MAX {
+        let id = [u8::try_from(number).unwrap(); 16];
+        let key = [&place.key[..17], &id, &place.key[33..]].concat();
+        put(&*installation.storage, &Address { key, ..place.clone() }, stored.clone());
+    }
+    let good = installation.begin_key("good", Algorithm::HmacSha256);
+    let one_more = NewImport::Key { name: name("more"), algorithm: Algorithm::Opaque, exportable: false };
+    assert!(matches!(installation.begin(one_more), Err(Error::TooManyImports)), "they take room");
+    assert_eq!(installation.engine.imports(installation.store).unwrap(), std::slice::from_ref(&good));
+    installation.engine.do_due().unwrap();
+    not_open(installation.engine.import(installation.store, left.id), &left);
+    assert_eq!((transport_keys(&installation), taken_slots(&installation)), (1, 1));
+    installation.complete(&good, &MATERIAL).unwrap();
+}
+
+// R-H6, R-K18
+#[test]
+fn an_import_that_is_open_while_the_system_key_is_rotated_is_completed() {
+    let installation = Installation::on_lmdb();
+    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
+    let (_, before) = transport_key(&installation);
+    installation.engine.rotate_system_key(&installation.places.tree(), None).unwrap();
+    wait_until_renewed(&installation.engine);
+    let (_, after) = transport_key(&installation);
+    assert_ne!(before, after, "protected anew");
+    installation.complete(&import, &MATERIAL).unwrap();
 }
 
 // R-K18
@@ -346,8 +568,8 @@ fn a_transport_key_is_spent_before_it_is_used() {
     let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
     let installation = Installation::on(storage.clone());
     let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    // The first change spends it, the second one would be the key.
-    storage.fail(Call::Transact, 2);
+    // The first change spends it, the second one notes that its shred secret is destroyed, the third one would be the key.
+    storage.fail(Call::Transact, 3);
     let refused = installation.complete(&import, &MATERIAL);
     assert!(matches!(refused, Err(Error::Storage(_))), "{refused:?}");
     assert_eq!(installation.engine.find_key(installation.store, &name("webhooks")).unwrap(), None);

@@ -318,7 +318,7 @@ fn states(engine: &Engine) -> Vec<(u32, SystemKeyState)> {
     engine.system_keys().into_iter().map(|SystemKeyStatus { version, state, .. }| (version, state)).collect()
 }
 
-fn wait_until_renewed(engine: &Engine) {
+pub(crate) fn wait_until_renewed(engine: &Engine) {
     wait_until(|| engine.renewal().is_none());
 }
 

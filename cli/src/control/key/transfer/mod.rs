@@ -231,6 +231,11 @@ const PUBLIC_KEY: &str = "--public-key";
 pub(super) const IMPORT_HELP: &str = "\
 The key is wrapped here, and goes to the server wrapped. Private keys are PKCS#8, unencrypted:
   openssl pkcs8 -topk8 -nocrypt -in FILE -out key.pem
+ML-DSA keys are taken as the seed alone, which OpenSSL 3.5 or newer writes so:
+  openssl pkcs8 -topk8 -nocrypt -provparam ml-dsa.output_formats=seed-only \\
+    -in FILE -out key.pem
+RSA keys are taken as keys of the algorithm RSA, for RSA-PSS too: what OpenSSL makes with
+`-algorithm RSA-PSS` is refused. If an import is refused after its one try, begin again.
 
 Examples:
   claviger key import --store payments --algorithm ECDSA-P256-SHA256 --file key.pem receipts
@@ -256,7 +261,9 @@ that nobody else is on, because -K can be seen by all:
   claviger key import complete --store payments --wrapped wrapped IMPORT
 
 A symmetric key, a MAC key or a secret is the material as it is, without the step of
-pkcs8. There, ML-DSA keys need `-provparam ml-dsa.output_formats=seed-only`.
+pkcs8. There, ML-DSA keys need `-provparam ml-dsa.output_formats=seed-only`: they are
+taken as the seed alone. RSA keys are taken as keys of the algorithm RSA, for RSA-PSS too:
+what OpenSSL makes with `-algorithm RSA-PSS` is refused. Destroy `wrapped` in the end.
 
 Example for a new version of a key:
   claviger key import begin --store payments --new-version receipts";
