@@ -15,6 +15,8 @@ mod support;
 #[path = "openssl/mod.rs"]
 mod openssl;
 
+use aws_lc_rs::encoding::AsRawBytes;
+use aws_lc_rs::signature::{KeyPair as _, ML_DSA_65, ML_DSA_65_SIGNING, PqdsaKeyPair, UnparsedPublicKey};
 use claviger_client::{Client, ClientConfig, Context, Identity, ServerCa};
 use claviger_control::message::{
     Access, BeginImport, CompleteImport, CreateKeys, CreateStore, ExportKey, IssueCertificate, Key, NewKey,
@@ -95,6 +97,48 @@ async fn signing_keys_of_openssl_sign_what_openssl_verifies() {
         assert_eq!(key.verify(MESSAGE, &folder.read("signature"), None).await.unwrap(), 1, "{algorithm}");
     }
     world.end().await;
+}
+
+// R-K4, R-K18
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ml_dsa_key_is_taken_as_its_seed_alone() {
+    let (world, folder) = (World::start().await, Folder::new());
+    let seed = [0x2a; 32];
+    let theirs = PqdsaKeyPair::from_seed(&ML_DSA_65_SIGNING, &seed).unwrap();
+    let pkcs8 = |private_key: &[u8]| {
+        let algorithm = [0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 18];
+        der(0x30, &[&[2, 1, 0], &algorithm[..], &der(4, private_key)].concat())
+    };
+    // The seed alone, as OpenSSL 3.5 writes it when it is told to; and with the expanded key beside it, as it does else (RFC 9881 section 6).
+    let alone = pkcs8(&der(0x80, &seed));
+    let expanded = der(4, theirs.private_key().as_raw_bytes().unwrap().as_ref());
+    let both = pkcs8(&der(0x30, &[der(4, &seed), expanded].concat()));
+
+    folder.write("material", &both);
+    let refused = world.import(&folder, "receipts", "ML-DSA-65").await;
+    let Err(ControlError::Refused(problem)) = refused else { panic!("taken") };
+    assert_eq!(problem.kind, "urn:claviger:problem:import-failed");
+
+    folder.write("material", &alone);
+    let imported = world.import(&folder, "receipts", "ML-DSA-65").await.unwrap();
+    assert_eq!((imported.state.as_str(), imported.versions[0].origin.as_str()), ("available", "imported"));
+    let key = world.client.key(STORE, "receipts").await.unwrap();
+    let signature = key.sign(MESSAGE).await.unwrap();
+    let public_key = UnparsedPublicKey::new(&ML_DSA_65, theirs.public_key().as_ref());
+    assert!(public_key.verify(MESSAGE, &signature.bytes).is_ok(), "it is the key of the seed");
+    let mut signature = vec![0; ML_DSA_65_SIGNING.signature_len()];
+    theirs.sign(MESSAGE, &mut signature).unwrap();
+    assert_eq!(key.verify(MESSAGE, &signature, None).await.unwrap(), 1);
+    world.end().await;
+}
+
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let size = u16::try_from(content.len()).unwrap();
+    let header = match size {
+        0..=0x7f => vec![tag, u8::try_from(size).unwrap()],
+        _ => [&[tag, 0x82][..], &size.to_be_bytes()].concat(),
+    };
+    [&header, content].concat()
 }
 
 // R-K4, R-K18
