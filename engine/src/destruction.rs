@@ -2,6 +2,8 @@
 //!
 //! The change that deletes notes in its own transaction which secret is to go. After it the secret is overwritten, then the note is removed. Whatever comes between, a crash or a mirror that
 //! is away, the note is found at the next start and each minute.
+//!
+//! The same note is made before a secret is written, and removed by the change that needs it: so whatever was written for a change that was not made is destroyed, wherever it was cut short.
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -9,8 +11,8 @@ use crate::key::id::KeyId;
 use crate::ledger::Ledger;
 use crate::limits::SCAN_PAGE_RECORDS;
 use crate::record::{Destroyed, KeyRecord, PendingDestruction, address};
-use crate::shred::{ShredSecret, ShredTable, Slot};
-use crate::storage::{Address, Compare, StorageError, Write};
+use crate::shred::{ShredError, ShredSecret, ShredTable, Slot};
+use crate::storage::{Address, Compare, Write};
 
 impl ShredTable {
     /// The shred secret of this key, which every wrap of its material needs.
@@ -49,15 +51,17 @@ impl Engine {
     pub fn pending_destruction(&self, id: KeyId) -> Result<Option<u64>, Error> {
         let places = address::pending_destructions_of(id);
         let pending = self.vault().scan::<PendingDestruction>(&places, None, SCAN_PAGE_RECORDS)?;
-        Ok(pending.iter().map(|(_, pending)| pending.since_ms).min())
+        Ok(pending.iter().filter(|(_, pending)| pending.was_used).map(|(_, pending)| pending.since_ms).min())
     }
 
     /// How many secrets are to be destroyed and are not yet, counted up to 1,000.
     ///
     /// # Errors
-    /// [`Error::Storage`].
+    /// [`Error::Damaged`], [`Error::Storage`].
     pub fn pending_destructions(&self) -> Result<usize, Error> {
-        Ok(self.vault().storage().scan(&address::pending_destructions(), None, SCAN_PAGE_RECORDS)?.len())
+        let places = address::pending_destructions();
+        let pending = self.vault().scan::<PendingDestruction>(&places, None, SCAN_PAGE_RECORDS)?;
+        Ok(pending.iter().filter(|(_, pending)| pending.was_used).count())
     }
 }
 
@@ -75,35 +79,55 @@ impl Ledger {
         self.source.shred_table.secret_of(&record).map(Some)
     }
 
-    /// Writes the secrets of keys to the shred table, then makes a change that refers to their slots. The slots of a change that was refused are given back; a change of which it is not
-    /// known whether it was made keeps them, at worst for nothing.
+    /// Notes that the secrets of keys are to be destroyed, writes them to the shred table, and makes a change that refers to their slots. `change` gets the writes that remove the notes,
+    /// and makes them in its own transaction: so that a secret is destroyed, at once or later, unless the change was made.
     ///
     /// # Errors
-    /// [`Error::ShredTable`]: the change was not tried; those of `change`.
+    /// [`Error::ShredTable`], [`Error::Storage`]: the change was not tried; those of `change`.
     pub(crate) fn with_slots(
         &self,
         keys: &[(KeyId, &ShredSecret)],
-        change: impl FnOnce(&[Slot]) -> Result<(), Error>,
+        change: impl FnOnce(&[Slot], Vec<Write>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if keys.is_empty() {
-            return change(&[]);
+            return change(&[], Vec::new());
         }
+        let notes = |slots: &[Slot]| -> Vec<_> {
+            slots.iter().zip(keys).map(|(slot, (id, _))| address::pending_destruction(*id, *slot)).collect()
+        };
+        let pending = PendingDestruction { since_ms: self.clock.now_ms(), was_used: false };
+        self.follower.check()?;
         let table = &self.source.shred_table;
-        let slots = table.put(keys)?;
-        let changed = change(&slots);
-        if let Err(Error::Conflict | Error::Storage(StorageError::FreeSpaceFloor { .. })) = changed {
-            let given_back: Vec<_> = slots.into_iter().zip(keys.iter().map(|(id, _)| *id)).collect();
-            if let Err(error) = table.destroy(&given_back) {
-                tracing::warn!(%error, slots = given_back.len(), "slots of the shred table stay taken for nothing");
+        let slots = table.put(keys, |slots| {
+            let writes: Vec<_> = notes(slots).into_iter().map(|note| self.vault().put(note, &pending)).collect();
+            self.vault().transact(&[], &writes).map(drop)
+        })?;
+        let remove = || notes(&slots).into_iter().map(|address| Write::Delete { address }).collect();
+        let changed = change(&slots, remove());
+        if changed.is_err() {
+            let secrets: Vec<_> = slots.iter().copied().zip(keys.iter().map(|(id, _)| *id)).collect();
+            if let Err(error) = self.take_back(&secrets, &remove()) {
+                tracing::warn!(%error, slots = slots.len(), "slots of the shred table stay taken for nothing: it is tried again each minute");
             }
         }
+        table.land(&slots);
         changed
+    }
+
+    /// Destroys secrets that were written for one change, and removes their notes, unless the change was made: then the notes are gone.
+    fn take_back(&self, secrets: &[(Slot, KeyId)], remove: &[Write]) -> Result<(), Error> {
+        let Some((slot, id)) = secrets.first() else { return Ok(()) };
+        if self.vault().storage().get(&address::pending_destruction(*id, *slot))?.is_some() {
+            self.source.shred_table.take_back(secrets)?;
+            self.vault().transact(&[], remove)?;
+        }
+        Ok(())
     }
 
     /// The write that notes that the secret which a key had before a change is to be destroyed, if the change gives it another one or none.
     pub(crate) fn note_pending(&self, before: &KeyRecord, after: &KeyRecord) -> Option<Write> {
         let former = Slot::new(before.shred_slot).filter(|former| former.get() != after.shred_slot)?;
-        let pending = PendingDestruction { since_ms: after.changed_ms };
+        let pending = PendingDestruction { since_ms: after.changed_ms, was_used: true };
         Some(self.vault().put(address::pending_destruction(after.id, former), &pending))
     }
 
@@ -151,20 +175,43 @@ impl Ledger {
             let page = self.vault().storage().scan(prefix, after.as_ref(), SCAN_PAGE_RECORDS)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            let mut secrets = Vec::with_capacity(page.len());
+            let (mut used, mut unused) = (Vec::with_capacity(page.len()), Vec::new());
             for (slot, id) in page.iter().filter_map(|(address, _)| address::parse_pending_destruction(address)) {
-                match self.is_former(slot, id) {
-                    Ok(true) => secrets.push((slot, id)),
-                    Ok(false) => {}
+                match self.noted(slot, id) {
+                    Ok(Some(PendingDestruction { was_used: true, .. })) => used.push((slot, id)),
+                    Ok(Some(PendingDestruction { was_used: false, .. })) => unused.push((slot, id)),
+                    Ok(None) => {}
                     Err(error) => failed = Some(error),
                 }
             }
-            match self.source.shred_table.destroy(&secrets) {
-                Ok(()) => secrets.into_iter().try_for_each(|(slot, id)| self.note_destroyed(slot, id))?,
+            let table = &self.source.shred_table;
+            let mut destroyed = match table.destroy(&used) {
+                Ok(()) => used,
+                Err(error) => {
+                    let is_older = matches!(error, ShredError::Older(_));
+                    failed = Some(error.into());
+                    // What is beyond the end does not hold up the rest.
+                    used.retain(|secret| is_older && table.destroy(std::slice::from_ref(secret)).is_ok());
+                    used
+                }
+            };
+            match table.take_back(&unused) {
+                Ok(()) => destroyed.append(&mut unused),
                 Err(error) => failed = Some(error.into()),
             }
+            destroyed.into_iter().try_for_each(|(slot, id)| self.note_destroyed(slot, id))?;
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// What is noted of a secret, if it is to be destroyed now.
+    fn noted(&self, slot: Slot, id: KeyId) -> Result<Option<PendingDestruction>, Error> {
+        // A change that was made since the note was found has removed it before it landed.
+        if self.source.shred_table.is_in_flight(slot) {
+            return Ok(None);
+        }
+        let Some((noted, _)) = self.vault().read(&address::pending_destruction(id, slot))? else { return Ok(None) };
+        Ok(self.is_former(slot, id)?.then_some(noted))
     }
 
     /// Whether the key does not live by this secret: a note that says so is wrong, and is not obeyed.
@@ -187,7 +234,9 @@ impl Ledger {
             Ok((before, revision)) => {
                 let noted = self.vault().storage().scan(&address::pending_destructions_of(id), None, 2)?;
                 let mut record = before.clone();
-                if let Some(deleted) = record.deleted.as_mut().filter(|_| noted.len() == 1) {
+                if let Some(deleted) =
+                    record.deleted.as_mut().filter(|deleted| noted.len() == 1 && deleted.destroyed.is_none())
+                {
                     let class = self.source.shred_table.class();
                     deleted.destroyed = Some(Destroyed { class, at_ms: self.clock.now_ms() });
                     compares.push(Compare::unchanged(address::key(id), revision));

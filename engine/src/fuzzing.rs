@@ -152,7 +152,7 @@ mod tests {
             encoded(&key::tests::deletion_requested()),
             encoded(&key::tests::deleted()),
             encoded(&KeyVersionRecord { wrapped: vec![3; 9] }),
-            encoded(&PendingDestruction { since_ms: 5 }),
+            encoded(&PendingDestruction { since_ms: 5, was_used: true }),
             encoded(&Reference([4; 16])),
             encoded(&KeyNameRecord::alias_of(KeyId([5; 16]))),
             encoded(&authority),

@@ -112,7 +112,8 @@ impl Ledger {
         }
         record.changed_ms = now_ms;
         let new_secret: Vec<_> = new_secret.iter().map(|secret| (record.id, secret)).collect();
-        self.with_slots(&new_secret, |slots| {
+        self.with_slots(&new_secret, |slots, landed| {
+            writes.extend(landed);
             record.shred_slot = slots.first().map_or(record.shred_slot, |slot| slot.get());
             writes.extend(self.note_pending(&before, &record));
             self.put_key(Some(&before), &record, &mut writes);
@@ -220,9 +221,10 @@ impl Altered<'_> {
         self.add_version(NewMaterial::Generated)
     }
 
-    /// Gives a secret a new value, as a version that is the current one.
+    /// Gives a secret a new value, as a version that is the current one. From the eleventh on the oldest is destroyed with it, which needs every mirror of the shred table.
     ///
     /// # Errors
+    /// [`Error::ShredTable`] if one is away and a value would have to be destroyed: the secret keeps the values that it has;
     /// [`Error::ValueMismatch`] if it is no secret, [`Error::SecretTooLarge`], [`Error::TooManyVersions`] after 2^32 - 1 updates, [`Error::Entropy`], those of
     /// [`crate::shred::ShredTable::secret_of`].
     pub(crate) fn update(&mut self, value: SecretBytes) -> Result<(), Error> {

@@ -117,7 +117,7 @@ pub const ADDRESS_SIZE_MAX: usize = 511;
 pub const VALUE_SIZE_MAX: usize = 128 * 1024;
 
 /// Most compares and writes of one transaction together. Bounds what one caller can make the others wait for.
-pub const TRANSACTION_OPERATIONS_MAX: usize = 5 * 1_024;
+pub const TRANSACTION_OPERATIONS_MAX: usize = 6 * 1_024;
 
 /// Most bytes of keys and values that one transaction writes.
 pub const TRANSACTION_SIZE_MAX: usize = 4 * 1024 * 1024;
@@ -257,8 +257,8 @@ pub const SCHEDULE_STEPS: usize = 1_000;
 /// Most keys that one call creates: as many as fit one transaction with its compares.
 pub const CREATE_KEYS_MAX: usize = 1_000;
 
-// A key takes up to four writes and a compare: material, count of uses, description, name.
-const _: () = assert!(5 * CREATE_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
+// A key takes up to five writes and a compare: material, count of uses, description, name, and the note of its shred secret.
+const _: () = assert!(6 * CREATE_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
 
 /// Most keys of one page of a list.
 pub const LIST_PAGE_SIZE_MAX: usize = 1_000;

@@ -143,7 +143,8 @@ impl Engine {
             secrets.push(secret);
         }
         let keys: Vec<_> = records.iter().map(|record| record.id).zip(&secrets).collect();
-        let created = self.ledger.with_slots(&keys, |slots| {
+        let created = self.ledger.with_slots(&keys, |slots, landed| {
+            writes.extend(landed);
             for (record, slot) in records.iter_mut().zip(slots) {
                 record.shred_slot = slot.get();
                 self.ledger.put_key(None, record, &mut writes);

@@ -84,7 +84,7 @@ impl Engine {
             self.renewer.renewal.begin();
             self.renewer.wake();
             dependents.push(format!(
-                "{} records need it, {first} among them: wait until they are protected anew; one that stays is damaged (restore it from a backup), or of a key whose shred secret is gone (delete that key)",
+                "{} records need it, {first} among them: wait until they are protected anew; one that stays is damaged (restore it from a backup), or of a key whose shred secret cannot be read (see the shred table in `claviger health`)",
                 needed.records
             ));
         }

@@ -6,6 +6,7 @@ use super::Needed;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::limits::{RENEWAL_BATCH_RECORDS, RENEWAL_BATCH_SIZE, SCAN_PAGE_RECORDS};
+use crate::record::address;
 use crate::record::vault::versions_needed;
 use crate::storage::{Address, Compare, Database, Revision, Versioned, Write};
 
@@ -56,7 +57,7 @@ impl<'r> Walk<'r> {
                     Err(
                         error @ (Error::Damaged(_)
                         | Error::SystemKeyMissing(_)
-                        | Error::KeyShredded(_)
+                        | Error::ShredTable(_)
                         | Error::KeyNotFound(_)
                         | Error::ImportNotFound(_)),
                     ) => {
@@ -87,6 +88,11 @@ impl<'r> Walk<'r> {
         );
         if may_be_stale && vault.storage().get(address)?.is_none_or(|now| now.revision != found.revision) {
             return Ok(None);
+        }
+        // Nobody can unwrap it any more, and nothing would ever free the old system key from it.
+        if let (Err(Error::KeyShredded(key)), Some(_)) = (&renewed, address::parse_key_version(address)) {
+            tracing::warn!(%key, "the material of a key is removed whose shred secret was destroyed");
+            return Ok(Some(Write::Delete { address: address.clone() }));
         }
         renewed
     }

@@ -33,6 +33,9 @@ pub(super) trait MirrorFile: Send + Sync {
 
     /// Whether the file still stands where it was opened. What is written to a file that nobody finds again is lost.
     fn is_there(&self) -> bool;
+
+    /// Whether the file was deleted, its folder is still there, and nothing is at its place. A disk that is not mounted is something else.
+    fn is_deleted(&self) -> bool;
 }
 
 /// The file system.
@@ -67,7 +70,7 @@ impl Disk for FileSystem {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> Result<(), MirrorError> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".new");
         let temporary = Path::new(&temporary);
@@ -122,6 +125,14 @@ impl MirrorFile for OpenFile {
         let same = |here: fs::Metadata, there: fs::Metadata| (here.dev(), here.ino()) == (there.dev(), there.ino());
         self.file.metadata().and_then(|here| Ok(same(here, fs::metadata(&self.path)?))).unwrap_or(false)
     }
+
+    fn is_deleted(&self) -> bool {
+        let is_gone = matches!(fs::symlink_metadata(&self.path), Err(error) if error.kind() == ErrorKind::NotFound);
+        let has_place = |here: fs::Metadata| {
+            here.nlink() == 0 && fs::metadata(folder_of(&self.path)).is_ok_and(|folder| folder.dev() == here.dev())
+        };
+        is_gone && self.file.metadata().is_ok_and(has_place)
+    }
 }
 
 impl Drop for OpenFile {
@@ -130,6 +141,10 @@ impl Drop for OpenFile {
         // Should it fail, closing the file unlocks it all the same.
         let _closing_unlocks_too = self.file.unlock();
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Permission bits of everyone but the owner.

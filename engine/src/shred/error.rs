@@ -27,9 +27,9 @@ pub enum ShredError {
         /// Each mirror with its reason, a line each.
         reasons: String,
     },
-    /// Two mirrors hold different secrets that were written in the same turn: they were used apart from each other.
+    /// Two mirrors hold secrets of different keys in one slot, or differ in what was written in the same turn: they were used apart from each other.
     #[error(
-        "mirrors {one} and {other} of the shred table differ in slot {}, and neither is newer: they were used apart from each other; \
+        "mirrors {one} and {other} of the shred table differ in slot {}, and the secret of a key may be lost with either: they were used apart from each other, or one is an old copy; \
          move away the one that was not used last, and make it anew with `clavigerd shred-table mirror`", .slot.get()
     )]
     Disagree {
@@ -43,6 +43,11 @@ pub enum ShredError {
     /// A slot is damaged on every mirror.
     #[error("slot {} of the shred table is damaged on every mirror: bring back an earlier copy of one, if there is any", .0.get())]
     Damaged(Slot),
+    /// A record names a slot that the table never had.
+    #[error(
+        "slot {} is beyond the end of the shred table: its mirrors are older than the data folder; stop, bring back a newer mirror, and move the old ones away", .0.get()
+    )]
+    Older(Slot),
     /// There are as many secrets as there can be.
     #[error("the shred table is full: {SHRED_SLOTS_MAX} keys are the most")]
     Full,

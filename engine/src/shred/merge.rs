@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::disk::MirrorFile;
 use super::error::MirrorError;
-use super::slot::{SLOT_SIZE, Slot, head};
+use super::slot::{Head, SLOT_SIZE, Slot, head};
 use super::space::Space;
 use crate::limits::SHRED_MERGE_SLOTS;
 
@@ -26,15 +26,15 @@ pub(super) struct Merged {
     /// The highest sequence number.
     pub(super) sequence: u64,
     pub(super) space: Space,
-    /// Slots that are damaged on all parts. They count as taken.
-    pub(super) damaged: u32,
+    /// Slots that are damaged on all parts, ascending. They count as taken.
+    pub(super) damaged: Vec<Slot>,
 }
 
 /// Why a merge was given up. Nothing is worse than before: what was written already is what would be written again.
 pub(super) enum MergeError {
     /// The part of this number cannot be read or written: go on without it.
     Part(usize, MirrorError),
-    /// Two parts, by their numbers, differ in a slot, and neither is newer.
+    /// Two parts, by their numbers, differ in a slot, and it is not certain that the newer one knew the other.
     Disagree(Slot, usize, usize),
 }
 
@@ -56,9 +56,18 @@ pub(super) fn merge(parts: &[Part], installation: &[u8; 16]) -> Result<Merged, M
             sizes.push(size);
             longest = longest.max(size.div_ceil(SLOT_SIZE));
         }
-        let result = merge_chunk(&chunks, &sizes, first, longest, installation, &mut merged)?;
-        let bytes = result.get(..longest * SLOT_SIZE).unwrap_or_default();
+        let known_damaged = merged.damaged.len();
+        let mut result = merge_chunk(&chunks, first, longest, installation, &mut merged)?;
+        let damaged = merged.damaged.get(known_damaged..).unwrap_or_default();
         for (number, (part, chunk)) in parts.iter().zip(&chunks).enumerate() {
+            // Left as it is on each, byte for byte: there may be something to be learned from it.
+            for index in damaged.iter().map(|slot| (slot.get() - first) as usize * SLOT_SIZE) {
+                let range = index..index + SLOT_SIZE;
+                if let (Some(place), Some(bytes)) = (result.get_mut(range.clone()), chunk.get(range)) {
+                    place.copy_from_slice(bytes);
+                }
+            }
+            let bytes = result.get(..longest * SLOT_SIZE).unwrap_or_default();
             let is_equal = sizes.get(number) == Some(&bytes.len()) && chunk.get(..bytes.len()) == Some(bytes);
             if bytes.is_empty() || is_equal && !part.is_tainted {
                 continue;
@@ -81,7 +90,6 @@ pub(super) fn merge(parts: &[Part], installation: &[u8; 16]) -> Result<Merged, M
 /// Merges the slots from `first` on that `chunks` hold, `count` of them; gives their bytes.
 fn merge_chunk(
     chunks: &[Zeroizing<Vec<u8>>],
-    sizes: &[usize],
     first: u32,
     count: usize,
     installation: &[u8; 16],
@@ -91,38 +99,27 @@ fn merge_chunk(
     let places = result.as_chunks_mut::<SLOT_SIZE>().0.iter_mut();
     for (index, (place, number)) in places.zip(first..).take(count).enumerate() {
         let Some(slot) = Slot::new(number) else { continue };
-        let mut winner: Option<(usize, u64, bool)> = None;
-        for (part, chunk) in chunks.iter().enumerate() {
-            let Some(bytes) = chunk.as_chunks::<SLOT_SIZE>().0.get(index) else { continue };
-            let Some((sequence, key)) = head(bytes, slot, installation) else { continue };
-            match winner {
-                Some((other, highest, _)) if highest == sequence && place != bytes => {
-                    return Err(MergeError::Disagree(slot, other, part));
-                }
-                Some((_, highest, _)) if highest >= sequence => {}
-                _ => {
-                    *place = *bytes;
-                    winner = Some((part, sequence, key.is_some()));
-                }
-            }
+        let heads = || {
+            chunks.iter().enumerate().filter_map(|(part, chunk)| {
+                let bytes = chunk.as_chunks::<SLOT_SIZE>().0.get(index)?;
+                Some((part, head(bytes, slot, installation)?, bytes))
+            })
+        };
+        let Some((winner, newest, bytes)) = heads().max_by_key(|(_, head, _)| head.sequence) else {
+            merged.space.take(slot);
+            merged.damaged.push(slot);
+            continue;
+        };
+        let differs = |(_, head, other): &(usize, Head, &[u8; SLOT_SIZE])| {
+            head.sequence == newest.sequence && *other != bytes || head.id.is_some() && head.holder != newest.holder
+        };
+        if let Some((other, ..)) = heads().find(differs) {
+            return Err(MergeError::Disagree(slot, winner.min(other), winner.max(other)));
         }
-        match winner {
-            Some((_, sequence, is_taken)) => {
-                merged.sequence = merged.sequence.max(sequence);
-                if is_taken {
-                    merged.space.take(slot);
-                }
-            }
-            None => {
-                // Left as they are, byte for byte as the first has it: there may be something to be learned from it.
-                let is_there = |size: &usize| *size > index * SLOT_SIZE;
-                let part = sizes.iter().position(is_there).unwrap_or_default();
-                if let Some(bytes) = chunks.get(part).and_then(|chunk| chunk.as_chunks::<SLOT_SIZE>().0.get(index)) {
-                    *place = *bytes;
-                }
-                merged.space.take(slot);
-                merged.damaged += 1;
-            }
+        *place = *bytes;
+        merged.sequence = merged.sequence.max(newest.sequence);
+        if newest.id.is_some() {
+            merged.space.take(slot);
         }
     }
     Ok(result)

@@ -64,9 +64,22 @@ impl Mirror {
         if let Some(file) = self.state().file.filter(|file| file.is_there()) {
             return Ok(Part { file, is_tainted: true });
         }
-        // Let go of first: it may be the same file at another place, and locked by us.
-        self.state.write().file = None;
-        Ok(Part { file: open(disk, &self.path, installation)?, is_tainted: false })
+        // What is open is not let go of: it may be the last that there is.
+        let opened = match open(disk, &self.path, installation) {
+            Err(MirrorError::Missing) if self.state().file.is_some_and(|file| file.is_deleted()) => {
+                tracing::warn!(mirror = %self.path.display(), "a mirror of the shred table was deleted while it was in use: it is made anew");
+                disk.create(&self.path, &header(installation))?;
+                open(disk, &self.path, installation)
+            }
+            opened => opened,
+        };
+        Ok(Part { file: opened?, is_tainted: false })
+    }
+
+    /// Its open file, if that is not at its place any more.
+    pub(super) fn astray(&self) -> Option<Part> {
+        let file = self.state().file.filter(|file| !file.is_there())?;
+        Some(Part { file, is_tainted: false })
     }
 }
 

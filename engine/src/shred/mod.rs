@@ -11,11 +11,13 @@
 //! file    header [64] | slot 1 [64] | slot 2 [64] | ...
 //! header  "claviger shred  " [16] | format u32 | installation [16] | zero [12] | checksum [16]
 //! slot    sequence u64 | key id [16] | secret [32] | checksum [8]
+//! free    sequence u64 | SHA-256 over label, installation and id of the key it held last [16] | zero [32] | checksum [8]
 //! ```
 //!
-//! Integers are big-endian; a checksum is the beginning of a SHA-256 over a label, the installation, the number of the slot, and what is before it. A free slot has zeros for key and
+//! Integers are big-endian; a checksum is the beginning of a SHA-256 over a label, the installation, the number of the slot, and what is before it. A free slot has zeros for a
 //! secret, and a checksum all the same: zeros that a disk makes up are no destruction. Each writing of a slot has a higher sequence number than all before, and where two mirrors
-//! differ the higher one is what was meant: so a mirror that was away catches up, slot by slot, with what was written and what was destroyed meanwhile.
+//! differ the higher one is what was meant: so a mirror that was away catches up, slot by slot, with what was written and what was destroyed meanwhile. While one is away none is written,
+//! so that it can have missed nothing but destructions of what it holds: whatever else would overwrite a secret comes from mirrors that were used apart, and is refused.
 
 mod disk;
 mod error;

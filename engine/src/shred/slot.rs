@@ -72,9 +72,9 @@ impl Slot {
 impl Content {
     /// What the bytes of this slot say.
     pub(super) fn read(bytes: &[u8; SLOT_SIZE], slot: Slot, installation: &[u8; 16]) -> Self {
-        let Some((_, id)) = head(bytes, slot, installation) else { return Self::Damaged };
+        let Some(head) = head(bytes, slot, installation) else { return Self::Damaged };
         let secret = bytes.get(SECRET_AT..CONTENT_SIZE).and_then(SecretKey::copy_of);
-        match (id, secret) {
+        match (head.id, secret) {
             (None, _) => Self::Free,
             (Some(id), Some(secret)) => Self::Taken { id, secret: ShredSecret(secret) },
             (Some(_), None) => Self::Damaged,
@@ -82,16 +82,31 @@ impl Content {
     }
 }
 
-/// Sequence number, which tells when it was written among all writings of the table, and key, if there is one, of a slot; `None` if it is damaged. Leaves the secret where it is.
-pub(super) fn head(bytes: &[u8; SLOT_SIZE], slot: Slot, installation: &[u8; 16]) -> Option<(u64, Option<KeyId>)> {
+/// What a slot says of itself, without its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// When it was written, among all writings of the table.
+    pub(super) sequence: u64,
+    /// The key whose secret it holds; none if it is free.
+    pub(super) id: Option<KeyId>,
+    /// Name of the key whose secret it holds, or held last.
+    pub(super) holder: [u8; ID_SIZE],
+}
+
+/// The head of a slot; `None` if it is damaged. Leaves the secret where it is.
+pub(super) fn head(bytes: &[u8; SLOT_SIZE], slot: Slot, installation: &[u8; 16]) -> Option<Head> {
     let (content, sum) = bytes.split_at(CONTENT_SIZE);
     if sum != checksum(content, slot, installation) {
         return None;
     }
     let (sequence, rest) = content.split_first_chunk()?;
     let (id, secret) = rest.split_first_chunk::<ID_SIZE>()?;
-    let is_free = *id == NO_KEY && secret.iter().all(|byte| *byte == 0);
-    Some((u64::from_be_bytes(*sequence), (!is_free).then_some(KeyId(*id))))
+    let sequence = u64::from_be_bytes(*sequence);
+    // No secret is all zeros.
+    if secret.iter().all(|byte| *byte == 0) {
+        return Some(Head { sequence, id: None, holder: *id });
+    }
+    Some(Head { sequence, id: Some(KeyId(*id)), holder: name_of(KeyId(*id), installation) })
 }
 
 /// Puts a key's secret into the bytes of a slot.
@@ -105,9 +120,18 @@ pub(super) fn write_taken(
     write(out, slot, installation, [&sequence.to_be_bytes(), &key.0.0, key.1.expose()]);
 }
 
-/// Makes the bytes of a slot those of a free one.
-pub(super) fn write_free(out: &mut [u8], slot: Slot, installation: &[u8; 16], sequence: u64) {
-    write(out, slot, installation, [&sequence.to_be_bytes(), &NO_KEY, &[0; SHRED_SECRET_SIZE]]);
+/// Makes the bytes of a slot those of a free one, which held the secret of `last`.
+pub(super) fn write_free(out: &mut [u8], slot: Slot, installation: &[u8; 16], sequence: u64, last: KeyId) {
+    let holder = name_of(last, installation);
+    write(out, slot, installation, [&sequence.to_be_bytes(), &holder, &[0; SHRED_SECRET_SIZE]]);
+}
+
+/// By what a free slot knows the key whose secret it held: not by its id, which is to be forgotten with the key.
+fn name_of(id: KeyId, installation: &[u8; 16]) -> [u8; ID_SIZE] {
+    let sum = sha256(&[b"claviger/shred-holder/1", installation, &id.0]);
+    let mut name = [0; ID_SIZE];
+    name.iter_mut().zip(sum).for_each(|(place, byte)| *place = byte);
+    name
 }
 
 fn write(out: &mut [u8], slot: Slot, installation: &[u8; 16], fields: [&[u8]; 3]) {
@@ -133,7 +157,6 @@ pub(super) const SLOT_SIZE: usize = 64;
 const CHECKSUM_SIZE: usize = 8;
 const CONTENT_SIZE: usize = SLOT_SIZE - CHECKSUM_SIZE;
 const SECRET_AT: usize = CONTENT_SIZE - SHRED_SECRET_SIZE;
-const NO_KEY: [u8; ID_SIZE] = [0; ID_SIZE];
 
 const _: () = assert!(CONTENT_SIZE == size_of::<u64>() + ID_SIZE + SHRED_SECRET_SIZE);
 
@@ -165,9 +188,12 @@ mod tests {
     fn slot_is_read_as_it_was_written() {
         let (mut bytes, written) = taken();
         let Content::Taken { id: ID, secret } = Content::read(&bytes, slot(5), &HERE) else { panic!() };
-        assert_eq!(head(&bytes, slot(5), &HERE), Some((9, Some(ID))));
+        let before = head(&bytes, slot(5), &HERE).unwrap();
+        assert_eq!((before.sequence, before.id), (9, Some(ID)));
         assert_eq!(secret.expose(), written.expose());
-        write_free(&mut bytes, slot(5), &HERE, 10);
+        write_free(&mut bytes, slot(5), &HERE, 10, ID);
+        assert_eq!(head(&bytes, slot(5), &HERE), Some(Head { sequence: 10, id: None, ..before }));
+        assert!(!bytes.windows(ID_SIZE).any(|part| part == ID.0));
         assert!(matches!(Content::read(&bytes, slot(5), &HERE), Content::Free));
         assert!(!bytes.windows(8).any(|part| written.expose().windows(8).any(|of_it| of_it == part)));
     }

@@ -1,5 +1,6 @@
 //! The table over its mirrors.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct ShredTable {
     mirrors: Vec<Mirror>,
     /// Held by whoever writes. Nobody waits for it to read.
     writer: Mutex<Merged>,
+    /// Slots with secrets for changes that are being made.
+    in_flight: Mutex<BTreeSet<Slot>>,
 }
 
 /// What a destruction is worth: in what kind of place the secrets stand.
@@ -75,7 +78,7 @@ impl ShredTable {
         class: ShredClass,
     ) -> Result<Self, ShredError> {
         let mirrors = mirrors.iter().cloned().map(Mirror::at).collect();
-        let table = Self { installation, class, disk, mirrors, writer: Mutex::default() };
+        let table = Self { installation, class, disk, mirrors, writer: Mutex::default(), in_flight: Mutex::default() };
         let merged = table.bring_together(&mut table.writer.lock());
         let mistake = |mirror: &Mirror| {
             let error = mirror.state().fault.filter(MirrorError::is_mistake)?;
@@ -109,9 +112,9 @@ impl ShredTable {
     /// The secret of a key, which stands in `slot`; `None` if it was destroyed.
     ///
     /// # Errors
-    /// [`ShredError::Mirror`] if it is not found and not every mirror can be asked, [`ShredError::Damaged`].
+    /// [`ShredError::Mirror`] if it is not found and not every mirror can be asked, [`ShredError::Damaged`], [`ShredError::Older`] for a slot that the table never had.
     pub(crate) fn secret(&self, slot: Slot, id: KeyId) -> Result<Option<ShredSecret>, ShredError> {
-        let mut is_damaged = false;
+        let (mut is_damaged, mut is_inside) = (false, false);
         // Good ones first. Another one may be behind, but what it holds for a slot that a key names is its secret.
         let states = self.mirrors.iter().map(|mirror| (mirror, mirror.state()));
         let (good, others): (Vec<_>, Vec<_>) = states.partition(|(_, state)| state.fault.is_none());
@@ -119,34 +122,70 @@ impl ShredTable {
         for (mirror, state) in good.into_iter().chain(others) {
             match state.file.map(|file| read_slot(&*file, slot, &self.installation)) {
                 Some(Ok(Some(Content::Taken { id: found, secret, .. }))) if found == id => return Ok(Some(secret)),
-                Some(Ok(Some(Content::Damaged))) => is_damaged = true,
+                Some(Ok(Some(content))) => {
+                    is_inside = true;
+                    is_damaged |= matches!(content, Content::Damaged);
+                }
                 Some(Err(fault)) => error = Some(ShredError::Mirror { path: mirror.path.clone(), error: fault }),
                 _ => {}
             }
         }
         error.map_or(Ok(()), Err)?;
         self.check()?;
+        if !is_inside {
+            // Its number is not given to another key, which would make this one look destroyed.
+            if slot.get() <= SHRED_SLOTS_MAX {
+                self.writer.lock().space.take(slot);
+            }
+            return Err(ShredError::Older(slot));
+        }
         if is_damaged { Err(ShredError::Damaged(slot)) } else { Ok(None) }
     }
 
-    /// Writes secrets of keys, each to a slot of its own on every mirror; durable when it returns. Gives the slots, in the order of the keys.
+    /// Writes secrets of keys, each to a slot of its own on every mirror; durable when it returns. Gives the slots, in the order of the keys. `note` is told of them before anything is
+    /// written. They are in flight until [`ShredTable::land`].
     ///
     /// # Errors
-    /// [`ShredError::Mirror`] if a mirror does not take them, [`ShredError::Full`]: nothing refers to what may have been written.
-    pub(crate) fn put(&self, keys: &[(KeyId, &ShredSecret)]) -> Result<Vec<Slot>, ShredError> {
+    /// [`ShredError::Mirror`] if a mirror does not take them, [`ShredError::Full`], those of `note`: nothing refers to what may have been written.
+    pub(crate) fn put<E: From<ShredError>>(
+        &self,
+        keys: &[(KeyId, &ShredSecret)],
+        note: impl FnOnce(&[Slot]) -> Result<(), E>,
+    ) -> Result<Vec<Slot>, E> {
         let mut writer = self.writer.lock();
         self.look();
         self.check()?;
         let slots = writer.space.allocate(keys.len()).ok_or(ShredError::Full)?;
+        self.in_flight.lock().extend(&slots);
+        if let Err(error) = note(&slots) {
+            slots.iter().for_each(|slot| writer.space.free(*slot));
+            self.land(&slots);
+            return Err(error);
+        }
         let sequence = next(&mut writer);
         let places: Vec<_> = slots.iter().copied().zip(keys).collect();
         self.write(&places, |out, slot, key| write_taken(out, slot, &self.installation, sequence, **key));
-        let written = self.check();
-        if written.is_err() {
+        if let Err(error) = self.check() {
             // With a higher number than theirs, so that what was written of them is not brought to the others.
-            self.overwrite(&mut writer, &slots);
+            let places: Vec<_> = slots.iter().copied().zip(keys.iter().map(|(id, _)| *id)).collect();
+            self.overwrite(&mut writer, &places);
+            self.land(&slots);
+            return Err(error.into());
         }
-        written.map(|()| slots)
+        Ok(slots)
+    }
+
+    /// The change for which the secrets in these slots were written is made, or is not.
+    pub(crate) fn land(&self, slots: &[Slot]) {
+        let mut in_flight = self.in_flight.lock();
+        for slot in slots {
+            in_flight.remove(slot);
+        }
+    }
+
+    /// Whether the change for which the secret in this slot was written is being made.
+    pub(crate) fn is_in_flight(&self, slot: Slot) -> bool {
+        self.in_flight.lock().contains(&slot)
     }
 
     /// Refuses if a secret could not be written now.
@@ -163,26 +202,41 @@ impl ShredTable {
     /// Destroys the secrets of keys, each if it still stands in its slot; done when it returns.
     ///
     /// # Errors
-    /// [`ShredError::Mirror`] if a mirror cannot be written: not yet destroyed there.
+    /// [`ShredError::Mirror`] if a mirror cannot be read or written: not yet destroyed there. [`ShredError::Older`] for slots that the table never had, while the others are destroyed.
     pub(crate) fn destroy(&self, keys: &[(Slot, KeyId)]) -> Result<(), ShredError> {
+        self.overwrite_held(keys)?.map_or(Ok(()), |slot| Err(ShredError::Older(slot)))
+    }
+
+    /// As [`ShredTable::destroy`], for secrets of which it is not known whether they were ever written.
+    ///
+    /// # Errors
+    /// [`ShredError::Mirror`].
+    pub(crate) fn take_back(&self, keys: &[(Slot, KeyId)]) -> Result<(), ShredError> {
+        self.overwrite_held(keys).map(drop)
+    }
+
+    /// Overwrites those slots that hold the secrets of these keys; gives one beyond the end of the table, if there is one.
+    fn overwrite_held(&self, keys: &[(Slot, KeyId)]) -> Result<Option<Slot>, ShredError> {
         let mut writer = self.writer.lock();
         self.look();
         let (mut held, mut empty) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+        let mut beyond = None;
         for &(slot, id) in keys {
             match self.holder(slot, id) {
-                Holder::Key => held.push(slot),
+                Holder::Key => held.push((slot, id)),
                 Holder::Nobody => empty.push(slot),
-                // The slot was given to another key since.
-                Holder::Other => {}
+                Holder::Beyond => beyond = Some(slot),
+                // The slot was given to another key since; or a mirror has just failed, which is looked at below.
+                Holder::Other | Holder::Unknown => {}
             }
         }
-        held.sort_unstable();
+        held.sort_unstable_by_key(|(slot, _)| *slot);
         self.overwrite(&mut writer, &held);
         self.check()?;
         for slot in empty {
             writer.space.free(slot);
         }
-        Ok(())
+        Ok(beyond)
     }
 
     /// Looks whether the mirrors are there, and brings those back that can be.
@@ -225,7 +279,7 @@ impl ShredTable {
     #[must_use]
     pub fn taken(&self) -> (u32, u32) {
         let writer = self.writer.lock();
-        (writer.space.taken(), writer.damaged)
+        (writer.space.taken(), u32::try_from(writer.damaged.len()).unwrap_or(u32::MAX))
     }
 
     /// Brings all mirrors that can be opened to one state; those are good then.
@@ -241,37 +295,55 @@ impl ShredTable {
                     mirrors.push(mirror);
                     parts.push(part);
                 }
-                Err(fault) => mirror.fail(None, fault),
+                Err(fault) => mirror.fail(mirror.state().file, fault),
             }
         }
-        while !parts.is_empty() {
+        // If none is good, what stands nowhere any more and is still open may be all that there is.
+        if self.mirrors.iter().all(|mirror| mirror.good().is_none()) {
+            parts.extend(self.mirrors.iter().filter_map(Mirror::astray));
+        }
+        while !mirrors.is_empty() {
             match merge(&parts, &self.installation) {
                 Ok(merged) => {
                     mirrors.iter().zip(parts).for_each(|(mirror, part)| mirror.mend(part.file));
+                    if !merged.damaged.is_empty() && merged.damaged != writer.damaged {
+                        let slots: Vec<_> = merged.damaged.iter().take(DAMAGED_NAMED).map(|slot| slot.get()).collect();
+                        tracing::error!(count = merged.damaged.len(), first = ?slots, "slots of the shred table are damaged on every mirror");
+                    }
                     *writer = merged;
                     return Ok(());
+                }
+                Err(MergeError::Part(number, fault)) if number >= mirrors.len() => {
+                    // Without it something may be missing, and would look as if it had never been.
+                    tracing::error!("what is left open of a mirror of the shred table {fault}");
+                    return Err(self.no_mirror());
                 }
                 Err(MergeError::Part(number, fault)) => {
                     mirrors.remove(number).fail(Some(parts.remove(number).file), fault);
                 }
                 Err(MergeError::Disagree(slot, one, other)) => {
-                    let path =
-                        |number: usize| mirrors.get(number).map(|mirror| mirror.path.clone()).unwrap_or_default();
+                    let removed = || PathBuf::from("(removed while in use)");
+                    let path = |number: usize| mirrors.get(number).map_or_else(removed, |mirror| mirror.path.clone());
                     return Err(ShredError::Disagree { slot, one: path(one), other: path(other) });
                 }
             }
         }
+        Err(self.no_mirror())
+    }
+
+    fn no_mirror(&self) -> ShredError {
         let reason = |MirrorStatus { path, fault }| {
             fault.map(|fault| format!("\n  {} {fault}", path.display())).unwrap_or_default()
         };
-        Err(ShredError::NoMirror { reasons: self.status().into_iter().map(reason).collect() })
+        ShredError::NoMirror { reasons: self.status().into_iter().map(reason).collect() }
     }
 
     /// Notes which mirrors are not there any more.
     fn look(&self) {
         for mirror in &self.mirrors {
-            if mirror.good().is_some_and(|file| !file.is_there()) {
-                mirror.fail(None, MirrorError::Removed);
+            if let Some(file) = mirror.good().filter(|file| !file.is_there()) {
+                // Still read: it may be the last that there is.
+                mirror.fail(Some(file), MirrorError::Removed);
             }
         }
     }
@@ -285,32 +357,36 @@ impl ShredTable {
         self.mirrors.iter().find_map(fault).map_or(Ok(()), Err)
     }
 
-    /// Whose secret good mirrors have in `slot`: that of `id`, if only on one of them.
+    /// Whose secret good mirrors have in `slot`: that of `id`, if only on one of them. A mirror that cannot be read fails.
     fn holder(&self, slot: Slot, id: KeyId) -> Holder {
-        let (mut is_other, mut is_unknown) = (false, false);
-        for file in self.mirrors.iter().filter_map(Mirror::good) {
-            match read_slot(&*file, slot, &self.installation) {
-                Ok(None | Some(Content::Free)) => {}
+        let mut holder = Holder::Beyond;
+        for (mirror, file) in self.mirrors.iter().filter_map(|mirror| Some((mirror, mirror.good()?))) {
+            let found = match read_slot(&*file, slot, &self.installation) {
+                Ok(None) => Holder::Beyond,
+                Ok(Some(Content::Free)) => Holder::Nobody,
                 Ok(Some(Content::Taken { id: found, .. })) if found == id => return Holder::Key,
-                Ok(Some(Content::Taken { .. })) => is_other = true,
-                Ok(Some(Content::Damaged)) | Err(_) => is_unknown = true,
-            }
+                Ok(Some(Content::Taken { .. })) => Holder::Other,
+                // That may be what is to be destroyed.
+                Ok(Some(Content::Damaged)) => Holder::Key,
+                Err(fault) => {
+                    mirror.fail(Some(file), fault);
+                    Holder::Unknown
+                }
+            };
+            holder = holder.max(found);
         }
-        match (is_other, is_unknown) {
-            (true, _) => Holder::Other,
-            // What cannot be read may be what is to be destroyed.
-            (false, true) => Holder::Key,
-            (false, false) => Holder::Nobody,
-        }
+        holder
     }
 
-    /// Makes slots free, which are ascending, on every good mirror.
-    fn overwrite(&self, writer: &mut Merged, slots: &[Slot]) {
+    /// Makes slots free, which are ascending and those of these keys, on every good mirror.
+    fn overwrite(&self, writer: &mut Merged, places: &[(Slot, KeyId)]) {
         let sequence = next(writer);
-        let places: Vec<_> = slots.iter().map(|slot| (*slot, ())).collect();
-        self.write(&places, |out, slot, ()| write_free(out, slot, &self.installation, sequence));
+        self.write(places, |out, slot, id| write_free(out, slot, &self.installation, sequence, *id));
         if self.check().is_ok() {
-            slots.iter().for_each(|slot| writer.space.free(*slot));
+            for (slot, _) in places {
+                writer.space.free(*slot);
+                writer.damaged.retain(|damaged| damaged != slot);
+            }
         }
     }
 
@@ -375,12 +451,21 @@ impl ShredClass {
     }
 }
 
-/// Whose secret is in a slot.
+/// Whose secret is in a slot. Where mirrors differ, the last of these counts.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Holder {
+    /// The slot is beyond the end.
+    Beyond,
+    Nobody,
+    /// That of the key, or what may be it.
     Key,
     Other,
-    Nobody,
+    /// It cannot be read.
+    Unknown,
 }
+
+/// Most damaged slots that the log names.
+const DAMAGED_NAMED: usize = 16;
 
 /// The number of the next writing.
 fn next(writer: &mut Merged) -> u64 {

@@ -45,12 +45,13 @@ impl Ledger {
         let mut record = TransportKeyRecord { import, running_ms, wrapped_private_key: Vec::new() };
         let _one_at_a_time = self.imports.lock();
         self.check_room(store)?;
-        self.with_slots(&[(secret_id(id), &secret)], |slots| {
+        self.with_slots(&[(secret_id(id), &secret)], |slots, landed| {
             let slot = slots.first().ok_or(Error::Conflict)?;
             let place = address::transport_key(store, id, *slot);
             record.wrapped_private_key =
                 self.vault().wrap::<TransportKeyRecord>(&place, Some(&secret), private_key.expose())?;
-            self.commit(&[Compare::absent(place.clone())], &[self.vault().put(place, &record)])
+            let writes: Vec<_> = landed.into_iter().chain([self.vault().put(place.clone(), &record)]).collect();
+            self.commit(&[Compare::absent(place)], &writes)
         })?;
         Ok(record.import)
     }
@@ -163,7 +164,7 @@ impl Ledger {
     fn end_writes(&self, place: &Address) -> Vec<Write> {
         let mut writes = vec![Write::Delete { address: place.clone() }];
         if let Some((_, id, slot)) = address::parse_transport_key(place) {
-            let pending = PendingDestruction { since_ms: self.clock.now_ms() };
+            let pending = PendingDestruction { since_ms: self.clock.now_ms(), was_used: true };
             writes.push(self.vault().put(address::pending_destruction(secret_id(id), slot), &pending));
         }
         writes

@@ -201,6 +201,25 @@ fn a_mirror_that_is_away_lets_everything_be_done_that_needs_no_new_secret() {
     }
 }
 
+// R-K2, R-K11
+#[test]
+fn a_secret_takes_values_while_a_mirror_is_away_until_one_would_have_to_be_destroyed() {
+    let installation = Installation::on_lmdb();
+    let (engine, places) = (&installation.engine, &installation.places);
+    let id = installation.create("key", Algorithm::Opaque);
+    let value = |number: u32| SecretBytes::from(format!("value {number}").into_bytes());
+    move_mirror(places, 0, true);
+    for number in 2..=10 {
+        engine.update_secret(id, value(number), None).unwrap();
+    }
+    let before = all_records(&*installation.storage);
+    names_the_mirror(engine.update_secret(id, value(11), None), places, 0);
+    assert_eq!(all_records(&*installation.storage), before, "nothing is half made");
+    move_mirror(places, 0, false);
+    engine.do_due().unwrap();
+    assert_eq!(engine.update_secret(id, value(11), None).unwrap().versions.len(), 10);
+}
+
 // R-K11
 #[test]
 fn a_start_without_any_mirror_is_refused() {
@@ -265,14 +284,18 @@ fn keys_that_were_refused_leave_no_secret_behind() {
 
 // R-K11
 #[test]
-fn a_change_of_which_nobody_knows_whether_it_was_made_keeps_its_secret() {
+fn a_change_that_storage_did_not_take_leaves_no_secret_behind_whatever_it_says() {
     let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
     let installation = Installation::on(storage.clone());
-    storage.fail(Call::Transact, 1);
-    assert!(matches!(installation.try_create("key", Algorithm::Xaes256Gcm), Err(Error::Storage(_))));
-    assert_eq!(installation.engine.shred_table().taken(), (1, 0), "harmless, and counted");
+    // The note of its secret, then the change itself.
+    for call in [1, 2] {
+        storage.fail(Call::Transact, call);
+        assert!(matches!(installation.try_create("key", Algorithm::Xaes256Gcm), Err(Error::Storage(_))));
+        assert_eq!(installation.engine.shred_table().taken(), (0, 0));
+    }
     installation.create("key", Algorithm::Xaes256Gcm);
-    assert_eq!(installation.engine.shred_table().taken(), (2, 0));
+    assert_eq!(installation.engine.shred_table().taken(), (1, 0));
+    assert_eq!(installation.engine.pending_destructions().unwrap(), 0);
 }
 
 // R-K11

@@ -31,6 +31,24 @@ on_every_storage! {
         assert_eq!(states(&installation.engine), [(2, SystemKeyState::Current)]);
     }
 
+    // R-H6, R-K11
+    fn material_whose_shred_secret_is_gone_does_not_keep_an_old_system_key(installation) {
+        let id = installation.create("shredded", Algorithm::Xaes256Gcm);
+        let before = all_records(&*installation.storage);
+        installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
+        installation.engine.delete_now(id, true).unwrap();
+        // As an old copy of the data has it.
+        for (address, found) in before {
+            put(&*installation.storage, &address, found.value);
+        }
+        assert!(installation.storage.get(&version_address(id, 1)).unwrap().is_some());
+        let scene = Scene::new(installation);
+        scene.rotate();
+        assert!(installation.storage.get(&version_address(id, 1)).unwrap().is_none());
+        installation.engine.destroy_system_key(&installation.places.tree(), 1, None).unwrap();
+        scene.assert_all_works();
+    }
+
     // R-H6
     fn several_rotations_in_a_row_end_with_the_newest_key(installation) {
         let scene = Scene::new(installation);

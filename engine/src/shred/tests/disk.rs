@@ -157,6 +157,10 @@ impl MirrorFile for MemoryFile {
     fn is_there(&self) -> bool {
         !self.disk.0.lock().files[&self.path].is_away
     }
+
+    fn is_deleted(&self) -> bool {
+        false
+    }
 }
 
 impl Drop for MemoryFile {

@@ -5,7 +5,7 @@ pub(crate) mod disk;
 use disk::{Call, MemoryDisk, ONE, TWO};
 
 use super::slot::{SLOT_SIZE, write_taken};
-use super::{MirrorError, ShredError, ShredSecret, ShredTable, Slot};
+use super::{MirrorError, ShredClass, ShredError, ShredSecret, ShredTable, Slot};
 use crate::crypto::random::SystemRandom;
 use crate::key::id::KeyId;
 use crate::limits::SHRED_MERGE_SLOTS;
@@ -19,9 +19,15 @@ fn secret() -> ShredSecret {
     ShredSecret::generate(&SystemRandom::new()).unwrap()
 }
 
+fn write(table: &ShredTable, keys: &[(KeyId, &ShredSecret)]) -> Result<Vec<Slot>, ShredError> {
+    let slots = table.put(keys, |_| Ok::<_, ShredError>(()))?;
+    table.land(&slots);
+    Ok(slots)
+}
+
 fn put(table: &ShredTable, ids: impl IntoIterator<Item = u32>) -> Put {
     let keys: Vec<_> = ids.into_iter().map(|number| (id(number), secret())).collect();
-    let slots = table.put(&keys.iter().map(|(id, secret)| (*id, secret)).collect::<Vec<_>>()).unwrap();
+    let slots = write(table, &keys.iter().map(|(id, secret)| (*id, secret)).collect::<Vec<_>>()).unwrap();
     Put(keys.into_iter().zip(slots).map(|((id, secret), slot)| (id, slot, secret)).collect())
 }
 
@@ -131,8 +137,7 @@ fn a_slot_is_read_for_its_own_key_only_and_destroyed_for_its_own_key_only() {
     let one = put(&table, [1]);
     let (_, slot, _) = one.0[0];
     assert!(table.secret(slot, id(2)).unwrap().is_none());
-    assert!(table.secret(Slot::new(1_000_000).unwrap(), id(1)).unwrap().is_none());
-    table.destroy(&[(slot, id(2)), (Slot::new(1_000_000).unwrap(), id(1))]).unwrap();
+    table.destroy(&[(slot, id(2))]).unwrap();
     one.is_whole_in(&table);
     // And one that was destroyed is another key's then.
     table.destroy(&one.slots()).unwrap();
@@ -155,14 +160,14 @@ fn creation_is_refused_whichever_write_or_sync_of_a_mirror_fails_and_leaves_noth
                 let secrets: Vec<_> = (10..13).map(|number| (id(number), secret())).collect();
                 let keys: Vec<_> = secrets.iter().map(|(id, secret)| (*id, secret)).collect();
                 let what = format!("{call:?} {for_good}");
-                let refused = table.put(&keys).err().unwrap();
+                let refused = write(&table, &keys).err().unwrap();
                 assert!(
                     refused.to_string().contains(&format!("mirror {path} of the shred table cannot be written")),
                     "{what}: {refused}"
                 );
                 assert!(refused.to_string().contains("check its disk"), "{refused}");
                 // Refused until it is back, and the keys go on.
-                assert_eq!(named(table.put(&keys)), path, "{what}");
+                assert_eq!(named(write(&table, &keys)), path, "{what}");
                 before.is_whole_in(&table);
                 disk.fail(call.clone(), 0, false);
                 // By a start, or while it runs.
@@ -242,7 +247,7 @@ fn a_mirror_that_is_away_lets_keys_be_used_and_none_be_created_and_catches_up() 
         let table = disk.table(HERE);
         let (old, kept) = (put(&table, 0..3), put(&table, 5..8));
         disk.take_away(path, true);
-        let refused = table.put(&[(id(9), &secret())]).err().unwrap();
+        let refused = write(&table, &[(id(9), &secret())]).err().unwrap();
         assert!(refused.to_string().contains("was removed or replaced"), "{refused}");
         assert_eq!(named(table.destroy(&old.slots())), path);
         table.tend().unwrap();
@@ -255,7 +260,7 @@ fn a_mirror_that_is_away_lets_keys_be_used_and_none_be_created_and_catches_up() 
         let table = disk.open(HERE).unwrap();
         kept.is_whole_in(&table);
         assert_eq!(named(table.destroy(&old.slots())), path);
-        assert_eq!(named(table.put(&[(id(9), &secret())])), path);
+        assert_eq!(named(write(&table, &[(id(9), &secret())])), path);
         // What is not on the mirrors that are there may be on the one that is not.
         assert_eq!(named(table.secret(old.0[0].1, old.0[0].0).map(drop)), path);
         disk.take_away(path, false);
@@ -290,7 +295,7 @@ fn start_without_any_mirror_is_refused_and_names_each() {
     let table = disk.open(HERE).unwrap();
     disk.take_away(ONE, true);
     assert!(matches!(table.tend(), Err(ShredError::NoMirror { .. })));
-    assert!(table.put(&[(id(1), &secret())]).is_err());
+    assert!(write(&table, &[(id(1), &secret())]).is_err());
     assert!(table.secret(Slot::new(1).unwrap(), id(1)).is_err());
     for path in [ONE, TWO] {
         disk.take_away(path, false);
@@ -460,7 +465,7 @@ fn mirror_whose_head_is_damaged_takes_no_part_and_is_left_as_it_is() {
         let table = disk.open(HERE).unwrap();
         keys.is_whole_in(&table);
         assert!(matches!(table.status()[1].fault, Some(MirrorError::Damaged(_))), "byte {at}");
-        assert_eq!(named(table.put(&[(id(9), &secret())])), TWO);
+        assert_eq!(named(write(&table, &[(id(9), &secret())])), TWO);
         assert_eq!(disk.bytes(TWO), bytes, "byte {at}");
     }
     for bytes in [Vec::new(), good[..SLOT_SIZE - 1].to_vec()] {
@@ -478,4 +483,141 @@ fn a_table_belongs_to_one_process_and_one_installation() {
     assert!(refused.contains("is in use: another clavigerd has it"), "{refused}");
     assert!(table.must_belong_to(HERE).is_ok());
     assert!(table.must_belong_to([8; 16]).is_err());
+}
+
+// R-K11
+#[test]
+fn a_slot_beyond_the_end_is_not_taken_for_destroyed_and_its_number_is_not_given_again() {
+    let disk = MemoryDisk::default();
+    let table = disk.table(HERE);
+    let kept = put(&table, 0..3);
+    let copy = disk.bytes(ONE);
+    let newer = put(&table, 3..6);
+    let real = disk.bytes(ONE);
+    drop(table);
+    for path in [ONE, TWO] {
+        disk.set(path, copy.clone());
+    }
+    let table = disk.open(HERE).unwrap();
+    kept.is_whole_in(&table);
+    for (id, slot, _) in &newer.0 {
+        let said = table.secret(*slot, *id).err().unwrap();
+        assert!(matches!(said, ShredError::Older(beyond) if beyond == *slot), "{said}");
+        assert!(said.to_string().contains("bring back a newer mirror"), "{said}");
+        assert!(matches!(table.destroy(&[(*slot, *id), kept.slots()[0]]), Err(ShredError::Older(_))));
+        // What was never known to be written is none.
+        table.take_back(&[(*slot, *id)]).unwrap();
+    }
+    assert!(table.secret(kept.0[0].1, kept.0[0].0).unwrap().is_none(), "the others are destroyed");
+    let other = put(&table, 10..60);
+    assert!(other.0.iter().all(|(_, slot, _)| newer.0.iter().all(|(_, named, _)| named != slot)));
+    for (id, slot, _) in &newer.0 {
+        assert!(matches!(table.secret(*slot, *id), Err(ShredError::Damaged(_))));
+    }
+    drop(table);
+    // A mirror of that time turns up.
+    disk.set(TWO, real);
+    let table = disk.open(HERE).unwrap();
+    newer.is_whole_in(&table);
+    other.is_whole_in(&table);
+}
+
+// R-K11
+#[test]
+fn mirrors_that_gave_one_slot_to_different_keys_are_not_guessed_at() {
+    for destroyed in [false, true] {
+        for (older, newer) in [(ONE, TWO), (TWO, ONE)] {
+            let disk = MemoryDisk::default();
+            let table = disk.table(HERE);
+            put(&table, 0..2);
+            let copy = disk.bytes(ONE);
+            put(&table, 2..4);
+            let lives = disk.bytes(ONE);
+            drop(table);
+            for path in [ONE, TWO] {
+                disk.set(path, copy.clone());
+            }
+            let table = disk.open(HERE).unwrap();
+            for number in 10..20 {
+                let other = put(&table, [number]);
+                if destroyed {
+                    table.destroy(&other.slots()).unwrap();
+                }
+            }
+            drop(table);
+            // Later by its numbers, and not the history of the key that lives.
+            disk.set(older, lives.clone());
+            let before = [ONE, TWO].map(|path| disk.bytes(path));
+            assert!(matches!(disk.open(HERE), Err(ShredError::Disagree { .. })), "{newer} {destroyed}");
+            assert_eq!([ONE, TWO].map(|path| disk.bytes(path)), before);
+        }
+    }
+}
+
+// R-K11
+#[test]
+fn a_read_that_fails_destroys_nothing_and_is_tried_again() {
+    let disk = MemoryDisk::default();
+    let table = disk.table(HERE);
+    let (one, other) = (put(&table, [1]), put(&table, [2]));
+    let before = disk.bytes(TWO);
+    let (_, slot, _) = other.0[0];
+    disk.fail(Call::Read(ONE), 1, true);
+    // The slot belongs to another key, which the mirror that fails does not tell.
+    assert_eq!(named(table.destroy(&[(slot, id(1))])), ONE);
+    assert_eq!(disk.bytes(TWO), before);
+    disk.fail(Call::Read(ONE), 0, false);
+    table.tend().unwrap();
+    table.destroy(&[(slot, id(1))]).unwrap();
+    one.is_whole_in(&table);
+    other.is_whole_in(&table);
+    is_well(&disk, &table);
+}
+
+// R-K11
+#[test]
+fn a_slot_that_is_damaged_everywhere_is_left_on_each_mirror_as_it_is() {
+    let disk = MemoryDisk::default();
+    let table = disk.table(HERE);
+    let keys = put(&table, 0..4);
+    drop(table);
+    for (path, byte) in [(ONE, 0x55), (TWO, 0x66)] {
+        alter(&disk, path, |bytes| bytes[slot_range(keys.0[2].1)].fill(byte));
+    }
+    let before = [ONE, TWO].map(|path| disk.bytes(path));
+    let table = disk.open(HERE).unwrap();
+    assert_eq!(table.taken(), (4, 1));
+    assert_eq!([ONE, TWO].map(|path| disk.bytes(path)), before);
+    table.destroy(&[(keys.0[2].1, keys.0[2].0)]).unwrap();
+    assert_eq!(table.taken(), (3, 0));
+    is_well(&disk, &table);
+}
+
+// R-K11
+#[test]
+fn mirrors_that_were_all_deleted_while_in_use_are_read_on_and_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["one", "two"].map(|name| folder.path().join(name));
+    ShredTable::create(&paths, HERE).unwrap();
+    let table = ShredTable::open(&paths, HERE, ShredClass::File).unwrap();
+    let (old, kept) = (put(&table, 0..3), put(&table, 3..6));
+    for path in &paths {
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(table.destroy(&old.slots()).is_err());
+    assert!(write(&table, &[(id(9), &secret())]).is_err());
+    kept.is_whole_in(&table);
+    table.tend().unwrap();
+    table.destroy(&old.slots()).unwrap();
+    drop(table);
+    let table = ShredTable::open(&paths, HERE, ShredClass::File).unwrap();
+    kept.is_whole_in(&table);
+    old.is_gone_from(&table);
+    // One that was moved is no deleted one: its disk may be away.
+    std::fs::rename(&paths[0], folder.path().join("away")).unwrap();
+    table.tend().unwrap();
+    assert!(!paths[0].exists());
+    std::fs::rename(folder.path().join("away"), &paths[0]).unwrap();
+    table.tend().unwrap();
+    assert!(table.status().iter().all(|mirror| mirror.fault.is_none()));
 }
