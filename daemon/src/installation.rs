@@ -157,7 +157,8 @@ impl Places {
             place("root key", root_key, root_key.exists()),
             place("system keys", system_keys, system_keys.exists()),
             place("data folder", folder, !is_empty(folder)),
-            place("journal", journal, !is_empty(journal)),
+            // The lock alone is no journal: one that was to be opened leaves it. What cannot be read is there.
+            place("journal", journal, !Journal::is_empty(journal).unwrap_or(false)),
         ];
         places.extend(config.shred_table.mirrors.iter().map(|mirror| place(MIRROR, mirror, mirror.exists())));
         Self(places)
@@ -216,19 +217,21 @@ pub(crate) fn unlock(config: &Config) -> anyhow::Result<SystemKeys> {
     Ok(SystemKeyFile::at(config.system_keys.path.clone()).unlock(&custody(config))?)
 }
 
-/// The journal; in an empty folder only for a new installation, or with `begin_anew`.
+/// The journal; in a folder without segments only for a new installation, or with `begin_anew`.
 pub(crate) fn open_journal(
     config: &Config,
     system_keys: &SystemKeys,
     begin_anew: bool,
 ) -> anyhow::Result<Arc<Journal>> {
+    let sealing = system_keys.sealing();
     let options = JournalOptions {
         free_space_floor: config.storage.free_space_floor,
         begin_anew,
+        known_segments: Backups::known_segments(&config.backup.folder, &sealing)?,
         ..JournalOptions::at(config.journal.folder.clone())
     };
     let random = Arc::new(SystemRandom::new());
-    Ok(Journal::open(options, system_keys.sealing(), random, Arc::new(SystemClock))?)
+    Ok(Journal::open(options, sealing, random, Arc::new(SystemClock))?)
 }
 
 /// Whether nothing is in a folder, or there is none: an empty one may be a mount point that waits for its first data.

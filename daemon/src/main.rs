@@ -189,7 +189,7 @@ fn restore_data(path: &Path, backup: Option<&Path>, without_journal: bool) -> an
     let shown = show_progress(&progress);
     let restored = restore::restore(&config, backup, without_journal, &progress);
     drop(shown);
-    let Restored { revision, changes, segments, torn, destroyed, inventory } = restored?;
+    let Restored { revision, changes, segments, torn, destroyed, spent, inventory } = restored?;
     println!("restored data folder {}", config.storage.folder.display());
     println!("  up to change   {revision}, of which {changes} come from {segments} segments of the journal");
     println!(
@@ -208,9 +208,14 @@ fn restore_data(path: &Path, backup: Option<&Path>, without_journal: bool) -> an
             torn.display()
         );
     }
+    if spent > 0 {
+        println!(
+            "Nobody knows how often {spent} AES-256-GCM keys were used since the backup: they decrypt, and encrypt again when they are rotated (`claviger key rotate`)."
+        );
+    }
     if without_journal {
         println!(
-            "What has changed since the backup is lost. What was deleted stays so; requests of deletions, disabled keys and rotations have to be made again. Uses of AES-256-GCM keys since then are not counted: rotate them. \
+            "What has changed since the backup is lost. What was deleted stays so; requests of deletions, disabled keys and rotations have to be made again. \
              A new journal has begun: make a full backup now (`claviger backup create`), because the older ones do not go with it."
         );
     }

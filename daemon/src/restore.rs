@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
-use claviger_engine::backup::{Progress, Restore, Restored};
+use claviger_engine::backup::{Journal, Progress, Restore, Restored};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
 
@@ -25,9 +25,9 @@ pub fn restore(
     progress: &Progress,
 ) -> anyhow::Result<Restored> {
     let journal = &config.journal.folder;
-    if without_journal && !is_empty(journal) {
+    if without_journal && !Journal::is_empty(journal)? {
         bail!(
-            "the journal {} is not empty: leave out --without-journal to restore what is in it, or move it away if it belongs to another time",
+            "the journal {} has segments: leave out --without-journal to restore what is in it, or move it away if it belongs to another time",
             journal.display()
         );
     }
@@ -52,14 +52,14 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Begins a new journal, in an empty folder, for a data folder that has lost its journal.
+/// Begins a new journal, in a folder without segments, for a data folder that has lost its journal.
 ///
 /// # Errors
 /// With file and remedy.
 pub fn new_journal(config: &Config) -> anyhow::Result<()> {
     let folder = &config.journal.folder;
-    if !is_empty(folder) {
-        bail!("the journal {} is not empty, and is left as it is: nothing has to be begun anew", folder.display());
+    if !Journal::is_empty(folder)? {
+        bail!("the journal {} has segments, and is left as it is: nothing has to be begun anew", folder.display());
     }
     if is_empty(&config.storage.folder) {
         bail!("there is no data folder {}: restore it first", config.storage.folder.display());
@@ -67,4 +67,72 @@ pub fn new_journal(config: &Config) -> anyhow::Result<()> {
     make_parent(folder)?;
     open_storage(config, &open_journal(config, &unlock(config)?, true)?)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::installation::{Installation, init};
+
+    fn config(folder: &Path) -> Config {
+        Config::parse("[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0", folder).unwrap()
+    }
+
+    fn said(result: anyhow::Result<impl Sized>) -> String {
+        format!("{:#}", result.err().unwrap())
+    }
+
+    // R-H7
+    #[test]
+    fn a_lost_journal_is_begun_anew_by_order_although_its_lock_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        init(&config).unwrap();
+        drop(Installation::open(&config).unwrap());
+        let journal = &config.journal.folder;
+        assert!(said(new_journal(&config)).contains("has segments"));
+        fs::remove_dir_all(journal).unwrap();
+        assert!(said(Installation::open(&config)).contains("clavigerd new-journal"));
+        // As a process leaves it that was killed before there was a segment; and one that cannot be begun.
+        fs::create_dir(journal).unwrap();
+        fs::write(journal.join("journal.lock"), b"").unwrap();
+        fs::create_dir(journal.join("journal-1.new")).unwrap();
+        assert!(said(Installation::open(&config)).contains("clavigerd new-journal"));
+        assert!(said(new_journal(&config)).contains("journal-1.new"));
+        fs::remove_dir(journal.join("journal-1.new")).unwrap();
+        new_journal(&config).unwrap();
+        let installation = Installation::open(&config).unwrap();
+        assert!(installation.backups.journal().has_gap());
+        installation.backups.create().unwrap();
+        installation.backups.wait();
+        assert!(!installation.backups.journal().has_gap());
+    }
+
+    // R-H7
+    #[test]
+    fn a_restore_without_the_journal_begins_a_new_one_although_its_lock_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        init(&config).unwrap();
+        let installation = Installation::open(&config).unwrap();
+        let name = installation.backups.create().unwrap();
+        installation.backups.wait();
+        let first_segment = installation.backups.file(&name).unwrap().first_segment;
+        drop(installation);
+        let (backup, journal) = (config.backup.folder.join(name), &config.journal.folder);
+        fs::remove_dir_all(&config.storage.folder).unwrap();
+        let restore = || restore(&config, Some(&backup), true, &Progress::default());
+        assert!(said(restore()).contains("has segments"));
+        fs::remove_dir_all(journal).unwrap();
+        fs::create_dir(journal).unwrap();
+        fs::write(journal.join("journal.lock"), b"").unwrap();
+        restore().unwrap();
+        // Its numbers are above those that the backup knows, which does not go with it.
+        assert!(!journal.join("journal-1").exists());
+        assert!(journal.join(format!("journal-{}", first_segment + 1)).exists());
+        let installation = Installation::open(&config).unwrap();
+        assert!(installation.backups.journal().has_gap());
+    }
 }

@@ -39,6 +39,9 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     warnings.extend(
         state.installation.backups.journal().failure().map(|failure| format!("changes are refused: {failure}")),
     );
+    if state.installation.backups.journal().has_gap() {
+        warnings.push("the journal lacks changes, and no backup has them: make a full backup now (`claviger backup create`); until then a lost data folder is lost".to_owned());
+    }
     let hardening = Hardening::of_process();
     warnings.extend(hardening.warnings().map(str::to_owned));
     if !facts.hardware_generator {

@@ -249,6 +249,7 @@ impl From<BackupError> for Problem {
             BackupError::Storage(error) => return Error::Storage(error).into(),
             BackupError::Engine(error) => return error.into(),
             BackupError::InUse(_)
+            | BackupError::FolderInUse(_)
             | BackupError::Foreign { .. }
             | BackupError::NewerFormat { .. }
             | BackupError::OtherInstallation(_)
@@ -256,6 +257,7 @@ impl From<BackupError> for Problem {
             | BackupError::Damaged { .. }
             | BackupError::SegmentMissing { .. }
             | BackupError::NotInOrder(_)
+            | BackupError::Gap(_)
             | BackupError::GivenUp(_)
             | BackupError::NoJournal(_)
             | BackupError::DataFolderOlder { .. }

@@ -1,7 +1,9 @@
 //! The folder of backups: which there are, and which were verified.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
 
 use super::chain::{Chain, ChainReader, Link, Next, is_missing};
 use super::error::BackupError;
@@ -45,20 +47,54 @@ pub struct Verified {
 /// The folder of backups.
 pub(super) struct Catalogue {
     folder: PathBuf,
+    /// Held from when the folder is there.
+    lock: Mutex<Option<File>>,
 }
 
 impl Catalogue {
+    /// The backups in `folder`, to be looked at only.
+    pub(super) const fn at(folder: PathBuf) -> Self {
+        Self { folder, lock: Mutex::new(None) }
+    }
+
     /// The backups in `folder`; what a process that was cut off has left there is removed.
     pub(super) fn open(folder: PathBuf) -> Result<Self, BackupError> {
-        let catalogue = Self { folder };
+        let catalogue = Self::at(folder);
         if catalogue.folder.is_dir() {
-            remove_folder(&catalogue.scratch())?;
-            for name in catalogue.names()?.into_iter().filter(|name| name.ends_with(".new")) {
+            catalogue.claim()?;
+            catalogue.remove_scratch()?;
+            for name in catalogue.names()?.into_iter().filter(|name| is_unfinished(name)) {
                 let path = catalogue.folder.join(name);
                 fs::remove_file(&path).map_err(BackupError::file(&path, "remove"))?;
             }
         }
         Ok(catalogue)
+    }
+
+    /// Takes the folder, which must be there, for this process.
+    pub(super) fn claim(&self) -> Result<(), BackupError> {
+        let mut held = self.lock.lock();
+        if held.is_none() {
+            let lock = file::lock(&self.folder.join(LOCK_FILE))?;
+            *held = Some(lock.ok_or_else(|| BackupError::FolderInUse(self.folder.clone()))?);
+        }
+        Ok(())
+    }
+
+    /// Removes what a restore that was tried out has left; anything else of that name is somebody's, and is refused.
+    pub(super) fn remove_scratch(&self) -> Result<(), BackupError> {
+        let scratch = self.scratch();
+        let found = match fs::read_dir(&scratch) {
+            Err(error) if is_missing(&error) => return Ok(()),
+            found => found.map_err(BackupError::file(&scratch, "read"))?,
+        };
+        for entry in found {
+            let name = entry.map_err(BackupError::file(&scratch, "read"))?.file_name();
+            if !FILES.iter().any(|ours| name == *ours) {
+                return Err(BackupError::NotEmpty(scratch));
+            }
+        }
+        remove_folder(&scratch)
     }
 
     /// The folder.
@@ -172,7 +208,7 @@ impl Catalogue {
     }
 
     fn note_path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.verified"))
+        self.folder.join(format!("{name}{NOTE}"))
     }
 
     fn numbers(&self) -> Result<Vec<u64>, BackupError> {
@@ -201,4 +237,15 @@ fn number(name: &str) -> Option<u64> {
     (number > 0 && name == name_of(number)).then_some(number)
 }
 
+/// Whether a file of this name was begun here, and not finished.
+fn is_unfinished(name: &str) -> bool {
+    let of = name.strip_suffix(".new").map(|name| name.strip_suffix(NOTE).unwrap_or(name));
+    of.is_some_and(|of| number(of).is_some())
+}
+
 const PREFIX: &str = "backup-";
+const NOTE: &str = ".verified";
+/// The file whose lock stands for the folder. It stays empty.
+const LOCK_FILE: &str = "backup.lock";
+/// What a data folder consists of.
+const FILES: [&str; 3] = ["data.mdb", "lock.mdb", "claviger.lock"];

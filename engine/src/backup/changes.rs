@@ -30,21 +30,24 @@ pub(super) enum Part {
 }
 
 impl Group {
-    /// The record of these changes; none if nothing of them belongs into a journal.
-    pub(super) fn encode(before: Revision, changes: &[NewChange<'_>]) -> Option<Vec<u8>> {
+    /// The record of these changes, and the last one in it; none if nothing of them belongs into a journal.
+    pub(super) fn encode(before: Revision, changes: &[NewChange<'_>]) -> Option<(Vec<u8>, Revision)> {
         let kept = |change: &NewChange<'_>| change.writes.iter().filter(|write| is_journaled(write)).count();
         let changes: Vec<_> =
             changes.iter().map(|change| (change, kept(change))).filter(|(_, kept)| *kept > 0).collect();
-        if changes.is_empty() {
-            return None;
-        }
+        let newest = changes.last()?.0.revision;
         let mut out = Writer::default();
         out.u64(before.0).u32(number(changes.len()));
         for (change, kept) in changes {
             out.u64(change.revision.0).u32(number(kept));
             change.writes.iter().filter(|write| is_journaled(write)).for_each(|change| write(&mut out, change));
         }
-        Some(out.finish())
+        Some((out.finish(), newest))
+    }
+
+    /// The last change in it.
+    pub(super) fn newest(&self) -> Revision {
+        self.changes.last().map_or(self.before, |(revision, _)| *revision)
     }
 
     /// Reads a record.

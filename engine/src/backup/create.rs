@@ -17,7 +17,7 @@ use crate::limits::BACKUP_RECORD_SIZE;
 use crate::storage::{Address, Revision, SnapshotVisitor, Storage, TransactError, Versioned};
 
 /// Writes a backup of `storage` to the file at `path`, which is there once it is whole. A segment of the journal begins with it: it and those after it have
-/// every later change.
+/// every later change. Gives its number.
 pub(super) fn create(
     path: &Path,
     storage: &dyn Storage,
@@ -25,7 +25,7 @@ pub(super) fn create(
     random: &dyn Random,
     now_ms: u64,
     progress: &Progress,
-) -> Result<(), BackupError> {
+) -> Result<u64, BackupError> {
     let position = cut(storage, journal)?;
     progress.begin();
     let mut writing = Writing { path, journal, position, random, now_ms, progress, open: None, failure: None };
@@ -34,7 +34,7 @@ pub(super) fn create(
     if finished.is_err() {
         file::abandon(path);
     }
-    finished
+    finished.map(|()| position.number)
 }
 
 /// Begins a segment of the journal, and waits until everything in those before it is in storage.

@@ -39,6 +39,11 @@ pub enum BackupError {
     /// Another process has the journal.
     #[error("journal {0} is in use: another clavigerd has it; stop that one, or give this one a folder of its own")]
     InUse(PathBuf),
+    /// Another process has the folder of backups.
+    #[error(
+        "backup folder {0} is in use: another clavigerd has it; stop that one, or give this one a folder of its own"
+    )]
+    FolderInUse(PathBuf),
     /// A file is something else.
     #[error("{path} is no {expected} of Claviger: name another file, or take this one out of the folder")]
     Foreign {
@@ -97,6 +102,11 @@ pub enum BackupError {
         "{0} does not follow the segment or backup before it: the files are of different times or were exchanged; give those that belong together"
     )]
     NotInOrder(PathBuf),
+    /// The journal lacks changes.
+    #[error(
+        "journal: changes before {0} are missing, because segments were lost or a new journal was begun: use a backup that was made after it, or make one now (`claviger backup create`)"
+    )]
+    Gap(PathBuf),
     /// The backup is of a state that was given up by a later restore.
     #[error(
         "{0} holds a state that was given up when an older backup was restored after it: use a backup from before or after that"
@@ -153,6 +163,37 @@ pub enum BackupError {
 }
 
 impl BackupError {
+    /// Whether it says of the files of a backup or journal that they are not, or not all, what was written; not merely that they could not be read or tried out now.
+    pub(super) const fn is_damage(&self) -> bool {
+        match self {
+            Self::Foreign { .. }
+            | Self::OtherInstallation(_)
+            | Self::Damaged { .. }
+            | Self::SegmentMissing { .. }
+            | Self::NotInOrder(_)
+            | Self::Gap(_)
+            | Self::GivenUp(_)
+            | Self::Astray(_)
+            | Self::Engine(Error::Damaged(_)) => true,
+            Self::File { .. }
+            | Self::FreeSpaceFloor { .. }
+            | Self::InUse(_)
+            | Self::FolderInUse(_)
+            | Self::NewerFormat { .. }
+            | Self::SystemKeyMissing { .. }
+            | Self::NoJournal(_)
+            | Self::DataFolderOlder { .. }
+            | Self::NotEmpty(_)
+            | Self::NoSuchBackup(_)
+            | Self::NotVerified(_)
+            | Self::Busy(_)
+            | Self::Ended
+            | Self::Storage(_)
+            | Self::Engine(_)
+            | Self::Entropy(_) => false,
+        }
+    }
+
     /// What the system refused.
     pub(super) fn file(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

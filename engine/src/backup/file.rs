@@ -1,6 +1,6 @@
 //! Files that are there whole or not at all, and the room on their disks.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,17 @@ pub(super) fn finish(pending: &File, path: &Path) -> Result<(), BackupError> {
 /// Takes away what [`begin`] has begun, as far as it is there.
 pub(super) fn abandon(path: &Path) {
     let _may_be_gone = fs::remove_file(pending_path(path));
+}
+
+/// Locks the file at `path`, which is made if it is missing and stays empty; none if another process has it.
+pub(super) fn lock(path: &Path) -> Result<Option<File>, BackupError> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let lock = opened.map_err(BackupError::file(path, "open"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(BackupError::file(path, "lock")(error)),
+    }
 }
 
 /// Makes the names in a folder durable.

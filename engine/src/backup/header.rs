@@ -25,7 +25,7 @@ pub(super) struct Header {
     pub(super) revision: Revision,
     /// Of a segment: a change that was certainly in the data folder when the segment began. Of a backup: as `revision`.
     pub(super) made: Revision,
-    /// Of a segment: the last link of the segment before. Of a backup: the first link of segment `number`.
+    /// Of a segment: the last link of the segment before; zeros if there is none, or if it lacks changes. Of a backup: the first link of segment `number`.
     pub(super) before: Link,
     /// When it was begun, in milliseconds since 1970.
     pub(super) created_ms: u64,
@@ -54,6 +54,11 @@ impl Kind {
 }
 
 impl Header {
+    /// Of a segment: whether changes before it are missing. It is bound to nothing, and yet the storage had changes.
+    pub(super) fn follows_gap(&self) -> bool {
+        self.before == Link::default() && self.revision > Revision::default()
+    }
+
     /// The bytes: [`HEADER_SIZE`].
     pub(super) fn encode(&self, installation: [u8; 16], seal: &Seal) -> Vec<u8> {
         let mut out = Writer::default();

@@ -21,6 +21,7 @@ mod progress;
 mod replay;
 mod restore;
 mod seal;
+mod spend;
 mod system_key;
 mod work;
 

@@ -72,12 +72,15 @@ impl Sources<'_> {
         let first = backup.map_or(1, |backup| backup.number);
         let mut plan: Vec<Planned> = Vec::new();
         for (number, path) in Segments::list(folder)?.iter().filter(|(number, _)| *number >= first) {
+            let reader = ChainReader::open(read(path)?, Kind::Segment, path, sealing)?;
+            let header = reader.header.clone();
+            if header.follows_gap() && backup.is_none_or(|backup| reader.link() != backup.before) {
+                return Err(BackupError::Gap(path.to_owned()));
+            }
             let expected = first + plan.len() as u64;
             if number != expected {
                 return Err(BackupError::SegmentMissing { folder: folder.to_owned(), number: expected });
             }
-            let reader = ChainReader::open(read(path)?, Kind::Segment, path, sealing)?;
-            let header = reader.header.clone();
             let follows = match (plan.last(), backup) {
                 (None, Some(backup)) => reader.link() == backup.before,
                 (None, None) => header.before == Link::default() && header.revision == Revision::default(),

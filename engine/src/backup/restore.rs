@@ -11,7 +11,7 @@ use super::BackupError;
 use super::inspect::{self, Inventory};
 use super::progress::Progress;
 use super::replay::{self, Sources};
-use super::{bury, chain, file};
+use super::{bury, chain, file, spend};
 use crate::crypto::random::Random;
 use crate::error::Error;
 use crate::hierarchy::SystemKeys;
@@ -46,6 +46,8 @@ pub struct Restored {
     pub torn: Option<PathBuf>,
     /// Keys that were destroyed since, as the shred table says: they are deleted again.
     pub destroyed: u64,
+    /// Versions of keys that do not encrypt until they are rotated: their algorithm limits their uses, and those after the backup are not known.
+    pub spent: u64,
     /// What is in the data folder now. All of it was authenticated, and all key versions were unwrapped.
     pub inventory: Inventory,
 }
@@ -53,7 +55,8 @@ pub struct Restored {
 impl Restore<'_> {
     /// Restores. Nothing but the target is written to; if it fails, that is left empty.
     ///
-    /// Counts of uses are raised as after a kill, so that they are not below the truth as long as the journal is whole to its end.
+    /// Counts of uses are raised as after a kill, so that they are not below the truth as long as the journal is whole to its end. Without the journal they are
+    /// raised to the limit of the algorithm.
     ///
     /// # Errors
     /// [`BackupError`], with the file and the remedy.
@@ -72,9 +75,9 @@ impl Restore<'_> {
         let is_new = self.prepare_target()?;
         let scratch = self.target.join(RESTORE_FOLDER);
         let restored = replay::fill(&scratch, &sources, &sealing, progress).and_then(|replayed| {
-            let (destroyed, inventory) = self.settle(&scratch, system_keys, shred_table, random, progress)?;
+            let (destroyed, spent, inventory) = self.settle(&scratch, system_keys, shred_table, random, progress)?;
             let replay::Replayed { revision, changes, segments, torn } = replayed;
-            Ok(Restored { revision, changes, segments, torn, destroyed, inventory })
+            Ok(Restored { revision, changes, segments, torn, destroyed, spent, inventory })
         });
         let restored = restored.and_then(|restored| self.put_in_place(&scratch).map(|()| restored));
         if restored.is_err() {
@@ -126,7 +129,8 @@ impl Restore<'_> {
         )
     }
 
-    /// Makes of what was filled a storage that can be opened, and inspects it. Gives how many keys were destroyed, and what is there.
+    /// Makes of what was filled a storage that can be opened, and inspects it. Gives how many keys were destroyed, how many
+    /// versions are spent, and what is there.
     fn settle(
         &self,
         scratch: &Path,
@@ -134,14 +138,15 @@ impl Restore<'_> {
         shred_table: &ShredTable,
         random: Arc<dyn Random>,
         progress: &Progress,
-    ) -> Result<(u64, Inventory), BackupError> {
+    ) -> Result<(u64, u64, Inventory), BackupError> {
         let vault = Vault::new(Arc::new(open_scratch(scratch)?), system_keys, random);
         // Uses that were not written when the data folder was lost: counted as after a kill.
         if let Some((run, _)) = vault.read::<RunRecord>(&address::run())? {
             vault.transact(&[], &[vault.put(address::run(), &RunRecord { open: true, ..run })])?;
         }
         let destroyed = bury::bury(&vault, shred_table, self.now_ms, progress)?;
-        Ok((destroyed, inspect::inspect(&vault, shred_table, progress)?))
+        let spent = if self.journal.is_none() { spend::spend(&vault, progress)? } else { 0 };
+        Ok((destroyed, spent, inspect::inspect(&vault, shred_table, progress)?))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -15,7 +15,8 @@ use super::inspect;
 use super::journal::{Journal, Segments};
 use super::progress::Progress;
 use super::replay::{self, Sources};
-use super::restore::{open_scratch, remove_folder};
+use super::restore::open_scratch;
+use super::seal::Sealing;
 use super::{create, file};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -89,12 +90,28 @@ impl Backups {
     /// The backups of `engine`. What a process that was cut off has left unfinished is removed.
     ///
     /// # Errors
-    /// [`BackupError::File`].
+    /// [`BackupError::FolderInUse`], [`BackupError::File`].
     pub fn open(engine: &Engine, parts: BackupParts) -> Result<Self, BackupError> {
         let BackupParts { folder, journal, storage, random, clock } = parts;
         let source = &engine.ledger.source;
+        let catalogue = Catalogue::open(folder)?;
+        if journal.has_gap() {
+            let sealing = source.vault.sealing();
+            if let Some(newest) = catalogue.list(&sealing)?.pop() {
+                let path = catalogue.path(&newest.name);
+                let sources = Sources { backup: Some(&path), journal: Some(journal.folder()) };
+                if sources.check(&sealing).is_ok() {
+                    journal.note_backup(newest.first_segment);
+                }
+            }
+        }
+        if journal.has_gap() {
+            tracing::warn!(
+                "the journal lacks changes that no backup has: make a full backup now (`claviger backup create`)"
+            );
+        }
         let inner = Inner {
-            catalogue: Catalogue::open(folder)?,
+            catalogue,
             journal,
             storage,
             vault: Arc::clone(&source.vault),
@@ -106,6 +123,15 @@ impl Backups {
         Ok(Self { inner: Arc::new(inner), thread: Mutex::new(None) })
     }
 
+    /// The highest number of a segment of the journal that a backup in `folder` needs; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`BackupError::File`].
+    pub fn known_segments(folder: &Path, sealing: &Sealing) -> Result<u64, BackupError> {
+        let backups = Catalogue::at(folder.to_owned()).list(sealing)?;
+        Ok(backups.iter().map(|backup| backup.first_segment).max().unwrap_or(0))
+    }
+
     /// The journal of the storage.
     #[must_use]
     pub fn journal(&self) -> &Journal {
@@ -115,13 +141,14 @@ impl Backups {
     /// Begins to make a full backup; gives its name.
     ///
     /// # Errors
-    /// [`BackupError::Busy`], [`BackupError::File`].
+    /// [`BackupError::Busy`], [`BackupError::FolderInUse`], [`BackupError::File`].
     pub fn create(&self) -> Result<String, BackupError> {
         let mut thread = self.thread.lock();
         let inner = &self.inner;
         let folder = inner.catalogue.folder();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(BackupError::file(folder, "create"))?;
+        inner.catalogue.claim()?;
         let name = inner.catalogue.new_name()?;
         self.begin(&mut thread, &name, Kind::Create)?;
         Ok(name)
@@ -183,7 +210,8 @@ impl Backups {
     /// be restored only without the changes after them.
     ///
     /// # Errors
-    /// [`BackupError::NotVerified`], [`BackupError::NoSuchBackup`], [`BackupError::Busy`], [`BackupError::File`].
+    /// [`BackupError::NotVerified`], [`BackupError::NoSuchBackup`], [`BackupError::Busy`], [`BackupError::File`]; [`BackupError::Gap`],
+    /// [`BackupError::SegmentMissing`] or another of those of a restore, if the journal does not go with the backup: then nothing is removed.
     pub fn prune(&self, name: &str) -> Result<Vec<u64>, BackupError> {
         let thread = self.thread.lock();
         self.refuse_if_busy(thread.as_ref())?;
@@ -191,10 +219,14 @@ impl Backups {
         if backup.verified.is_none() {
             return Err(BackupError::NotVerified(name.to_owned()));
         }
-        let folder = self.inner.journal.folder();
+        let (path, folder) = (self.path(name), self.inner.journal.folder());
+        // What is left must lead from the backup to the end: numbers alone do not say so, after a journal was lost.
+        let needed = Sources { backup: Some(&path), journal: Some(folder) };
+        needed.check(&self.inner.vault.sealing())?;
+        let first = backup.first_segment.min(self.inner.journal.newest().unwrap_or(0));
         let mut removed = Vec::new();
         // From the oldest on, so that what is left is without a gap even if it is cut short.
-        for (number, path) in Segments::list(folder)?.iter().filter(|(number, _)| *number < backup.first_segment) {
+        for (number, path) in Segments::list(folder)?.iter().filter(|(number, _)| *number < first) {
             fs::remove_file(path).map_err(BackupError::file(path, "remove"))?;
             removed.push(number);
         }
@@ -264,18 +296,19 @@ impl Inner {
     fn create(&self, name: &str, progress: &Progress) -> Result<(), BackupError> {
         let path = self.catalogue.path(name);
         let (storage, now_ms) = (&*self.storage, self.clock.now_ms());
-        create::create(&path, storage, &self.journal, &*self.random, now_ms, progress)
+        let first_segment = create::create(&path, storage, &self.journal, &*self.random, now_ms, progress)?;
+        self.journal.note_backup(first_segment);
+        Ok(())
     }
 
     fn verify(&self, name: &str, progress: &Progress) -> Result<(), BackupError> {
         // All that was acknowledged until now is in segments that are no longer written.
         create::cut(&*self.storage, &self.journal)?;
-        let scratch = self.catalogue.scratch();
-        remove_folder(&scratch)?;
+        self.catalogue.remove_scratch()?;
         let verified = self.try_restore(name, progress);
         // Whatever came of it; what cannot be removed now is removed by the next start.
-        let removed = remove_folder(&scratch);
-        if verified.as_ref().is_err_and(|error| !matches!(error, BackupError::Ended)) {
+        let removed = self.catalogue.remove_scratch();
+        if verified.as_ref().is_err_and(BackupError::is_damage) {
             // What an earlier verification found does not hold any more.
             self.catalogue.forget_verified(name)?;
         }

@@ -187,13 +187,17 @@ struct Gate {
 }
 
 impl WriteAhead for Gate {
-    fn begin(&self, _: Revision) -> Result<(), WriteAheadError> {
+    fn begin(&self, _: Revision, _: Revision) -> Result<(), WriteAheadError> {
         Ok(())
     }
 
-    fn append(&self, _: Revision, _: &[NewChange<'_>]) -> Result<(), WriteAheadError> {
+    fn append(&self, before: Revision, _: &[NewChange<'_>]) -> Result<Revision, WriteAheadError> {
         self.reached.send(()).unwrap();
         self.is_released.lock().recv().unwrap();
+        Ok(before)
+    }
+
+    fn withdraw(&self, _: Revision) -> Result<(), WriteAheadError> {
         Ok(())
     }
 }

@@ -89,6 +89,17 @@ impl Tables {
         Database::ALL.map(|database| self.of_database(database))
     }
 
+    /// The last change that was written ahead; zero if none is known.
+    pub(super) fn ahead(&self, environment: &Environment) -> Result<Revision, Failure> {
+        let noted = environment.get(self.storage, AHEAD, number)?;
+        Ok(noted.map_or(Revision::default(), |bytes| Revision(u64::from_be_bytes(bytes))))
+    }
+
+    /// Notes, in a change, that it was written ahead.
+    pub(super) fn note_ahead(&self, pending: &mut PendingChange<'_>, revision: Revision) -> Result<(), Failure> {
+        pending.put(self.storage, AHEAD, &revision.0.to_be_bytes())
+    }
+
     /// Notes the revision of a change, in that change.
     pub(super) fn note_revision(&self, pending: &mut PendingChange<'_>, revision: Revision) -> Result<(), Failure> {
         pending.put(self.storage, REVISION, &revision.0.to_be_bytes())
@@ -130,9 +141,10 @@ fn number<const SIZE: usize>(record: &[u8]) -> Result<[u8; SIZE], Failure> {
 /// Version of the stored format that this program writes, and the only one that it reads. Raised when records change, those of keys included.
 const FORMAT_VERSION: u32 = 3;
 
-/// What the storage notes about itself: the format version, u32 big-endian, and the last revision, u64 big-endian.
+/// What the storage notes about itself: the format version, u32 big-endian; the last revision, and the last one that was written ahead, u64 big-endian.
 const FORMAT: &[u8] = b"format";
 const REVISION: &[u8] = b"revision";
+const AHEAD: &[u8] = b"ahead";
 
 #[cfg(test)]
 mod tests {

@@ -176,12 +176,12 @@ impl GroupCommit for Store {
             self.folder.check_free_space(self.free_space_floor)?;
         }
         // Written ahead once, even if the change has to be repeated in a larger map.
-        let mut is_ahead = false;
+        let mut ahead = None;
         loop {
-            match self.try_commit(group, &mut is_ahead) {
+            match self.try_commit(group, &mut ahead) {
                 Ok(results) => return Ok(results),
                 Err(CommitFailure::Lmdb(Failure::Full)) => {
-                    self.grow().inspect_err(|_| self.withdraw(is_ahead))?;
+                    self.grow().inspect_err(|_| self.withdraw(ahead.is_some()))?;
                 }
                 Err(CommitFailure::Lmdb(failure)) => return Err(self.end_writes(failure)),
                 Err(CommitFailure::WriteAhead(error)) => return Err(error),
@@ -208,7 +208,7 @@ impl Store {
     fn try_commit(
         &self,
         group: &[Transaction],
-        is_ahead: &mut bool,
+        ahead: &mut Option<Revision>,
     ) -> Result<Vec<Result<Revision, TransactError>>, CommitFailure> {
         let mut pending = self.environment.begin()?;
         let before = self.log.last();
@@ -232,7 +232,9 @@ impl Store {
         }
         if !changes.is_empty() {
             self.tables.note_revision(&mut pending, revision)?;
-            self.write_ahead(before, &changes, is_ahead)?;
+            if let Some(ahead) = self.write_ahead(before, &changes, ahead)? {
+                self.tables.note_ahead(&mut pending, ahead)?;
+            }
             pending.commit()?;
             self.log.publish(changes.iter().map(|change| Change::of(change.revision, change.writes)));
         }
@@ -243,22 +245,19 @@ impl Store {
         &self,
         before: Revision,
         changes: &[NewChange<'_>],
-        is_ahead: &mut bool,
-    ) -> Result<(), CommitFailure> {
-        if let Some(write_ahead) = &self.write_ahead
-            && !*is_ahead
-        {
+        ahead: &mut Option<Revision>,
+    ) -> Result<Option<Revision>, CommitFailure> {
+        if let (Some(write_ahead), None) = (&self.write_ahead, &ahead) {
             let written = write_ahead.append(before, changes);
-            written.map_err(|error| CommitFailure::WriteAhead(StorageError::WriteAhead(error)))?;
-            *is_ahead = true;
+            *ahead = Some(written.map_err(|error| CommitFailure::WriteAhead(StorageError::WriteAhead(error)))?);
         }
-        Ok(())
+        Ok(*ahead)
     }
 
     /// Has what was written ahead of a change that is not made known as not made.
     fn withdraw(&self, is_ahead: bool) {
         if let (true, Some(write_ahead)) = (is_ahead, &self.write_ahead)
-            && let Err(error) = write_ahead.begin(self.log.last())
+            && let Err(error) = write_ahead.withdraw(self.log.last())
         {
             tracing::error!(%error, "what was written ahead of a change that was refused cannot be withdrawn");
         }
@@ -323,7 +322,8 @@ impl Store {
         folder.sync()?;
         let write_ahead = options.write_ahead.clone();
         if let Some(write_ahead) = &write_ahead {
-            write_ahead.begin(revision).map_err(StorageError::WriteAhead)?;
+            let ahead = tables.ahead(&environment).map_err(|failure| folder.failure("open", failure))?;
+            write_ahead.begin(revision, ahead).map_err(StorageError::WriteAhead)?;
         }
         let log = ChangeLog::new(revision, options.watch_log_size);
         Ok(Self { environment, folder, tables, log, free_space_floor: options.free_space_floor, write_ahead })

@@ -13,7 +13,7 @@ use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{DELETION_WAIT_DEFAULT, UNWRITTEN_USES_MAX};
-use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
+use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, WriteAhead};
 use claviger_engine::{Engine, Error};
 
 use crate::support::installation::{create_store, new_key};
@@ -36,9 +36,14 @@ impl Site {
     }
 
     fn at(places: Places) -> Self {
+        Self::with(places, false)
+    }
+
+    fn with(places: Places, begin_anew: bool) -> Self {
         let random = Arc::new(SystemRandom::new());
         let keys = places.system_keys();
-        let options = JournalOptions { free_space_floor: 0, ..JournalOptions::at(folder(&places, "journal")) };
+        let options =
+            JournalOptions { free_space_floor: 0, begin_anew, ..JournalOptions::at(folder(&places, "journal")) };
         let journal = Journal::open(options, keys.sealing(), random.clone(), Arc::new(SystemClock)).unwrap();
         let write_ahead: Option<Arc<dyn WriteAhead>> = Some(journal.clone());
         let options = LmdbOptions { map_size: 0, free_space_floor: 0, write_ahead, ..LmdbOptions::default() };
@@ -232,6 +237,137 @@ fn journal_is_pruned_to_what_a_verified_backup_needs() {
 
 // R-H7
 #[test]
+fn pruning_never_touches_a_journal_that_the_backup_does_not_lead_to() {
+    let mut site = Site::new();
+    for n in 0..3 {
+        site.create(&format!("key-{n}"), Algorithm::Xaes256Gcm);
+        site = Site::at(site.close());
+    }
+    let backup = site.back_up();
+    assert_eq!(site.verify(&backup), Outcome::Done);
+    let places = site.close();
+    let journal = folder(&places, "journal");
+    fs::remove_dir_all(&journal).unwrap();
+    // A new journal whose numbers are below those of the backup's.
+    let site = Site::with(places, true);
+    assert!(site.backups.journal().has_gap());
+    let refused = site.backups.prune(&backup);
+    assert!(matches!(refused, Err(BackupError::Gap(_) | BackupError::SegmentMissing { .. })), "{refused:?}");
+    let later = site.create("later", Algorithm::Xaes256Gcm);
+    assert!(journal.join("journal-1").exists());
+    let backup = site.back_up();
+    assert!(!site.backups.journal().has_gap());
+    assert_eq!(site.verify(&backup), Outcome::Done);
+    assert_eq!(site.backups.prune(&backup).unwrap(), [1]);
+    let places = site.close();
+    restore(&places, Some(&backup)).unwrap();
+    assert_eq!(Site::at(places).engine.describe_key(later).unwrap().state, KeyState::Available);
+}
+
+// R-H7
+#[test]
+fn nothing_is_pruned_while_a_segment_after_the_backup_is_missing() {
+    let site = Site::new();
+    let backup = site.back_up();
+    let second = site.back_up();
+    assert_eq!(site.verify(&backup), Outcome::Done);
+    let journal = folder(&site.places, "journal");
+    for number in [2, 3] {
+        let (segment, away) = (journal.join(format!("journal-{number}")), journal.join("away"));
+        fs::rename(&segment, &away).unwrap();
+        let refused = site.backups.prune(&backup);
+        assert!(matches!(refused, Err(BackupError::SegmentMissing { .. })), "{refused:?}");
+        fs::rename(&away, &segment).unwrap();
+    }
+    assert!(matches!(site.backups.prune(&second), Err(BackupError::NotVerified(_))));
+    assert_eq!(site.backups.prune(&backup).unwrap(), [1]);
+}
+
+// R-H7
+#[test]
+fn verification_that_cannot_be_tried_takes_nothing_back_and_removes_nothing_of_others() {
+    let site = Site::new();
+    let backup = site.back_up();
+    assert_eq!(site.verify(&backup), Outcome::Done);
+    let others = folder(&site.places, "backup").join("verifying/notes.txt");
+    fs::create_dir(others.parent().unwrap()).unwrap();
+    fs::write(&others, b"of a person").unwrap();
+    site.backups.verify(&backup).unwrap();
+    site.backups.wait();
+    let why = failure(site.backups.work(&backup).unwrap().outcome.unwrap());
+    assert!(why.contains("verifying is not empty"), "{why}");
+    assert!(others.exists() && site.backups.file(&backup).unwrap().verified.is_some());
+}
+
+// R-H7
+#[test]
+fn folder_of_backups_is_of_one_process() {
+    let site = Site::new();
+    site.back_up();
+    let other = Site::new();
+    let parts = BackupParts {
+        folder: folder(&site.places, "backup"),
+        journal: Journal::open(
+            JournalOptions::at(folder(&other.places, "another-journal")),
+            other.places.system_keys().sealing(),
+            Arc::new(SystemRandom::new()),
+            Arc::new(SystemClock),
+        )
+        .unwrap(),
+        storage: Arc::clone(&other.storage),
+        random: Arc::new(SystemRandom::new()),
+        clock: Arc::new(SystemClock),
+    };
+    assert!(matches!(Backups::open(&other.engine, parts), Err(BackupError::FolderInUse(_))));
+}
+
+// R-K11, R-H7
+#[test]
+fn key_that_is_refused_because_the_journal_is_away_takes_no_slot() {
+    let site = Site::new();
+    site.create("kept", Algorithm::Xaes256Gcm);
+    let taken = site.engine.shred_table().taken();
+    let (journal, away) = (folder(&site.places, "journal"), folder(&site.places, "away"));
+    fs::rename(&journal, &away).unwrap();
+    for _ in 0..3 {
+        let refused = site.engine.create_keys(site.store, vec![new_key("refused", Algorithm::Xaes256Gcm)]);
+        assert!(matches!(refused, Err(Error::Storage(StorageError::WriteAhead(_)))), "{refused:?}");
+    }
+    assert_eq!(site.engine.shred_table().taken(), taken);
+    fs::rename(&away, &journal).unwrap();
+    site.create("refused", Algorithm::Xaes256Gcm);
+}
+
+// R-H7, R-K19
+#[test]
+fn key_with_a_limit_encrypts_no_more_after_a_restore_without_the_journal_until_it_is_rotated() {
+    let site = Site::new();
+    let [limited, unlimited] = [("limited", Algorithm::Aes256Gcm), ("unlimited", Algorithm::Xaes256Gcm)]
+        .map(|(key, algorithm)| site.create(key, algorithm));
+    let seal = |engine: &Arc<Engine>, id| Client::new(engine).encrypt(id, &[(b"context", b"text")]);
+    let sealed = only(seal(&site.engine, limited).unwrap()).unwrap();
+    let backup = site.back_up();
+    only(seal(&site.engine, limited).unwrap()).unwrap();
+    let places = site.close();
+    fs::remove_dir_all(places.data()).unwrap();
+    fs::remove_dir_all(folder(&places, "journal")).unwrap();
+    let (backup, data) = (folder(&places, "backup").join(backup), places.data());
+    let restore = Restore { backup: Some(&backup), journal: None, target: &data, now_ms: 0 };
+    let (keys, shred_table) = (places.system_keys(), places.shred_table().unwrap());
+    let restored = restore.run(keys, &shred_table, Arc::new(SystemRandom::new()), &Progress::default()).unwrap();
+    drop(shred_table);
+    assert_eq!(restored.spent, 1);
+    let engine = places.start();
+    assert!(matches!(seal(&engine, limited), Err(Error::UseLimitReached { .. })));
+    assert!(seal(&engine, unlimited).is_ok());
+    let opened = Client::new(&engine).decrypt(limited, &[(b"context", &sealed)]);
+    assert_eq!(only(opened.unwrap()).unwrap(), b"text");
+    engine.rotate(limited).unwrap();
+    assert!(seal(&engine, limited).is_ok());
+}
+
+// R-H7
+#[test]
 fn refused_restore_leaves_the_target_as_it_was() {
     let site = Site::new();
     site.create("key", Algorithm::Xaes256Gcm);
@@ -321,10 +457,12 @@ fn what_a_killed_process_left_in_the_folder_of_backups_is_removed_by_the_next_st
     let places = site.close();
     fs::create_dir_all(backups.join("verifying")).unwrap();
     fs::write(backups.join("backup-1.new"), b"half").unwrap();
+    fs::write(backups.join("backup-1.verified.new"), b"half").unwrap();
     fs::write(backups.join("notes.txt"), b"of a person").unwrap();
     let site = Site::at(places);
-    let left: Vec<_> = fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["notes.txt"]);
+    let mut left: Vec<_> = fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["backup.lock", "notes.txt"]);
     for bad in ["notes.txt", "../journal/journal-1", "backup-01", "backup-0", "", "backup-1.verified"] {
         assert!(matches!(site.backups.file(bad), Err(BackupError::NoSuchBackup(_))), "{bad}");
     }

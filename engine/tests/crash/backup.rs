@@ -150,7 +150,11 @@ fn check(
         let record = site.engine.describe_key(
             key.parse::<Name>().ok().and_then(|name| site.find(&name)).unwrap_or_else(|| key_id(folder, key)),
         );
-        let is = record.map(|record| state_of(&record)).unwrap_or_default();
+        let is = match record {
+            Ok(record) => state_of(&record),
+            Err(Error::KeyNotFound(_)) => Expected::default(),
+            Err(error) => panic!("{context}: key {key}: {error}"),
+        };
         let minimum = keys.get(key).cloned().unwrap_or_default();
         // Deleting goes by way of a request, which is acknowledged to nobody.
         let is_underway = begun.as_ref().is_some_and(|(verb, of)| verb == "delete" && of == key);

@@ -8,19 +8,25 @@
 //! acknowledged was in storage before, so it is never above it: a start refuses a storage that is older than what the journal knows to have been made. Storage
 //! that ends its changes after a failed commit answers that it does not know; then the restart finds out, in the same way.
 //!
+//! **What it lacks.** The storage notes the last change that was written ahead. A journal that ends before it, because a segment is lost or was put back from a
+//! copy, has a gap, and so has one that is begun anew. The segment after a gap is bound to nothing: no restore leads across it, and only a full backup made
+//! after it goes with the journal again.
+//!
 //! **What cannot be written** is cut off again, and refuses the change. The next change begins a new segment, so that changes go on as soon as the disk does.
 
+mod segment;
 mod segments;
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io::BufReader;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use self::segment::{Identity, Segment};
 pub(super) use self::segments::Segments;
 use super::chain::{Chain, ChainReader, Link, Next};
 use super::changes::Group;
@@ -39,7 +45,7 @@ pub struct Journal {
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    _lock: File,
+    lock: File,
 }
 
 /// How a journal is kept.
@@ -51,15 +57,23 @@ pub struct JournalOptions {
     pub free_space_floor: u64,
     /// Bytes at which a segment takes no further record.
     pub segment_size: usize,
-    /// Whether an empty folder is taken although the storage has changes: the journal before was lost.
+    /// Whether a folder without segments is taken although the storage has changes: the journal before was lost.
     pub begin_anew: bool,
+    /// The highest number of a segment that a backup knows. After a gap the segments have higher ones, so that none is taken for one that was lost.
+    pub known_segments: u64,
 }
 
 impl JournalOptions {
     /// As usual, in `folder`.
     #[must_use]
     pub const fn at(folder: PathBuf) -> Self {
-        Self { folder, free_space_floor: FREE_SPACE_FLOOR, segment_size: JOURNAL_SEGMENT_SIZE, begin_anew: false }
+        Self {
+            folder,
+            free_space_floor: FREE_SPACE_FLOOR,
+            segment_size: JOURNAL_SEGMENT_SIZE,
+            begin_anew: false,
+            known_segments: 0,
+        }
     }
 }
 
@@ -69,20 +83,16 @@ struct State {
     last: Option<Segment>,
     /// The last change that was appended, or that storage had at the beginning.
     appended: Revision,
+    /// The last change that stands in the journal, as a reader finds it: one of those that are not kept may be above it.
+    written: Revision,
     /// A change that is certainly in storage.
     made: Revision,
+    /// Changes before the next segment are missing.
+    lacks_changes: bool,
+    /// The last segment before which changes are missing, unless a backup was made after it.
+    gap: Option<u64>,
     /// Why changes are refused at the moment.
     failure: Option<String>,
-}
-
-/// A segment of which the first `end` bytes are written.
-struct Segment {
-    number: u64,
-    path: PathBuf,
-    link: Link,
-    end: u64,
-    /// What writes on in it; without it, the next change begins a new one.
-    open: Option<(File, Chain)>,
 }
 
 /// Where the segments before a backup end and those after it begin.
@@ -111,17 +121,27 @@ impl Journal {
         if !folder.is_dir() {
             DirBuilder::new().mode(0o700).create(folder).map_err(BackupError::file(folder, "create"))?;
         }
-        let path = folder.join(LOCK_FILE);
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let lock = lock.map_err(BackupError::file(&path, "open"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(folder.clone())),
-            Err(TryLockError::Error(error)) => return Err(BackupError::file(&path, "lock")(error)),
-        }
-        let (appended, made) = (Revision::default(), Revision::default());
-        let state = Mutex::new(State { sealing, last: None, appended, made, failure: None });
-        Ok(Arc::new(Self { options, random, clock, state, _lock: lock }))
+        let lock = file::lock(&folder.join(LOCK_FILE))?.ok_or_else(|| BackupError::InUse(folder.clone()))?;
+        let none = Revision::default();
+        let state = State {
+            sealing,
+            last: None,
+            appended: none,
+            written: none,
+            made: none,
+            lacks_changes: false,
+            gap: None,
+            failure: None,
+        };
+        Ok(Arc::new(Self { options, random, clock, state: Mutex::new(state), lock }))
+    }
+
+    /// Whether no segment is in a folder, or there is none. An empty one may be a mount point that waits for its first data.
+    ///
+    /// # Errors
+    /// [`BackupError::File`]: it cannot be read.
+    pub fn is_empty(folder: &Path) -> Result<bool, BackupError> {
+        Ok(!folder.try_exists().map_err(BackupError::file(folder, "read"))? || Segments::list(folder)?.last().is_none())
     }
 
     /// Its folder.
@@ -134,6 +154,23 @@ impl Journal {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.state.lock().failure.clone()
+    }
+
+    /// Whether changes are missing in it that no full backup has: until one is made, a lost data folder is lost.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.state.lock().gap.is_some()
+    }
+
+    /// A backup was made that needs the journal from this segment on.
+    pub(super) fn note_backup(&self, first_segment: u64) {
+        let mut state = self.state.lock();
+        state.gap = state.gap.filter(|gap| *gap > first_segment);
+    }
+
+    /// The segment that is written to, if there is one.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.state.lock().last.as_ref().map(|last| last.number)
     }
 
     /// Whether its folder is on another device than `data`; `false` if that cannot be found out.
@@ -176,29 +213,38 @@ impl Journal {
         begun
     }
 
-    /// Finds out where the journal ends, and that it fits a storage whose last change is `revision`.
-    fn find_end(&self, state: &State, revision: Revision) -> Result<Option<Segment>, BackupError> {
+    /// Finds out where the journal ends, and that it fits a storage whose last change is `revision`, and the last one written ahead `ahead`.
+    fn find_end(&self, state: &mut State, revision: Revision, ahead: Revision) -> Result<(), BackupError> {
         let folder = self.folder();
         let segments = Segments::list(folder)?;
         let Some((number, path)) = segments.last() else {
-            let is_new = revision == Revision::default() || self.options.begin_anew;
-            return if is_new { Ok(None) } else { Err(BackupError::NoJournal(folder.to_owned())) };
+            let is_new = revision == Revision::default();
+            if !is_new && !self.options.begin_anew {
+                return Err(BackupError::NoJournal(folder.to_owned()));
+            }
+            state.lacks_changes = !is_new;
+            return Ok(());
         };
+        state.gap = segments.last_gap(&state.sealing);
         let input = BufReader::new(File::open(path).map_err(BackupError::file(path, "read"))?);
         let mut reader = ChainReader::open(input, Kind::Segment, path, &state.sealing)?;
         if reader.header.number != number {
             return Err(BackupError::NotInOrder(path.to_owned()));
         }
-        let mut made = reader.header.made;
+        let (mut made, mut written) = (reader.header.made, reader.header.revision);
         loop {
             match reader.next()? {
                 Next::Record(content) => {
                     let group = Group::decode(content.expose());
-                    made = group.ok_or_else(|| reader.damaged("a record of it cannot be read"))?.before;
+                    let group = group.ok_or_else(|| reader.damaged("a record of it cannot be read"))?;
+                    made = group.before;
+                    written = group.newest().max(written);
                 }
                 Next::End => break,
                 Next::Torn => {
-                    tracing::warn!(path = %path.display(), offset = reader.offset(), "the last record of the journal was cut off by a crash: nobody was told of its changes, and it is dropped");
+                    if ahead <= written {
+                        tracing::warn!(path = %path.display(), offset = reader.offset(), "the last record of the journal was cut off by a crash: nobody was told of its changes, and it is dropped");
+                    }
                     break;
                 }
             }
@@ -206,18 +252,39 @@ impl Journal {
         if made > revision {
             return Err(BackupError::DataFolderOlder { folder: folder.to_owned(), found: revision, known: made });
         }
+        if ahead > written {
+            tracing::error!(folder = %folder.display(), ends = written.0, known = ahead.0, "the journal lacks changes at its end, which are in the data folder: make a full backup now, older ones do not go with it any more");
+            state.lacks_changes = true;
+        }
         let (link, end) = (reader.link(), reader.offset());
-        Ok(Some(Segment { number, path: path.to_owned(), link, end, open: None }))
+        let identity = Identity::at(path)?;
+        state.last = Some(Segment { number, path: path.to_owned(), link, end, identity, open: None });
+        Ok(())
     }
 
     fn begin_segment(&self, state: &mut State, revision: Revision, made: Revision) -> Result<(), BackupError> {
+        // Not in a folder that has come to stand at the path of this one, as when a disk is away.
+        let lock = self.folder().join(LOCK_FILE);
+        Identity::of(&self.lock, &lock)?.must_be_at(&lock)?;
         let mut before = Link::default();
         let mut number = 1;
         if let Some(last) = &mut state.last {
-            // Exactly what the new segment is bound to: a rest of a record that was not written whole would be taken for damage.
             last.open = None;
-            last.cut()?;
-            (before, number) = (last.link, last.number.saturating_add(1));
+            number = last.number.saturating_add(1);
+            if !last.is_there()? {
+                if !state.lacks_changes {
+                    tracing::error!(path = %last.path.display(), "the newest segment of the journal was removed: make a full backup now, older ones do not go with the journal any more");
+                }
+                state.lacks_changes = true;
+            }
+            if !state.lacks_changes {
+                // Exactly what the new segment is bound to: a rest of a record that was not written whole would be taken for damage.
+                last.cut()?;
+                before = last.link;
+            }
+        }
+        if state.lacks_changes {
+            number = number.max(self.options.known_segments.saturating_add(1));
         }
         let mut id = [0; 16];
         self.random.fill(&mut id)?;
@@ -234,9 +301,13 @@ impl Journal {
         let (bytes, chain) = Chain::begin(&header, &state.sealing).ok_or(EntropyError)?;
         let path = Segments::path(self.folder(), number);
         let opened = file::put(&path, &bytes)?;
-        let link = chain.link;
-        state.last = Some(Segment { number, path, link, end: HEADER_SIZE as u64, open: Some((opened, chain)) });
-        (state.appended, state.made) = (revision, made);
+        let (link, identity) = (chain.link, Identity::of(&opened, &path)?);
+        state.last =
+            Some(Segment { number, path, link, end: HEADER_SIZE as u64, identity, open: Some((opened, chain)) });
+        if std::mem::take(&mut state.lacks_changes) {
+            state.gap = Some(number);
+        }
+        (state.appended, state.written, state.made) = (revision, revision, made);
         Ok(())
     }
 
@@ -245,84 +316,62 @@ impl Journal {
         state: &mut State,
         before: Revision,
         newest: Revision,
-        content: &[u8],
+        (content, written): (&[u8], Revision),
     ) -> Result<(), BackupError> {
         file::check_free_space(self.folder(), self.options.free_space_floor)?;
-        let takes_more = |last: &Segment| last.open.is_some() && last.end < self.options.segment_size as u64;
-        if !state.last.as_ref().is_some_and(takes_more) {
+        let takes_more = match &state.last {
+            Some(last) if last.open.is_some() && last.end < self.options.segment_size as u64 => last.is_there()?,
+            _ => false,
+        };
+        if !takes_more {
             self.begin_segment(state, before, before)?;
         }
         let Some(segment) = &mut state.last else { return Ok(()) };
-        let written = segment.append(content, &*self.random);
-        if written.is_err() {
+        let appended = segment.append(content, &*self.random);
+        if appended.is_err() {
             // Nothing more is written to it, and what may be there of this record is taken away: now, or before a new one is begun.
             segment.open = None;
             let _tried_again_later = segment.cut();
         }
-        written?;
-        (state.appended, state.made) = (newest, before);
+        appended?;
+        (state.appended, state.written, state.made) = (newest, written, before);
         Ok(())
-    }
-}
-
-impl Segment {
-    /// Makes a record durable.
-    fn append(&mut self, content: &[u8], random: &dyn Random) -> Result<(), BackupError> {
-        let Some((file, chain)) = &mut self.open else { return Err(EntropyError.into()) };
-        let (record, link) = chain.seal(content, random)?;
-        file.write_all_at(&record, self.end).map_err(BackupError::file(&self.path, "write to"))?;
-        file.sync_data().map_err(BackupError::file(&self.path, "sync"))?;
-        chain.advance(link);
-        self.link = link;
-        self.end += record.len() as u64;
-        Ok(())
-    }
-
-    /// Takes away what is behind its end.
-    fn cut(&self) -> Result<(), BackupError> {
-        let size = self.path.metadata().map_err(BackupError::file(&self.path, "read"))?.len();
-        if size <= self.end {
-            return Ok(());
-        }
-        let cut = || {
-            let file = OpenOptions::new().write(true).open(&self.path)?;
-            file.set_len(self.end)?;
-            file.sync_all()
-        };
-        cut().map_err(BackupError::file(&self.path, "shorten"))
     }
 }
 
 impl WriteAhead for Journal {
-    fn begin(&self, revision: Revision) -> Result<(), WriteAheadError> {
+    fn begin(&self, revision: Revision, ahead: Revision) -> Result<(), WriteAheadError> {
         let mut state = self.state.lock();
         if state.last.is_none() {
-            state.last = self.find_end(&state, revision)?;
+            self.find_end(&mut state, revision, ahead)?;
         }
         (state.appended, state.made) = (revision, revision);
-        match self.begin_segment_after_last(&mut state) {
-            Err(error @ BackupError::File { .. }) => {
+        let begun = self.begin_segment_after_last(&mut state);
+        match (begun, &mut state.last) {
+            (Err(error @ BackupError::File { .. }), Some(last)) => {
                 tracing::error!(%error, "the journal cannot be written: changes are refused until it can");
                 // What it was to say, the next attempt says.
-                if let Some(last) = &mut state.last {
-                    last.open = None;
-                }
+                last.open = None;
                 Ok(())
             }
-            begun => Ok(begun?),
+            (begun, _) => Ok(begun?),
         }
     }
 
-    fn append(&self, before: Revision, changes: &[NewChange<'_>]) -> Result<(), WriteAheadError> {
+    fn withdraw(&self, revision: Revision) -> Result<(), WriteAheadError> {
+        self.begin(revision, Revision::default())
+    }
+
+    fn append(&self, before: Revision, changes: &[NewChange<'_>]) -> Result<Revision, WriteAheadError> {
         let mut state = self.state.lock();
-        let Some(newest) = changes.last().map(|change| change.revision) else { return Ok(()) };
-        let Some(content) = Group::encode(before, changes) else {
+        let Some(newest) = changes.last().map(|change| change.revision) else { return Ok(state.written) };
+        let Some((content, written)) = Group::encode(before, changes) else {
             // Nothing of it is kept here, and storage goes on all the same: a segment that begins after it begins no earlier than a backup of it. Whether the journal can be
             // written, it does not tell.
             state.appended = newest;
-            return Ok(());
+            return Ok(state.written);
         };
-        let appended = self.try_append(&mut state, before, newest, &content);
+        let appended = self.try_append(&mut state, before, newest, (&content, written));
         let had_failed = state.failure.is_some();
         state.failure = appended.as_ref().err().map(ToString::to_string);
         match &appended {
@@ -330,7 +379,8 @@ impl WriteAhead for Journal {
             Ok(()) if had_failed => tracing::info!("the journal is written again: changes go on"),
             _ => {}
         }
-        Ok(appended?)
+        appended?;
+        Ok(state.written)
     }
 }
 

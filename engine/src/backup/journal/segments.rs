@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::backup::chain::ChainReader;
 use crate::backup::error::BackupError;
+use crate::backup::header::Kind;
+use crate::backup::restore::read;
+use crate::backup::seal::Sealing;
 
 /// The segments in a folder, by number.
 pub(in crate::backup) struct Segments(Vec<(u64, PathBuf)>);
@@ -32,6 +36,15 @@ impl Segments {
     /// All, by ascending number.
     pub(in crate::backup) fn iter(&self) -> impl Iterator<Item = (u64, &Path)> {
         self.0.iter().map(|(number, path)| (*number, path.as_path()))
+    }
+
+    /// The newest one before which changes are missing. One that cannot be read is none: who needs it is told.
+    pub(in crate::backup) fn last_gap(&self, sealing: &Sealing) -> Option<u64> {
+        let is_gap = |path: &Path| {
+            let reader = ChainReader::open(read(path)?, Kind::Segment, path, sealing)?;
+            Ok::<_, BackupError>(reader.header.follows_gap())
+        };
+        self.0.iter().rev().find(|(_, path)| is_gap(path).unwrap_or(false)).map(|(number, _)| *number)
     }
 
     /// The file of the segment of this number.

@@ -1,5 +1,6 @@
 //! Journal, backup and restore over real folders.
 
+mod gaps;
 mod refused;
 mod unjournaled;
 
@@ -220,7 +221,7 @@ fn change_that_was_withdrawn_is_not_restored() {
     let (storage, journal) = site.open();
     set(&storage, "made", "1");
     journal.append(Revision(1), &[NewChange { revision: Revision(2), writes: &[put("refused", "2")] }]).unwrap();
-    journal.begin(Revision(1)).unwrap();
+    journal.withdraw(Revision(1)).unwrap();
     set(&storage, "made after", "2");
     assert_eq!(site.restore(None).unwrap().1, contents(&storage));
 }
