@@ -236,7 +236,9 @@ mod tests {
 
     #[test]
     fn every_operation_of_every_key_can_be_measured() {
-        for opcode in Opcode::ALL.into_iter().filter(|opcode| opcode.needs().is_some()) {
+        // How long a wait lasts is up to whoever changes the secret.
+        let is_measured = |opcode: &Opcode| opcode.needs().is_some() && *opcode != Opcode::WaitForSecret;
+        for opcode in Opcode::ALL.into_iter().filter(is_measured) {
             assert!(Operation::value_variants().iter().any(|operation| operation.opcode() == opcode), "{opcode}");
         }
         for operation in Operation::value_variants().iter().copied() {
