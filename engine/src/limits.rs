@@ -72,8 +72,8 @@ pub(crate) const TALLY_SIZE_MAX: usize = 4_096;
 /// Tables that are handed over and wait to be gathered: some 20 MB, a second of work with as many keys as the cache can bring.
 pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
 
-/// Keys whose uses one read of a socket gathers before it counts them: more are rare.
-pub(crate) const USES_GATHERED_MAX: usize = 4;
+/// Keys whose uses one read of a socket gathers before it counts them: source and target of a re-encryption. More cost no more than reads of their own would.
+pub(crate) const USES_GATHERED_MAX: usize = 2;
 
 /// Keys whose use may be unwritten, while storage takes nothing: some 30 MB. The use of further ones is not counted.
 pub(crate) const UNWRITTEN_KEYS_MAX: usize = 100_000;

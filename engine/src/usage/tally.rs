@@ -1,7 +1,7 @@
 //! What is counted on the way: each thread adds to a table of its own, and never waits. Tables are emptied by whoever gathers them.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -26,7 +26,7 @@ pub(crate) struct Tallies {
 }
 
 /// Uses by key, version and client.
-pub(super) type Table = HashMap<Place, Count, RandomState>;
+pub(super) type Table = HashMap<Place, Count, BuildHasherDefault<PlaceHasher>>;
 
 /// What is counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,41 @@ pub(super) struct Place {
     pub(super) id: KeyId,
     pub(super) version: KeyVersion,
     pub(super) client: ClientNumber,
+}
+
+/// Hashes places: ids of keys are random bytes that were made here, so that nobody can choose them to collide, and mixing them is enough.
+#[derive(Default)]
+pub(super) struct PlaceHasher(u64);
+
+impl PlaceHasher {
+    const fn mix(&mut self, value: u64) {
+        // The odd constant is 2^64 over the golden ratio, as in Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4).
+        self.0 = (self.0.rotate_left(29) ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+impl Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (whole, rest) = bytes.as_chunks::<8>();
+        whole.iter().for_each(|chunk| self.mix(u64::from_le_bytes(*chunk)));
+        rest.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.mix(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.mix(value);
+    }
+
+    fn write_usize(&mut self, _size: usize) {
+        // Sizes of ids, which are all alike.
+    }
 }
 
 /// How much it was used.
@@ -197,7 +232,7 @@ mod tests {
     /// What was counted, by key.
     fn gathered(tallies: &Tallies) -> BTreeMap<KeyId, Count> {
         let mut counts: BTreeMap<KeyId, Count> = BTreeMap::new();
-        let mut spare = Table::new();
+        let mut spare = Table::default();
         tallies.empty(&mut spare, |place, count| counts.entry(place.id).or_default().add(count));
         assert!(spare.is_empty());
         counts
