@@ -25,13 +25,15 @@ Examples:
     /// Wait until a secret has a newer version, and read that
     #[command(after_help = "\
 The exit code is 1 if the wait is over and there is no newer version. Without --known-version,
-the next update is waited for. A file that exists is replaced, all at once, and keeps its mode.
+the next update is waited for: one that comes between two calls is missed, so that a loop names
+the version that it has. A file that exists is replaced, all at once, and keeps its mode.
 
 Examples:
   claviger secret wait --store demo --key database-password --known-version 3 --output password.txt
   claviger secret wait --store demo --key database-password --for 1h --output password.txt
-  while claviger secret wait --store demo --key database-password --output password.txt
-  do systemctl reload shop; done")]
+  known=0
+  while claviger --json secret wait --store demo --key database-password --known-version $known --output new.json
+  do known=$(jq .key_version new.json); jq -r .value new.json | base64 -d > password.txt; systemctl reload shop; done")]
     Wait(WaitArguments),
 }
 
