@@ -1,6 +1,6 @@
 //! The client library and the data port together: every operation, alone and in batches, on both transports. R-P6.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,7 +1,6 @@
 //! The control operations of `claviger` against a real daemon.
 
-#![allow(
-    clippy::expect_used,
+#![expect(
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -1,12 +1,6 @@
 //! The data operations of `claviger` against a real daemon, as a person or a script runs them.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests may be blunt"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may be blunt")]
 
 mod altered_files;
 mod asymmetric;

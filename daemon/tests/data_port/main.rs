@@ -1,6 +1,6 @@
 //! The data port as a client meets it: real sockets, real certificates, a real engine, on TLS over TCP and on QUIC.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
