@@ -3,19 +3,19 @@
 //! Every setting has a default, so an empty file is a configuration. `config.example.toml` explains each; a test holds the two together.
 //! Relative paths start at the folder of the configuration file.
 
+mod defaults;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Deserializer};
 
-use crate::limits::{
-    CONFIG_FILE_SIZE_MAX, CONNECTIONS_MAX, CONTROL_PORT, DATA_PORT, DRAIN, IDLE, KEYS_CACHED, WORKERS_MAX,
-};
-use claviger_engine::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX, SHRED_MIRRORS_MAX, SHRED_MIRRORS_MIN};
+use crate::limits::{CONFIG_FILE_SIZE_MAX, WORKERS_MAX};
+use claviger_engine::limits::{MAP_SIZE_MAX, SHRED_MIRRORS_MAX, SHRED_MIRRORS_MIN};
 
 /// Everything that a daemon is told. Unknown settings are refused.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -294,84 +294,6 @@ impl Config {
             &mut self.system_keys.path,
         ];
         places.into_iter().chain(&mut self.shred_table.mirrors)
-    }
-}
-
-impl Default for Data {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, DATA_PORT)),
-            workers: cores(),
-            connections_max: CONNECTIONS_MAX,
-            idle: IDLE,
-            drain: DRAIN,
-        }
-    }
-}
-
-impl Default for Tls {
-    fn default() -> Self {
-        Self { certificate: "tls/server.pem".into(), key: "tls/server-key.pem".into() }
-    }
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, CONTROL_PORT)),
-            certificate: "tls/server.pem".into(),
-            key: "tls/server-key.pem".into(),
-            administrators: "tls/administrators-ca.pem".into(),
-        }
-    }
-}
-
-impl Default for Storage {
-    fn default() -> Self {
-        Self { folder: "data".into(), map_size: MAP_SIZE as u64, free_space_floor: FREE_SPACE_FLOOR }
-    }
-}
-
-impl Default for Journal {
-    fn default() -> Self {
-        Self { folder: "journal".into() }
-    }
-}
-
-impl Default for Backup {
-    fn default() -> Self {
-        Self { folder: "backup".into() }
-    }
-}
-
-impl Default for RootKey {
-    fn default() -> Self {
-        Self { custody: Custody::DevelopmentFile, path: "root-key".into() }
-    }
-}
-
-impl Default for SystemKeys {
-    fn default() -> Self {
-        Self { path: "system-keys".into() }
-    }
-}
-
-impl Default for ShredTable {
-    fn default() -> Self {
-        let mirrors = ["shred-table-1", "shred-table-2"].map(PathBuf::from).to_vec();
-        Self { mirrors, class: ShredTableClass::File }
-    }
-}
-
-impl Default for Cache {
-    fn default() -> Self {
-        Self { keys_max: KEYS_CACHED }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Text, level: LogLevel::Info }
     }
 }
 

@@ -5,7 +5,7 @@
 //! Whoever loses all mirrors has lost all keys.
 //!
 //! `slot` one secret as bytes · `disk` files, behind a trait that tests fail · `mirror` one file of the table · `space` which slots are free · `merge` how mirrors are brought
-//! to one state · `table` the table over its mirrors.
+//! to one state · `table` the table over its mirrors, `together` which of them take part · `class` what a destruction is worth.
 //!
 //! ```text
 //! file    header [64] | slot 1 [64] | slot 2 [64] | ...
@@ -19,6 +19,7 @@
 //! differ the higher one is what was meant: so a mirror that was away catches up, slot by slot, with what was written and what was destroyed meanwhile. While one is away none is written,
 //! so that it can have missed nothing but destructions of what it holds: whatever else would overwrite a secret comes from mirrors that were used apart, and is refused.
 
+mod class;
 mod disk;
 mod error;
 mod merge;
@@ -28,7 +29,9 @@ mod space;
 mod table;
 #[cfg(test)]
 mod tests;
+mod together;
 
+pub use class::ShredClass;
 pub use error::{MirrorError, ShredError};
 pub use slot::{ShredSecret, Slot};
-pub use table::{MirrorStatus, ShredClass, ShredTable};
+pub use table::{MirrorStatus, ShredTable};

@@ -1,7 +1,6 @@
 //! The table over its mirrors.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -9,9 +8,10 @@ use std::thread;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
+use super::class::ShredClass;
 use super::disk::{Disk, FileSystem, MirrorFile};
 use super::error::{MirrorError, ShredError};
-use super::merge::{MergeError, Merged, Part, merge};
+use super::merge::Merged;
 use super::mirror::{Mirror, header, read_slot};
 use super::slot::{Content, SLOT_SIZE, ShredSecret, Slot, write_free, write_taken};
 use crate::key::id::KeyId;
@@ -22,25 +22,15 @@ use crate::limits::SHRED_SLOTS_MAX;
 /// A secret is written only if every mirror takes it, and one is destroyed only when it is on none of them any more. A mirror that fails takes no part until it has been brought to the
 /// state of the others.
 pub struct ShredTable {
-    installation: [u8; 16],
+    pub(super) installation: [u8; 16],
     class: ShredClass,
-    disk: Arc<dyn Disk>,
+    pub(super) disk: Arc<dyn Disk>,
     /// As they are configured, in this order.
-    mirrors: Vec<Mirror>,
+    pub(super) mirrors: Vec<Mirror>,
     /// Held by whoever writes. Nobody waits for it to read.
     writer: Mutex<Merged>,
     /// Slots with secrets for changes that are being made.
     in_flight: Mutex<BTreeSet<Slot>>,
-}
-
-/// What a destruction is worth: in what kind of place the secrets stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ShredClass {
-    /// Files on disks that were chosen for it. Overwriting a file does not erase flash cells, copy-on-write file systems, volume snapshots and machine images.
-    File = 2,
-    /// Files, to try things out: nobody has looked at what is beneath them.
-    Development = 3,
 }
 
 /// How a mirror is.
@@ -282,81 +272,6 @@ impl ShredTable {
         (writer.space.taken(), u32::try_from(writer.damaged.len()).unwrap_or(u32::MAX))
     }
 
-    /// Brings all mirrors that can be opened to one state; those are good then.
-    fn bring_together(&self, writer: &mut Merged) -> Result<(), ShredError> {
-        let (mut mirrors, mut parts) = (Vec::new(), Vec::new());
-        for mirror in &self.mirrors {
-            let opened = match mirror.good() {
-                Some(file) => Ok(Part { file, is_tainted: false }),
-                None => mirror.reopen(&*self.disk, &self.installation),
-            };
-            match opened {
-                Ok(part) => {
-                    mirrors.push(mirror);
-                    parts.push(part);
-                }
-                Err(fault) => mirror.fail(mirror.state().file, fault),
-            }
-        }
-        // If none is good, what stands nowhere any more and is still open may be all that there is.
-        if self.mirrors.iter().all(|mirror| mirror.good().is_none()) {
-            parts.extend(self.mirrors.iter().filter_map(Mirror::astray));
-        }
-        while !mirrors.is_empty() {
-            match merge(&parts, &self.installation) {
-                Ok(merged) => {
-                    mirrors.iter().zip(parts).for_each(|(mirror, part)| mirror.mend(part.file));
-                    if !merged.damaged.is_empty() && merged.damaged != writer.damaged {
-                        let slots: Vec<_> = merged.damaged.iter().take(DAMAGED_NAMED).map(|slot| slot.get()).collect();
-                        tracing::error!(count = merged.damaged.len(), first = ?slots, "slots of the shred table are damaged on every mirror");
-                    }
-                    *writer = merged;
-                    return Ok(());
-                }
-                Err(MergeError::Part(number, fault)) if number >= mirrors.len() => {
-                    // Without it something may be missing, and would look as if it had never been.
-                    tracing::error!("what is left open of a mirror of the shred table {fault}");
-                    return Err(self.no_mirror());
-                }
-                Err(MergeError::Part(number, fault)) => {
-                    mirrors.remove(number).fail(Some(parts.remove(number).file), fault);
-                }
-                Err(MergeError::Disagree(slot, one, other)) => {
-                    let removed = || PathBuf::from("(removed while in use)");
-                    let path = |number: usize| mirrors.get(number).map_or_else(removed, |mirror| mirror.path.clone());
-                    return Err(ShredError::Disagree { slot, one: path(one), other: path(other) });
-                }
-            }
-        }
-        Err(self.no_mirror())
-    }
-
-    fn no_mirror(&self) -> ShredError {
-        let reason = |MirrorStatus { path, fault }| {
-            fault.map(|fault| format!("\n  {} {fault}", path.display())).unwrap_or_default()
-        };
-        ShredError::NoMirror { reasons: self.status().into_iter().map(reason).collect() }
-    }
-
-    /// Notes which mirrors are not there any more.
-    fn look(&self) {
-        for mirror in &self.mirrors {
-            if let Some(file) = mirror.good().filter(|file| !file.is_there()) {
-                // Still read: it may be the last that there is.
-                mirror.fail(Some(file), MirrorError::Removed);
-            }
-        }
-    }
-
-    /// Whether every mirror takes part.
-    fn check(&self) -> Result<(), ShredError> {
-        let fault = |mirror: &Mirror| {
-            let error = mirror.state().fault?;
-            Some(ShredError::Mirror { path: mirror.path.clone(), error })
-        };
-        self.mirrors.iter().find_map(fault).map_or(Ok(()), Err)
-    }
-
     /// Whose secret good mirrors have in `slot`: that of `id`, if only on one of them. A mirror that cannot be read fails.
     fn holder(&self, slot: Slot, id: KeyId) -> Holder {
         let mut holder = Holder::Beyond;
@@ -428,29 +343,6 @@ impl ShredTable {
     }
 }
 
-impl fmt::Display for ShredClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::File => "file",
-            Self::Development => "development",
-        })
-    }
-}
-
-impl ShredClass {
-    /// The number by which records tell it.
-    #[must_use]
-    pub const fn id(self) -> u8 {
-        self as u8
-    }
-
-    /// The class of this number, if there is one.
-    #[must_use]
-    pub fn from_id(id: u8) -> Option<Self> {
-        [Self::File, Self::Development].into_iter().find(|class| class.id() == id)
-    }
-}
-
 /// Whose secret is in a slot. Where mirrors differ, the last of these counts.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Holder {
@@ -463,9 +355,6 @@ enum Holder {
     /// It cannot be read.
     Unknown,
 }
-
-/// Most damaged slots that the log names.
-const DAMAGED_NAMED: usize = 16;
 
 /// The number of the next writing.
 fn next(writer: &mut Merged) -> u64 {

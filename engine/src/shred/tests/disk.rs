@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::super::disk::{Disk, MirrorFile};
 use super::super::error::MirrorError;
-use super::super::table::{ShredClass, ShredTable};
+use super::super::{ShredClass, ShredTable};
 
 /// Files by path. Copies are the same disk.
 #[derive(Clone, Default)]
