@@ -75,13 +75,16 @@ pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
 /// Keys whose uses one read of a socket gathers before it counts them: source and target of a re-encryption. More cost no more than reads of their own would.
 pub(crate) const USES_GATHERED_MAX: usize = 2;
 
-/// Keys whose use may be unwritten, while storage takes nothing: some 30 MB. The use of further ones is not counted.
+/// Keys whose use may be unwritten, while storage takes nothing: some 20 MB. The use of further ones is not counted.
 pub(crate) const UNWRITTEN_KEYS_MAX: usize = 100_000;
+
+/// Versions and clients of these keys, in all: some 60 MB. Further clients count as others, further versions are not counted.
+pub(crate) const UNWRITTEN_ENTRIES_MAX: usize = 400_000;
 
 /// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds.
 pub(crate) const WRITTEN_KEYS_MAX: usize = 256;
 
-/// Clients that are remembered of a key, by when they used it last: more than a person reads, and a record of 12 KB at most.
+/// Clients that are remembered of a key, by when they used it last: more than a person reads, and a record of 16 KB at most.
 pub const CLIENTS_PER_KEY_MAX: usize = 100;
 
 /// Most bytes of the common name of a client that are remembered: as many as RFC 5280 allows it characters.

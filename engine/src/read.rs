@@ -18,6 +18,17 @@ pub struct Authority {
     pub private_key: SecretBytes,
 }
 
+/// What is to be said of the uses of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UseWarnings {
+    /// Keys in memory whose current version has used half of what its algorithm allows.
+    pub near_limit: Vec<KeyId>,
+    /// Whether uses that are limited cannot be written now, nor the running time.
+    pub limited_unwritten: bool,
+    /// Whether statistics of uses cannot be written now.
+    pub statistics_unwritten: bool,
+}
+
 /// How often the current version of a key was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UseCount {
@@ -75,13 +86,15 @@ impl Engine {
         Ok(Some(UseCount { used, limit }))
     }
 
-    /// Keys in memory whose current version has used half of what its algorithm allows, and whether uses cannot be written now.
-    pub fn use_warnings(&self) -> (Vec<KeyId>, bool) {
+    /// What is to be said of the uses of keys.
+    #[must_use]
+    pub fn use_warnings(&self) -> UseWarnings {
         let counts = self.use_counts();
-        (
-            counts.near_their_limit().into_iter().map(|(id, _)| id).collect(),
-            counts.is_failing() || self.ledger.statistics.is_failing(),
-        )
+        UseWarnings {
+            near_limit: counts.near_their_limit().into_iter().map(|(id, _)| id).collect(),
+            limited_unwritten: counts.is_failing(),
+            statistics_unwritten: self.ledger.statistics.is_failing(),
+        }
     }
 
     /// Keys that have 90 versions or more, of those that were read to be used, or changed, since the start.

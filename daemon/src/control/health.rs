@@ -53,9 +53,9 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
             state.folder.display()
         ));
     }
-    let (near_limit, uses_unwritten) = state.installation.engine.use_warnings();
+    let uses = state.installation.engine.use_warnings();
     warnings.extend(
-        near_limit.iter().map(|key| format!("key {key} has used half of what its algorithm allows: rotate it")),
+        uses.near_limit.iter().map(|key| format!("key {key} has used half of what its algorithm allows: rotate it")),
     );
     let versions = state.installation.engine.version_warnings();
     warnings.extend(versions.iter().map(|key| {
@@ -67,9 +67,15 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
                 .to_owned(),
         );
     }
-    if uses_unwritten {
+    if uses.limited_unwritten {
         warnings.push(
-            "uses of keys cannot be written: those with a limit soon stop encrypting, rotation by use waits; see the log".to_owned(),
+            "uses of keys with a limit cannot be written: such keys soon stop encrypting; see the log".to_owned(),
+        );
+    }
+    if uses.statistics_unwritten {
+        warnings.push(
+            "the use of keys cannot be written: rotation by use waits, and who uses a key is told later; see the log"
+                .to_owned(),
         );
     }
     let SystemKeyList { system_keys, renewal } = describe_system_keys(&state.installation);

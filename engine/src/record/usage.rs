@@ -58,6 +58,11 @@ impl KeyUsage {
         self.versions.iter().find(|usage| usage.version == version)
     }
 
+    /// Whether this client is remembered by name.
+    pub(crate) fn has_client(&self, client: &ClientName) -> bool {
+        self.clients.binary_search_by(|usage| usage.client.cmp(client)).is_ok()
+    }
+
     /// When the key was used last, in milliseconds since 1970, and by whom if that is remembered; `None` if it never was.
     #[must_use]
     pub fn last(&self) -> Option<(u64, Option<&ClientName>)> {

@@ -1,5 +1,7 @@
 //! Rotation by use: of keys whose current version has been used as much as they say.
 
+use std::collections::BTreeSet;
+
 use super::Schedule;
 use crate::error::Error;
 use crate::key::id::KeyId;
@@ -13,15 +15,22 @@ impl Schedule {
     /// As [`Schedule::do_due`].
     pub(super) fn do_used_enough(&self) -> Result<usize, Error> {
         let _hand = self.hand.lock();
-        self.do_by_use()
+        self.do_by_use(self.ledger.statistics.due().take_told())
     }
 
-    /// Rotates the keys that were used enough; gives their number. Those that cannot be rotated now are tried again at the next look.
+    /// As [`Schedule::do_used_enough`], those included that could not be rotated before.
     ///
     /// # Errors
-    /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next look.
-    pub(super) fn do_by_use(&self) -> Result<usize, Error> {
-        let mut told = self.ledger.statistics.due().take();
+    /// As [`Schedule::do_due`].
+    pub(super) fn do_all_used_enough(&self) -> Result<usize, Error> {
+        self.do_by_use(self.ledger.statistics.due().take_all())
+    }
+
+    /// Rotates those of these keys that were used enough; gives their number. Those that cannot be rotated now are tried again at the next look at everything.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`]: the rest waits for that look.
+    fn do_by_use(&self, mut told: BTreeSet<KeyId>) -> Result<usize, Error> {
         let mut rotated = 0;
         while let Some(id) = told.pop_first() {
             match self.rotate_by_use(id) {

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::key::client::ClientName;
 use crate::key::id::KeyId;
-use crate::limits::{UNWRITTEN_KEYS_MAX, VERSIONS_MAX, WRITTEN_KEYS_MAX};
+use crate::limits::{UNWRITTEN_ENTRIES_MAX, UNWRITTEN_KEYS_MAX, VERSIONS_MAX, WRITTEN_KEYS_MAX};
 use crate::record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 use crate::record::vault::Vault;
 use crate::record::{KeyRecord, address};
@@ -36,6 +36,8 @@ pub(crate) struct UseStatistics {
 #[derive(Default)]
 struct Unwritten {
     keys: HashMap<KeyId, Added>,
+    /// Versions and clients of all of them.
+    entries: usize,
     /// Memory for gathering.
     spare: Table,
     /// Items of keys for which there was no place.
@@ -48,6 +50,13 @@ struct Added {
     usage: KeyUsage,
     /// Whether the key is rotated by use.
     has_bounds: bool,
+}
+
+impl Added {
+    /// Versions and clients.
+    fn entries(&self) -> usize {
+        self.usage.versions.len() + self.usage.clients.len()
+    }
 }
 
 impl UseStatistics {
@@ -121,7 +130,7 @@ impl UseStatistics {
     /// Takes what the threads have counted. Their uses were a moment ago: nobody has asked the clock for each.
     fn gather(&self, unwritten: &mut Unwritten) {
         let mut moment = None;
-        let Unwritten { keys, spare, lost } = unwritten;
+        let Unwritten { keys, entries, spare, lost } = unwritten;
         self.tallies.empty(spare, |Place { id, version, client }, Count { items, bytes, has_bounds }| {
             let now_ms = *moment.get_or_insert_with(|| self.clock.now_ms());
             let is_full = keys.len() >= UNWRITTEN_KEYS_MAX;
@@ -132,12 +141,19 @@ impl UseStatistics {
                 }
                 entry => entry.or_default(),
             };
+            let (before, is_full) = (added.entries(), *entries >= UNWRITTEN_ENTRIES_MAX);
+            if is_full && added.usage.version(version).is_none() {
+                *lost = lost.saturating_add(items);
+                return;
+            }
             added.has_bounds |= has_bounds;
             added.usage.add_version(VersionUsage { version, items, bytes, last_ms: now_ms });
-            match self.clients.name(client) {
+            let name = self.clients.name(client).filter(|name| !is_full || added.usage.has_client(name));
+            match name {
                 Some(client) => added.usage.add_client(ClientUsage { client, items, last_ms: now_ms }),
                 None => added.usage.add_others(OthersUsage { items, last_ms: now_ms }),
             }
+            *entries += added.entries() - before;
         });
         *lost = lost.saturating_add(self.tallies.take_lost());
     }
@@ -167,7 +183,8 @@ impl UseStatistics {
         }
         self.vault.transact(&[], &writes)?;
         for id in ids {
-            unwritten.keys.remove(id);
+            let written = unwritten.keys.remove(id).map_or(0, |added| added.entries());
+            unwritten.entries -= written;
         }
         Ok(())
     }
