@@ -60,6 +60,14 @@ pub(super) fn text(text: &str) -> anyhow::Result<bool> {
     }
 }
 
+/// Says beside a list, not in it, that it is not complete: so many records of it are damaged.
+pub(super) fn unreadable(count: usize) {
+    if count > 0 {
+        let what = if count == 1 { "1 record is" } else { &format!("{count} records are") };
+        eprintln!("{what} damaged and not listed: the log of the daemon says more; restore from a backup.");
+    }
+}
+
 /// A time to the second.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%F %T UTC").to_string()

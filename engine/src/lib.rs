@@ -34,6 +34,7 @@ pub mod shred;
 mod source;
 pub mod storage;
 pub mod transfer;
+mod unreadable;
 mod usage;
 mod waiters;
 pub mod worker;

@@ -12,6 +12,8 @@ use crate::key::state::KeyState;
 use crate::limits::{LIST_EXAMINED_MAX, LIST_PAGE_SIZE_MAX};
 use crate::record::key_name::KeyNameRecord;
 use crate::record::{KeyRecord, address};
+use crate::storage::{Address, Versioned};
+use crate::unreadable::Unreadable;
 
 /// Which keys are listed: those that are all that is said. Nothing is said by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,16 @@ pub struct KeyPage<After> {
     pub keys: Vec<KeyRecord>,
     /// After which one the next page begins; `None` if this is the last one.
     pub next: Option<After>,
+    /// Records that were passed over, whatever was asked for, because they are damaged: what they say is not known.
+    pub unreadable: usize,
+}
+
+/// What is looked at for a page.
+struct Entry<After> {
+    /// Where it stands in the list.
+    place: Option<After>,
+    /// The key that stands there, if it is one.
+    key: Result<Option<KeyId>, Error>,
 }
 
 impl KeyFilter {
@@ -59,10 +71,10 @@ impl KeyFilter {
 
 impl Engine {
     /// One page of the keys of a store that match `filter`, in the order of their names, after the name `after`: at most `limit`, and at most 1,000; there are fewer where
-    /// aliases stand between. Each key comes once, at its own name. Deleted ones have none any more.
+    /// aliases or damaged records stand between. Each key comes once, at its own name. Deleted ones have none any more.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::Storage`].
     pub fn list_keys(
         &self,
         store: StoreId,
@@ -73,17 +85,21 @@ impl Engine {
         let after = after.map(|name| address::key_name(store, name));
         let examined = filter.examined(limit);
         let prefix = address::key_names(store, &filter.name_prefix);
-        let names = self.vault().scan::<KeyNameRecord>(&prefix, after.as_ref(), examined)?;
-        let own = |named: KeyNameRecord| (!named.is_alias).then_some(named.key);
-        let names = names.into_iter().map(|(place, named)| (address::parse_key_name(&place), own(named)));
-        self.page(names.collect(), filter, examined, limit, |key| key.state != KeyState::Deleted)
+        let names = self.vault().storage().scan(&prefix, after.as_ref(), examined)?;
+        let own = |(place, stored): &(Address, Versioned)| {
+            let named: KeyNameRecord = self.vault().open(place, &stored.value)?;
+            Ok((!named.is_alias).then_some(named.key))
+        };
+        let names = names.iter().map(|name| Entry { place: address::parse_key_name(&name.0), key: own(name) });
+        let is_listed = |key: &KeyRecord| key.state != KeyState::Deleted;
+        self.page(store, names.collect(), filter, examined, limit, is_listed)
     }
 
     /// One page of the deleted keys of a store that match `filter`, in the order of their ids, after the id `after`: at most `limit`, and at most 1,000. They are told of for
     /// 365 days.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::Storage`].
     pub fn list_deleted_keys(
         &self,
         store: StoreId,
@@ -95,14 +111,15 @@ impl Engine {
         let examined = if filter.name_prefix.is_empty() { filter.examined(limit) } else { LIST_EXAMINED_MAX };
         let places = self.vault().storage().scan(&address::deleted_keys(store), after.as_ref(), examined)?;
         let ids = places.iter().filter_map(|(place, _)| address::parse_deleted_key(place));
-        let ids = ids.map(|id| (Some(id), Some(id))).collect();
-        self.page(ids, filter, examined, limit, |key| key.state == KeyState::Deleted && key.store == store)
+        let ids = ids.map(|id| Entry { place: Some(id), key: Ok(Some(id)) }).collect();
+        self.page(store, ids, filter, examined, limit, |key| key.state == KeyState::Deleted && key.store == store)
     }
 
     /// The keys of `places` that match. Where the next page begins is told by what was looked at, not by what matched: a key that is deleted meanwhile does not end the list.
     fn page<After>(
         &self,
-        places: Vec<(Option<After>, Option<KeyId>)>,
+        store: StoreId,
+        places: Vec<Entry<After>>,
         filter: &KeyFilter,
         examined: usize,
         limit: usize,
@@ -110,19 +127,20 @@ impl Engine {
     ) -> Result<KeyPage<After>, Error> {
         let limit = limit.min(LIST_PAGE_SIZE_MAX);
         let is_whole = places.len() < examined;
-        let mut keys = Vec::new();
+        let (mut keys, mut unreadable) = (Vec::new(), Unreadable::default());
         let mut last = None;
         let mut left = places.len();
-        for (place, id) in places {
+        for Entry { place, key } in places {
             if keys.len() >= limit {
                 break;
             }
-            let key = id.map(|id| self.find_described(id)).transpose()?.flatten();
+            let key = key.and_then(|id| id.map_or(Ok(None), |id| self.find_described(id)));
+            let key = unreadable.pass_over(key)?;
             keys.extend(key.filter(|key| is_listed(key) && filter.matches(key)));
-            last = place;
+            last = place.or(last);
             left -= 1;
         }
-        Ok(KeyPage { keys, next: last.filter(|_| !is_whole || left > 0) })
+        Ok(KeyPage { keys, next: last.filter(|_| !is_whole || left > 0), unreadable: unreadable.tell(store) })
     }
 
     /// The description of a key that stood in a list; `None` if it is gone by now.

@@ -7,6 +7,7 @@ use crate::key::name::Name;
 use crate::limits::LIST_PAGE_SIZE_MAX;
 use crate::record::key_name::KeyNameRecord;
 use crate::record::{KeyRecord, address};
+use crate::unreadable::Unreadable;
 
 /// Some of the aliases of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct AliasPage {
     pub aliases: Vec<(Name, KeyRecord)>,
     /// After which alias the next page begins; `None` if this is the last one.
     pub next: Option<Name>,
+    /// Aliases that were passed over because their records, or those of their keys, are damaged.
+    pub unreadable: usize,
 }
 
 impl Engine {
@@ -45,7 +48,7 @@ impl Engine {
     /// One page of the aliases of a store in the order of their names, after the alias `after`, at most 1,000.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::Storage`].
     pub fn list_aliases(&self, store: StoreId, after: Option<&Name>, limit: usize) -> Result<AliasPage, Error> {
         let after = after.map(|alias| address::alias(store, alias));
         let limit = limit.min(LIST_PAGE_SIZE_MAX);
@@ -53,14 +56,14 @@ impl Engine {
         // Told by the entries that were read, not by the keys: an alias that is deleted meanwhile does not end the list.
         let last = entries.last().filter(|_| entries.len() == limit);
         let next = last.and_then(|(address, _)| address::parse_alias(address));
-        let mut aliases = Vec::with_capacity(entries.len());
+        let (mut aliases, mut unreadable) = (Vec::with_capacity(entries.len()), Unreadable::default());
         for alias in entries.iter().filter_map(|(address, _)| address::parse_alias(address)) {
             // What the entry does not say, and nobody could trust it to, the alias itself says.
-            let found = self.key_by_name(store, &alias)?;
+            let found = unreadable.pass_over(self.key_by_name(store, &alias))?;
             if let Some(key) = found.filter(|key| key.aliases.contains(&alias)) {
                 aliases.push((alias, key));
             }
         }
-        Ok(AliasPage { aliases, next })
+        Ok(AliasPage { aliases, next, unreadable: unreadable.tell(store) })
     }
 }

@@ -72,10 +72,12 @@ pub(super) async fn run(command: AliasCommand, client: &ControlClient, json: boo
 async fn list(client: &ControlClient, store: &str, json: bool) -> anyhow::Result<()> {
     let mut list = client.aliases(store, None).await?;
     while let Some(after) = list.next.take() {
-        let AliasList { aliases, next } = client.aliases(store, Some(&after)).await?;
+        let AliasList { aliases, next, unreadable } = client.aliases(store, Some(&after)).await?;
         list.aliases.extend(aliases);
         list.next = next;
+        list.unreadable += unreadable;
     }
+    show::unreadable(list.unreadable);
     if json {
         return show::json(&list);
     }

@@ -9,6 +9,7 @@
 
 mod about;
 mod backup;
+mod damaged;
 mod life;
 mod system_key;
 mod transfer;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::is_zero;
+
 /// Change description and labels of a key. What is not named stays.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,4 +60,7 @@ pub struct AliasList {
     /// What to give as `after` for the next page. Missing on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// Aliases that were passed over because their records, or those of their keys, are damaged. The log names the first of them. Missing if all could be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
 }

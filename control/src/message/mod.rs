@@ -58,3 +58,9 @@ pub struct Problem {
     /// Names this request in the log.
     pub trace_id: String,
 }
+
+/// For what is told only if there is some.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}

@@ -43,9 +43,9 @@ pub(super) static ROUTES: &[Route] = &[
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let (store, page) = (call.store(engine)?, call.page()?);
-    let AliasPage { aliases, next } = engine.list_aliases(store, page.after.as_ref(), page.limit)?;
+    let AliasPage { aliases, next, unreadable } = engine.list_aliases(store, page.after.as_ref(), page.limit)?;
     let aliases = aliases.iter().map(|(alias, key)| describe::alias(alias, key)).collect();
-    Answer::ok(&AliasList { aliases, next: next.map(|alias| alias.to_string()) })
+    Answer::ok(&AliasList { aliases, next: next.map(|alias| alias.to_string()), unreadable })
 }
 
 fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {

@@ -10,13 +10,14 @@ use claviger_engine::list::{KeyFilter, KeyPage};
 
 use crate::support::clock::DAY;
 use crate::support::installation::create_store;
+use crate::support::tamper::{alter, key_address, name_address};
 use crate::support::{Installation, name};
 
 /// Names of the keys that match, read in pages of two.
 fn listed(installation: &Installation, filter: &KeyFilter) -> Vec<String> {
     let (mut names, mut after) = (Vec::new(), None);
     loop {
-        let KeyPage { keys, next } =
+        let KeyPage { keys, next, .. } =
             installation.engine.list_keys(installation.store, filter, after.as_ref(), 2).unwrap();
         assert!(keys.len() <= 2);
         names.extend(keys.into_iter().map(|key| key.name.to_string()));
@@ -31,7 +32,7 @@ fn listed(installation: &Installation, filter: &KeyFilter) -> Vec<String> {
 fn deleted(installation: &Installation, filter: &KeyFilter) -> Vec<KeyId> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let KeyPage { keys, next } =
+        let KeyPage { keys, next, .. } =
             installation.engine.list_deleted_keys(installation.store, filter, after, 2).unwrap();
         assert!(keys.len() <= 2);
         ids.extend(keys.into_iter().map(|key| key.id));
@@ -116,6 +117,59 @@ on_every_storage! {
         installation.engine.do_due().unwrap();
         assert_eq!(deleted(installation, &KeyFilter::default()), []);
         assert_eq!(installation.engine.describe_key(kept).unwrap().state, KeyState::Available);
+    }
+
+    // R-K20
+    fn damaged_records_hide_no_other_key_and_are_counted_on_the_page_that_passes_over_them(installation) {
+        let ids: Vec<_> =
+            (0..6).map(|number| installation.create(&format!("key-{number}"), Algorithm::HmacSha256)).collect();
+        alter(&*installation.storage, &key_address(ids[1]));
+        alter(&*installation.storage, &name_address(installation.store, "key-4"));
+        alter(&*installation.storage, &key_address(ids[5]));
+        let pages = |filter: &KeyFilter, limit| {
+            let (mut pages, mut after) = (Vec::new(), None);
+            loop {
+                let page = installation.engine.list_keys(installation.store, filter, after.as_ref(), limit).unwrap();
+                let names: Vec<_> = page.keys.iter().map(|key| key.name.to_string()).collect();
+                pages.push((names.join(" "), page.unreadable));
+                after = page.next;
+                if after.is_none() {
+                    return pages;
+                }
+            }
+        };
+        let said = |pages: &[(&str, usize)]| -> Vec<_> { pages.iter().map(|(names, n)| (String::from(*names), *n)).collect() };
+        assert_eq!(pages(&KeyFilter::default(), 10), said(&[("key-0 key-2 key-3", 3)]));
+        assert_eq!(pages(&KeyFilter::default(), 2), said(&[("key-0", 1), ("key-2 key-3", 0), ("", 2), ("", 0)]));
+        // What is damaged may be what is looked for.
+        let secrets = KeyFilter { kind: Some(KeyKind::Secret), ..KeyFilter::default() };
+        assert_eq!(pages(&secrets, 10), said(&[("", 3)]));
+        // By its name it is not.
+        let named = KeyFilter { name_prefix: "key-2".into(), ..KeyFilter::default() };
+        assert_eq!(pages(&named, 10), said(&[("key-2", 0)]));
+    }
+
+    // R-K11, R-K20
+    fn a_damaged_record_of_a_deleted_key_hides_no_other(installation) {
+        let ids = ["a", "b"].map(|key| installation.create(key, Algorithm::HmacSha256));
+        ids.iter().for_each(|id| delete(installation, *id));
+        alter(&*installation.storage, &key_address(ids[0]));
+        let page = installation.engine.list_deleted_keys(installation.store, &KeyFilter::default(), None, 10).unwrap();
+        assert_eq!((page.keys.iter().map(|key| key.id).collect(), page.unreadable), (vec![ids[1]], 1));
+    }
+
+    // R-K20, R-K21
+    fn a_damaged_alias_hides_no_other(installation) {
+        let (one, other) = (installation.create("one", Algorithm::HmacSha256), installation.create("other", Algorithm::HmacSha256));
+        let aliases = [("a", one), ("b", other), ("c", one), ("d", one)];
+        for (alias, key) in aliases {
+            installation.engine.create_alias(installation.store, &name(alias), key).unwrap();
+        }
+        alter(&*installation.storage, &name_address(installation.store, "a"));
+        alter(&*installation.storage, &key_address(other));
+        let page = installation.engine.list_aliases(installation.store, None, 10).unwrap();
+        let left: Vec<_> = page.aliases.iter().map(|(alias, _)| alias.to_string()).collect();
+        assert_eq!((left, page.unreadable), (vec!["c".into(), "d".into()], 2));
     }
 }
 

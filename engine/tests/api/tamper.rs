@@ -171,14 +171,14 @@ impl<'a> Scene<'a> {
             b'k' => {
                 self.assert_not_served(what);
                 is_damaged(engine.describe_key(self.id).map(drop));
-                is_damaged(engine.list_keys(*store, &KeyFilter::default(), None, 10).map(drop));
+                self.assert_not_listed(what);
                 is_damaged(engine.rotate(self.id).map(drop));
                 is_damaged(engine.set_state(self.id, KeyState::Disabled).map(drop));
             }
             b'v' => self.assert_not_served(what),
             b'n' => {
                 is_damaged(engine.find_key(*store, &name("key")).map(drop));
-                is_damaged(engine.list_keys(*store, &KeyFilter::default(), None, 10).map(drop));
+                self.assert_not_listed(what);
                 is_damaged(self.installation.try_create("key", Algorithm::Ed25519).map(drop));
             }
             b's' => {
@@ -198,6 +198,15 @@ impl<'a> Scene<'a> {
         let mut client = Client::new(&self.installation.engine);
         assert_eq!(client.cached_state(self.id), None, "{what}");
         assert_eq!(load(&self.installation.engine, self.id), Err(LoadError::Unavailable), "{what}");
+    }
+
+    /// It hides no other key.
+    fn assert_not_listed(&self, what: &str) {
+        let Installation { engine, store, .. } = self.installation;
+        let page = engine.list_keys(*store, &KeyFilter::default(), None, 10).unwrap();
+        assert_eq!(page.unreadable, 1, "{what}");
+        assert!(page.keys.iter().any(|key| key.id == self.beacon), "{what}");
+        assert!(page.keys.iter().all(|key| key.id != self.id), "{what}");
     }
 
     fn assert_nobody_comes_in(&self, what: &str) {

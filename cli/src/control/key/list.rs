@@ -37,10 +37,11 @@ pub(super) async fn run(arguments: ListArguments, client: &ControlClient, json: 
     let ListArguments { store, kind, state, prefix, name, label, all } = arguments;
     let filter = KeyFilter { kind, state, prefix, name, label };
     let mut lines = Lines::default();
-    let (mut after, mut listed) = (None, 0);
+    let (mut after, mut listed, mut unreadable) = (None, 0, 0);
     loop {
         let page = client.find_keys(&store, &filter, after.as_deref(), PAGE_SIZE).await?;
         listed += page.keys.len();
+        unreadable += page.unreadable;
         // Whoever reads may have read enough.
         if !lines.write(&page.keys, json)? {
             return Ok(());
@@ -56,6 +57,7 @@ pub(super) async fn run(arguments: ListArguments, client: &ControlClient, json: 
     if after.is_some() {
         eprintln!("There may be more: add --all to list every one.");
     }
+    show::unreadable(unreadable);
     Ok(())
 }
 

@@ -139,7 +139,7 @@ impl Change {
             Self::CreateKeys { store, keys } => {
                 let records = engine.create_keys(store, keys)?;
                 let keys = records.iter().map(describe::key).collect();
-                Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None })
+                Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None, unreadable: 0 })
             }
             Self::Key { key, change } => Answer::ok(&shred_table::key(engine, &change.apply(engine, key)?)?),
             Self::Alias { store, alias, change } => {

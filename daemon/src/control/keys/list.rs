@@ -24,19 +24,19 @@ pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem>
     })?;
     let filter = query.filter()?;
     let limit = limit(query.limit)?;
-    let (keys, next) = if filter.state == Some(KeyState::Deleted) {
+    let (keys, next, unreadable) = if filter.state == Some(KeyState::Deleted) {
         let after = query.after.map(|after| after.parse::<KeyId>());
         let after =
             after.transpose().map_err(|error| invalid(&format!("after: {error}, in a list of deleted keys")))?;
-        let KeyPage { keys, next } = engine.list_deleted_keys(store, &filter, after, limit)?;
-        (keys, next.map(|id| id.to_string()))
+        let KeyPage { keys, next, unreadable } = engine.list_deleted_keys(store, &filter, after, limit)?;
+        (keys, next.map(|id| id.to_string()), unreadable)
     } else {
         let after = query.after.map(|after| after.parse::<Name>());
         let after = after.transpose().map_err(|error| invalid(&format!("after: {error}")))?;
-        let KeyPage { keys, next } = engine.list_keys(store, &filter, after.as_ref(), limit)?;
-        (keys, next.map(|name| name.to_string()))
+        let KeyPage { keys, next, unreadable } = engine.list_keys(store, &filter, after.as_ref(), limit)?;
+        (keys, next.map(|name| name.to_string()), unreadable)
     };
-    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next })
+    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next, unreadable })
 }
 
 /// What a list of keys can be asked.

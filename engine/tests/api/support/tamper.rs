@@ -1,6 +1,6 @@
 //! Where records stand, for tests that reach past the engine into storage. Part of the stored format.
 
-use claviger_engine::key::id::KeyId;
+use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::storage::{Address, Database, Storage, Versioned, Write};
 
 /// The record of a key.
@@ -11,6 +11,11 @@ pub(crate) fn key_address(id: KeyId) -> Address {
 /// The record of one version of a key.
 pub(crate) fn version_address(id: KeyId, version: u32) -> Address {
     Address::new(Database::Keys, [b"v", &id.0[..], &version.to_be_bytes()].concat())
+}
+
+/// The record of the name or alias of a key.
+pub(crate) fn name_address(store: StoreId, name: &str) -> Address {
+    Address::new(Database::Keys, [b"n", &store.0[..], name.as_bytes()].concat())
 }
 
 /// Everything that is stored.
@@ -32,6 +37,14 @@ pub(crate) fn all_records(storage: &dyn Storage) -> Vec<(Address, Versioned)> {
 /// Writes past the engine.
 pub(crate) fn put(storage: &dyn Storage, address: &Address, value: Vec<u8>) {
     storage.transact(&[], &[Write::Put { address: address.clone(), value }]).unwrap();
+}
+
+/// Flips a bit in the middle of a record.
+pub(crate) fn alter(storage: &dyn Storage, address: &Address) {
+    let mut value = storage.get(address).unwrap().unwrap().value;
+    let middle = value.len() / 2;
+    value[middle] ^= 1;
+    put(storage, address, value);
 }
 
 /// Deletes past the engine.
