@@ -77,6 +77,11 @@ impl ClientName {
         }
     }
 
+    /// Whether both have shown certificates with the same common name: one client that has renewed its certificate, or several that nothing else tells apart.
+    pub(crate) fn has_name_of(&self, other: &Self) -> bool {
+        self.common_name().is_some_and(|name| other.common_name() == Some(name))
+    }
+
     /// What it has shown.
     pub(crate) const fn shown(&self) -> &Shown {
         &self.0

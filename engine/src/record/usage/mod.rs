@@ -1,10 +1,12 @@
 //! How a key is used: items and bytes of each version, and the clients that use it. Statistics: a kill loses the last second of them.
 
-use super::codec::{Reader, Writer};
-use super::{Record, WrapField};
+use std::cmp::Reverse;
+
 use crate::key::client::{ClientName, Shown};
 use crate::key::version::KeyVersion;
 use crate::limits::{CLIENTS_PER_KEY_MAX, VERSIONS_MAX};
+use crate::record::codec::{Reader, Writer};
+use crate::record::{Record, WrapField};
 
 /// What is known of the use of one key. Counted is every item that an operation was done for with success, whatever the operation: opening and verifying too.
 /// Reading its public key or its description is no use.
@@ -12,7 +14,7 @@ use crate::limits::{CLIENTS_PER_KEY_MAX, VERSIONS_MAX};
 pub struct KeyUsage {
     /// 0..=100 versions that were used, ascending; of more, the newest.
     pub versions: Vec<VersionUsage>,
-    /// 0..=100 clients that used it, in the order of their names; of more, those seen last.
+    /// 0..=100 clients that used it, in the order of their names; of more, those seen last, and of clients of one common name fewer first.
     pub clients: Vec<ClientUsage>,
     /// All clients that are not among them.
     pub others: OthersUsage,
@@ -92,7 +94,7 @@ impl KeyUsage {
         }
     }
 
-    /// Adds the use by a client. If there are too many, the one seen longest ago joins the others.
+    /// Adds the use by a client. If there are too many, one of them joins the others.
     pub(crate) fn add_client(&mut self, added: ClientUsage) {
         match self.clients.binary_search_by(|usage| usage.client.cmp(&added.client)) {
             Ok(place) => {
@@ -104,13 +106,21 @@ impl KeyUsage {
             Err(place) => {
                 self.clients.insert(place, added);
                 if self.clients.len() > CLIENTS_PER_KEY_MAX {
-                    let oldest = self.clients.iter().enumerate().min_by_key(|(_, usage)| usage.last_ms);
-                    if let Some((place, _)) = oldest {
-                        let ClientUsage { items, last_ms, .. } = self.clients.remove(place);
-                        self.add_others(OthersUsage { items, last_ms });
-                    }
+                    self.forget_client();
                 }
             }
+        }
+    }
+
+    /// Has a client join the others: of the common name with the most certificates the one seen longest ago, so that a client which renews its certificate every hour
+    /// takes no room from the others; where nobody has two, the one seen longest ago of all.
+    fn forget_client(&mut self) {
+        // In the order of their names, those of one common name stand together.
+        let crowded = self.clients.chunk_by(|a, b| a.client.has_name_of(&b.client));
+        let crowded = crowded.flat_map(|same| same.iter().map(|usage| (same.len(), Reverse(usage.last_ms))));
+        if let Some((place, _)) = crowded.enumerate().max_by_key(|(_, rank)| *rank) {
+            let ClientUsage { items, last_ms, .. } = self.clients.remove(place);
+            self.add_others(OthersUsage { items, last_ms });
         }
     }
 
@@ -198,120 +208,4 @@ const CERTIFICATE: u8 = 1;
 const ADDRESS: u8 = 2;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn version(number: u32, items: u64, last_ms: u64) -> VersionUsage {
-        VersionUsage { version: KeyVersion::new(number).unwrap(), items, bytes: items.saturating_mul(10), last_ms }
-    }
-
-    fn client(number: usize, items: u64, last_ms: u64) -> ClientUsage {
-        let client = if number.is_multiple_of(2) {
-            ClientName::certificate(&format!("client-{number:04}"), [7; 32])
-        } else {
-            ClientName::address(std::net::Ipv4Addr::from_bits(number.try_into().unwrap()).into())
-        };
-        ClientUsage { client, items, last_ms }
-    }
-
-    fn encoded(usage: &KeyUsage) -> Vec<u8> {
-        let mut writer = Writer::default();
-        usage.encode(&mut writer);
-        writer.finish()
-    }
-
-    fn decoded(bytes: &[u8]) -> Option<KeyUsage> {
-        let mut reader = Reader::new(bytes);
-        let usage = KeyUsage::decode(&mut reader)?;
-        reader.finish()?;
-        Some(usage)
-    }
-
-    /// As many versions and clients as there may be.
-    fn most() -> KeyUsage {
-        let mut usage = KeyUsage::default();
-        (1..=VERSIONS_MAX).for_each(|number| usage.add_version(version(number.try_into().unwrap(), 1, 1)));
-        (0..CLIENTS_PER_KEY_MAX).for_each(|number| usage.add_client(client(number, 1, 100 + number as u64)));
-        usage
-    }
-
-    // R-K20
-    #[test]
-    fn decodes_what_was_encoded_up_to_the_bounds() {
-        for usage in [KeyUsage::default(), most()] {
-            assert_eq!(decoded(&encoded(&usage)), Some(usage));
-        }
-    }
-
-    // R-K20
-    #[test]
-    fn the_client_seen_longest_ago_joins_the_others() {
-        let mut usage = most();
-        usage.add_client(client(0, 5, 1_000));
-        usage.add_client(client(CLIENTS_PER_KEY_MAX, 3, 999));
-        assert_eq!(usage.clients.len(), CLIENTS_PER_KEY_MAX);
-        // The second one: the first has been seen again.
-        assert_eq!(usage.others, OthersUsage { items: 1, last_ms: 101 });
-        assert!(usage.clients.contains(&client(0, 6, 1_000)));
-        assert!(!usage.clients.iter().any(|usage| usage.client == client(1, 0, 0).client));
-        // One whose last use is older than all others is not remembered at all.
-        usage.add_client(client(1_001, 9, 50));
-        assert_eq!(usage.others, OthersUsage { items: 10, last_ms: 101 });
-    }
-
-    // R-K20
-    #[test]
-    fn of_more_versions_the_newest_stay() {
-        let mut usage = most();
-        usage.add_version(version(101, 1, 1));
-        let numbers: Vec<_> = usage.versions.iter().map(|usage| usage.version.get()).collect();
-        assert_eq!(numbers, (2..=101).collect::<Vec<_>>());
-    }
-
-    // R-K20
-    #[test]
-    fn usages_are_added_and_never_go_back() {
-        let mut usage = KeyUsage::default();
-        usage.add_version(version(1, 2, 50));
-        usage.add_version(version(1, 3, 40));
-        usage.add_version(version(2, u64::MAX, 1));
-        usage.add_version(version(2, 1, 1));
-        assert_eq!(usage.versions[0], version(1, 5, 50));
-        assert_eq!(usage.versions[1].items, u64::MAX);
-        let mut both = KeyUsage::default();
-        both.add(&usage);
-        assert_eq!(both, usage);
-    }
-
-    // R-K10
-    #[test]
-    fn the_last_use_is_that_of_whoever_came_last() {
-        let mut usage = KeyUsage::default();
-        assert_eq!(usage.last(), None);
-        usage.add_others(OthersUsage { items: 1, last_ms: 5 });
-        assert_eq!(usage.last(), Some((5, None)));
-        usage.add_version(version(1, 1, 7));
-        usage.add_client(client(1, 1, 7));
-        usage.add_client(client(2, 1, 6));
-        assert_eq!(usage.last(), Some((7, Some(&client(1, 1, 7).client))));
-        usage.add_others(OthersUsage { items: 1, last_ms: 8 });
-        assert_eq!(usage.last(), Some((8, None)));
-    }
-
-    #[test]
-    fn refuses_what_is_out_of_bounds_or_out_of_order() {
-        let mut too_many = most();
-        too_many.versions.push(version(101, 1, 1));
-        let twice = KeyUsage { versions: vec![version(1, 1, 1), version(1, 1, 1)], ..KeyUsage::default() };
-        let backward = KeyUsage { clients: vec![client(4, 1, 1), client(2, 1, 1)], ..KeyUsage::default() };
-        for bad in [too_many, twice, backward] {
-            assert_eq!(decoded(&encoded(&bad)), None);
-        }
-        let good = encoded(&most());
-        assert_eq!(decoded(&good[..good.len() - 1]), None);
-        assert_eq!(decoded(&[&good[..], &[0]].concat()), None);
-        assert_eq!(decoded(&[0xff; 64]), None);
-        // A client of an unknown sort.
-        assert_eq!(decoded(&[0, 0, 0, 1, 3]), None);
-    }
-}
+mod tests;
