@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::act::Act;
 use crate::cache::{Cache, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -15,7 +16,7 @@ use crate::key::client::ClientName;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
 use crate::lane::{Pool, PoolFull};
-use crate::ledger::Ledger;
+use crate::ledger::{Books, Ledger};
 use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::operation::ReadScope;
 use crate::record::vault::Vault;
@@ -30,15 +31,21 @@ use crate::worker::{PinnedKey, Worker};
 
 /// Keys of one installation: in storage, in memory, and at work.
 ///
-/// Frames go through a [`Worker`], changes through the methods of `change/`, and both are tied together by following storage.
+/// Frames go through a [`Worker`], changes through the methods of `change/`, and both are tied together by following storage. It is a handle: [`Engine::on_behalf_of`] gives
+/// another one, whose changes are somebody's.
 ///
-/// Dropping it ends its threads and waits for them. Then it has let go of storage: if nobody else holds that, it is closed.
+/// Dropping the last handle ends its threads and waits for them. Then it has let go of storage: if nobody else holds that, it is closed.
 pub struct Engine {
     // Dropped in this order: first the threads, then what they use.
-    pub(crate) renewer: Renewer,
+    running: Arc<Running>,
+    pub(crate) ledger: Ledger,
+}
+
+/// What all handles of one engine share: its threads, and what they keep up to date.
+struct Running {
+    renewer: Renewer,
     _scheduler: Scheduler,
     schedule: Arc<Schedule>,
-    pub(crate) ledger: Arc<Ledger>,
     compute: Pool,
     storage_lane: Pool,
     _use_writer: UseWriter,
@@ -89,7 +96,7 @@ impl Engine {
         let waiters = Arc::<KeyWaiters>::default();
         let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source), Arc::clone(&waiters))?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
-        let ledger = Arc::new(Ledger {
+        let ledger = Ledger::new(Books {
             follower,
             source,
             statistics: Arc::clone(&statistics),
@@ -100,19 +107,25 @@ impl Engine {
             imports: Mutex::default(),
         });
         ledger.resume_destructions()?;
-        let schedule = Schedule::new(Arc::clone(&ledger));
-        Ok(Arc::new(Self {
-            renewer: Renewer::start(Arc::clone(&ledger))?,
+        let schedule = Schedule::new(ledger.on_behalf_of(Act::of_engine("schedule")));
+        let running = Running {
+            renewer: Renewer::start(ledger.clone())?,
             _scheduler: Scheduler::start(Arc::clone(&schedule), woken)?,
             schedule,
-            ledger,
             compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
             storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
             _use_writer: UseWriter::start(use_counts, statistics, soon)?,
             cache,
             stores,
             waiters,
-        }))
+        };
+        Ok(Arc::new(Self { running: Arc::new(running), ledger }))
+    }
+
+    /// The same engine, whose changes are made on behalf of somebody.
+    #[must_use]
+    pub fn on_behalf_of(&self, act: Act) -> Self {
+        Self { running: Arc::clone(&self.running), ledger: self.ledger.on_behalf_of(Arc::new(act)) }
     }
 
     /// A worker, for one thread that serves frames.
@@ -145,29 +158,29 @@ impl Engine {
 
     /// The pool for work that takes long.
     #[must_use]
-    pub const fn compute(&self) -> &Pool {
-        &self.compute
+    pub fn compute(&self) -> &Pool {
+        &self.running.compute
     }
 
     /// The pool for what reads storage.
     #[must_use]
-    pub const fn storage_lane(&self) -> &Pool {
-        &self.storage_lane
+    pub fn storage_lane(&self) -> &Pool {
+        &self.running.storage_lane
     }
 
     /// How many unwrapped keys are in memory.
     #[must_use]
     pub fn cached_keys(&self) -> usize {
-        self.cache.loaded()
+        self.running.cache.loaded()
     }
 
     /// Brings a key into the cache. `done` is called once, on another thread or at once, when it is there or cannot be; it must not block.
     /// However many ask for the same key, it is loaded once.
     pub fn load(self: &Arc<Self>, id: KeyId, done: impl FnOnce(Result<(), LoadError>) + Send + 'static) {
-        let Some(job) = self.cache.request(id, Box::new(done)) else { return };
+        let Some(job) = self.running.cache.request(id, Box::new(done)) else { return };
         let source = Arc::clone(&self.ledger.source);
         // Dropping the job with a full pool tells its waiters so.
-        if let Err(PoolFull(job)) = self.storage_lane.submit(Box::new(move || job.run(&*source))) {
+        if let Err(PoolFull(job)) = self.running.storage_lane.submit(Box::new(move || job.run(&*source))) {
             drop(job);
         }
     }
@@ -175,19 +188,19 @@ impl Engine {
     /// Has `changed` called once, on another thread, when this key or its store next changes, unless what is given back is dropped before. `changed` hands over and returns, it
     /// does no work. Whoever looks at the key again after this has returned, inside the same frame, misses no change.
     pub fn wait_for_change(&self, key: &KeyEntry, changed: impl FnOnce() + Send + 'static) -> KeyWait {
-        self.waiters.wait(key.id(), key.store().id(), changed)
+        self.running.waiters.wait(key.id(), key.store().id(), changed)
     }
 
     /// How many wait for the change of a key.
     #[must_use]
     pub fn waits_for_changes(&self) -> usize {
-        self.waiters.count()
+        self.running.waiters.count()
     }
 
     /// The key of this id if it is in memory, to be held while a request waits, so that it is still there afterwards.
     #[must_use]
     pub fn pin(&self, id: KeyId) -> Option<PinnedKey> {
-        PinnedKey::of(&self.cache.slot(id)?)
+        PinnedKey::of(&self.running.cache.slot(id)?)
     }
 
     /// Does what the clocks have made due: rotations, deletions, and the end of what is kept of deleted keys. A thread of the engine does so each minute.
@@ -196,43 +209,48 @@ impl Engine {
     /// # Errors
     /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next time.
     pub fn do_due(&self) -> Result<usize, Error> {
-        self.schedule.do_due()
+        self.running.schedule.do_due()
     }
 
     /// Whether what is due was not looked at for several minutes, because it cannot be, or because there is too much: rotations and deletions are late then.
     #[must_use]
     pub fn schedule_is_stalled(&self) -> bool {
-        self.schedule.is_stalled()
+        self.running.schedule.is_stalled()
     }
 
     /// The key store of this name, if there is one.
     #[must_use]
     pub fn store_by_name(&self, name: &Name) -> Option<Arc<StoreSlot>> {
-        self.stores.by_name(name)
+        self.running.stores.by_name(name)
     }
 
     /// The key store of this id, if there is one.
     #[must_use]
     pub fn store_by_id(&self, id: StoreId) -> Option<Arc<StoreSlot>> {
-        self.stores.by_id(id)
+        self.running.stores.by_id(id)
     }
 
     /// All key stores, in the order of their names.
     #[must_use]
     pub fn stores(&self) -> Vec<Arc<StoreSlot>> {
-        let mut stores = self.stores.all();
+        let mut stores = self.running.stores.all();
         stores.sort_by_cached_key(|store| store.policy().name.clone());
         stores
     }
 
     /// What frames look at.
     pub(crate) fn in_memory(&self) -> (&Cache, &Stores) {
-        (&self.cache, &self.stores)
+        (&self.running.cache, &self.running.stores)
     }
 
     /// Counts of uses of keys with a limit.
     pub(crate) fn use_counts(&self) -> &UseCounts {
         self.ledger.use_counts()
+    }
+
+    /// What protects records anew after a rotation of the system key.
+    pub(crate) fn renewer(&self) -> &Renewer {
+        &self.running.renewer
     }
 
     /// The vault.

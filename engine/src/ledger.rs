@@ -4,11 +4,13 @@
 //! that it was in. After that nothing completes under the old state. So changes block, and must not be made from inside a frame: they would wait for it.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use claviger_algorithm::{Algorithm, KeyKind};
 use parking_lot::Mutex;
 
+use crate::act::Act;
 use crate::change::NewMaterial;
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -30,8 +32,16 @@ use crate::source::VaultSource;
 use crate::storage::{Address, Compare, Revision, Write};
 use crate::usage::{UseCounts, UseStatistics};
 
-/// What changes are made with. Shared by the engine, for changes by hand, and the schedule, for those by the clock.
+/// What changes are made with, on behalf of somebody: a handle, cheap to clone. Shared by the engine, for changes by hand, and the schedule, for those by the clock.
+#[derive(Clone)]
 pub(crate) struct Ledger {
+    books: Arc<Books>,
+    /// Whose changes these are.
+    act: Arc<Act>,
+}
+
+/// What all handles of one ledger share.
+pub(crate) struct Books {
     // Dropped first: it ends its thread.
     pub(crate) follower: Follower,
     pub(crate) source: Arc<VaultSource>,
@@ -45,7 +55,25 @@ pub(crate) struct Ledger {
     pub(crate) renewed: Renewed,
 }
 
+impl Deref for Ledger {
+    type Target = Books;
+
+    fn deref(&self) -> &Books {
+        &self.books
+    }
+}
+
 impl Ledger {
+    /// The ledger over `books`, for what the engine does by itself.
+    pub(crate) fn new(books: Books) -> Self {
+        Self { books: Arc::new(books), act: Act::of_engine("engine") }
+    }
+
+    /// The same ledger on behalf of somebody.
+    pub(crate) fn on_behalf_of(&self, act: Arc<Act>) -> Self {
+        Self { books: Arc::clone(&self.books), act }
+    }
+
     /// The vault.
     pub(crate) fn vault(&self) -> &Vault {
         &self.source.vault
@@ -132,6 +160,8 @@ impl Ledger {
     pub(crate) fn commit(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
         self.follower.check()?;
         let mut compares = Cow::Borrowed(compares);
+        let Act { actor, operation, trace_id, .. } = &*self.act;
+        tracing::trace!(actor, operation, trace_id, "a change is made");
         let revision = loop {
             match self.vault().transact(&compares, writes) {
                 // What was read was only protected anew meanwhile: that is no conflict.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod act;
 pub mod backup;
 mod cache;
 pub mod change;
@@ -39,6 +40,7 @@ mod usage;
 mod waiters;
 pub mod worker;
 
+pub use act::Act;
 pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};
 pub use engine::{Engine, EngineParts};
 pub use error::{Error, ItemError};

@@ -11,13 +11,13 @@ impl Engine {
     /// The versions of the system key, ascending.
     #[must_use]
     pub fn system_keys(&self) -> Vec<SystemKeyStatus> {
-        self.renewer.renewal.versions()
+        self.renewer().renewal.versions()
     }
 
     /// How far it has come that all records are protected by the current system key; `None` if they are.
     #[must_use]
     pub fn renewal(&self) -> Option<RenewalStatus> {
-        self.renewer.renewal.status()
+        self.renewer().renewal.status()
     }
 
     /// Makes a new system key in `tree`, to which the keys of this engine belong, and gives its version. It is durable before anything uses it. From then on whatever is written is
@@ -35,12 +35,12 @@ impl Engine {
         vault.exchange_keys(keys);
         tracing::info!(version, "the system key was rotated");
         // Read by each start before anything is written: an older copy of the system-key file is refused from now on.
-        if let Err(error) = self.renewer.renewal.renew_first(&address::run()) {
+        if let Err(error) = self.renewer().renewal.renew_first(&address::run()) {
             tracing::warn!(%error, "the record of this process is not yet protected by the new system key");
         }
         self.seal_journal(backups);
-        self.renewer.renewal.begin();
-        self.renewer.wake();
+        self.renewer().renewal.begin();
+        self.renewer().wake();
         Ok(version)
     }
 
@@ -70,7 +70,7 @@ impl Engine {
         vault.exchange_keys(keys.without(version));
         self.seal_journal(backups);
         // If it was the last one, nothing is left to do.
-        self.renewer.wake();
+        self.renewer().wake();
         tracing::info!(version, "an old system key was destroyed");
         Ok(())
     }
@@ -78,18 +78,18 @@ impl Engine {
     /// What would be lost with a version of the system key, each in words, with what is to be done. Whatever is protected by system keys and kept somewhere is asked here.
     fn dependents(&self, version: u32, backups: Option<&Backups>) -> Result<Vec<String>, Error> {
         let mut dependents = Vec::new();
-        let needed = self.renewer.renewal.needed(version)?;
+        let needed = self.renewer().renewal.needed(version)?;
         if let Some(first) = needed.first {
-            self.renewer.renewal.doubt();
-            self.renewer.renewal.begin();
-            self.renewer.wake();
+            self.renewer().renewal.doubt();
+            self.renewer().renewal.begin();
+            self.renewer().wake();
             dependents.push(format!(
                 "{} records need it, {first} among them: wait until they are protected anew; one that stays is damaged (restore it from a backup), or of a key whose shred secret cannot be read (see the shred table in `claviger health`)",
                 needed.records
             ));
         }
         if let Some(backups) = backups {
-            let needed = match self.renewer.renewal.unused_since(version) {
+            let needed = match self.renewer().renewal.unused_since(version) {
                 Some(since) => backups.need_system_key(version, since),
                 None => Ok(Some("the look through all records is not over yet: wait for it".to_owned())),
             };

@@ -8,7 +8,6 @@ mod status;
 mod thread;
 mod walk;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
@@ -25,7 +24,7 @@ use walk::Walk;
 
 /// Protects records anew.
 pub(crate) struct Renewal {
-    ledger: Arc<Ledger>,
+    ledger: Ledger,
     progress: Mutex<Progress>,
     /// The engine is being dropped: what is left waits for the next start.
     ending: AtomicBool,
@@ -41,7 +40,7 @@ pub(crate) struct Needed {
 }
 
 impl Renewal {
-    fn new(ledger: Arc<Ledger>) -> Self {
+    fn new(ledger: Ledger) -> Self {
         Self { ledger, progress: Mutex::default(), ending: AtomicBool::new(false) }
     }
 

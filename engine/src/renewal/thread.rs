@@ -26,7 +26,7 @@ impl Renewer {
     ///
     /// # Errors
     /// [`Error::Closed`] if the system gives no thread.
-    pub(crate) fn start(ledger: Arc<Ledger>) -> Result<Self, Error> {
+    pub(crate) fn start(ledger: Ledger) -> Result<Self, Error> {
         let renewal = Arc::new(Renewal::new(ledger));
         let (waker, woken) = crossbeam_channel::bounded(1);
         if renewal.is_to_do() {

@@ -32,7 +32,7 @@ pub(crate) use thread::Scheduler;
 
 /// Does what is due.
 pub(crate) struct Schedule {
-    ledger: Arc<Ledger>,
+    ledger: Ledger,
     /// Held by whoever does what is due: one at a time.
     hand: Mutex<Hand>,
     /// The engine is being dropped: what is due waits for the next start.
@@ -73,7 +73,7 @@ impl Hand {
 
 impl Schedule {
     /// The schedule of the keys of `ledger`.
-    pub(crate) fn new(ledger: Arc<Ledger>) -> Arc<Self> {
+    pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
         let looked_ms = ledger.clock.monotonic_ms().into();
         let (ending, said_put_back) = (AtomicBool::new(false), AtomicBool::new(false));
         Arc::new(Self { ledger, hand: Mutex::default(), ending, looked_ms, said_put_back })

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use claviger_engine::Error;
+use claviger_engine::{Engine, Error};
 
 use crate::control::answer::Answer;
 use crate::control::problem::Problem;
@@ -23,8 +23,8 @@ pub enum KeyTreeChange {
 }
 
 impl KeyTreeChange {
-    pub(super) fn apply(self, installation: &Installation) -> Result<Answer, Problem> {
-        let Installation { engine, tree, backups, .. } = installation;
+    pub(super) fn apply(self, engine: &Engine, installation: &Installation) -> Result<Answer, Problem> {
+        let Installation { tree, backups, .. } = installation;
         match self {
             Self::RotateRootKey => {
                 tree.rotate_root_key(engine.random()).map_err(Error::from)?;

@@ -19,7 +19,7 @@ use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
-use claviger_engine::{AccessMethods, Engine};
+use claviger_engine::{AccessMethods, Act, Engine};
 use http::StatusCode;
 use jiff::Timestamp;
 
@@ -113,14 +113,20 @@ pub enum Change {
 pub(super) fn make(state: &ControlState, call: &Call, change: Change) -> Result<Answer, Problem> {
     call.caller.authorise(call.route.role, SystemTime::now())?;
     let shown = change.to_string();
-    let answer = change.apply(&state.installation)?;
+    let act = Act {
+        actor: call.caller.to_string(),
+        operation: call.route.operation,
+        shown: shown.clone(),
+        trace_id: call.trace_id.clone(),
+    };
+    let installation = &state.installation;
+    let answer = change.apply(&installation.engine.on_behalf_of(act), installation)?;
     tracing::info!(trace_id = call.trace_id, caller = %call.caller, "changed: {shown}");
     Ok(answer)
 }
 
 impl Change {
-    fn apply(self, installation: &Installation) -> Result<Answer, Problem> {
-        let engine = &installation.engine;
+    fn apply(self, engine: &Engine, installation: &Installation) -> Result<Answer, Problem> {
         match self {
             Self::CreateStore { name, methods } => {
                 let now = SystemTime::now();
@@ -154,7 +160,7 @@ impl Change {
             Self::Backup(change) => change.apply(&installation.backups),
             Self::Import { store, change } => change.apply(engine, store),
             Self::Export { key, version, receiver } => transfer::export(engine, key, version, &receiver),
-            Self::KeyTree(change) => change.apply(installation),
+            Self::KeyTree(change) => change.apply(engine, installation),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }

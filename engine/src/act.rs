@@ -1,0 +1,24 @@
+//! On whose behalf something is changed.
+
+use std::sync::Arc;
+
+/// Who changes something, and what, in words. It goes along with the change, down to the transaction that makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// Who: a person as he is called and told apart, or the part of the engine that does it by itself.
+    pub actor: String,
+    /// What is done, by the name of the route or of the part of the engine.
+    pub operation: &'static str,
+    /// The change in words, without secrets.
+    pub shown: String,
+    /// The request that asked for it; empty if none did.
+    pub trace_id: String,
+}
+
+impl Act {
+    /// What the engine does by itself: `operation` says which part of it.
+    pub(crate) fn of_engine(operation: &'static str) -> Arc<Self> {
+        let (actor, shown, trace_id) = ("engine".to_owned(), String::new(), String::new());
+        Arc::new(Self { actor, operation, shown, trace_id })
+    }
+}
