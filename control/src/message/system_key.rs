@@ -50,7 +50,7 @@ pub struct Renewal {
     pub records: u64,
     /// Records of these that have been.
     pub renewed: u64,
-    /// Why it does not go on for now, if it does not. It is tried again every ten minutes.
+    /// Why it does not go on for now, if it does not: so while less than twice the floor of free space is left for changes. It is tried again every ten minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing: Option<String>,
 }

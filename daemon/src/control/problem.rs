@@ -244,7 +244,7 @@ impl From<BackupError> for Problem {
             BackupError::NoSuchBackup(_) => Kind::BackupNotFound,
             BackupError::Busy(_) | BackupError::NotVerified(_) => Kind::Conflict,
             BackupError::Ended => Kind::ShuttingDown,
-            BackupError::FreeSpaceFloor { .. } => Kind::StorageFull,
+            BackupError::FreeSpaceFloor { .. } | BackupError::SpareSpace { .. } => Kind::StorageFull,
             BackupError::File { .. } => Kind::StorageUnavailable,
             BackupError::Storage(error) => return Error::Storage(error).into(),
             BackupError::Engine(error) => return error.into(),
@@ -286,7 +286,9 @@ impl From<AuthorityError> for Problem {
 
 fn storage_kind(error: &StorageError) -> Kind {
     match error {
-        StorageError::FreeSpaceFloor { .. } | StorageError::SizeLimit { .. } => Kind::StorageFull,
+        StorageError::FreeSpaceFloor { .. } | StorageError::SpareSpace { .. } | StorageError::SizeLimit { .. } => {
+            Kind::StorageFull
+        }
         StorageError::WriteAhead(error) if error.is_full => Kind::StorageFull,
         StorageError::WriteAhead(_) => Kind::StorageUnavailable,
         StorageError::TransactionTooLarge { .. } | StorageError::TooManyOperations { .. } => Kind::BodyTooLarge,

@@ -36,6 +36,21 @@ pub enum BackupError {
         /// Bytes that must be free before a change is taken.
         floor: u64,
     },
+    /// What can wait is not written, so that changes find room.
+    #[error(
+        "only {} MiB are free on the disk of journal {path}, and what can wait is not written below {} MiB: \
+         make a backup, verify it and run `claviger backup prune`, or free some space otherwise; it goes on by itself",
+        .free >> 20,
+        .needed >> 20
+    )]
+    SpareSpace {
+        /// The folder of the journal.
+        path: PathBuf,
+        /// Bytes free for this process.
+        free: u64,
+        /// Bytes that must be free: twice what changes need.
+        needed: u64,
+    },
     /// Another process has the journal.
     #[error("journal {0} is in use: another clavigerd has it; stop that one, or give this one a folder of its own")]
     InUse(PathBuf),
@@ -177,6 +192,7 @@ impl BackupError {
             | Self::Engine(Error::Damaged(_)) => true,
             Self::File { .. }
             | Self::FreeSpaceFloor { .. }
+            | Self::SpareSpace { .. }
             | Self::InUse(_)
             | Self::FolderInUse(_)
             | Self::NewerFormat { .. }
@@ -204,7 +220,7 @@ impl BackupError {
 impl From<BackupError> for WriteAheadError {
     fn from(error: BackupError) -> Self {
         let is_full = match &error {
-            BackupError::FreeSpaceFloor { .. } => true,
+            BackupError::FreeSpaceFloor { .. } | BackupError::SpareSpace { .. } => true,
             BackupError::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }

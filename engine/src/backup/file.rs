@@ -53,12 +53,25 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), BackupError> {
 
 /// Refuses if the disk of a journal has fewer than `floor` bytes free for this process.
 pub(super) fn check_free_space(folder: &Path, floor: u64) -> Result<(), BackupError> {
-    let disk = rustix::fs::statvfs(folder).map_err(|error| BackupError::file(folder, "measure")(error.into()))?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = free_space(folder)?;
     if free < floor {
         return Err(BackupError::FreeSpaceFloor { path: folder.to_owned(), free, floor });
     }
     Ok(())
+}
+
+/// Refuses what can wait if the disk of a journal has fewer than twice `floor` bytes free for this process.
+pub(super) fn check_spare_space(folder: &Path, floor: u64) -> Result<(), BackupError> {
+    let (free, needed) = (free_space(folder)?, floor.saturating_mul(2));
+    if free < needed {
+        return Err(BackupError::SpareSpace { path: folder.to_owned(), free, needed });
+    }
+    Ok(())
+}
+
+fn free_space(folder: &Path) -> Result<u64, BackupError> {
+    let disk = rustix::fs::statvfs(folder).map_err(|error| BackupError::file(folder, "measure")(error.into()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn pending_path(path: &Path) -> PathBuf {

@@ -33,7 +33,7 @@ pub struct RenewalStatus {
     pub records: u64,
     /// Records of these that have been.
     pub renewed: u64,
-    /// Why it does not go on for now, if it does not.
+    /// Why it does not go on for now, if it does not: something cannot be read or written, or there is no space to spare.
     pub failing: Option<String>,
 }
 

@@ -73,7 +73,7 @@ fn run(renewal: &Renewal, woken: &Receiver<()>) {
             Ok(()) => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Err(error) => {
                 if !renewal.ending.load(Ordering::Relaxed) {
-                    tracing::error!(%error, "not all records could be protected anew by the current system key: it is tried again in some minutes");
+                    tracing::error!(%error, "not all records are protected by the current system key yet: it is tried again in some minutes");
                 }
                 renewal.fails(&error);
                 woken.recv_timeout(RENEWAL_RETRIED_EVERY)

@@ -115,6 +115,8 @@ impl<'r> Walk<'r> {
             return Ok(0);
         }
         let vault = self.ledger.vault();
+        // Each record goes through the journal: without end, that would take the room of changes that somebody waits for.
+        vault.storage().check_spare_space()?;
         let all = u64::try_from(writes.len()).unwrap_or(u64::MAX);
         let (renewed, revision) = match self.ledger.renewed.note(&compares, || vault.transact(&compares, &writes)) {
             Ok(revision) => (all, Some(revision)),

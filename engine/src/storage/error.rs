@@ -69,6 +69,21 @@ pub enum StorageError {
         /// Bytes that must be free before a change is taken.
         floor: u64,
     },
+    /// What can wait is not written, so that changes find room. Changes and reads go on.
+    #[error(
+        "only {} MiB are free on the disk of data folder {path}, and what can wait is not written below {} MiB: \
+         free some space; it goes on by itself",
+        .free >> 20,
+        .needed >> 20
+    )]
+    SpareSpace {
+        /// The data folder.
+        path: PathBuf,
+        /// Bytes free for this process.
+        free: u64,
+        /// Bytes that must be free: twice what changes need.
+        needed: u64,
+    },
     /// The data have reached the largest size that the storage takes. Reads go on.
     #[error(
         "data folder {path} has reached its size limit of {limit} bytes: nothing was changed; delete what is not needed"

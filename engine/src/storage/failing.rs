@@ -34,6 +34,7 @@ struct Orders {
     /// Calls left until one fails; the failing one counts.
     failures: BTreeMap<Call, u64>,
     pauses: Vec<(Address, Arc<Gate>)>,
+    has_no_spare_space: bool,
 }
 
 impl<S> FailingStorage<S> {
@@ -55,6 +56,11 @@ impl<S> FailingStorage<S> {
         } else {
             failures.insert(call, n)
         };
+    }
+
+    /// From now on there is, or is no, space to spare.
+    pub fn have_spare_space(&self, has_some: bool) {
+        self.orders.lock().has_no_spare_space = !has_some;
     }
 
     /// Lets the next `get` of `address` read its answer and then wait with it until the returned pause is released.
@@ -120,6 +126,13 @@ impl<S: Storage> Storage for FailingStorage<S> {
 
     fn revision(&self) -> Revision {
         self.inner.revision()
+    }
+
+    fn check_spare_space(&self) -> Result<(), StorageError> {
+        if self.orders.lock().has_no_spare_space {
+            return Err(StorageError::SpareSpace { path: "(full on order)".into(), free: 1 << 20, needed: 2 << 20 });
+        }
+        self.inner.check_spare_space()
     }
 
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {

@@ -68,12 +68,25 @@ impl Folder {
 
     /// Refuses if the disk has fewer than `floor` bytes free for this process.
     pub(super) fn check_free_space(&self, floor: u64) -> Result<(), StorageError> {
-        let disk = rustix::fs::statvfs(self.path()).map_err(|error| self.error("measure", error.into()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = self.free_space()?;
         if free < floor {
             return Err(StorageError::FreeSpaceFloor { path: self.path().to_owned(), free, floor });
         }
         Ok(())
+    }
+
+    /// Refuses what can wait if the disk has fewer than twice `floor` bytes free for this process.
+    pub(super) fn check_spare_space(&self, floor: u64) -> Result<(), StorageError> {
+        let (free, needed) = (self.free_space()?, floor.saturating_mul(2));
+        if free < needed {
+            return Err(StorageError::SpareSpace { path: self.path().to_owned(), free, needed });
+        }
+        Ok(())
+    }
+
+    fn free_space(&self) -> Result<u64, StorageError> {
+        let disk = rustix::fs::statvfs(self.path()).map_err(|error| self.error("measure", error.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Ends changes to this folder for the rest of this process, even if it is closed and opened again.

@@ -94,6 +94,15 @@ impl Storage for LmdbStorage {
         self.store.log.last()
     }
 
+    fn check_spare_space(&self) -> Result<(), StorageError> {
+        self.store.folder.check_spare_space(self.store.free_space_floor)?;
+        self.store
+            .write_ahead
+            .as_ref()
+            .map_or(Ok(()), |ahead| ahead.check_spare_space())
+            .map_err(StorageError::WriteAhead)
+    }
+
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
         let shown = self.store.snapshot(visitor);
         shown.map_err(|failure| self.store.folder.failure("read", failure))

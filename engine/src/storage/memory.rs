@@ -101,6 +101,10 @@ impl Storage for MemoryStorage {
         self.log.last()
     }
 
+    fn check_spare_space(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
         let (revision, values) = {
             let values = self.values.lock();

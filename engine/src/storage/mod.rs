@@ -89,6 +89,12 @@ pub trait Storage: Send + Sync {
     /// The revision of the last change; everything up to it can be read.
     fn revision(&self) -> Revision;
 
+    /// Refuses what can wait while less than twice the floor is free on a disk that changes are written to, so that it never takes the room that changes need.
+    ///
+    /// # Errors
+    /// [`StorageError::SpareSpace`], [`StorageError::WriteAhead`]: wait; else [`StorageError`] if it cannot be measured.
+    fn check_spare_space(&self) -> Result<(), StorageError>;
+
     /// Shows every value of one moment to `visitor`. Changes go on meanwhile, and are not shown.
     ///
     /// # Errors

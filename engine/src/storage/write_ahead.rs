@@ -21,6 +21,12 @@ pub trait WriteAhead: fmt::Debug + Send + Sync {
     /// [`WriteAheadError`]: the changes are refused.
     fn append(&self, before: Revision, changes: &[NewChange<'_>]) -> Result<Revision, WriteAheadError>;
 
+    /// Refuses what can wait while there is less than twice the room that changes need.
+    ///
+    /// # Errors
+    /// [`WriteAheadError`]: wait.
+    fn check_spare_space(&self) -> Result<(), WriteAheadError>;
+
     /// What was appended last has not been made, and will not be: the last change is still that of `revision`.
     ///
     /// # Errors

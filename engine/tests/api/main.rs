@@ -47,6 +47,7 @@ mod signatures;
 mod states;
 mod store_settings;
 mod system_key;
+mod system_key_space;
 mod system_key_under_load;
 mod tamper;
 mod use_limits;

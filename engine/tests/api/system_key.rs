@@ -340,7 +340,7 @@ pub(crate) fn wait_until_renewed(engine: &Engine) {
     wait_until(|| engine.renewal().is_none());
 }
 
-fn wait_until(is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "it does not come to that");

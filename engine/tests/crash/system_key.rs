@@ -256,6 +256,10 @@ impl<S: Storage> Storage for Stepping<S> {
         self.steps.around(|| self.inner.transact(compares, writes))
     }
 
+    fn check_spare_space(&self) -> Result<(), StorageError> {
+        self.inner.check_spare_space()
+    }
+
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
         self.inner.snapshot(visitor)
     }

@@ -358,6 +358,10 @@ impl WriteAhead for Journal {
         }
     }
 
+    fn check_spare_space(&self) -> Result<(), WriteAheadError> {
+        Ok(file::check_spare_space(self.folder(), self.options.free_space_floor)?)
+    }
+
     fn withdraw(&self, revision: Revision) -> Result<(), WriteAheadError> {
         self.begin(revision, Revision::default())
     }

@@ -52,6 +52,10 @@ impl<S: Storage> Storage for CountingStorage<S> {
         self.inner.revision()
     }
 
+    fn check_spare_space(&self) -> Result<(), StorageError> {
+        self.inner.check_spare_space()
+    }
+
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
         self.inner.snapshot(visitor)
     }
