@@ -71,7 +71,10 @@ impl Installation {
         let storage: Arc<dyn Storage> = Arc::new(open_storage(config, &journal)?);
         let shred_table = shred_table::open(config, &system_keys)?;
         let random = SystemRandom::new();
-        // Once the data folder is ours alone: another process may be in the middle of it.
+        // Both once the data folder is ours alone: another process may be in the middle of it.
+        if let Err(error) = tree.remove_leftover() {
+            tracing::warn!(%error, "what a crash has left beside the system-key file cannot be removed");
+        }
         match tree.finish_root_key_rotation(&random) {
             Ok(false) => {}
             Ok(true) => tracing::info!("a rotation of the root key that was cut short is finished"),
@@ -366,6 +369,23 @@ mod tests {
         }
         let error = said(make_missing_mirrors(&config));
         assert!(error.contains("no mirror of the shred table can be used") && error.contains("is missing"), "{error}");
+    }
+
+    // R-H6
+    #[test]
+    fn a_start_beside_a_daemon_leaves_the_file_that_this_is_writing_and_removes_what_a_crash_has_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        init(&config).unwrap();
+        let running = Installation::open(&config).unwrap();
+        let mut written = config.system_keys.path.clone().into_os_string();
+        written.push(".new");
+        fs::write(&written, "half of a key").unwrap();
+        assert!(said(Installation::open(&config)).contains("is in use"));
+        assert!(Path::new(&written).exists());
+        drop(running);
+        drop(Installation::open(&config).unwrap());
+        assert!(!Path::new(&written).exists());
     }
 
     #[test]

@@ -32,16 +32,23 @@ impl KeyTree {
         Self { root_key: Box::new(root_key), file, hand: Mutex::new(()) }
     }
 
-    /// Unwraps all system keys, and removes what a crash in the middle of writing has left beside their file.
+    /// Unwraps all system keys.
     ///
     /// # Errors
     /// As [`SystemKeyFile::unlock`].
     pub fn unlock(&self) -> Result<SystemKeys, HierarchyError> {
         let _hand = self.hand.lock();
-        if let Err(error) = self.file.remove_leftover() {
-            tracing::warn!(%error, "what a crash has left beside the system-key file cannot be removed");
-        }
         self.file.unlock(&*self.root_key)
+    }
+
+    /// Removes what a crash in the middle of writing has left beside the system-key file. Only for whoever has the data folder alone: to another process, which has it, it may be
+    /// the file that it is just writing.
+    ///
+    /// # Errors
+    /// [`HierarchyError::File`]: it stays; nothing depends on it.
+    pub fn remove_leftover(&self) -> Result<(), HierarchyError> {
+        let _hand = self.hand.lock();
+        self.file.remove_leftover()
     }
 
     /// What there is to tell of the root key.
