@@ -92,6 +92,7 @@ impl Engine {
         let statistics = Arc::new(statistics);
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts), shred_table));
         source.refresh_stores()?;
+        source.refresh_persons()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
         let waiters = Arc::<KeyWaiters>::default();
         let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source), Arc::clone(&waiters))?;

@@ -17,6 +17,7 @@ use crate::limits::{
     ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_IN_ALL_MAX,
     IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX,
 };
+use crate::person::PersonError;
 use crate::record::InvalidAbout;
 use crate::shred::ShredError;
 use crate::storage::StorageError;
@@ -78,6 +79,9 @@ pub enum Error {
     /// A description or labels out of bounds.
     #[error(transparent)]
     InvalidAbout(#[from] InvalidAbout),
+    /// Nothing of a person is changed.
+    #[error(transparent)]
+    Person(#[from] PersonError),
     /// A secret is at another version than the one that its update builds on.
     #[error(
         "secret {id} is at version {current}, not {expected}: somebody else has updated it; read it, then update it again if need be"

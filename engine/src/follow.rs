@@ -149,6 +149,7 @@ fn catch_up(cache: &Cache, source: &VaultSource) -> Result<(Watch, Revision), Er
     cache.forget_all();
     source.note_alias();
     source.refresh_stores()?;
+    source.refresh_persons()?;
     Ok((watch, revision))
 }
 
@@ -161,6 +162,7 @@ fn apply(change: &Change, cache: &Cache, source: &VaultSource) -> Vec<Changed> {
         match changed {
             Changed::Key(id) => cache.refresh(*id, source),
             Changed::KeyStore(id) => source.refresh_store(*id),
+            Changed::Person(id) => source.refresh_person(*id),
             Changed::Alias => source.note_alias(),
             Changed::Nothing => {}
         }
@@ -173,7 +175,7 @@ fn wake(changed: &[Changed], waiters: &KeyWaiters) {
         match changed {
             Changed::Key(id) => waiters.key_changed(*id),
             Changed::KeyStore(id) => waiters.store_changed(*id),
-            Changed::Alias | Changed::Nothing => {}
+            Changed::Person(_) | Changed::Alias | Changed::Nothing => {}
         }
     }
 }

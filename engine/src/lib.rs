@@ -27,6 +27,7 @@ pub mod limits;
 pub mod list;
 pub mod names;
 pub mod operation;
+pub mod person;
 pub mod read;
 mod record;
 mod renewal;
@@ -47,8 +48,8 @@ pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};
 pub use record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 pub use record::{
-    About, AccessMethods, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, KeyStoreRecord, Origin, Rotation,
-    RotationByUse, VersionSummary,
+    About, AccessMethods, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, KeyStoreRecord, Origin,
+    PersonCertificate, PersonRecord, Rotation, RotationByUse, VersionSummary,
 };
 pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
 pub use usage::Client;

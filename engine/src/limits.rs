@@ -261,7 +261,28 @@ pub const SCHEDULE_STEPS: usize = 1_000;
 pub const CREATE_KEYS_MAX: usize = 1_000;
 
 // A key takes up to five writes and a compare: material, count of uses, description, name, and the note of its shred secret.
-const _: () = assert!(6 * CREATE_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
+// Beside them stands to whom they are assigned.
+const _: () = assert!(6 * CREATE_KEYS_MAX + 4 <= TRANSACTION_OPERATIONS_MAX);
+
+// Persons.
+
+/// Most persons. All of them are in memory, some 100 bytes each and 16 for each key that is assigned to one.
+pub const PERSONS_MAX: usize = 1_000;
+
+/// Most certificates of a person: some machines, each with one that is being replaced.
+pub const PERSON_CERTIFICATES_MAX: usize = 8;
+
+/// Most roles of a person: one in each of a hundred stores.
+pub const GRANTS_MAX: usize = 100;
+
+/// Most keys of a store that are assigned to one key manager. Who manages more is an administrator of a store.
+pub const ASSIGNED_KEYS_MAX: usize = 1_000;
+
+// The largest records of a person: a certificate takes some 120 bytes, a grant 20, an assigned key 16.
+const _: () = assert!(1_024 + 256 * PERSON_CERTIFICATES_MAX + 32 * GRANTS_MAX <= VALUE_SIZE_MAX);
+const _: () = assert!(1_024 + 16 * ASSIGNED_KEYS_MAX <= VALUE_SIZE_MAX);
+// Removing a person takes a write for each of his records.
+const _: () = assert!(4 + PERSON_CERTIFICATES_MAX + GRANTS_MAX <= TRANSACTION_OPERATIONS_MAX);
 
 /// Most keys of one page of a list.
 pub const LIST_PAGE_SIZE_MAX: usize = 1_000;

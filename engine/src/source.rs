@@ -17,6 +17,7 @@ use crate::key::id::{KeyId, StoreId};
 use crate::key::material::{KeyMaterial, MaterialError, SecretBytes};
 use crate::key::state::{KeyState, VersionState};
 use crate::limits::SCAN_PAGE_RECORDS;
+use crate::person::Persons;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
 use crate::record::{AuthorityRecord, KeyRecord, KeyStoreRecord, address};
@@ -27,6 +28,7 @@ use crate::usage::UseCounts;
 pub(crate) struct VaultSource {
     pub(crate) vault: Arc<Vault>,
     pub(crate) stores: Arc<Stores>,
+    pub(crate) persons: Persons,
     pub(crate) use_counts: Arc<UseCounts>,
     pub(crate) shred_table: Arc<ShredTable>,
     /// Numbers the policies that are put in force.
@@ -38,7 +40,7 @@ pub(crate) struct VaultSource {
 }
 
 impl VaultSource {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         vault: Arc<Vault>,
         stores: Arc<Stores>,
         use_counts: Arc<UseCounts>,
@@ -47,6 +49,7 @@ impl VaultSource {
         Self {
             vault,
             stores,
+            persons: Persons::default(),
             use_counts,
             shred_table,
             generations: AtomicU64::new(0),

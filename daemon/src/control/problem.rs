@@ -3,6 +3,7 @@
 use claviger_control::message;
 use claviger_engine::Error;
 use claviger_engine::backup::BackupError;
+use claviger_engine::person::PersonError;
 use claviger_engine::storage::StorageError;
 use http::StatusCode;
 
@@ -56,6 +57,8 @@ pub enum Kind {
     SystemKeyNotFound,
     /// There is no such backup.
     BackupNotFound,
+    /// There is no such person.
+    PersonNotFound,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -80,7 +83,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -100,6 +103,7 @@ impl Kind {
         Self::ImportFailed,
         Self::SystemKeyNotFound,
         Self::BackupNotFound,
+        Self::PersonNotFound,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -135,6 +139,7 @@ impl Kind {
             Self::ImportFailed => ("import-failed", StatusCode::UNPROCESSABLE_ENTITY, "Import failed"),
             Self::SystemKeyNotFound => ("system-key-not-found", StatusCode::NOT_FOUND, "System key not found"),
             Self::BackupNotFound => ("backup-not-found", StatusCode::NOT_FOUND, "Backup not found"),
+            Self::PersonNotFound => ("person-not-found", StatusCode::NOT_FOUND, "Person not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -227,6 +232,7 @@ impl From<Error> for Problem {
             | Error::DeletionWait
             | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,
+            Error::Person(error) => person_kind(error),
             Error::Storage(error) => storage_kind(error),
             Error::ShredTable(_) => Kind::ShredTableUnavailable,
             Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {
@@ -281,6 +287,21 @@ impl From<AuthorityError> for Problem {
             AuthorityError::Damaged | AuthorityError::Entropy(_) | AuthorityError::Library(_) => Kind::Internal,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+fn person_kind(error: &PersonError) -> Kind {
+    match error {
+        PersonError::NotFound(_) => Kind::PersonNotFound,
+        PersonError::MayNotCreate => Kind::NotPermitted,
+        PersonError::Grant(_) => Kind::InvalidValue,
+        PersonError::TooMany
+        | PersonError::TooManyCertificates
+        | PersonError::CertificateTaken { .. }
+        | PersonError::CertificateNotFound(_)
+        | PersonError::TooManyGrants
+        | PersonError::GrantNotFound
+        | PersonError::TooManyKeys => Kind::Conflict,
     }
 }
 

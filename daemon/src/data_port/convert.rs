@@ -40,6 +40,7 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::AliasNotFound(_)
         | Error::TooManyAliases(_)
         | Error::InvalidAbout(_)
+        | Error::Person(_)
         | Error::SecretMoved { .. }
         | Error::ImportNotFound(_)
         | Error::ImportOfAnother(_)

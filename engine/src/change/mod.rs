@@ -7,6 +7,7 @@
 mod about;
 mod alias;
 mod material;
+mod person;
 mod secret;
 mod state;
 mod store;
@@ -15,6 +16,7 @@ mod version;
 
 pub use about::AboutChange;
 pub(crate) use material::NewMaterial;
+pub use person::{NewPerson, PersonChange};
 pub use store::StoreSettings;
 
 use std::collections::BTreeSet;
@@ -29,6 +31,7 @@ use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
 use crate::limits::{CREATE_KEYS_MAX, DELETION_WAIT_HOURS_DEFAULT};
+use crate::person::PersonId;
 use crate::record::key_name::KeyNameRecord;
 use crate::record::key_store::AccessMethods;
 use crate::record::reference::Reference;
@@ -106,6 +109,18 @@ impl Engine {
     /// [`Error::KeyStoreNotFound`], [`Error::NameTaken`], [`Error::KeyCount`], [`Error::ValueMismatch`], [`Error::SecretTooLarge`], [`Error::InvalidAbout`],
     /// [`Error::Entropy`], [`Error::ShredTable`] if a mirror of the shred table cannot be written, [`Error::Storage`]: no key was created.
     pub fn create_keys(&self, store: StoreId, new: Vec<NewKey>) -> Result<Vec<KeyRecord>, Error> {
+        self.create_new_keys(store, new, None)
+    }
+
+    /// As [`Engine::create_keys`], by a key manager who may create: in the same step the keys are assigned to him.
+    ///
+    /// # Errors
+    /// As [`Engine::create_keys`], and [`PersonError`](crate::person::PersonError) if he is no such key manager, or manages too many keys: no key was created.
+    pub fn create_keys_by(&self, store: StoreId, new: Vec<NewKey>, by: PersonId) -> Result<Vec<KeyRecord>, Error> {
+        self.create_new_keys(store, new, Some(by))
+    }
+
+    fn create_new_keys(&self, store: StoreId, new: Vec<NewKey>, by: Option<PersonId>) -> Result<Vec<KeyRecord>, Error> {
         if !(1..=CREATE_KEYS_MAX).contains(&new.len()) {
             return Err(Error::KeyCount);
         }
@@ -118,22 +133,30 @@ impl Engine {
                 return Err(Error::NameTaken(key.name.clone()));
             }
         }
-        self.create(store, new.into_iter().map(|mut key| (key.value.take().into(), key)))
+        self.create(store, new.into_iter().map(|mut key| (key.value.take().into(), key)), by)
     }
 
-    /// Creates a key of this material, whatever `new` has for a value.
+    /// Creates a key of this material, whatever `new` has for a value; assigned to `by`, if it is a key manager who creates it.
     ///
     /// # Errors
-    /// [`Error::NameTaken`], [`Error::ValueMismatch`] if the material is of another algorithm, [`Error::Entropy`], [`Error::ShredTable`], [`Error::Storage`].
-    pub(crate) fn create_key_of(&self, store: StoreId, new: NewKey, material: NewMaterial) -> Result<KeyRecord, Error> {
-        self.create(store, std::iter::once((material, new)))?.pop().ok_or(Error::KeyCount)
+    /// [`Error::NameTaken`], [`Error::ValueMismatch`] if the material is of another algorithm, [`Error::Entropy`], [`Error::ShredTable`], [`Error::Storage`],
+    /// [`Error::Person`].
+    pub(crate) fn create_key_of(
+        &self,
+        store: StoreId,
+        new: NewKey,
+        material: NewMaterial,
+        by: Option<PersonId>,
+    ) -> Result<KeyRecord, Error> {
+        self.create(store, std::iter::once((material, new)), by)?.pop().ok_or(Error::KeyCount)
     }
 
-    /// Creates keys, all or none: first their shred secrets, then themselves.
+    /// Creates keys, all or none: first their shred secrets, then themselves, with to whom they are assigned.
     fn create(
         &self,
         store: StoreId,
         new: impl Iterator<Item = (NewMaterial, NewKey)>,
+        by: Option<PersonId>,
     ) -> Result<Vec<KeyRecord>, Error> {
         let (mut records, mut secrets) = (Vec::new(), Vec::new());
         let (mut compares, mut writes) = (Vec::new(), Vec::new());
@@ -141,6 +164,11 @@ impl Engine {
             let secret = ShredSecret::generate(&*self.ledger.random)?;
             records.push(self.new_key(store, key, material, &secret, &mut compares, &mut writes)?);
             secrets.push(secret);
+        }
+        let _changing = by.map(|_| self.ledger.source.persons.changing.lock());
+        if let Some(manager) = by {
+            let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+            self.assign_created(manager, store, &ids, &mut compares, &mut writes)?;
         }
         let keys: Vec<_> = records.iter().map(|record| record.id).zip(&secrets).collect();
         let created = self.ledger.with_slots(&keys, |slots, landed| {

@@ -123,14 +123,14 @@ impl FromStr for StoreId {
     }
 }
 
-fn random_bytes(random: &dyn Random) -> Result<[u8; ID_SIZE], EntropyError> {
+pub(crate) fn random_bytes(random: &dyn Random) -> Result<[u8; ID_SIZE], EntropyError> {
     let mut bytes = [0; ID_SIZE];
     random.fill(&mut bytes)?;
     Ok(bytes)
 }
 
 /// One text for one id: upper case, blanks and signs are refused, so that ids can be compared as texts too.
-fn parse_hex(text: &str) -> Result<[u8; ID_SIZE], ParseIdError> {
+pub(crate) fn parse_hex(text: &str) -> Result<[u8; ID_SIZE], ParseIdError> {
     let digits: &[u8; 2 * ID_SIZE] = text.as_bytes().try_into().map_err(|_| ParseIdError)?;
     let mut bytes = [0; ID_SIZE];
     HEXLOWER.decode_mut(digits, &mut bytes).map_err(|_| ParseIdError)?;

@@ -3,6 +3,7 @@
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::version::KeyVersion;
+use crate::person::{PersonId, PublicKeyHash};
 use crate::shred::Slot;
 use crate::storage::{Address, Database};
 
@@ -170,9 +171,45 @@ pub(crate) fn transport_keys() -> Address {
 
 /// The certificate authority of a key store, in the database of authentication data.
 pub(crate) fn authority(store: StoreId) -> Address {
-    let mut key = vec![AUTHORITY];
-    key.extend_from_slice(&store.0);
-    Address { database: Database::Authentication, key }
+    authentication(AUTHORITY, &[&store.0])
+}
+
+/// A person: who he is, and what he is let do.
+pub(crate) fn person(id: PersonId) -> Address {
+    authentication(PERSON, &[&id.0])
+}
+
+/// The keys of a store that are assigned to a person: behind [`person`], so that they come with him.
+pub(crate) fn assigned_keys(id: PersonId, store: StoreId) -> Address {
+    authentication(PERSON, &[&id.0, &store.0])
+}
+
+/// All persons and what is assigned to them, for scans.
+pub(crate) fn persons() -> Address {
+    authentication(PERSON, &[])
+}
+
+/// The person whose record stands at an address.
+pub(crate) fn parse_person(address: &Address) -> Option<PersonId> {
+    Some(address).filter(|address| address.database == Database::Authentication)?;
+    address.key.strip_prefix(&[PERSON])?.try_into().ok().map(PersonId)
+}
+
+/// Person and store in the address of assigned keys.
+pub(crate) fn parse_assigned_keys(address: &Address) -> Option<(PersonId, StoreId)> {
+    Some(address).filter(|address| address.database == Database::Authentication)?;
+    let (id, store) = address.key.strip_prefix(&[PERSON])?.split_first_chunk()?;
+    Some((PersonId(*id), StoreId(store.try_into().ok()?)))
+}
+
+/// From the name of a person to his id.
+pub(crate) fn person_name(name: &Name) -> Address {
+    authentication(PERSON_INDEX, &[b"n", name.as_str().as_bytes()])
+}
+
+/// From the public key of a certificate to the id of the person.
+pub(crate) fn person_key(key: &PublicKeyHash) -> Address {
+    authentication(PERSON_INDEX, &[b"k", &key.0])
 }
 
 /// What a changed address makes stale in the cache.
@@ -182,6 +219,8 @@ pub(crate) enum Changed {
     Key(KeyId),
     /// A key store or who may come in.
     KeyStore(StoreId),
+    /// A person, or what is assigned to him.
+    Person(PersonId),
     /// The alias of some key: what was looked up by it is stale, by whoever remembers that.
     Alias,
     /// Nothing that is cached.
@@ -197,6 +236,7 @@ pub(crate) fn changed(address: &Address) -> Changed {
         (Database::Keys, KEY_STORE, Some(id)) | (Database::Authentication, AUTHORITY, Some(id)) => {
             Changed::KeyStore(StoreId(id))
         }
+        (Database::Authentication, PERSON, Some(id)) => Changed::Person(PersonId(id)),
         (Database::Keys, ALIAS, _) => Changed::Alias,
         _ => Changed::Nothing,
     }
@@ -233,11 +273,19 @@ pub(crate) fn holds(address: &Address) -> Option<Holds> {
 }
 
 fn keys(tag: u8, parts: &[&[u8]]) -> Address {
+    address(Database::Keys, tag, parts)
+}
+
+fn authentication(tag: u8, parts: &[&[u8]]) -> Address {
+    address(Database::Authentication, tag, parts)
+}
+
+fn address(database: Database, tag: u8, parts: &[&[u8]]) -> Address {
     let mut key = vec![tag];
     for part in parts {
         key.extend_from_slice(part);
     }
-    Address { database: Database::Keys, key }
+    Address { database, key }
 }
 
 const KEY_STORE: u8 = b's';
@@ -254,6 +302,8 @@ const AUTHORITY: u8 = b'a';
 const TRANSPORT_KEY: u8 = b't';
 const DELETED_KEY: u8 = b'D';
 const USAGE: u8 = b'c';
+const PERSON: u8 = b'P';
+const PERSON_INDEX: u8 = b'p';
 
 #[cfg(test)]
 mod tests {
@@ -289,6 +339,23 @@ mod tests {
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
         assert_eq!(changed(&pending_destruction(key_id, Slot::new(1).unwrap())), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
+    }
+
+    #[test]
+    fn places_of_persons_tell_whose_they_are() {
+        let (id, store) = (PersonId([1; 16]), StoreId([2; 16]));
+        let (record, assigned) = (person(id), assigned_keys(id, store));
+        assert_eq!((parse_person(&record), parse_assigned_keys(&record)), (Some(id), None));
+        assert_eq!((parse_person(&assigned), parse_assigned_keys(&assigned)), (None, Some((id, store))));
+        assert!(assigned.starts_with(&record) && record.starts_with(&persons()));
+        for place in [&record, &assigned] {
+            assert_eq!(changed(place), Changed::Person(id));
+            let elsewhere = Address { database: Database::Keys, ..place.clone() };
+            assert_eq!((parse_person(&elsewhere), parse_assigned_keys(&elsewhere)), (None, None));
+        }
+        for index in [person_name(&"n".parse().unwrap()), person_key(&PublicKeyHash([3; 32]))] {
+            assert_eq!((changed(&index), parse_person(&index)), (Changed::Nothing, None));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(crate) mod key;
 pub(crate) mod key_name;
 pub(crate) mod key_store;
 pub(crate) mod key_version;
+pub(crate) mod person;
 pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ pub use key::{
 };
 pub(crate) use key_store::AuthorityRecord;
 pub use key_store::{AccessMethods, KeyStoreRecord};
+pub(crate) use person::AssignedKeysRecord;
+pub use person::{PersonCertificate, PersonRecord};
 
 use codec::{Reader, Writer};
 

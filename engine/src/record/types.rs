@@ -8,7 +8,7 @@ use super::transport_key::TransportKeyRecord;
 use super::usage::KeyUsage;
 use super::use_count::{RunRecord, UseCountRecord};
 use super::vault::Vault;
-use super::{AuthorityRecord, KeyRecord, KeyStoreRecord, PendingDestruction, Record};
+use super::{AssignedKeysRecord, AuthorityRecord, KeyRecord, KeyStoreRecord, PendingDestruction, PersonRecord, Record};
 use crate::error::Error;
 use crate::shred::ShredSecret;
 use crate::storage::{Address, Write};
@@ -43,6 +43,7 @@ macro_rules! record_types {
 }
 
 record_types! {
+    AssignedKeysRecord,
     AuthorityRecord,
     KeyNameRecord,
     KeyRecord,
@@ -50,6 +51,7 @@ record_types! {
     KeyUsage,
     KeyVersionRecord,
     PendingDestruction,
+    PersonRecord,
     Reference,
     RunRecord,
     TransportKeyRecord,

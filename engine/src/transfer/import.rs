@@ -16,6 +16,7 @@ use crate::key::material::{KeyMaterial, SecretBytes};
 use crate::key::name::Name;
 use crate::key::state::KeyState;
 use crate::limits::{IMPORT_TIME, IMPORT_TRIES_MAX, VERSIONS_MAX};
+use crate::person::PersonId;
 use crate::record::key::milliseconds;
 use crate::record::{KeyRecord, address};
 
@@ -148,6 +149,32 @@ impl Engine {
         requester: Requester,
         wrapped: &[u8],
     ) -> Result<KeyRecord, Error> {
+        self.complete_import_as(store, id, requester, wrapped, None)
+    }
+
+    /// As [`Engine::complete_import`], by a key manager: a new key is assigned to him, who must be one who may create.
+    ///
+    /// # Errors
+    /// As [`Engine::complete_import`], and [`Error::Person`], before the try if he is no such key manager then.
+    pub fn complete_import_by(
+        &self,
+        store: StoreId,
+        id: ImportId,
+        requester: Requester,
+        wrapped: &[u8],
+        by: PersonId,
+    ) -> Result<KeyRecord, Error> {
+        self.complete_import_as(store, id, requester, wrapped, Some(by))
+    }
+
+    fn complete_import_as(
+        &self,
+        store: StoreId,
+        id: ImportId,
+        requester: Requester,
+        wrapped: &[u8],
+        by: Option<PersonId>,
+    ) -> Result<KeyRecord, Error> {
         let key = self.ledger.transport_key(store, id)?;
         if key.record.import.requester != requester {
             return Err(Error::ImportOfAnother(id));
@@ -156,12 +183,15 @@ impl Engine {
             return Err(Error::ImportSize);
         }
         self.check_target(&key.record.import)?;
+        if let (ImportTarget::NewKey { .. }, Some(manager)) = (key.record.import.target, by) {
+            self.must_take_key(manager, store)?;
+        }
         let private_key = self.ledger.transport_private_key(&key)?;
         // Spent before it is used: whatever happens from here on, a crash included, nobody tries again.
         self.ledger.end_import(&key)?;
         let import = key.record.import;
         let material = open(import.algorithm, private_key, wrapped).ok_or(Error::ImportFailed)?;
-        self.put_imported(&import, &Arc::new(material))
+        self.put_imported(&import, &Arc::new(material), by)
     }
 
     /// Cancels an import: its transport key is gone.
@@ -193,22 +223,32 @@ impl Engine {
     }
 
     /// Makes the key or version. There is no second try of the import, so that others may change the key at the same moment: then the change is tried again.
-    fn put_imported(&self, import: &Import, material: &Arc<KeyMaterial>) -> Result<KeyRecord, Error> {
+    fn put_imported(
+        &self,
+        import: &Import,
+        material: &Arc<KeyMaterial>,
+        by: Option<PersonId>,
+    ) -> Result<KeyRecord, Error> {
         for _ in 1..IMPORT_TRIES_MAX {
-            match self.try_put_imported(import, material) {
+            match self.try_put_imported(import, material, by) {
                 Err(Error::Conflict) => {}
                 put => return put,
             }
         }
-        self.try_put_imported(import, material)
+        self.try_put_imported(import, material, by)
     }
 
-    fn try_put_imported(&self, import: &Import, material: &Arc<KeyMaterial>) -> Result<KeyRecord, Error> {
+    fn try_put_imported(
+        &self,
+        import: &Import,
+        material: &Arc<KeyMaterial>,
+        by: Option<PersonId>,
+    ) -> Result<KeyRecord, Error> {
         let material = NewMaterial::Imported(Arc::clone(material));
         match import.target {
             ImportTarget::NewKey { exportable } => {
                 let new = NewKey { exportable, ..NewKey::new(import.name.clone(), import.algorithm) };
-                self.create_key_of(import.store, new, material)
+                self.create_key_of(import.store, new, material, by)
             }
             ImportTarget::NewVersion { key } => self.ledger.change_key(key, |key| {
                 key.must_live()?;

@@ -35,6 +35,7 @@ mod lists;
 mod matrix;
 mod model;
 mod names_model;
+mod persons;
 mod reencryption;
 mod restart;
 mod rotation_by_use;
