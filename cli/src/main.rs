@@ -76,4 +76,5 @@ const AFTER_HELP: &str = "\
   claviger health
   claviger key list --store demo
 
-Exit codes: 0 done; 1 not done, or the answer is no (not ready, not valid); 2 the command line is wrong.";
+Exit codes: 0 done; 1 not done, or the answer is no (not ready, not valid); 2 the command line is wrong;
+3 `secret wait` was over before there was a newer version.";

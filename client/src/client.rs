@@ -183,18 +183,8 @@ impl Client {
         message: impl Message,
         value: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, Error> {
-        self.read_within(Duration::ZERO, message, value).await
-    }
-
-    /// As [`Client::read`], where the server may take so long beyond the usual time of a call.
-    pub(crate) async fn read_within<T>(
-        &self,
-        wait: Duration,
-        message: impl Message,
-        value: impl FnOnce(Reply<'_>) -> Option<T>,
-    ) -> Result<T, Error> {
         let Order { trace_id, deadline } = self.order();
-        let reply = self.pool().call(Call::new(message, trace_id, deadline + wait)?).await?;
+        let reply = self.pool().call(Call::new(message, trace_id, deadline)?).await?;
         reply.decode().ok().and_then(value).ok_or(Error::BadReply)
     }
 

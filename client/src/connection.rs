@@ -7,10 +7,13 @@ mod writing;
 
 use crate::call::{Call, CallReply, ReplySender, StreamEnded};
 use crate::config::Coalescing;
-use crate::limits::{CALLS_QUEUED_MAX, SILENCE_MAX};
+use crate::limits::{CALLS_QUEUED_MAX, PROBE_INTERVAL, SILENCE_MAX};
 use crate::raw::RawConnection;
+use claviger_protocol::TraceId;
+use claviger_protocol::message::Ping;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use waiting::Waiting;
 
@@ -32,21 +35,22 @@ struct Shared {
     waiting: Waiting,
     /// Cancelled when the byte stream has ended, or is to end at once.
     ended: CancellationToken,
-    /// Set when the server is ending: what was sent is still answered, nothing new is sent.
+    /// Set when the server is ending, or one byte stream of this connection was found to be silent: what was sent is still answered, nothing new is sent on any of them.
     draining: CancellationToken,
 }
 
 impl Connection {
-    /// Starts the tasks. `bytes_in_flight` is shared by all byte streams of one connection.
-    pub(crate) fn start(raw: RawConnection, bytes_in_flight: Arc<Semaphore>, coalescing: Coalescing) -> Self {
+    /// Starts the tasks. `bytes_in_flight` and `draining` are shared by all byte streams of one connection.
+    pub(crate) fn start(
+        raw: RawConnection,
+        bytes_in_flight: Arc<Semaphore>,
+        draining: CancellationToken,
+        coalescing: Coalescing,
+    ) -> Self {
         let limits = *raw.limits();
         let (sender, receiver) = raw.split();
         let (queue, queued) = mpsc::channel(CALLS_QUEUED_MAX);
-        let shared = Arc::new(Shared {
-            waiting: Waiting::new(),
-            ended: CancellationToken::new(),
-            draining: CancellationToken::new(),
-        });
+        let shared = Arc::new(Shared { waiting: Waiting::new(), ended: CancellationToken::new(), draining });
         let writer = writing::Writer::new(sender, queued, Arc::clone(&shared), limits, bytes_in_flight, coalescing);
         tokio::spawn(writer.run());
         tokio::spawn(reading::run(receiver, Arc::clone(&shared)));
@@ -77,6 +81,21 @@ impl Connection {
         if self.shared.waiting.silent_since().is_some_and(|since| since.elapsed() >= SILENCE_MAX) {
             tracing::debug!("the server has been silent for too long");
             self.shared.ended.cancel();
+            self.drain();
+        }
+    }
+
+    /// Asks the server now and then whether it is there, until it is not: for calls in which it is silent by right.
+    pub(crate) async fn until_silent(&self) {
+        while self.is_usable() {
+            sleep(PROBE_INTERVAL).await;
+            let deadline = Instant::now() + PROBE_INTERVAL;
+            // Ends early if the byte stream does.
+            if let Ok(probe) = Call::new(Ping { payload: &[] }, TraceId::NONE, deadline)
+                && timeout_at(deadline, self.call(Arc::new(probe))).await.is_err()
+            {
+                self.end_if_silent();
+            }
         }
     }
 }

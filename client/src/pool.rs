@@ -8,7 +8,8 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::limits::{ATTEMPTS_MAX, Limits, OVERLOADED_WAIT};
 use claviger_protocol::{Retry, Status};
-use slot::{Maker, Slot, reconnect_wait, with_jitter};
+pub(crate) use slot::reconnect_wait;
+use slot::{Maker, Slot, with_jitter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -52,6 +53,17 @@ impl Pool {
         }
     }
 
+    /// The reply to the call, sent on this byte stream and only once.
+    pub(crate) async fn call_once(connection: &Connection, call: Call) -> Result<CallReply, Error> {
+        let call = Arc::new(call);
+        match timeout_at(call.deadline, send(connection, &call)).await {
+            Ok(Ok(reply)) if reply.status == Status::Ok => Ok(reply),
+            Ok(Ok(reply)) => Err(Error::refused(reply.status, reply.retry_ms)),
+            Ok(Err(StreamEnded)) => Err(Error::Disconnected),
+            Err(_) => Err(Error::DeadlineExceeded),
+        }
+    }
+
     /// Sends the call until it is answered. Every operation of the data port leaves the server as it was, so that a
     /// call may be sent again whatever became of the first.
     async fn attempt(&self, call: &Arc<Call>) -> Result<CallReply, Error> {
@@ -59,10 +71,7 @@ impl Pool {
         let mut last = Error::Disconnected;
         for attempt in 0..ATTEMPTS_MAX {
             let connection = self.connection().await?;
-            let watch = SilenceWatch { connection: &connection };
-            let result = connection.call(Arc::clone(call)).await;
-            watch.disarm();
-            match result {
+            match send(&connection, call).await {
                 Err(StreamEnded) if lost => return Err(Error::Disconnected),
                 Err(StreamEnded) => lost = true,
                 Ok(reply) if reply.status == Status::Ok => return Ok(reply),
@@ -70,10 +79,7 @@ impl Pool {
                     last = Error::refused(reply.status, reply.retry_ms);
                     match reply.status {
                         Status::Overloaded => sleep(overloaded_wait(&reply, attempt)).await,
-                        Status::ShuttingDown => {
-                            connection.drain();
-                            sleep(reconnect_wait(self.config().reconnect, attempt)).await;
-                        }
+                        Status::ShuttingDown => sleep(reconnect_wait(self.config().reconnect, attempt)).await,
                         _ => return Err(last),
                     }
                 }
@@ -83,7 +89,7 @@ impl Pool {
     }
 
     /// A byte stream that can be used, made if need be.
-    async fn connection(&self) -> Result<Arc<Connection>, Error> {
+    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, Error> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let slot = self.slots.get(turn % self.slots.len().max(1)).ok_or(Error::Disconnected)?;
         let mut last = Error::Disconnected;
@@ -99,6 +105,17 @@ impl Pool {
         }
         slot.usable(turn).ok_or(last)
     }
+}
+
+/// Sends the call on this byte stream. One whose server is ending gets no more calls.
+async fn send(connection: &Connection, call: &Arc<Call>) -> Result<CallReply, StreamEnded> {
+    let watch = SilenceWatch { connection };
+    let result = connection.call(Arc::clone(call)).await;
+    watch.disarm();
+    if result.as_ref().is_ok_and(|reply| reply.status == Status::ShuttingDown) {
+        connection.drain();
+    }
+    result
 }
 
 /// Looks at the connection when a call is given up, by its caller or by its deadline.

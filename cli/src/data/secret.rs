@@ -24,16 +24,20 @@ Examples:
     Read(ReadArguments),
     /// Wait until a secret has a newer version, and read that
     #[command(after_help = "\
-The exit code is 1 if the wait is over and there is no newer version. Without --known-version,
-the next update is waited for: one that comes between two calls is missed, so that a loop names
-the version that it has. A file that exists is replaced, all at once, and keeps its mode.
+The exit code is 3 if the wait is over and there is no newer version, 1 if that is not known or
+not permitted. A wait that has begun goes on while the server is restarted. Without
+--known-version, the next update is waited for: one that comes between two calls is missed, so
+that a loop names the version that it has. A file that exists is replaced, all at once, and
+keeps its mode.
 
 Examples:
   claviger secret wait --store demo --key database-password --known-version 3 --output password.txt
   claviger secret wait --store demo --key database-password --for 1h --output password.txt
   known=0
-  while claviger --json secret wait --store demo --key database-password --known-version $known --output new.json
-  do known=$(jq .key_version new.json); jq -r .value new.json | base64 -d > password.txt; systemctl reload shop; done")]
+  while sleep 1
+  do claviger --json secret wait --store demo --key database-password --known-version $known --output new.json || continue
+     known=$(jq .key_version new.json); jq -r .value new.json | base64 -d > password.txt; systemctl reload shop
+  done")]
     Wait(WaitArguments),
 }
 
@@ -103,7 +107,7 @@ pub(super) async fn read(arguments: ReadArguments, session: &Session) -> anyhow:
     Ok(())
 }
 
-/// Waits for a version of a secret that is newer, and reads it. The exit code is not 0 if none came.
+/// Waits for a version of a secret that is newer, and reads it. The exit code is [`NOTHING_NEWER`] if none came.
 ///
 /// # Errors
 /// With the thing and the remedy.
@@ -125,7 +129,7 @@ pub(super) async fn wait(arguments: WaitArguments, session: &Session) -> anyhow:
         }
         None => {
             eprintln!("claviger: {name}: no version newer than {known} came in time");
-            Ok(ExitCode::FAILURE)
+            Ok(ExitCode::from(NOTHING_NEWER))
         }
     }
 }
@@ -152,6 +156,9 @@ fn wait_time(text: &str) -> anyhow::Result<Duration> {
         unit.and_then(|(number, seconds)| number.parse::<u32>().ok().map(|number| u64::from(number) * seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| anyhow!("give a number of seconds, minutes or hours: 90s, 10m, 1h"))
 }
+
+/// Exit code of a wait that is over: there is nothing newer, which is neither a value nor a failure.
+const NOTHING_NEWER: u8 = 3;
 
 #[cfg(test)]
 mod tests {

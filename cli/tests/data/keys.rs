@@ -52,7 +52,7 @@ fn a_newer_version_of_a_secret_is_waited_for_and_replaces_the_file() {
     for known in [&["--known-version", "1"][..], &[]] {
         let over =
             daemon.claviger(wait).args(known.iter().copied()).args(["--for", "0s", "--output"]).paths([&*path]).run();
-        assert_eq!((over.code(), over.output()), (1, &b""[..]));
+        assert_eq!((over.code(), over.output()), (3, &b""[..]), "neither a value nor a failure");
         assert!(over.error().contains("no version newer than 1"), "{}", over.error());
     }
     for transport in ["tcp", "quic"] {
@@ -72,6 +72,24 @@ fn a_newer_version_of_a_secret_is_waited_for_and_replaces_the_file() {
     daemon
         .claviger(["secret", "wait", "--store", "demo", "--key", "records", "--known-version", "1"])
         .refused("OperationNotAllowed");
+}
+
+// R-K2, R-P6
+#[test]
+fn a_wait_for_a_secret_outlives_the_daemon_and_misses_nothing() {
+    let mut daemon = Daemon::start();
+    let create = ["key", "create", "--store", "demo", "--algorithm", "OPAQUE", "--value-file", "-", "password"];
+    daemon.claviger(create).input(SECRET).done();
+    let wait = ["secret", "wait", "--store", "demo", "--key", "password", "--known-version", "1", "--for", "10m"];
+    let waiting = daemon.claviger(wait);
+    let done = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiting.done());
+        while daemon.claviger(["health", "--json"]).done().json()["data_connections"] == 0 {}
+        daemon.restart();
+        daemon.claviger(["key", "update", "--store", "demo", "password", "--file", "-"]).input(b"changed").done();
+        waiting.join().unwrap()
+    });
+    assert_eq!((done.output(), done.error()), (&b"changed"[..], ""));
 }
 
 // R-K6

@@ -14,13 +14,6 @@ fn configuration(daemon: &Daemon, files: &Files, from: &str, to: &str) -> PathBu
     files.with("client.toml", changed.as_bytes())
 }
 
-/// The line that says where the data port is.
-fn data_address(daemon: &Daemon) -> String {
-    let text = fs::read_to_string(daemon.client_configuration()).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("address = \"")).unwrap();
-    line.trim_end_matches('"').to_owned()
-}
-
 // R-A7, R-P5
 #[test]
 fn the_server_tells_who_it_sees_on_both_transports() {
@@ -40,7 +33,7 @@ fn a_server_that_is_not_there_is_named_with_its_address() {
     let (daemon, files) = (Daemon::shared(), Files::new());
     // Nobody listens at the port of a socket that was closed.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let configuration = configuration(&daemon, &files, &data_address(&daemon), &free);
+    let configuration = configuration(&daemon, &files, &daemon.addresses()[0], &free);
     let refused = daemon.claviger(["ping"]).configuration(&configuration).refused("check that the server runs");
     assert!(refused.error().contains(&free));
     let encrypt = ["encrypt", "--store", "demo", "--key", "records", "-"];

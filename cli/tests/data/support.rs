@@ -24,20 +24,36 @@ impl Daemon {
         })
     }
 
-    fn start() -> Self {
+    /// One that no other test uses.
+    pub(crate) fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let mut process = Command::new(clavigerd())
-            .args(["dev", "--data", "127.0.0.1:0", "--control", "127.0.0.1:0", "--folder"])
-            .arg(folder.path().join("dev"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let serves = lines.any(|line| line.starts_with("Serving"));
-        assert!(serves, "the daemon ended before it served: {:?}", process.wait());
+        let process = serve(folder.path(), "127.0.0.1:0", "127.0.0.1:0");
         let daemon = Self { folder, process };
         daemon.claviger(["key", "create", "--store", "demo", "--algorithm", "XAES-256-GCM", "others"]).done();
         daemon
+    }
+
+    /// Kills the daemon, and starts it again where it was.
+    pub(crate) fn restart(&mut self) {
+        let [data, control] = self.addresses();
+        self.kill();
+        self.process = serve(self.folder.path(), &data, &control);
+    }
+
+    /// Where the data port and the control port listen.
+    pub(crate) fn addresses(&self) -> [String; 2] {
+        let text = fs::read_to_string(self.client_configuration()).unwrap();
+        let address_in = |section| {
+            let (_, settings) = text.split_once(section).unwrap();
+            let (_, address) = settings.split_once("address = \"").unwrap();
+            address.split_once('"').unwrap().0.to_owned()
+        };
+        ["[data]", "[control]"].map(address_in)
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// The configuration file of a client that the store `demo` admits, who is an administrator as well.
@@ -60,9 +76,22 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.kill();
     }
+}
+
+/// A daemon that serves from the folder `dev` in `folder`.
+fn serve(folder: &Path, data: &str, control: &str) -> Child {
+    let mut process = Command::new(clavigerd())
+        .args(["dev", "--data", data, "--control", control, "--folder"])
+        .arg(folder.join("dev"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let serves = lines.any(|line| line.starts_with("Serving"));
+    assert!(serves, "the daemon ended before it served: {:?}", process.wait());
+    process
 }
 
 /// A command that has not run yet.

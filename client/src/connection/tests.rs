@@ -22,6 +22,10 @@ async fn request(server: &mut DuplexStream) -> RequestHeader {
 }
 
 async fn connection() -> (Connection, DuplexStream) {
+    connection_with(&CancellationToken::new()).await
+}
+
+async fn connection_with(draining: &CancellationToken) -> (Connection, DuplexStream) {
     let (client, mut server) = tokio::io::duplex(RECEIVE_BUFFER_SIZE);
     let (reader, writer) = tokio::io::split(client);
     let greet = async {
@@ -32,7 +36,7 @@ async fn connection() -> (Connection, DuplexStream) {
     };
     let (raw, ()) = tokio::join!(RawConnection::greet(reader, writer), greet);
     let bytes_in_flight = Arc::new(Semaphore::new(1_000_000));
-    (Connection::start(raw.unwrap(), bytes_in_flight, Coalescing::OFF), server)
+    (Connection::start(raw.unwrap(), bytes_in_flight, draining.clone(), Coalescing::OFF), server)
 }
 
 fn ping() -> Arc<Call> {
@@ -128,4 +132,40 @@ async fn time_in_which_nothing_was_asked_is_no_silence() {
     assert!(timeout(SILENCE_MAX / 10, connection.call(ping())).await.is_err(), "nobody answered");
     connection.end_if_silent();
     assert!(connection.is_usable());
+}
+
+/// Answers the next request, which is a ping without payload.
+async fn answer_probe(server: &mut DuplexStream) {
+    let header = request(server).await;
+    let mut output = OutputBuffer::new();
+    output.reply_with(&header, Ping { payload: b"" }).unwrap();
+    server.write_all(output.as_bytes()).await.unwrap();
+}
+
+// R-K2, R-P6
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_silent_by_right_is_asked_whether_it_is_there() {
+    let (connection, mut server) = connection().await;
+    let start = Instant::now();
+    let answer_three = async {
+        for _ in 0..3 {
+            answer_probe(&mut server).await;
+        }
+        start.elapsed()
+    };
+    let ((), answered) = tokio::join!(connection.until_silent(), answer_three);
+    assert_eq!(answered.as_secs(), 3 * PROBE_INTERVAL.as_secs(), "while it answers, it is waited for");
+    assert_eq!(start.elapsed().as_secs(), 5 * PROBE_INTERVAL.as_secs());
+    assert!(!connection.is_usable());
+}
+
+// R-P6
+#[tokio::test(start_paused = true)]
+async fn no_byte_stream_of_a_connection_with_a_silent_one_gets_new_calls() {
+    let draining = CancellationToken::new();
+    let (silent, _server) = connection_with(&draining).await;
+    let (other, _server_of_other) = connection_with(&draining).await;
+    let (unrelated, _server_of_unrelated) = connection().await;
+    silent.until_silent().await;
+    assert!(!silent.is_usable() && !other.is_usable() && unrelated.is_usable());
 }

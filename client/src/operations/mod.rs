@@ -6,6 +6,7 @@ pub(crate) mod encrypt;
 pub(crate) mod mac;
 pub(crate) mod read;
 pub(crate) mod sign;
+mod wait;
 
 use claviger_protocol::Status;
 use claviger_protocol::message::{Results, Versioned};

@@ -6,19 +6,17 @@ use crate::client::Client;
 use crate::config::Transport;
 use crate::error::Error;
 use crate::key::{Key, UnknownCode};
-use crate::limits::{Limits, SECRET_WAIT_ROUND};
+use crate::limits::Limits;
 use crate::operations::bytes;
 use crate::secret::Secret;
 use claviger_protocol::message::{
     DescribeKey, FactValue, KeyVersionDescription, RandomBytes, RandomBytesItem, ReadPublicKey, ReadSecret, Reply,
-    WaitForSecret,
 };
 use claviger_protocol::{
     Algorithm, EncodeError, Fact, KeyId, KeyKind, KeyState, KeyVersionState, Status, StoreId, message,
 };
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
-use tokio::time::Instant;
 
 /// What the server sees of its client. What it does not tell, or this library does not know, is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,38 +117,6 @@ impl Key {
         };
         let result = self.client().read(request, value).await;
         self.checked(result)
-    }
-
-    /// The current value of a secret as soon as it is newer than the version `known`: at once if it is newer already (0 is older than all), else when it is updated. Nothing if
-    /// `wait` is over first, however long that is: the server is asked as often as need be.
-    ///
-    /// The deadline of the client holds for the time beyond the wait. A wait that is given up keeps its place at the server for up to a minute; there are 512 a connection.
-    ///
-    /// # Errors
-    /// As [`Error`] says: among others as soon as the key is disabled or deleted.
-    pub async fn wait_for_newer_secret(&self, known: u32, wait: Duration) -> Result<Option<SecretVersion>, Error> {
-        let end = Instant::now().checked_add(wait);
-        loop {
-            let left = end.map_or(SECRET_WAIT_ROUND, |end| end.saturating_duration_since(Instant::now()));
-            let round = left.min(SECRET_WAIT_ROUND).min(self.client().limits().secret_wait);
-            // Rounded up, so that the wait is over when the server says so.
-            let wait_ms = u32::try_from((round + Duration::from_micros(999)).as_millis()).unwrap_or(u32::MAX);
-            let request = WaitForSecret { key_id: self.id(), known_version: known, wait_ms };
-            let value = |reply: Reply<'_>| match reply {
-                Reply::ReadSecret(secret) if secret.key_version > known => {
-                    Some(SecretVersion { key_version: secret.key_version, value: Secret::new(secret.value) })
-                }
-                _ => None,
-            };
-            match self.client().read_within(round, request, value).await {
-                Err(error) if error.status() == Some(Status::NoNewerVersion) => {
-                    if end.is_some_and(|end| Instant::now() >= end) {
-                        return Ok(None);
-                    }
-                }
-                result => return self.checked(result).map(Some),
-            }
-        }
     }
 
     /// The public key: of this version, or of the current one.

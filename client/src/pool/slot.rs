@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// Place of one connection. When it is dropped, an attempt that is under way ends.
 #[derive(Default)]
@@ -114,7 +115,8 @@ impl Maker {
         let limits = raw.first().map(|raw| *raw.limits()).unwrap_or_default();
         *self.limits.lock() = limits;
         let bytes_in_flight = Arc::new(Semaphore::new(limits.bytes_in_flight));
-        let start = |raw| Connection::start(raw, Arc::clone(&bytes_in_flight), self.config.coalescing);
+        let (draining, coalescing) = (CancellationToken::new(), self.config.coalescing);
+        let start = |raw| Connection::start(raw, Arc::clone(&bytes_in_flight), draining.clone(), coalescing);
         Ok(raw.into_iter().map(start).map(Arc::new).collect())
     }
 }
@@ -138,7 +140,7 @@ async fn make(slot: Weak<Slot>, maker: Arc<Maker>, not_before: Option<Instant>, 
 }
 
 /// A wait that doubles up to its limit.
-pub(super) fn reconnect_wait(reconnect: Reconnect, failures: u32) -> Duration {
+pub(crate) fn reconnect_wait(reconnect: Reconnect, failures: u32) -> Duration {
     let wait = reconnect.wait_first.saturating_mul(2_u32.saturating_pow(failures));
     with_jitter(wait.min(reconnect.wait_max))
 }
