@@ -164,6 +164,14 @@ pub enum Error {
         "the import failed, and its transport key is spent: begin another one; the material must be good for the algorithm, and wrapped by RSA-OAEP with SHA-256 and AES-256 with padding (RFC 5649)"
     )]
     ImportFailed,
+    /// An import was tried, and what came out of it could not be made a key or version: there is no second try.
+    #[error("{}; import {import} is over all the same: begin another one", spent_for(.cause))]
+    ImportSpent {
+        /// The import.
+        import: ImportId,
+        /// Why it could not.
+        cause: Box<Error>,
+    },
     /// As many imports are open as may be.
     #[error(
         "too many imports are open, {IMPORTS_MAX} of a store or {IMPORTS_IN_ALL_MAX} in all: complete or cancel some, or wait until they end"
@@ -249,6 +257,14 @@ impl fmt::Display for Ago {
             (1, _) => f.write_str("an hour ago"),
             (hours, _) => write!(f, "{hours} hours ago"),
         }
+    }
+}
+
+/// Why nothing came of an import that is over. A change that failed is usually to be repeated; this one cannot be.
+fn spent_for(cause: &Error) -> String {
+    match cause {
+        Error::Conflict => "the key was changed by somebody else again and again at the same moment".to_owned(),
+        cause => cause.to_string(),
     }
 }
 

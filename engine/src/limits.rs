@@ -31,6 +31,9 @@ pub const IMPORT_TRIES_MAX: u32 = 8;
 /// How often an export begins anew because the key was changed meanwhile: it wraps in less than a millisecond, so that a key changes so often under it only by intent.
 pub const EXPORT_TRIES_MAX: u32 = 8;
 
+/// How often an export looks at its key again because something else was changed at that moment: a look takes some ten microseconds, and a commit a hundred times as long.
+pub const EXPORT_LOOKS_MAX: u32 = 1_000;
+
 /// Most imports of one key store that are open at once. Each took a second of a core to begin.
 pub const IMPORTS_MAX: usize = 8;
 

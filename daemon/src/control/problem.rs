@@ -196,7 +196,14 @@ impl Problem {
 impl From<Error> for Problem {
     /// Administrators are told the detail: they are those who can act. No message of the engine holds a secret.
     fn from(error: Error) -> Self {
-        let kind = match &error {
+        Self::new(Kind::of(&error), error.to_string())
+    }
+}
+
+impl Kind {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::ImportSpent { cause, .. } => Self::of(cause),
             Error::KeyNotFound(_) => Kind::KeyNotFound,
             Error::KeyVersionNotFound { .. } => Kind::KeyVersionNotFound,
             Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
@@ -239,8 +246,7 @@ impl From<Error> for Problem {
                 Kind::Internal
             }
             Error::Closed => Kind::ShuttingDown,
-        };
-        Self::new(kind, error.to_string())
+        }
     }
 }
 

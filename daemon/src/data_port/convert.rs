@@ -46,6 +46,7 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::ImportOfAnother(_)
         | Error::ImportSize
         | Error::ImportFailed
+        | Error::ImportSpent { .. }
         | Error::TooManyImports
         | Error::NotExportable(_)
         | Error::KeyVersionNotUsable { .. }

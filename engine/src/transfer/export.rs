@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::key::state::KeyState;
 use crate::key::version::KeyVersion;
-use crate::limits::EXPORT_TRIES_MAX;
+use crate::limits::{EXPORT_LOOKS_MAX, EXPORT_TRIES_MAX};
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::{KeyRecord, address};
 
@@ -27,25 +27,38 @@ pub struct Exported {
 
 impl Engine {
     /// Wraps the material of one version of a key, the current one unless said otherwise, to `receiver`. The key must have been created exportable; the key
-    /// must be available and the version current or active: what does nothing does not leave either. That is so when the material has been wrapped: nothing leaves under a state
-    /// that an acknowledged change had ended before.
+    /// must be available and the version current or active: what does nothing does not leave either.
+    ///
+    /// `answer` makes the reply of it, inside a frame in which that is still so: a change that forbids it is acknowledged only after `answer` has returned, or there is no answer. So it must be
+    /// short, and must not change anything: the change would wait for it.
     ///
     /// # Errors
     /// [`Error::KeyNotFound`], [`Error::NotExportable`], [`Error::KeyNotUsable`], [`Error::KeyVersionNotFound`], [`Error::KeyVersionNotUsable`],
     /// [`Error::NothingToExport`] for an empty secret, [`Error::Conflict`] if the key was changed again and again meanwhile, [`Error::KeyShredded`], [`Error::ShredTable`],
     /// [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`].
-    pub fn export_key(
+    pub fn export_key<T>(
         &self,
         id: KeyId,
         version: Option<KeyVersion>,
         receiver: &ReceiverKey,
-    ) -> Result<Exported, Error> {
+        answer: impl FnOnce(Exported) -> T,
+    ) -> Result<T, Error> {
+        let storage = self.vault().storage();
+        let mut worker = self.ledger.epochs.register();
         for _ in 0..EXPORT_TRIES_MAX {
             let (record, revision) = self.ledger.read_key(id)?;
             let exported = self.export_as_read(&record, version, receiver);
-            // Failures too: what was shredded, or does not open, may have another shred secret since.
-            if self.ledger.read_key(id)?.1 == revision {
-                return exported;
+            for _ in 0..EXPORT_LOOKS_MAX {
+                let last_change = storage.revision();
+                // Failures too: what was shredded, or does not open, may have another shred secret since.
+                if self.ledger.read_key(id)?.1 != revision {
+                    break;
+                }
+                // Storage is not read inside a frame. If nothing at all has changed since the look, the key has not, and whoever changes it from here on waits for this frame.
+                let _inside = worker.enter();
+                if storage.revision() == last_change {
+                    return exported.map(answer);
+                }
             }
         }
         Err(Error::Conflict)

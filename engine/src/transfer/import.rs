@@ -140,7 +140,7 @@ impl Engine {
     /// # Errors
     /// Before the try: [`Error::ImportNotFound`] if it is over, or another store's; [`Error::ImportOfAnother`]; [`Error::ImportSize`]; [`Error::NameTaken`];
     /// [`Error::KeyNotFound`], [`Error::KeyStateWrong`], [`Error::TooManyVersions`], [`Error::KeyShredded`]; [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
-    /// After it, if it came about at the same moment: those, and [`Error::Conflict`] if the key was changed again and again. [`Error::ImportFailed`] if `wrapped` cannot be
+    /// After it, if it came about at the same moment: those, and [`Error::Conflict`] if the key was changed again and again, as the cause of [`Error::ImportSpent`]. [`Error::ImportFailed`] if `wrapped` cannot be
     /// unwrapped, or what is in it is no good material of the algorithm: one error, whatever is wrong.
     pub fn complete_import(
         &self,
@@ -191,7 +191,8 @@ impl Engine {
         self.ledger.end_import(&key)?;
         let import = key.record.import;
         let material = open(import.algorithm, private_key, wrapped).ok_or(Error::ImportFailed)?;
-        self.put_imported(&import, &Arc::new(material), by)
+        let put = self.put_imported(&import, &Arc::new(material), by);
+        put.map_err(|cause| Error::ImportSpent { import: id, cause: Box::new(cause) })
     }
 
     /// Cancels an import: its transport key is gone.

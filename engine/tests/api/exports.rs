@@ -1,10 +1,11 @@
 //! Export: what leaves, and what does not (R-K6).
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::change::NewKey;
+use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::{KeyState, VersionState};
@@ -12,16 +13,20 @@ use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::{DELETION_WAIT_DEFAULT, EXPORT_TRIES_MAX};
 use claviger_engine::storage::{FailingStorage, MemoryStorage};
 use claviger_engine::transfer::{Exported, NewImport};
-use claviger_engine::{Error, Origin};
+use claviger_engine::{Engine, Error, Origin};
 
 use crate::support::client::PATIENCE;
-use crate::support::tamper::version_address;
+use crate::support::tamper::{key_address, version_address};
 use crate::support::transfer::Receiver;
 use crate::support::{Client, Installation, calls, name, only};
 
 fn create_exportable(installation: &Installation, key_name: &str, algorithm: Algorithm) -> KeyId {
     let new = NewKey { exportable: true, ..NewKey::new(name(key_name), algorithm) };
     installation.engine.create_keys(installation.store, vec![new]).unwrap()[0].id
+}
+
+fn export(engine: &Engine, id: KeyId, version: Option<KeyVersion>, receiver: &ReceiverKey) -> Result<Exported, Error> {
+    engine.export_key(id, version, receiver, |exported| exported)
 }
 
 fn mac(client: &mut Client, id: KeyId) -> Vec<u8> {
@@ -38,12 +43,12 @@ on_every_storage! {
     fn exported_material_is_that_of_the_key(installation) {
         let receiver = Receiver::new();
         let id = create_exportable(installation, "webhooks", Algorithm::HmacSha256);
-        let exported = installation.engine.export_key(id, None, &receiver.key()).unwrap();
+        let exported = export(&installation.engine, id, None, &receiver.key()).unwrap();
         assert_eq!((exported.key, exported.version.get(), exported.algorithm), (id, 1, Algorithm::HmacSha256));
         let again = installation.import_key("copy", Algorithm::HmacSha256, &receiver.unwrap(&exported.wrapped));
         let mut client = Client::new(&installation.engine);
         assert_eq!(mac(&mut client, id), mac(&mut client, again.id));
-        let twice = installation.engine.export_key(id, None, &receiver.key()).unwrap();
+        let twice = export(&installation.engine, id, None, &receiver.key()).unwrap();
         assert_ne!(twice.wrapped, exported.wrapped, "each time wrapped anew");
     }
 
@@ -52,7 +57,7 @@ on_every_storage! {
         let receiver = Receiver::new();
         for algorithm in [Algorithm::Opaque, Algorithm::Xaes256Gcm, Algorithm::HmacSha256, Algorithm::Ed25519] {
             let id = installation.create(algorithm.name(), algorithm);
-            let refused = installation.engine.export_key(id, None, &receiver.key());
+            let refused = export(&installation.engine, id, None, &receiver.key());
             assert!(matches!(refused, Err(Error::NotExportable(key)) if key == id), "{algorithm}");
         }
     }
@@ -66,14 +71,14 @@ fn what_leaves_one_installation_comes_into_another_wrapped_to_its_transport_key(
         let id = create_exportable(&from, algorithm.name(), algorithm);
         let new = NewImport::Key { name: name(algorithm.name()), algorithm, exportable: true };
         let import = to.begin(new).unwrap();
-        let receiver = claviger_engine::crypto::key_wrap::ReceiverKey::from_der(&import.public_key).unwrap();
-        let wrapped = from.engine.export_key(id, None, &receiver).unwrap().wrapped;
+        let receiver = ReceiverKey::from_der(&import.public_key).unwrap();
+        let wrapped = export(&from.engine, id, None, &receiver).unwrap().wrapped;
         let record = to.engine.complete_import(to.store, import.id, crate::support::transfer::ADA, &wrapped).unwrap();
         assert_eq!((record.exportable, record.versions[0].origin), (true, Origin::Imported));
         // Exported again, it is the same.
         let receiver = Receiver::new();
         let [before, after] = [(&from, id), (&to, record.id)]
-            .map(|(at, id)| receiver.unwrap(&at.engine.export_key(id, None, &receiver.key()).unwrap().wrapped));
+            .map(|(at, id)| receiver.unwrap(&export(&at.engine, id, None, &receiver.key()).unwrap().wrapped));
         assert_eq!(before, after, "{algorithm}");
     }
 }
@@ -87,25 +92,28 @@ fn only_what_works_leaves() {
     for _ in 0..3 {
         engine.rotate(id).unwrap();
     }
-    let export = |version: Option<u32>| engine.export_key(id, version.map(number), &receiver.key());
-    assert_eq!(export(None).unwrap().version, number(4));
-    assert_eq!(export(Some(1)).unwrap().version, number(1), "an active one");
-    assert_ne!(receiver.unwrap(&export(Some(1)).unwrap().wrapped), receiver.unwrap(&export(None).unwrap().wrapped));
+    let export_version = |version: Option<u32>| export(engine, id, version.map(number), &receiver.key());
+    assert_eq!(export_version(None).unwrap().version, number(4));
+    assert_eq!(export_version(Some(1)).unwrap().version, number(1), "an active one");
+    assert_ne!(
+        receiver.unwrap(&export_version(Some(1)).unwrap().wrapped),
+        receiver.unwrap(&export_version(None).unwrap().wrapped)
+    );
     engine.set_version_state(id, number(2), VersionState::Disabled).unwrap();
     engine.destroy_version(id, number(3)).unwrap();
     for (version, expected) in [(2, VersionState::Disabled), (3, VersionState::Destroyed)] {
-        let refused = export(Some(version));
+        let refused = export_version(Some(version));
         assert!(matches!(refused, Err(Error::KeyVersionNotUsable { state, .. }) if state == expected), "{version}");
     }
-    assert!(matches!(export(Some(5)), Err(Error::KeyVersionNotFound { .. })));
+    assert!(matches!(export_version(Some(5)), Err(Error::KeyVersionNotFound { .. })));
     engine.set_state(id, KeyState::Disabled).unwrap();
-    assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::Disabled, .. })));
+    assert!(matches!(export_version(None), Err(Error::KeyNotUsable { state: KeyState::Disabled, .. })));
     engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-    assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::DeletionRequested, .. })));
+    assert!(matches!(export_version(None), Err(Error::KeyNotUsable { state: KeyState::DeletionRequested, .. })));
     engine.delete_now(id, true).unwrap();
-    assert!(matches!(export(None), Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })));
+    assert!(matches!(export_version(None), Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })));
     let absent = KeyId([7; 16]);
-    let refused = engine.export_key(absent, None, &receiver.key());
+    let refused = export(engine, absent, None, &receiver.key());
     assert!(matches!(refused, Err(Error::KeyNotFound(key)) if key == absent));
 }
 
@@ -120,7 +128,7 @@ fn exported_while(
     installation.engine.rotate(id).unwrap();
     let mut pause = storage.pause_get(&version_address(id, 2));
     let exported = thread::scope(|scope| {
-        let exporting = scope.spawn(|| installation.engine.export_key(id, None, &receiver.key()));
+        let exporting = scope.spawn(|| export(&installation.engine, id, None, &receiver.key()));
         for number in 1..=times {
             assert!(pause.wait_until_reached(PATIENCE), "try {number}");
             meanwhile(&installation, id);
@@ -146,6 +154,77 @@ fn nothing_leaves_after_an_acknowledged_change_that_forbids_it() {
     };
     let (_, _, refused, _) = exported_while(delete, 1);
     assert!(matches!(refused, Err(Error::KeyNotUsable { state: KeyState::Deleted, .. })), "{refused:?}");
+}
+
+// R-K6, R-K9
+#[test]
+fn nothing_leaves_after_a_change_that_is_acknowledged_between_the_last_look_and_the_answer() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let (installation, receiver) = (Installation::on(storage.clone()), Receiver::new());
+    let id = create_exportable(&installation, "webhooks", Algorithm::HmacSha256);
+    let material = storage.pause_get(&version_address(id, 1));
+    let refused = thread::scope(|scope| {
+        let exporting = scope.spawn(|| export(&installation.engine, id, None, &receiver.key()));
+        assert!(material.wait_until_reached(PATIENCE));
+        let last_look = storage.pause_get(&key_address(id));
+        material.release();
+        // It has found the key available.
+        assert!(last_look.wait_until_reached(PATIENCE));
+        installation.engine.set_state(id, KeyState::Disabled).unwrap();
+        last_look.release();
+        exporting.join().unwrap()
+    });
+    assert!(matches!(refused, Err(Error::KeyNotUsable { state: KeyState::Disabled, .. })), "{refused:?}");
+}
+
+// R-K6, R-K9
+#[test]
+fn a_change_that_comes_while_the_answer_is_made_is_acknowledged_after_it() {
+    let (installation, receiver) = (Installation::in_memory(), Receiver::new());
+    let id = create_exportable(&installation, "webhooks", Algorithm::HmacSha256);
+    let (say, said) = mpsc::channel();
+    thread::scope(|scope| {
+        let answered = installation.engine.export_key(id, None, &receiver.key(), |exported| {
+            scope.spawn(|| {
+                installation.engine.set_state(id, KeyState::Disabled).unwrap();
+                say.send("acknowledged").unwrap();
+            });
+            // The change is made by now, and cannot be acknowledged however long this takes.
+            while installation.engine.describe_key(id).unwrap().state != KeyState::Disabled {
+                thread::yield_now();
+            }
+            (0..1_000).for_each(|_| thread::yield_now());
+            assert!(said.try_recv().is_err());
+            exported
+        });
+        assert_eq!(answered.unwrap().key, id);
+        assert_eq!(said.recv_timeout(PATIENCE), Ok("acknowledged"));
+    });
+}
+
+// R-K6
+#[test]
+fn changes_of_other_keys_do_not_fail_an_export() {
+    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+    let (installation, receiver) = (Installation::on(storage.clone()), Receiver::new());
+    let id = create_exportable(&installation, "webhooks", Algorithm::HmacSha256);
+    let other = installation.create("other", Algorithm::HmacSha256);
+    let material = storage.pause_get(&version_address(id, 1));
+    let exported = thread::scope(|scope| {
+        let exporting = scope.spawn(|| export(&installation.engine, id, None, &receiver.key()));
+        assert!(material.wait_until_reached(PATIENCE));
+        let mut look = storage.pause_get(&key_address(id));
+        material.release();
+        for _ in 0..2 * EXPORT_TRIES_MAX {
+            assert!(look.wait_until_reached(PATIENCE));
+            installation.engine.rotate(other).unwrap();
+            let next = storage.pause_get(&key_address(id));
+            std::mem::replace(&mut look, next).release();
+        }
+        drop(look);
+        exporting.join().unwrap()
+    });
+    assert_eq!(exported.unwrap().version, number(1));
 }
 
 // R-K6, R-K11
@@ -181,10 +260,10 @@ fn an_exportable_secret_leaves_unless_it_is_empty() {
         let new = NewKey { exportable: true, value, ..NewKey::new(name(key_name), Algorithm::Opaque) };
         installation.engine.create_keys(installation.store, vec![new]).unwrap();
     }
-    let export = |key_name| {
+    let export_named = |key_name| {
         let id = installation.engine.find_key(installation.store, &name(key_name)).unwrap().unwrap();
-        installation.engine.export_key(id, None, &receiver.key())
+        export(&installation.engine, id, None, &receiver.key())
     };
-    assert_eq!(receiver.unwrap(&export("password").unwrap().wrapped), b"hunter2");
-    assert!(matches!(export("empty"), Err(Error::NothingToExport(_))));
+    assert_eq!(receiver.unwrap(&export_named("password").unwrap().wrapped), b"hunter2");
+    assert!(matches!(export_named("empty"), Err(Error::NothingToExport(_))));
 }

@@ -338,7 +338,13 @@ fn an_import_gives_up_at_last_on_a_key_that_is_changed_each_time() {
         }
         completing.join().unwrap()
     });
-    assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
+    let refused = refused.unwrap_err();
+    assert!(matches!(&refused, Error::ImportSpent { cause, .. } if matches!(**cause, Error::Conflict)), "{refused:?}");
+    let said = format!(
+        "the key was changed by somebody else again and again at the same moment; import {} is over all the same: begin another one",
+        import.id
+    );
+    assert_eq!(refused.to_string(), said);
     not_open(installation.complete(&import, &MATERIAL), &import);
 }
 
@@ -571,7 +577,9 @@ fn a_transport_key_is_spent_before_it_is_used() {
     // The first change spends it, the second one notes that its shred secret is destroyed, the third one would be the key.
     storage.fail(Call::Transact, 3);
     let refused = installation.complete(&import, &MATERIAL);
-    assert!(matches!(refused, Err(Error::Storage(_))), "{refused:?}");
+    let spent =
+        |error: &Error| matches!(error, Error::ImportSpent { cause, .. } if matches!(**cause, Error::Storage(_)));
+    assert!(refused.as_ref().is_err_and(spent), "{refused:?}");
     assert_eq!(installation.engine.find_key(installation.store, &name("webhooks")).unwrap(), None);
     not_open(installation.complete(&import, &MATERIAL), &import);
 }

@@ -63,14 +63,15 @@ pub(super) fn export(
     version: KeyVersion,
     receiver: &ReceiverKey,
 ) -> Result<Answer, Problem> {
-    let exported = engine.export_key(key, Some(version), receiver)?;
-    Answer::ok(&ExportedKey {
-        key_id: exported.key.to_string(),
-        version: exported.version.get(),
-        algorithm: exported.algorithm.to_string(),
-        public_key_sha256: hexadecimal(&receiver.fingerprint()),
-        wrapped: STANDARD.encode(&exported.wrapped),
-    })
+    engine.export_key(key, Some(version), receiver, |exported| {
+        Answer::ok(&ExportedKey {
+            key_id: exported.key.to_string(),
+            version: exported.version.get(),
+            algorithm: exported.algorithm.to_string(),
+            public_key_sha256: hexadecimal(&receiver.fingerprint()),
+            wrapped: STANDARD.encode(&exported.wrapped),
+        })
+    })?
 }
 
 impl fmt::Display for ImportChange {
