@@ -12,7 +12,8 @@ use claviger_engine::{Error, LoadError};
 
 use crate::support::client::load;
 use crate::support::clock::{DAY, HOUR, milliseconds};
-use crate::support::tamper::{all_records, key_address, put};
+use crate::support::log::warnings_of;
+use crate::support::tamper::{all_records, key_address, put, run_address};
 use crate::support::{Client, Installation};
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -194,6 +195,42 @@ fn wall_clock_put_back_between_runs_makes_a_deletion_late() {
     waits(&installation, id);
     let installation = installation.restarted(|clock| clock.pass(DAY * 3));
     is_made(&installation, id);
+}
+
+// R-K10
+#[test]
+fn running_time_that_was_put_back_makes_deletions_late_which_the_log_says_once() {
+    let installation = Installation::in_memory();
+    let before = installation.storage.get(&run_address()).unwrap().unwrap().value;
+    installation.clock.pass(DAY * 10);
+    let ids = ["key", "other"].map(|name| requested(&installation, name, DELETION_WAIT_MIN));
+    let storage = Arc::clone(&installation.storage);
+    let installation = installation.restarted(|_| put(&*storage, &run_address(), before));
+    let quiet = warnings_of(|| waits(&installation, ids[0]));
+    assert!(quiet.is_empty(), "nothing is late yet: {quiet:?}");
+    installation.clock.pass(DELETION_WAIT_MIN);
+    let said = warnings_of(|| {
+        for id in ids {
+            waits(&installation, id);
+        }
+    });
+    assert_eq!(said.len(), 1, "once, for all keys and looks: {said:?}");
+    assert!(said[0].contains("running time of the installation was put back"), "{said:?}");
+    installation.clock.pass(DAY * 10 - MOMENT);
+    waits(&installation, ids[0]);
+    installation.clock.pass(MOMENT);
+    let quiet = warnings_of(|| assert_eq!(installation.engine.do_due().unwrap(), 2));
+    assert!(quiet.is_empty(), "{quiet:?}");
+}
+
+// R-K10
+#[test]
+fn a_deletion_that_only_waits_is_not_worth_a_word_in_the_log() {
+    let installation = Installation::in_memory();
+    let id = requested(&installation, "key", DELETION_WAIT_MIN);
+    let installation = installation.restarted(|clock| clock.pass_on_the_wall(DAY * 30));
+    let said = warnings_of(|| waits(&installation, id));
+    assert!(said.is_empty(), "it is late, but running time stands where it stood: {said:?}");
 }
 
 // R-K11

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod counting;
 pub(crate) mod installation;
+pub(crate) mod log;
 pub(crate) mod oaep;
 pub(crate) mod random;
 pub(crate) mod tamper;

@@ -18,6 +18,11 @@ pub(crate) fn name_address(store: StoreId, name: &str) -> Address {
     Address::new(Database::Keys, [b"n", &store.0[..], name.as_bytes()].concat())
 }
 
+/// The record of how long the installation has been running.
+pub(crate) fn run_address() -> Address {
+    Address::new(Database::Keys, "r")
+}
+
 /// Everything that is stored.
 pub(crate) fn all_records(storage: &dyn Storage) -> Vec<(Address, Versioned)> {
     let mut records = Vec::new();
