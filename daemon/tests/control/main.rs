@@ -10,6 +10,7 @@
 mod about;
 mod backups;
 mod certificates;
+mod description;
 mod key_life;
 mod keys;
 mod routes;
