@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::act::Act;
+use crate::approval;
 use crate::cache::{Cache, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -84,6 +85,7 @@ impl Engine {
         let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
         let stores = Arc::new(Stores::default());
         let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
+        approval::begin(&vault)?;
         let (use_counts, soon) = UseCounts::open(Arc::clone(&vault), Arc::clone(&clock))?;
         let use_counts = Arc::new(use_counts);
         let (due_by_use, woken) = DueByUse::new();
@@ -126,7 +128,12 @@ impl Engine {
     /// The same engine, whose changes are made on behalf of somebody.
     #[must_use]
     pub fn on_behalf_of(&self, act: Act) -> Self {
-        Self { running: Arc::clone(&self.running), ledger: self.ledger.on_behalf_of(Arc::new(act)) }
+        self.with_ledger(self.ledger.on_behalf_of(Arc::new(act)))
+    }
+
+    /// The same engine with another handle of its ledger.
+    pub(crate) fn with_ledger(&self, ledger: Ledger) -> Self {
+        Self { running: Arc::clone(&self.running), ledger }
     }
 
     /// A worker, for one thread that serves frames.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_algorithm::{Algorithm, Operation};
 
+use crate::approval::ApprovalError;
 use crate::crypto::key_wrap::OAEP_SIZE;
 use crate::crypto::random::EntropyError;
 use crate::hierarchy::HierarchyError;
@@ -73,6 +74,12 @@ pub enum Error {
     /// No key of the store has this alias.
     #[error("{0} is no alias of a key in this store: see `claviger alias list`")]
     AliasNotFound(Name),
+    /// Nothing was asked for or decided.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// Two changes that were to be made together write the same record.
+    #[error("two changes of this bundle change the same thing: make them one after the other, in bundles of their own")]
+    ChangesOverlap,
     /// The key has as many aliases as a key may have.
     #[error("key {0} has {ALIASES_MAX} aliases, which is the most: delete another one first")]
     TooManyAliases(KeyId),

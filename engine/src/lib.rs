@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod act;
+pub mod approval;
 pub mod backup;
 mod cache;
 pub mod change;

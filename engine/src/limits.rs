@@ -46,6 +46,41 @@ pub const EXPORT_MODULUS_BITS_MIN: usize = 3_072;
 /// Largest RSA modulus that key material is exported to, in bits: the most that the crypto library takes.
 pub const EXPORT_MODULUS_BITS_MAX: usize = 8_192;
 
+/// Most persons, beside the one who asks, who have to approve a change: more than that do not come together.
+pub const APPROVAL_QUORUM_MAX: u8 = 10;
+
+/// Most changes of one request for approval: what somebody reads before he approves it.
+pub const BUNDLE_CHANGES_MAX: usize = 20;
+
+/// Most bytes of what exactly is asked for in one request: the value of the largest secret, in Base64.
+pub const APPROVAL_CALLS_SIZE_MAX: usize = 56 * 1024;
+
+/// Most bytes of what is shown of one request.
+pub const APPROVAL_SHOWN_SIZE_MAX: usize = 48 * 1024;
+
+// With what they build on, a request fits a record.
+const _: () = assert!(APPROVAL_CALLS_SIZE_MAX + APPROVAL_SHOWN_SIZE_MAX + 16 * 1_024 <= VALUE_SIZE_MAX);
+
+/// Most bytes of the reason of a request, or of its rejection.
+pub const APPROVAL_TEXT_SIZE_MAX: usize = 1_000;
+
+/// Most requests for approval that are open at once.
+pub const APPROVALS_MAX: usize = 1_000;
+
+/// The shortest time in which a request can be decided.
+pub const APPROVAL_TIME_MIN: Duration = Duration::from_hours(1);
+
+/// The longest time in which a request can be decided.
+pub const APPROVAL_TIME_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// How long the answer of an approved request is kept for who asked for it: there may be secrets in it.
+pub const APPROVAL_RESULT_TIME: Duration = Duration::from_hours(24);
+
+/// How long a request is told of after it was made.
+pub const APPROVAL_KEPT: Duration = Duration::from_hours(365 * 24);
+
+const _: () = assert!(APPROVAL_TIME_MAX.as_secs() < APPROVAL_KEPT.as_secs());
+
 /// Most items of one sealing burst, which share the first 12 bytes of their nonce.
 pub const BURST_ITEMS_MAX: usize = 65_536;
 

@@ -2,6 +2,7 @@
 
 use claviger_control::message;
 use claviger_engine::Error;
+use claviger_engine::approval::ApprovalError;
 use claviger_engine::backup::BackupError;
 use claviger_engine::person::PersonError;
 use claviger_engine::storage::StorageError;
@@ -59,6 +60,8 @@ pub enum Kind {
     BackupNotFound,
     /// There is no such person.
     PersonNotFound,
+    /// There is no such request for approval.
+    ApprovalNotFound,
     /// The name is in use.
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
@@ -83,7 +86,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -104,6 +107,7 @@ impl Kind {
         Self::SystemKeyNotFound,
         Self::BackupNotFound,
         Self::PersonNotFound,
+        Self::ApprovalNotFound,
         Self::NameTaken,
         Self::Conflict,
         Self::Timeout,
@@ -140,6 +144,7 @@ impl Kind {
             Self::SystemKeyNotFound => ("system-key-not-found", StatusCode::NOT_FOUND, "System key not found"),
             Self::BackupNotFound => ("backup-not-found", StatusCode::NOT_FOUND, "Backup not found"),
             Self::PersonNotFound => ("person-not-found", StatusCode::NOT_FOUND, "Person not found"),
+            Self::ApprovalNotFound => ("approval-not-found", StatusCode::NOT_FOUND, "Approval not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
@@ -227,6 +232,7 @@ impl Kind {
             | Error::UseLimitReached { .. }
             | Error::UsedLately { .. }
             | Error::KeyShredded(_)
+            | Error::ChangesOverlap
             | Error::Conflict => Kind::Conflict,
             Error::OperationNotAllowed { .. }
             | Error::SizeNotAllowed
@@ -239,6 +245,7 @@ impl Kind {
             | Error::DeletionWait
             | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,
+            Error::Approval(error) => approval_kind(error),
             Error::Person(error) => person_kind(error),
             Error::Storage(error) => storage_kind(error),
             Error::ShredTable(_) => Kind::ShredTableUnavailable,
@@ -247,6 +254,23 @@ impl Kind {
             }
             Error::Closed => Kind::ShuttingDown,
         }
+    }
+}
+
+const fn approval_kind(error: &ApprovalError) -> Kind {
+    match error {
+        ApprovalError::NotFound(_) => Kind::ApprovalNotFound,
+        ApprovalError::OwnRequest | ApprovalError::NotYours => Kind::NotPermitted,
+        ApprovalError::Over { .. }
+        | ApprovalError::Twice
+        | ApprovalError::LostRole(_)
+        | ApprovalError::Moved(_)
+        | ApprovalError::TooMany => Kind::Conflict,
+        ApprovalError::NoSuchClass(_)
+        | ApprovalError::Quorum
+        | ApprovalError::TooLarge
+        | ApprovalError::Text
+        | ApprovalError::Time => Kind::InvalidValue,
     }
 }
 

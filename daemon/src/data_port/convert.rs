@@ -41,6 +41,8 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::TooManyAliases(_)
         | Error::InvalidAbout(_)
         | Error::Person(_)
+        | Error::Approval(_)
+        | Error::ChangesOverlap
         | Error::SecretMoved { .. }
         | Error::ImportNotFound(_)
         | Error::ImportOfAnother(_)

@@ -26,19 +26,32 @@ impl NewMaterial {
     /// # Errors
     /// [`Error::ValueMismatch`] if keys of the algorithm do not come about like this, [`Error::SecretTooLarge`], [`Error::Entropy`].
     pub(crate) fn bytes(self, algorithm: Algorithm, random: &dyn Random) -> Result<(Origin, SecretBytes), Error> {
-        match (self, algorithm.row().kind) {
-            (Self::Registered(value), KeyKind::Secret) if value.len() > SECRET_SIZE_MAX => Err(Error::SecretTooLarge),
-            (Self::Registered(value), KeyKind::Secret) => Ok((Origin::Registered, value)),
-            (Self::Registered(_), _) => Err(Error::ValueMismatch),
-            (Self::Imported(material), _) if material.algorithm() != algorithm => Err(Error::ValueMismatch),
-            (Self::Imported(material), _) => Ok((Origin::Imported, SecretBytes::copy_of(material.expose()))),
-            (Self::Generated, _) => {
+        let origin = self.origin(algorithm)?;
+        let bytes = match self {
+            Self::Registered(value) => value,
+            Self::Imported(material) => SecretBytes::copy_of(material.expose()),
+            Self::Generated => {
                 let material = KeyMaterial::generate(algorithm, random).map_err(|error| match error {
                     GenerateError::Opaque => Error::ValueMismatch,
                     GenerateError::Entropy(error) => Error::Entropy(error),
                 })?;
-                Ok((Origin::Generated, material.into_bytes()))
+                material.into_bytes()
             }
+        };
+        Ok((origin, bytes))
+    }
+
+    /// Where it comes from, if keys of `algorithm` come about like this.
+    ///
+    /// # Errors
+    /// [`Error::ValueMismatch`] if they do not, [`Error::SecretTooLarge`].
+    pub(crate) fn origin(&self, algorithm: Algorithm) -> Result<Origin, Error> {
+        match (self, algorithm.row().kind) {
+            (Self::Registered(value), KeyKind::Secret) if value.len() > SECRET_SIZE_MAX => Err(Error::SecretTooLarge),
+            (Self::Registered(_), KeyKind::Secret) => Ok(Origin::Registered),
+            (Self::Imported(material), _) if material.algorithm() == algorithm => Ok(Origin::Imported),
+            (Self::Generated, kind) if kind != KeyKind::Secret => Ok(Origin::Generated),
+            _ => Err(Error::ValueMismatch),
         }
     }
 }

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 
 use claviger_algorithm::Algorithm;
 
+use crate::approval::ApprovalPolicy;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
@@ -98,6 +99,7 @@ impl Engine {
             self.vault().put(name_place, &Reference(id.0)),
             self.vault().put(address::key_store(id), &record),
             self.vault().put(place, &authority),
+            self.vault().put(address::approval_policy(Some(id)), &ApprovalPolicy::OFF),
         ];
         self.ledger.commit(&compares, &writes).map_err(|error| taken(error, &record.name))?;
         Ok(record)

@@ -126,7 +126,7 @@ impl Altered<'_> {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Entropy`], [`Error::Storage`], those of [`crate::shred::ShredTable::secret_of`].
     pub(super) fn reshred_if_needed(&mut self) -> Result<Option<ShredSecret>, Error> {
-        if !self.needs_other_secret || self.record.state == KeyState::Deleted {
+        if !self.needs_other_secret || self.record.state == KeyState::Deleted || self.ledger.is_on_trial() {
             return Ok(None);
         }
         let secret = self.ledger.source.shred_table.secret_of(&self.record)?;

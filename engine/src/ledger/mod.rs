@@ -4,6 +4,7 @@
 //! that it was in. After that nothing completes under the old state. So changes block, and must not be made from inside a frame: they would wait for it.
 
 mod altered;
+mod manner;
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -32,6 +33,8 @@ use crate::storage::{Compare, Revision, Write};
 use crate::usage::{UseCounts, UseStatistics};
 
 pub(crate) use altered::Altered;
+pub(crate) use manner::Beside;
+use manner::Manner;
 
 /// What changes are made with, on behalf of somebody: a handle, cheap to clone. Shared by the engine, for changes by hand, and the schedule, for those by the clock.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ pub(crate) struct Ledger {
     books: Arc<Books>,
     /// Whose changes these are.
     act: Arc<Act>,
+    /// How they are made.
+    manner: Arc<Manner>,
 }
 
 /// What all handles of one ledger share.
@@ -67,12 +72,12 @@ impl Deref for Ledger {
 impl Ledger {
     /// The ledger over `books`, for what the engine does by itself.
     pub(crate) fn new(books: Books) -> Self {
-        Self { books: Arc::new(books), act: Act::of_engine("engine") }
+        Self { books: Arc::new(books), act: Act::of_engine("engine"), manner: Arc::new(Manner::AtOnce) }
     }
 
     /// The same ledger on behalf of somebody.
     pub(crate) fn on_behalf_of(&self, act: Arc<Act>) -> Self {
-        Self { books: Arc::clone(&self.books), act }
+        Self { act, ..self.clone() }
     }
 
     /// The vault.
@@ -134,7 +139,7 @@ impl Ledger {
         };
         let Altered { now_ms, mut record, compares, mut writes, .. } = altered;
         // With something to write beside it, what was read must not have moved, whatever becomes of the record.
-        if record == before && writes.is_empty() {
+        if record == before && writes.is_empty() && self.makes_at_once() {
             // Whoever made it so may still be waiting: what is said here must be in force too.
             self.wait_until_in_force(revision)?;
             return Ok(record);
@@ -148,6 +153,9 @@ impl Ledger {
             self.put_key(Some(&before), &record, &mut writes);
             self.commit(&compares, &writes)
         })?;
+        if !self.makes_at_once() {
+            return Ok(record);
+        }
         self.source.note_versions(&record);
         Ok(if record.shred_slot == before.shred_slot { record } else { self.destroy_former_secrets(record) })
     }
@@ -157,8 +165,8 @@ impl Ledger {
         put_key(self.vault(), before, record, writes);
     }
 
-    /// The one way of every change: durable, followed by the cache, left behind by all workers.
-    pub(crate) fn commit(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
+    /// Makes a change in a transaction of its own.
+    fn commit_now(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
         self.follower.check()?;
         let mut compares = Cow::Borrowed(compares);
         let Act { actor, operation, trace_id, .. } = &*self.act;
@@ -190,6 +198,9 @@ impl Ledger {
         secret: &ShredSecret,
         writes: &mut Vec<Write>,
     ) -> Result<Origin, Error> {
+        if self.is_on_trial() {
+            return material.origin(algorithm);
+        }
         let (origin, bytes) = material.bytes(algorithm, &*self.random)?;
         let place = address::key_version(id, version);
         let wrapped = self.vault().wrap::<KeyVersionRecord>(&place, Some(secret), bytes.expose())?;

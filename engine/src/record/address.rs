@@ -1,11 +1,12 @@
 //! Where each record stands. The first byte of an address names what stands there.
 
+use crate::approval::ApprovalId;
 use crate::key::id::{ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::version::KeyVersion;
 use crate::person::{PersonId, PublicKeyHash};
 use crate::shred::Slot;
-use crate::storage::{Address, Database};
+use crate::storage::{Address, Database, Write};
 
 /// A key store.
 pub(crate) fn key_store(id: StoreId) -> Address {
@@ -212,6 +213,71 @@ pub(crate) fn person_key(key: &PublicKeyHash) -> Address {
     authentication(PERSON_INDEX, &[b"k", &key.0])
 }
 
+/// What needs an approval in a key store, or in the installation.
+pub(crate) fn approval_policy(store: Option<StoreId>) -> Address {
+    meta(APPROVAL_POLICY, &[store.as_ref().map_or(&[], |store| &store.0[..])])
+}
+
+/// A request for approval. They come in the order in which they were made.
+pub(crate) fn approval(id: ApprovalId) -> Address {
+    meta(APPROVAL, &[&id.0])
+}
+
+/// All requests for approval, for scans.
+pub(crate) fn approvals() -> Address {
+    meta(APPROVAL, &[])
+}
+
+/// The id in the address of a request for approval.
+pub(crate) fn parse_approval(address: &Address) -> Option<ApprovalId> {
+    address.key.strip_prefix(&[APPROVAL])?.try_into().ok().map(ApprovalId)
+}
+
+/// That an open request for approval ends at this moment, in milliseconds since 1970.
+pub(crate) fn approval_end(ends_ms: u64, id: ApprovalId) -> Address {
+    meta(APPROVAL_END, &[&ends_ms.to_be_bytes(), &id.0])
+}
+
+/// The ends of all open requests for approval, for scans.
+pub(crate) fn approval_ends() -> Address {
+    meta(APPROVAL_END, &[])
+}
+
+/// Moment and request of an end.
+pub(crate) fn parse_approval_end(address: &Address) -> Option<(u64, ApprovalId)> {
+    moment_and_approval(APPROVAL_END, address)
+}
+
+/// What came of an approved request.
+pub(crate) fn approval_result(id: ApprovalId) -> Address {
+    meta(APPROVAL_RESULT, &[&id.0])
+}
+
+/// That what came of a request is forgotten at this moment, in milliseconds since 1970.
+pub(crate) fn approval_result_end(ends_ms: u64, id: ApprovalId) -> Address {
+    meta(APPROVAL_RESULT_END, &[&ends_ms.to_be_bytes(), &id.0])
+}
+
+/// The ends of all results, for scans.
+pub(crate) fn approval_result_ends() -> Address {
+    meta(APPROVAL_RESULT_END, &[])
+}
+
+/// Moment and request of the end of a result.
+pub(crate) fn parse_approval_result_end(address: &Address) -> Option<(u64, ApprovalId)> {
+    moment_and_approval(APPROVAL_RESULT_END, address)
+}
+
+fn moment_and_approval(tag: u8, address: &Address) -> Option<(u64, ApprovalId)> {
+    let (moment, id) = address.key.strip_prefix(&[tag])?.split_first_chunk()?;
+    Some((u64::from_be_bytes(*moment), ApprovalId(id.try_into().ok()?)))
+}
+
+/// The write of an entry that says nothing but that it stands there.
+pub(crate) fn mark(address: Address) -> Write {
+    Write::Put { address, value: Vec::new() }
+}
+
 /// What a changed address makes stale in the cache.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Changed {
@@ -272,6 +338,10 @@ pub(crate) fn holds(address: &Address) -> Option<Holds> {
     }
 }
 
+fn meta(tag: u8, parts: &[&[u8]]) -> Address {
+    Address { database: Database::Meta, ..keys(tag, parts) }
+}
+
 fn keys(tag: u8, parts: &[&[u8]]) -> Address {
     address(Database::Keys, tag, parts)
 }
@@ -288,6 +358,11 @@ fn address(database: Database, tag: u8, parts: &[&[u8]]) -> Address {
     Address { database, key }
 }
 
+const APPROVAL_POLICY: u8 = b'g';
+const APPROVAL: u8 = b'Q';
+const APPROVAL_END: u8 = b'q';
+const APPROVAL_RESULT: u8 = b'y';
+const APPROVAL_RESULT_END: u8 = b'Y';
 const KEY_STORE: u8 = b's';
 const KEY_STORE_NAME: u8 = b'S';
 const KEY: u8 = b'k';

@@ -63,6 +63,11 @@ impl<'a> Reader<'a> {
         self.bytes(size)
     }
 
+    /// Everything that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
     /// Ends reading. A byte left over is damage, so that one record has one encoding.
     pub(crate) fn finish(self) -> Option<()> {
         self.0.is_empty().then_some(())

@@ -6,6 +6,7 @@
 //! Every value in storage that is not empty is a record of the vault.
 
 pub(crate) mod address;
+pub(crate) mod approval;
 pub(crate) mod codec;
 pub(crate) mod destruction;
 pub(crate) mod key;

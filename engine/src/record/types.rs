@@ -1,5 +1,6 @@
 //! All types of records: one list, by which whatever stands in storage is protected anew when the system key is rotated.
 
+use super::approval::ApprovalResultRecord;
 use super::codec::Reader;
 use super::key_name::KeyNameRecord;
 use super::key_version::KeyVersionRecord;
@@ -9,6 +10,7 @@ use super::usage::KeyUsage;
 use super::use_count::{RunRecord, UseCountRecord};
 use super::vault::Vault;
 use super::{AssignedKeysRecord, AuthorityRecord, KeyRecord, KeyStoreRecord, PendingDestruction, PersonRecord, Record};
+use crate::approval::{ApprovalPolicy, ApprovalRecord};
 use crate::error::Error;
 use crate::shred::ShredSecret;
 use crate::storage::{Address, Write};
@@ -43,6 +45,9 @@ macro_rules! record_types {
 }
 
 record_types! {
+    ApprovalPolicy,
+    ApprovalRecord,
+    ApprovalResultRecord,
     AssignedKeysRecord,
     AuthorityRecord,
     KeyNameRecord,

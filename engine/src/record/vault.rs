@@ -234,6 +234,18 @@ impl Vault {
         self.authentic(address, value).map(drop)
     }
 
+    /// What a record says: its type and its fields, without how they are protected. Empty for an empty value.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::SystemKeyMissing`].
+    pub(crate) fn fields(&self, address: &Address, value: &[u8]) -> Result<Vec<u8>, Error> {
+        if value.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (record_type, mut fields) = self.authentic(address, value)?;
+        Ok([&[record_type][..], fields.rest()].concat())
+    }
+
     /// The type of an authenticated record, and its fields.
     fn authentic<'a>(&self, address: &Address, value: &'a [u8]) -> Result<(u8, Reader<'a>), Error> {
         let (signed, tag) = value.split_last_chunk::<TAG_SIZE>().ok_or_else(|| damaged(address))?;

@@ -17,6 +17,7 @@ mod independent;
 
 mod about;
 mod aliases;
+mod approvals;
 mod asymmetric;
 mod backup;
 mod cache;

@@ -1,0 +1,183 @@
+//! Asking for an approval, and reading what was asked for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{
+    ApprovalError, ApprovalId, ApprovalRecord, ApprovalState, ChangeClasses, GivenApproval, Ground, ShownChange,
+};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::key::id::StoreId;
+use crate::key::material::SecretBytes;
+use crate::limits::{
+    APPROVAL_CALLS_SIZE_MAX, APPROVAL_SHOWN_SIZE_MAX, APPROVAL_TEXT_SIZE_MAX, APPROVAL_TIME_MAX, APPROVAL_TIME_MIN,
+    APPROVALS_MAX, BUNDLE_CHANGES_MAX, LIST_EXAMINED_MAX, LIST_PAGE_SIZE_MAX,
+};
+use crate::person::PersonId;
+use crate::record::address;
+use crate::record::approval::ApprovalResultRecord;
+use crate::record::key::milliseconds;
+use crate::storage::{Address, Compare, Revision};
+
+/// Changes to ask for.
+pub struct NewRequest {
+    /// The key store whose changes these are; `None` for the installation.
+    pub store: Option<StoreId>,
+    /// What kinds of changes they are.
+    pub classes: ChangeClasses,
+    /// Who asks.
+    pub requester: PersonId,
+    /// How long it can be decided: 1 hour to 30 days.
+    pub time: Duration,
+    /// Why; 0..=1,000 bytes.
+    pub reason: String,
+    /// Whether the changes are made in one transaction; without it there is one.
+    pub is_bundle: bool,
+    /// The changes: 1..=20.
+    pub changes: Vec<ShownChange>,
+    /// What exactly is to be done: given back when it is approved. At most 48 KiB.
+    pub calls: SecretBytes,
+}
+
+/// What is known of changes before they are made: which records they build on.
+#[derive(Default)]
+pub struct Trial(BTreeSet<Address>);
+
+/// Some of the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalPage {
+    /// Those that match, in the order in which they were asked for. There may be none, and more to come.
+    pub requests: Vec<ApprovalRecord>,
+    /// After which one the next page begins; `None` if this is the last one.
+    pub next: Option<ApprovalId>,
+}
+
+impl Trial {
+    /// Adds what the other one is known to build on.
+    pub fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+}
+
+impl Engine {
+    /// Makes changes on trial: nothing is changed, and the engine that `changes` gets is to be used for nothing else. Gives what comes of them, and what they build on.
+    ///
+    /// # Errors
+    /// Those of `changes`, which are those of making them.
+    pub fn try_out<T, E>(&self, changes: impl FnOnce(&Self) -> Result<T, E>) -> Result<(T, Trial), E> {
+        let (outcome, read) = self.ledger.try_out(|ledger| changes(&self.with_ledger(ledger)))?;
+        Ok((outcome, Trial(read)))
+    }
+
+    /// Asks for an approval. What the changes build on is `trial`, what needs an approval at the place, and the key store.
+    ///
+    /// # Errors
+    /// [`Error::Approval`] if it is out of bounds or too many are open; [`Error::KeyStoreNotFound`], [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`]: nothing was asked for.
+    pub fn request_approval(&self, new: NewRequest, trial: Trial) -> Result<ApprovalRecord, Error> {
+        new.check()?;
+        let quorum = self.approval_policy(new.store)?.quorum;
+        let mut places = trial.0;
+        places.insert(address::approval_policy(new.store));
+        places.extend(new.store.map(address::key_store));
+        let created_ms = self.ledger.clock.now_ms();
+        let id = ApprovalId::generate(created_ms, &*self.ledger.random)?;
+        let place = address::approval(id);
+        let record = ApprovalRecord {
+            id,
+            store: new.store,
+            classes: new.classes,
+            requester: new.requester,
+            created_ms,
+            ends_ms: created_ms.saturating_add(milliseconds(new.time)),
+            quorum,
+            reason: new.reason,
+            is_bundle: new.is_bundle,
+            changes: new.changes,
+            grounds: Ground::of(self.vault(), places)?,
+            given: Vec::<GivenApproval>::new(),
+            state: ApprovalState::Open,
+            wrapped_calls: self.vault().wrap::<ApprovalRecord>(&place, None, new.calls.expose())?,
+        };
+        if self.vault().storage().scan(&address::approval_ends(), None, APPROVALS_MAX)?.len() >= APPROVALS_MAX {
+            return Err(ApprovalError::TooMany.into());
+        }
+        let writes =
+            [self.vault().put(place.clone(), &record), address::mark(address::approval_end(record.ends_ms, id))];
+        self.ledger.commit(&[Compare::absent(place)], &writes)?;
+        Ok(record)
+    }
+
+    /// A request for approval.
+    ///
+    /// # Errors
+    /// [`ApprovalError::NotFound`], [`Error::Damaged`], [`Error::Storage`].
+    pub fn approval(&self, id: ApprovalId) -> Result<ApprovalRecord, Error> {
+        self.read_approval(id).map(|(record, _)| record)
+    }
+
+    /// One page of the requests that `is_listed`, in the order in which they were asked for, after `after`: at most `limit`. It looks at 1,000 at most.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn approvals(
+        &self,
+        after: Option<ApprovalId>,
+        limit: usize,
+        is_listed: impl Fn(&ApprovalRecord) -> bool,
+    ) -> Result<ApprovalPage, Error> {
+        let limit = limit.min(LIST_PAGE_SIZE_MAX);
+        let after = after.map(address::approval);
+        let found = self.vault().scan::<ApprovalRecord>(&address::approvals(), after.as_ref(), LIST_EXAMINED_MAX)?;
+        let mut page = ApprovalPage { requests: Vec::new(), next: None };
+        let is_whole = found.is_empty();
+        for (_, record) in found {
+            if page.requests.len() >= limit {
+                return Ok(page);
+            }
+            page.next = Some(record.id);
+            page.requests.extend(Some(record).filter(&is_listed));
+        }
+        if is_whole {
+            page.next = None;
+        }
+        Ok(page)
+    }
+
+    /// What came of changes that were approved, in the bytes of whoever did them; `None` if nothing is kept of it: for a day.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Storage`].
+    pub fn approval_result(&self, id: ApprovalId) -> Result<Option<SecretBytes>, Error> {
+        let place = address::approval_result(id);
+        let found = self.vault().read::<ApprovalResultRecord>(&place)?;
+        found.map(|(record, _)| self.vault().unwrap::<ApprovalResultRecord>(&place, None, &record.wrapped)).transpose()
+    }
+
+    pub(super) fn read_approval(&self, id: ApprovalId) -> Result<(ApprovalRecord, Revision), Error> {
+        self.vault().read(&address::approval(id))?.ok_or_else(|| ApprovalError::NotFound(id).into())
+    }
+}
+
+impl NewRequest {
+    fn check(&self) -> Result<(), ApprovalError> {
+        check_text(&self.reason)?;
+        if !(APPROVAL_TIME_MIN..=APPROVAL_TIME_MAX).contains(&self.time) {
+            return Err(ApprovalError::Time);
+        }
+        let shown = |change: &ShownChange| {
+            let texts = [Some(&change.operation), Some(&change.shown), change.before.as_ref(), change.after.as_ref()];
+            texts.into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        let is_small = (1..=BUNDLE_CHANGES_MAX).contains(&self.changes.len())
+            && self.calls.len() <= APPROVAL_CALLS_SIZE_MAX
+            && self.changes.iter().map(shown).sum::<usize>() <= APPROVAL_SHOWN_SIZE_MAX;
+        if is_small { Ok(()) } else { Err(ApprovalError::TooLarge) }
+    }
+}
+
+/// Refuses what is no reason.
+pub(super) fn check_text(text: &str) -> Result<(), ApprovalError> {
+    let is_text = text.len() <= APPROVAL_TEXT_SIZE_MAX && !text.chars().any(char::is_control);
+    if is_text { Ok(()) } else { Err(ApprovalError::Text) }
+}

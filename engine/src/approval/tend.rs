@@ -1,0 +1,76 @@
+//! What the clock does with requests for approval: their time ends, answers go after a day, and decided ones are forgotten.
+
+use super::{ApprovalRecord, ApprovalState};
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::limits::{APPROVAL_KEPT, SCAN_PAGE_RECORDS};
+use crate::record::address;
+use crate::record::key::milliseconds;
+use crate::storage::{Compare, Write};
+
+impl Ledger {
+    /// The writes that end a request. What exactly was to be done is not kept: there may be secrets in it.
+    ///
+    /// # Errors
+    /// [`Error::Entropy`].
+    pub(super) fn end_request(&self, record: &mut ApprovalRecord, state: ApprovalState) -> Result<[Write; 2], Error> {
+        let place = address::approval(record.id);
+        record.wrapped_calls = self.vault().wrap::<ApprovalRecord>(&place, None, &[])?;
+        record.state = state;
+        let end = address::approval_end(record.ends_ms, record.id);
+        Ok([self.vault().put(place, record), Write::Delete { address: end }])
+    }
+
+    /// Ends requests whose time is over, and forgets what is kept long enough. One that is damaged is logged and passed over.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Closed`].
+    pub(crate) fn tend_approvals(&self) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        for (place, _) in self.vault().storage().scan(&address::approval_ends(), None, SCAN_PAGE_RECORDS)? {
+            let Some((ends_ms, id)) = address::parse_approval_end(&place) else { continue };
+            if ends_ms > now_ms {
+                break;
+            }
+            match self.vault().read::<ApprovalRecord>(&address::approval(id)) {
+                Ok(Some((mut record, revision))) if record.state == ApprovalState::Open => {
+                    let writes = self.end_request(&mut record, ApprovalState::Expired { at_ms: now_ms })?;
+                    self.commit_unless_moved(&[Compare::unchanged(address::approval(id), revision)], &writes)?;
+                }
+                Ok(_) => self.commit_unless_moved(&[], &[Write::Delete { address: place }])?,
+                Err(error @ (Error::Storage(_) | Error::Closed)) => return Err(error),
+                Err(error) => tracing::error!(request = %id, %error, "a request for approval cannot be read"),
+            }
+        }
+        for (place, _) in self.vault().storage().scan(&address::approval_result_ends(), None, SCAN_PAGE_RECORDS)? {
+            let Some((ends_ms, id)) = address::parse_approval_result_end(&place) else { continue };
+            if ends_ms > now_ms {
+                break;
+            }
+            let writes = [Write::Delete { address: address::approval_result(id) }, Write::Delete { address: place }];
+            self.commit_unless_moved(&[], &writes)?;
+        }
+        self.forget_approvals(now_ms)
+    }
+
+    /// Requests stand in the order in which they were made: the first ones are the oldest.
+    fn forget_approvals(&self, now_ms: u64) -> Result<(), Error> {
+        let kept = milliseconds(APPROVAL_KEPT);
+        for (place, _) in self.vault().storage().scan(&address::approvals(), None, SCAN_PAGE_RECORDS)? {
+            let made_ms = address::parse_approval(&place).map(|id| id.made_ms());
+            if made_ms.is_none_or(|made_ms| made_ms.saturating_add(kept) > now_ms) {
+                break;
+            }
+            self.commit_unless_moved(&[], &[Write::Delete { address: place }])?;
+        }
+        Ok(())
+    }
+
+    /// Somebody decided at the same moment: then that holds.
+    fn commit_unless_moved(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
+        match self.commit(compares, writes) {
+            Err(Error::Conflict) => Ok(()),
+            made => made,
+        }
+    }
+}
