@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::act::Act;
 use crate::approval;
-use crate::cache::{Cache, KeyEntry, LoadError, StoreSlot, Stores};
+use crate::cache::{Cache, CacheActivity, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
 use crate::epoch::Epochs;
@@ -180,6 +180,12 @@ impl Engine {
     #[must_use]
     pub fn cached_keys(&self) -> usize {
         self.running.cache.loaded()
+    }
+
+    /// What goes on in the cache.
+    #[must_use]
+    pub fn cache_activity(&self) -> CacheActivity {
+        self.running.cache.activity()
     }
 
     /// Brings a key into the cache. `done` is called once, on another thread or at once, when it is there or cannot be; it must not block.

@@ -3,13 +3,16 @@
 //! A worker serves many connections on one thread. Whatever takes longer than [`INLINE_COST_MAX`] goes to the compute pool, and whatever may wait for storage goes to
 //! the storage pool, so that a slow signature or a cold key does not delay a fast seal on the same thread.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claviger_algorithm::{Algorithm, Operation};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::cache::KeyEntry;
+use crate::histogram::{Durations, Histogram};
 use crate::key::version::KeyVersion;
 use crate::limits::{ASYMMETRIC_DECRYPT_TRIES_MAX, INLINE_COST_MAX};
 
@@ -46,8 +49,19 @@ pub type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads with a bounded queue.
 pub struct Pool {
-    queue: Option<Sender<Job>>,
+    queue: Option<Sender<Queued>>,
     threads: Vec<JoinHandle<()>>,
+    activity: Arc<Activity>,
+}
+
+/// A job, and since when it waits.
+struct Queued(Job, Instant);
+
+/// What goes on in a pool, for whoever watches it.
+#[derive(Default)]
+struct Activity {
+    running: AtomicUsize,
+    waited: Histogram,
 }
 
 /// The queue of a pool is full. The job was not taken; dropping it is up to the caller.
@@ -59,14 +73,15 @@ impl Pool {
     /// # Errors
     /// If the system gives no threads.
     pub fn new(name: &str, threads: usize, queue_size: usize) -> std::io::Result<Self> {
-        let (sender, receiver) = crossbeam_channel::bounded::<Job>(queue_size);
+        let (sender, receiver) = crossbeam_channel::bounded(queue_size);
+        let activity = Arc::<Activity>::default();
         let threads = (0..threads.max(1))
             .map(|index| {
-                let receiver = receiver.clone();
-                thread::Builder::new().name(format!("{name}-{index}")).spawn(move || run(&receiver))
+                let (receiver, activity) = (receiver.clone(), Arc::clone(&activity));
+                thread::Builder::new().name(format!("{name}-{index}")).spawn(move || run(&receiver, &activity))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { queue: Some(sender), threads })
+        Ok(Self { queue: Some(sender), threads, activity })
     }
 
     /// How many threads work.
@@ -81,14 +96,26 @@ impl Pool {
         self.queue.as_ref().map_or(0, Sender::len)
     }
 
+    /// How many jobs run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.activity.running.load(Ordering::Relaxed)
+    }
+
+    /// How long jobs have waited before they ran.
+    #[must_use]
+    pub fn waited(&self) -> Durations {
+        self.activity.waited.read()
+    }
+
     /// Queues a job.
     ///
     /// # Errors
     /// [`PoolFull`] gives it back.
     pub fn submit(&self, job: Job) -> Result<(), PoolFull> {
         let Some(queue) = &self.queue else { return Err(PoolFull(job)) };
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(job) | TrySendError::Disconnected(job) => PoolFull(job),
+        queue.try_send(Queued(job, Instant::now())).map_err(|error| match error {
+            TrySendError::Full(Queued(job, _)) | TrySendError::Disconnected(Queued(job, _)) => PoolFull(job),
         })
     }
 }
@@ -123,11 +150,14 @@ fn cost(algorithm: Algorithm, operation: Operation, items: usize, bytes: usize) 
     Duration::from_nanos(items.saturating_add(bytes))
 }
 
-fn run(queue: &Receiver<Job>) {
-    for job in queue {
+fn run(queue: &Receiver<Queued>, activity: &Activity) {
+    for Queued(job, since) in queue {
+        activity.waited.add(since.elapsed());
+        activity.running.fetch_add(1, Ordering::Relaxed);
         // A job that panics ends itself only: whoever waits for it is told by its being dropped.
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             tracing::error!("a job panicked; this is a fault of the program");
         }
+        activity.running.fetch_sub(1, Ordering::Relaxed);
     }
 }

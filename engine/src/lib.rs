@@ -21,6 +21,7 @@ pub mod error;
 mod follow;
 pub mod fuzzing;
 pub mod hierarchy;
+pub mod histogram;
 pub mod key;
 pub mod lane;
 mod ledger;
@@ -43,7 +44,7 @@ mod waiters;
 pub mod worker;
 
 pub use act::Act;
-pub use cache::{KeyEntry, LoadError, StorePolicy, StoreSlot};
+pub use cache::{CacheActivity, KeyEntry, LoadError, StorePolicy, StoreSlot};
 pub use engine::{Engine, EngineParts};
 pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};

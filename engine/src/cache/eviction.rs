@@ -1,6 +1,7 @@
 //! What goes when not all keys fit: the second-chance algorithm. It runs when a key is loaded, never on a frame's path.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
@@ -29,6 +30,10 @@ impl Clock {
 
     pub(super) fn len(&self) -> usize {
         self.ring.lock().slots.len()
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Takes a slot out that holds no key any more. The caller holds its `load`.
@@ -94,6 +99,7 @@ impl Cache {
         }
         slot.retire();
         self.remove(slot);
+        self.counts.evictions.fetch_add(1, Ordering::Relaxed);
         true
     }
 }

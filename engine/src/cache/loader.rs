@@ -1,6 +1,7 @@
 //! Loading: one load for each missing key, however many ask for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
@@ -92,11 +93,13 @@ impl LoadJob {
             Ok(entry) => {
                 self.slot.entry.store(Some(Arc::new(entry)));
                 self.cache.admit(&self.slot);
+                self.cache.counts.loads.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             Err(error) => {
                 self.slot.retire();
                 self.cache.remove(&self.slot);
+                self.cache.counts.failed_loads.fetch_add(1, Ordering::Relaxed);
                 Err(error)
             }
         };

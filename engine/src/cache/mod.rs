@@ -21,6 +21,7 @@ pub(crate) use entry::{EntryVersion, PreparedKey, Uses};
 pub use loader::LoadError;
 pub(crate) use loader::{KeySource, Waiter};
 pub(crate) use registry::Cache;
+pub use registry::CacheActivity;
 pub(crate) use slot::Slot;
 pub(crate) use stores::Stores;
 pub use stores::{StorePolicy, StoreSlot};

@@ -1,6 +1,7 @@
 //! The registry: key id to slot. A sharded map, touched on first use only.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 
@@ -16,12 +17,36 @@ use crate::key::id::KeyId;
 pub(crate) struct Cache {
     slots: DashMap<KeyId, Arc<Slot>>,
     pub(super) clock: Clock,
+    pub(super) counts: Counts,
+}
+
+/// What goes on in the cache of unwrapped keys since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheActivity {
+    /// Keys in memory.
+    pub keys: usize,
+    /// How many there may be.
+    pub keys_max: usize,
+    /// Keys that were loaded because they were used.
+    pub loads: u64,
+    /// Loads that gave no key: there is none, it cannot be read, or too many were waiting.
+    pub failed_loads: u64,
+    /// Keys that went because others came.
+    pub evictions: u64,
+}
+
+/// What has come and gone.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) loads: AtomicU64,
+    pub(super) failed_loads: AtomicU64,
+    pub(super) evictions: AtomicU64,
 }
 
 impl Cache {
     /// An empty cache that keeps up to `capacity` keys, and a few in any case.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { slots: DashMap::new(), clock: Clock::new(capacity) }
+        Self { slots: DashMap::new(), clock: Clock::new(capacity), counts: Counts::default() }
     }
 
     /// The slot of a key that is or was loaded.
@@ -42,6 +67,14 @@ impl Cache {
     /// How many keys are loaded.
     pub(crate) fn loaded(&self) -> usize {
         self.clock.len()
+    }
+
+    /// What it has done.
+    pub(crate) fn activity(&self) -> CacheActivity {
+        let Counts { loads, failed_loads, evictions } = &self.counts;
+        let [loads, failed_loads, evictions] =
+            [loads, failed_loads, evictions].map(|count| count.load(Ordering::Relaxed));
+        CacheActivity { keys: self.loaded(), keys_max: self.clock.capacity(), loads, failed_loads, evictions }
     }
 
     /// Brings a key up to date after a change of its records. When this returns, the cache does not hold what was before,

@@ -154,6 +154,14 @@ impl Environment {
         Ok(larger)
     }
 
+    /// Bytes that are mapped, and bytes of these that have been used.
+    pub(super) fn sizes(&self) -> Result<(usize, usize), Failure> {
+        let _map = self.map()?;
+        let (info, stat) = (self.inner.info()?, self.inner.stat()?);
+        let page_size = usize::try_from(stat.page_size()).unwrap_or(usize::MAX);
+        Ok((info.map_size(), info.last_pgno().saturating_add(1).saturating_mul(page_size)))
+    }
+
     /// Keeps the map in its place as long as the guard lives.
     fn map(&self) -> Result<RwLockReadGuard<'_, Map>, Failure> {
         let map = self.map.read();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    Address, Compare, Revision, SnapshotVisitor, Storage, StorageError, TransactError, Versioned, Watch, WatchError,
-    Write,
+    Address, Compare, Revision, SnapshotVisitor, Storage, StorageActivity, StorageError, TransactError, Versioned,
+    Watch, WatchError, Write,
 };
 
 /// Passes every call on to `S`, except those that a test has ordered to fail or to wait.
@@ -138,6 +138,10 @@ impl<S: Storage> Storage for FailingStorage<S> {
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
         self.obey(Call::Scan)?;
         self.inner.snapshot(visitor)
+    }
+
+    fn activity(&self) -> StorageActivity {
+        self.inner.activity()
     }
 }
 

@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{Compare, Revision, StorageError, TransactError, Write};
+use super::activity::{CommitCounts, Outcome};
+use super::{Compare, Revision, StorageActivity, StorageError, TransactError, Write};
 use crate::limits::{GROUP_COUNT_MAX, GROUP_OPERATIONS, GROUP_SIZE};
 
 /// Where groups of transactions go.
@@ -29,6 +31,7 @@ pub(super) struct GroupWriter {
     /// Present until dropped.
     queue: Option<Sender<Waiting>>,
     thread: Option<JoinHandle<()>>,
+    counts: Arc<CommitCounts>,
 }
 
 /// A transaction in the queue, and where its caller waits.
@@ -43,8 +46,18 @@ impl GroupWriter {
         // Each caller waits for its answer, so there are never more entries than threads. A bounded channel would keep
         // what is queued when the writer thread dies, and its callers would wait for ever; this kind drops it.
         let (queue, waiting) = unbounded();
-        let thread = thread::Builder::new().name("storage-writer".into()).spawn(move || write(&*target, &waiting))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        let counts = Arc::<CommitCounts>::default();
+        let write = {
+            let counts = Arc::clone(&counts);
+            move || write(&*target, &waiting, &counts)
+        };
+        let thread = thread::Builder::new().name("storage-writer".into()).spawn(write)?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), counts })
+    }
+
+    /// What it has done.
+    pub(super) fn activity(&self) -> StorageActivity {
+        self.counts.read()
     }
 
     /// Queues the transaction and waits for the result; `None` if the writer thread is gone.
@@ -65,14 +78,21 @@ impl Drop for GroupWriter {
     }
 }
 
-fn write(target: &impl GroupCommit, queue: &Receiver<Waiting>) {
+fn write(target: &impl GroupCommit, queue: &Receiver<Waiting>, counts: &CommitCounts) {
     while let Ok(first) = queue.recv() {
         let (transactions, answers) = collect(first, queue);
+        let began = Instant::now();
         let results = match target.commit(&transactions) {
             Ok(results) => results,
             Err(error) => answers.iter().map(|_| Err(error.clone().into())).collect(),
         };
+        counts.commits.add(began.elapsed());
         for (answer, result) in answers.into_iter().zip(results) {
+            counts.count(match &result {
+                Ok(_) => Outcome::Made,
+                Err(TransactError::Conflict { .. }) => Outcome::Conflict,
+                Err(TransactError::Storage(_)) => Outcome::Failed,
+            });
             // The caller waits for it; should its thread have died, the change stands all the same.
             let _caller_gone = answer.send(result);
         }

@@ -13,8 +13,8 @@ use super::group::{GroupCommit, GroupWriter, Transaction};
 use super::page::{self, Page};
 use super::watch::ChangeLog;
 use super::{
-    Address, Change, Compare, Database, NewChange, RESTORE_FOLDER, Revision, SnapshotVisitor, Storage, StorageError,
-    TransactError, Versioned, Watch, WatchError, Write, WriteAhead, check,
+    Address, Change, Compare, Database, NewChange, RESTORE_FOLDER, Revision, SnapshotVisitor, Storage, StorageActivity,
+    StorageError, TransactError, Versioned, Watch, WatchError, Write, WriteAhead, check,
 };
 use crate::limits::{FREE_SPACE_FLOOR, MAP_SIZE, MAP_SIZE_MAX, WATCH_LOG_SIZE};
 
@@ -106,6 +106,13 @@ impl Storage for LmdbStorage {
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError> {
         let shown = self.store.snapshot(visitor);
         shown.map_err(|failure| self.store.folder.failure("read", failure))
+    }
+
+    fn activity(&self) -> StorageActivity {
+        let bytes = |size| u64::try_from(size).unwrap_or(u64::MAX);
+        // Sizes that cannot be told are those of a storage that says so at each read.
+        let (map_size, used_size) = self.store.environment.sizes().unwrap_or_default();
+        StorageActivity { map_size: bytes(map_size), used_size: bytes(used_size), ..self.writer.activity() }
     }
 }
 

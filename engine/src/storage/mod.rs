@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod activity;
 mod check;
 mod environment;
 mod error;
@@ -33,6 +34,7 @@ mod write_ahead;
 use std::fmt;
 use std::ops::ControlFlow;
 
+pub use self::activity::StorageActivity;
 pub use self::error::{StorageError, TransactError};
 pub use self::failing::{Call, FailingStorage, Pause};
 pub use self::lmdb::{LmdbOptions, LmdbStorage};
@@ -100,6 +102,11 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// [`StorageError`]: the place cannot be read.
     fn snapshot(&self, visitor: &mut dyn SnapshotVisitor) -> Result<(), StorageError>;
+
+    /// What it has done since it was opened, for whoever watches it. Zeros, if it does not count.
+    fn activity(&self) -> StorageActivity {
+        StorageActivity::default()
+    }
 }
 
 /// Is shown every value of a storage as it was at one moment. It must not call the storage.

@@ -162,6 +162,12 @@ impl Journal {
         self.state.lock().gap.is_some()
     }
 
+    /// Where it ends: the number of the newest segment and the bytes written to it. `None` before there is one.
+    #[must_use]
+    pub fn position(&self) -> Option<(u64, u64)> {
+        self.state.lock().last.as_ref().map(|last| (last.number, last.end))
+    }
+
     /// A backup was made that needs the journal from this segment on.
     pub(super) fn note_backup(&self, first_segment: u64) {
         let mut state = self.state.lock();
