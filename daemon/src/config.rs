@@ -43,6 +43,8 @@ pub struct Config {
     pub cache: Cache,
     /// What is told to the operator.
     pub log: Log,
+    /// What is told to whoever watches.
+    pub metrics: Metrics,
 }
 
 /// Section `[data]`.
@@ -169,6 +171,14 @@ pub enum ShredTableClass {
 pub struct Cache {
     /// Unwrapped keys kept in memory.
     pub keys_max: usize,
+}
+
+/// Section `[metrics]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Where metrics and readiness are told to anybody who asks; nowhere, if it is not set.
+    pub address: Option<SocketAddr>,
 }
 
 /// Section `[log]`.
@@ -337,8 +347,9 @@ mod tests {
     fn the_example_names_every_setting() {
         // Every setting appears with a value of its own: once all of them are changed, nothing of the default is left.
         let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
-        let commented = EXAMPLE.lines().filter(|line| line.starts_with("# workers = ")).count();
-        assert_eq!(settings + commented, 24, "a setting is missing in config.example.toml, or this number is old");
+        let commented =
+            EXAMPLE.lines().filter(|line| line.starts_with("# workers = ") || line.starts_with("# address = ")).count();
+        assert_eq!(settings + commented, 25, "a setting is missing in config.example.toml, or this number is old");
     }
 
     #[test]
@@ -377,6 +388,8 @@ mod tests {
             ("[root_key]\ncustody = \"none\"", "unknown variant `none`"),
             ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
             ("[log]\nlevel = \"loud\"", "unknown variant `loud`"),
+            ("[metrics]\naddress = 9100", "invalid type"),
+            ("[metrics]\naddress = \"localhost\"", "invalid socket address"),
             ("data", "key with no value"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());

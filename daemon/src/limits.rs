@@ -167,6 +167,18 @@ const fn days(count: u64) -> Duration {
 
 // Control port.
 
+/// How soon before its end health warns of a certificate: time for somebody to be away.
+pub const CERTIFICATE_WARNING: Duration = days(14);
+
+/// Key stores whose authorities have a metric of their own; the rest has one in common.
+pub const STORES_WATCHED: usize = 100;
+
+/// Connections of the listener for metrics at once: a few scrapers, and probes.
+pub const METRICS_CONNECTIONS_MAX: usize = 32;
+
+/// How long one of them may take, from the first byte of the request to the last of the reply.
+pub const METRICS_CONNECTION_TIME: Duration = Duration::from_secs(10);
+
 /// Connections of administrators and their programs at once, counted after the handshake.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 

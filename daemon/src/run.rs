@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::config::Config;
-use crate::control::{ControlPort, ControlSettings};
+use crate::control::metrics::listen::MetricsListener;
+use crate::control::{ControlPort, ControlSettings, ControlState};
 use crate::data_port::{DataPort, DataPortSettings, Times};
 use crate::hardening::Hardening;
 use crate::installation::Installation;
@@ -24,6 +25,8 @@ pub struct Listeners {
     pub data_udp: UdpSocket,
     /// The control port.
     pub control: TcpListener,
+    /// The listener for metrics, if there is to be one.
+    pub metrics: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -35,7 +38,9 @@ impl Listeners {
         let (data_tcp, data_udp) = bind_pair(config.data.address)?;
         let control = TcpListener::bind(config.control.address);
         let control = control.map_err(|error| refused("control", config.control.address, "TCP", &error))?;
-        Ok(Self { data_tcp, data_udp, control })
+        let bind = |address| TcpListener::bind(address).map_err(|error| refused("metrics", address, "TCP", &error));
+        let metrics = config.metrics.address.map(bind).transpose()?;
+        Ok(Self { data_tcp, data_udp, control, metrics })
     }
 }
 
@@ -43,9 +48,11 @@ impl Listeners {
 pub struct Daemon {
     data: Arc<Mutex<Option<DataPort>>>,
     control: ControlPort,
+    metrics: Option<MetricsListener>,
     drain: Duration,
     data_address: SocketAddr,
     control_address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
 }
 
 impl Daemon {
@@ -57,6 +64,7 @@ impl Daemon {
         let began = Instant::now();
         let data_address = listeners.data_tcp.local_addr()?;
         let control_address = listeners.control.local_addr()?;
+        let metrics_address = listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
         let of_data = Credential::read(&config.tls.certificate, &config.tls.key).context("[tls]")?;
         let of_control = Credential::read(&config.control.certificate, &config.control.key).context("[control]")?;
         let administrators = pem::certificates(&config.control.administrators).context("[control] administrators")?;
@@ -69,7 +77,7 @@ impl Daemon {
             connections_max: config.data.connections_max,
             idle: config.data.idle,
             times: Times::default(),
-            certificate_chain: of_data.certificate_chain,
+            certificate_chain: of_data.certificate_chain.clone(),
             private_key: of_data.private_key,
         };
         let engine = Arc::clone(&installation.engine);
@@ -80,11 +88,16 @@ impl Daemon {
             administrators,
             free_space_floor: config.storage.free_space_floor,
             folder: config.storage.folder.clone(),
+            data_certificates: of_data.certificate_chain,
+            metrics_are_open: metrics_address.is_some_and(|address| !address.ip().is_loopback()),
         };
-        let control = ControlPort::start(installation, Arc::clone(&data), &settings, listeners.control)
-            .context("control port")?;
-        tracing::info!(data = %data_address, control = %control_address, after = ?began.elapsed(), "started");
-        Ok(Self { data, control, drain: config.data.drain, data_address, control_address })
+        let state = ControlState::new(installation, Arc::clone(&data), &settings).context("control port")?;
+        let metrics = listeners.metrics.map(|listener| MetricsListener::start(&state, listener));
+        let metrics = metrics.transpose().context("listener for metrics")?;
+        let control = ControlPort::start(state, &settings, listeners.control).context("control port")?;
+        tracing::info!(data = %data_address, control = %control_address, metrics = metrics_address.map(tracing::field::display), after = ?began.elapsed(), "started");
+        let drain = config.data.drain;
+        Ok(Self { data, control, metrics, drain, data_address, control_address, metrics_address })
     }
 
     /// Where the data port listens, TCP and UDP.
@@ -99,9 +112,15 @@ impl Daemon {
         self.control_address
     }
 
+    /// Where metrics can be read without a certificate, if anywhere.
+    #[must_use]
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
     /// Ends both ports: what has been read is finished first, within the configured time.
     pub async fn stop(self) {
-        let Self { data, control, drain, .. } = self;
+        let Self { data, control, metrics, drain, .. } = self;
         let data = data.lock().take();
         tracing::info!("ending: requests that have been read are finished first");
         tokio::join!(control.drain(drain), async {
@@ -109,6 +128,8 @@ impl Daemon {
                 data.drain(drain).await;
             }
         });
+        // To the last it says that the daemon is ending.
+        drop(metrics);
         tracing::info!("ended");
     }
 }

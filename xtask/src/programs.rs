@@ -30,6 +30,12 @@ const PROGRAMS: &[Program] = &[
         package: "python3",
         purpose: "runs the client that was written from protocol/SPEC.md alone, and reads what the load test draws; version 3.11 or later",
     },
+    Program {
+        name: "python3",
+        probe: &["-c", "import prometheus_client"],
+        package: "python3-prometheus-client",
+        purpose: "its module prometheus_client reads the metrics as others do",
+    },
 ];
 
 /// Makes sure that the programs are there.

@@ -16,12 +16,19 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use claviger_control::ControlClient;
 
+use crate::show;
+
 /// Operations of the control port.
 #[derive(Subcommand)]
 pub(crate) enum ControlCommand {
     /// Show how the server is; the exit code is 1 if it is not ready
     #[command(after_help = "Examples:\n  claviger health\n  claviger health --json")]
     Health,
+    /// Show the metrics, as Prometheus reads them
+    #[command(
+        after_help = "Scrapers read the same from the listener of [metrics], if it is set; docs/OPERATIONS.md says what each metric means.\n\nExamples:\n  claviger metrics\n  claviger metrics | grep certificate_left"
+    )]
+    Metrics,
     /// Work with key stores
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -52,6 +59,9 @@ pub(crate) enum ControlCommand {
 pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         ControlCommand::Health => return health::show(client, json).await,
+        ControlCommand::Metrics => {
+            show::text(&client.metrics().await?)?;
+        }
         ControlCommand::Store(command) => store::run(command, client, json).await?,
         ControlCommand::Key(command) => key::run(command, client, json).await?,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,

@@ -105,6 +105,18 @@ impl ControlClient {
         Err(ControlError::Refused(Box::new(problem)))
     }
 
+    /// The metrics, in the text format of Prometheus.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn metrics(&self) -> Result<String, ControlError> {
+        let (status, body) = self.exchange(Method::GET, "/metrics", Vec::new()).await?;
+        if !status.is_success() {
+            return Err(ControlError::Refused(Box::new(self.parse(&body)?)));
+        }
+        String::from_utf8(body.into()).map_err(|_| self.answer("metrics that are no text"))
+    }
+
     async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), ControlError> {
         let late = |_| ControlError::Time(self.address.clone());
         let stream = timeout(CONNECT_TIME, self.connect()).await.map_err(late)??;

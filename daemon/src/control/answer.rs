@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::problem::{Kind, Problem};
 
-/// A reply in JSON.
+/// A reply: in JSON, unless its route says otherwise.
 pub(super) struct Answer {
     /// 200, 201 or 503 (of readiness).
     pub(super) status: StatusCode,

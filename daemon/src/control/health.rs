@@ -1,5 +1,8 @@
 //! How the daemon is, and whether it does its work.
 
+use std::path::Path;
+use std::time::SystemTime;
+
 use claviger_control::message::{Health, Readiness, SystemKeyList};
 use claviger_engine::hierarchy::CustodyClass;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
@@ -10,7 +13,7 @@ use super::call::Call;
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::system_keys::describe_system_keys;
-use super::{ControlState, shred_table};
+use super::{ControlState, certificate_ends, shred_table};
 use crate::hardening::Hardening;
 
 /// How the daemon is.
@@ -22,7 +25,7 @@ pub(super) static ROUTES: &[Route] = &[
 
 fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let facts = &state.installation.facts;
-    let free = free_space(state);
+    let free = free_space(&state.folder);
     let connections = state.data.lock().as_ref().map_or(0, |data| data.connections());
     let mut warnings = Vec::new();
     match facts.root_key {
@@ -89,6 +92,10 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let shred_table = shred_table::shred_table(&state.installation.engine)?;
     let class = state.installation.engine.shred_table().class();
     warnings.extend(shred_table::warnings(&shred_table, class, facts.mirrors_separated));
+    warnings.extend(certificate_ends::warnings(&state.shown().ends, &state.installation.engine, SystemTime::now()));
+    if state.metrics_are_open {
+        warnings.push("the listener of [metrics] can be reached from other machines, and asks nobody who he is: set its address to loopback, or to a network of its own".to_owned());
+    }
     Answer::ok(&Health {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),
@@ -110,25 +117,41 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     })
 }
 
-fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+/// Why the daemon is not ready.
+pub(super) struct Reason {
+    /// What is concerned, in a word.
+    pub(super) part: &'static str,
+    /// What is wrong, and what to do.
+    pub(super) text: String,
+}
+
+/// Everything that keeps the daemon from serving all that it is asked for. Blocks: it asks the storage.
+pub(super) fn reasons(state: &ControlState) -> Vec<Reason> {
     let mut reasons = Vec::new();
+    let because = |part| move |text| Reason { part, text };
     if state.data.lock().is_none() {
-        reasons.push("the daemon is ending: the data port takes no more requests".to_owned());
+        reasons.push(because("ending")("the daemon is ending: the data port takes no more requests".to_owned()));
     }
     // A transaction without compares and writes goes all the way of a change, and changes nothing.
     if let Err(error) = state.installation.storage.transact(&[], &[]) {
-        reasons.push(error.to_string());
+        reasons.push(because("storage")(error.to_string()));
     }
     // That goes past the journal, which takes what is written only.
-    reasons.extend(state.installation.backups.journal().failure());
+    reasons.extend(state.installation.backups.journal().failure().map(because("journal")));
     // Keys cannot be created then.
-    reasons.extend(shred_table::faults(&state.installation.engine));
+    reasons.extend(shred_table::faults(&state.installation.engine).into_iter().map(because("shred table")));
+    reasons
+}
+
+fn ready(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+    let reasons: Vec<_> = reasons(state).into_iter().map(|reason| reason.text).collect();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Answer::new(status, &Readiness { ready: reasons.is_empty(), reasons })
 }
 
-fn free_space(state: &ControlState) -> Option<u64> {
-    let disk = rustix::fs::statvfs(&state.folder).ok()?;
+/// Free bytes on the disk of a folder, if the system tells.
+pub(super) fn free_space(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 

@@ -8,7 +8,6 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -21,8 +20,6 @@ use tower::ServiceExt;
 use super::caller::Caller;
 use super::router::router;
 use super::{ControlSettings, ControlState, tls};
-use crate::data_port::DataPort;
-use crate::installation::Installation;
 use crate::limits::{
     ACCEPT_PAUSE, CONTROL_CONNECTION_TIME, CONTROL_CONNECTIONS_MAX, CONTROL_HANDSHAKE_TIME, CONTROL_HANDSHAKES_MAX,
     CONTROL_HEADER_TIME, CONTROL_KEEP_ALIVE, CONTROL_SEND_BUFFER_SIZE, CONTROL_STREAMS_MAX,
@@ -39,18 +36,13 @@ impl ControlPort {
     ///
     /// # Errors
     /// If certificate and key do not belong together, an authority is no certificate, or the system refuses the socket.
-    pub fn start(
-        installation: Installation,
-        data: Arc<Mutex<Option<DataPort>>>,
-        settings: &ControlSettings,
-        listener: TcpListener,
-    ) -> anyhow::Result<Self> {
+    pub fn start(state: Arc<ControlState>, settings: &ControlSettings, listener: TcpListener) -> anyhow::Result<Self> {
         let acceptor = TlsAcceptor::from(tls::config(settings)?);
-        let router = router(&ControlState::new(installation, data, settings)?)?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let port = Self { ending: CancellationToken::new(), connections: TaskTracker::new() };
-        let accept = accept(listener, acceptor, router, port.ending.clone(), port.connections.clone());
+        let router = router(&state)?;
+        let accept = accept(listener, acceptor, (state, router), port.ending.clone(), port.connections.clone());
         port.connections.spawn(accept);
         Ok(port)
     }
@@ -71,7 +63,7 @@ impl ControlPort {
 async fn accept(
     listener: tokio::net::TcpListener,
     acceptor: TlsAcceptor,
-    router: Router,
+    (state, router): (Arc<ControlState>, Router),
     ending: CancellationToken,
     connections: TaskTracker,
 ) {
@@ -91,15 +83,19 @@ async fn accept(
             }
         };
         let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else {
+            state.counts.refused();
             tracing::warn!("control port: {CONTROL_HANDSHAKES_MAX} handshakes are under way, one more is refused");
             continue;
         };
-        let (acceptor, router, ending, places) =
-            (acceptor.clone(), router.clone(), ending.clone(), Arc::clone(&places));
+        let (acceptor, router, ending, places, state) =
+            (acceptor.clone(), router.clone(), ending.clone(), Arc::clone(&places), Arc::clone(&state));
         connections.spawn(async move {
-            let Some((stream, caller)) = meet(stream, &acceptor, &ending, handshake).await else { return };
+            let Some((stream, caller)) = meet(stream, &acceptor, &ending, handshake).await else {
+                return state.counts.refused();
+            };
             // Only now, so that nobody but administrators takes the places of administrators.
             let Ok(_place) = places.try_acquire() else {
+                state.counts.refused();
                 return tracing::warn!(%caller, "control port: {CONTROL_CONNECTIONS_MAX} connections are open, one more is refused");
             };
             serve(stream, caller, router, ending).await;

@@ -13,6 +13,7 @@ mod backups;
 pub mod browser;
 mod call;
 pub mod caller;
+pub mod certificate_ends;
 mod certificates;
 pub mod change;
 mod describe;
@@ -20,6 +21,7 @@ mod health;
 mod imports;
 mod keys;
 pub mod listen;
+pub mod metrics;
 pub mod openapi;
 pub mod problem;
 pub mod route;
@@ -39,7 +41,9 @@ use tokio::sync::Semaphore;
 
 pub use listen::ControlPort;
 
-use crate::control::browser::Hosts;
+use self::browser::Hosts;
+use self::certificate_ends::CertificateEnd;
+use self::metrics::ControlCounts;
 use crate::data_port::DataPort;
 use crate::installation::Installation;
 use crate::limits::CONTROL_CALLS_MAX;
@@ -55,13 +59,39 @@ pub struct ControlSettings {
     pub folder: PathBuf,
     /// Bytes that must be free there before a change is taken.
     pub free_space_floor: u64,
+    /// What the data port shows of itself, to tell when it ends.
+    pub data_certificates: Vec<CertificateDer<'static>>,
+    /// Whether the listener for metrics can be reached from other machines.
+    pub metrics_are_open: bool,
+}
+
+/// What follows from the certificates in force. Replaced as a whole when they are read anew.
+struct Shown {
+    /// The names that the control port answers to.
+    hosts: Hosts,
+    /// When certificates end.
+    ends: Vec<CertificateEnd>,
+}
+
+impl Shown {
+    fn of(settings: &ControlSettings) -> anyhow::Result<Self> {
+        let own = &settings.credential.certificate_chain;
+        let ends = [
+            CertificateEnd::of("data", &settings.data_certificates),
+            CertificateEnd::of("control", own),
+            CertificateEnd::of("administrators", &settings.administrators),
+        ];
+        Ok(Self { hosts: Hosts::of(own)?, ends: ends.into_iter().flatten().collect() })
+    }
 }
 
 /// What every request works on.
 pub struct ControlState {
     installation: Installation,
     data: Arc<Mutex<Option<DataPort>>>,
-    hosts: Hosts,
+    shown: Mutex<Arc<Shown>>,
+    counts: ControlCounts,
+    metrics_are_open: bool,
     folder: PathBuf,
     free_space_floor: u64,
     started: Timestamp,
@@ -81,11 +111,18 @@ impl ControlState {
         Ok(Arc::new(Self {
             installation,
             data,
-            hosts: Hosts::of(&settings.credential.certificate_chain)?,
+            shown: Mutex::new(Arc::new(Shown::of(settings)?)),
+            counts: ControlCounts::default(),
+            metrics_are_open: settings.metrics_are_open,
             folder: settings.folder.clone(),
             free_space_floor: settings.free_space_floor,
             started: Timestamp::now(),
             calls: Arc::new(Semaphore::new(CONTROL_CALLS_MAX)),
         }))
+    }
+
+    /// What follows from the certificates in force.
+    fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.shown.lock())
     }
 }

@@ -106,7 +106,7 @@ fn operation(route: &Route) -> OperationBuilder {
         operation = operation.request_body(Some(body.content("application/json", content(Some(form))).build()));
     }
     let reply = |description: &str| {
-        ResponseBuilder::new().description(description).content("application/json", content(route.reply.as_ref()))
+        ResponseBuilder::new().description(description).content(route.media_type, reply_content(route))
     };
     operation = operation.response(route.success.as_str(), reply("done"));
     if route.may_be_unavailable {
@@ -134,6 +134,14 @@ fn parameter(
 
 fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn reply_content(route: &Route) -> Content {
+    if route.media_type == "application/json" {
+        content(route.reply.as_ref())
+    } else {
+        Content::new(Some(RefOr::T(text())))
+    }
 }
 
 fn content(form: Option<&Form>) -> Content {

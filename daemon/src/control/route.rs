@@ -14,13 +14,15 @@ use super::caller::Role;
 use super::change::Change;
 use super::problem::Problem;
 use super::{
-    ControlState, algorithms, aliases, backups, certificates, health, imports, keys, openapi, stores, system_keys,
+    ControlState, algorithms, aliases, backups, certificates, health, imports, keys, metrics, openapi, stores,
+    system_keys,
 };
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 15] = [
+static TABLES: [&[Route]; 16] = [
     health::ROUTES,
+    metrics::ROUTES,
     openapi::ROUTES,
     algorithms::ROUTES,
     stores::ROUTES,
@@ -64,8 +66,10 @@ pub struct Route {
     pub filtered: bool,
     /// The form of its body, if it takes one.
     pub request: Option<Form>,
-    /// The form of its reply; without one, any JSON object.
+    /// The form of its reply; without one, any JSON object, or a text if its media type is another.
     pub reply: Option<Form>,
+    /// The media type of its reply.
+    pub media_type: &'static str,
     /// Status of its reply when it does what it was asked.
     pub success: StatusCode,
     /// Whether the same reply may come with status 503.
@@ -122,6 +126,11 @@ impl Route {
         self
     }
 
+    pub(super) const fn answers_in(mut self, media_type: &'static str) -> Self {
+        self.media_type = media_type;
+        self
+    }
+
     pub(super) const fn or_unavailable(mut self) -> Self {
         self.may_be_unavailable = true;
         self
@@ -147,6 +156,7 @@ pub(super) const fn read(
         filtered: false,
         request: None,
         reply,
+        media_type: JSON,
         success: StatusCode::OK,
         may_be_unavailable: false,
         handler: Handler::Read(handler),
@@ -172,11 +182,15 @@ pub(super) const fn change(
         filtered: false,
         request: form::<Nothing>(),
         reply,
+        media_type: JSON,
         success: StatusCode::OK,
         may_be_unavailable: false,
         handler: Handler::Change(handler),
     }
 }
+
+/// What nearly all routes answer in.
+const JSON: &str = "application/json";
 
 pub(super) const fn form<T: ToSchema>() -> Option<Form> {
     Some(Form {

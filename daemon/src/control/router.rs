@@ -62,13 +62,14 @@ async fn serve(
     let path = request.uri().path().to_owned();
     let caller = request.extensions().get::<Caller>().cloned();
     let result = match parameters {
-        Ok(parameters) => answer(state, route, &trace_id, &parameters, caller.as_ref(), request).await,
+        Ok(parameters) => answer(Arc::clone(&state), route, &trace_id, &parameters, caller.as_ref(), request).await,
         Err(_) => Err(Problem::new(Kind::Malformed, "the path is not text in UTF-8, percent-encoded")),
     };
     let (status, response) = match result {
-        Ok(answer) => (answer.status, respond(answer, &trace_id)),
+        Ok(answer) => (answer.status, respond(answer, route.media_type, &trace_id)),
         Err(problem) => (problem.kind().row().1, respond_problem(&problem, &path, &trace_id, caller.as_ref())),
     };
+    state.counts.answered(route, status);
     tracing::debug!(trace_id, operation = route.operation, status = status.as_u16(), after = ?began.elapsed(), "answered");
     response
 }
@@ -82,7 +83,7 @@ async fn answer(
     request: Request,
 ) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
-    browser::check_site(&parts.uri, &parts.headers, &state.hosts)?;
+    browser::check_site(&parts.uri, &parts.headers, &state.shown().hosts)?;
     let unknown = || Problem::new(Kind::NotAuthenticated, "connect with the client certificate of an administrator");
     let caller = caller.cloned().ok_or_else(unknown)?;
     caller.authorise(route.role, SystemTime::now())?;
@@ -139,9 +140,9 @@ fn refuse(state: &ControlState, request: &Request, problem: Problem) -> Response
     respond_problem(&problem, request.uri().path(), &trace_id(request.headers(), state), caller)
 }
 
-fn respond(answer: Answer, trace_id: &str) -> Response {
+fn respond(answer: Answer, media_type: &'static str, trace_id: &str) -> Response {
     let Answer { status, location, body } = answer;
-    let mut response = reply(status, "application/json", Bytes::from_owner(body), trace_id);
+    let mut response = reply(status, media_type, Bytes::from_owner(body), trace_id);
     if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
         response.headers_mut().insert(LOCATION, location);
     }

@@ -27,6 +27,18 @@ pub(super) enum Completion {
     Failed(Incoming, Status),
 }
 
+impl Completion {
+    /// The request, unless it is one of those that the byte stream holds itself.
+    pub(super) fn request(&self) -> Option<&Incoming> {
+        match self {
+            Self::Loaded(waiting, _) => Some(&waiting.request),
+            Self::Worked(task) => Some(task.request()),
+            Self::Described(request, _) | Self::Resolved(request, ..) | Self::Failed(request, _) => Some(request),
+            Self::Changed(_) => None,
+        }
+    }
+}
+
 /// Names of keys, and what they were found to stand for.
 pub(super) struct NamesFound {
     /// The names; nothing for what is none.

@@ -69,7 +69,8 @@ impl ByteStream {
         let admissions = Admissions::new(identity, Arc::clone(&service.provider));
         let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
         let received = ReceiveBuffer::new(Arc::clone(&shares.received));
-        let session = Session::new(Arc::clone(&service.engine), shares, admissions, completions, idle_ms);
+        let tally = Arc::clone(&context.tally);
+        let session = Session::new(Arc::clone(&service.engine), shares, admissions, completions, tally, idle_ms);
         let watchdog = Watchdog::new(service.idle, &service.times);
         Self { session, received, watchdog, times: service.times }
     }

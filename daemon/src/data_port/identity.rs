@@ -27,6 +27,19 @@ pub(crate) enum Transport {
     Quic = 2,
 }
 
+impl Transport {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Tcp, Self::Quic];
+
+    /// Its name among the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Quic => "quic",
+        }
+    }
+}
+
 impl ClientIdentity {
     /// What the connection shows: the peer address of the socket, what carries it, and the certificates.
     pub(crate) fn new(address: SocketAddr, transport: Transport, certificates: Vec<CertificateDer<'static>>) -> Self {

@@ -12,8 +12,8 @@ use claviger_protocol::{BatchWriter, OutputBuffer, Request, Status};
 use parking_lot::Mutex;
 
 use super::completion::{Completion, Completions};
-use super::perform::{Keys, WireSink, perform};
-use super::request::Waiting;
+use super::perform::{Failures, Keys, WireSink, perform};
+use super::request::{Incoming, Waiting};
 use super::room::Room;
 use crate::limits::LANE_PLACES_MAX;
 
@@ -66,7 +66,7 @@ pub(super) struct LaneTask {
     client: Client,
     completions: Completions,
     pieces: Pieces,
-    results: Vec<Mutex<Option<OutputBuffer>>>,
+    results: Vec<Mutex<Option<(OutputBuffer, Failures)>>>,
     left: AtomicUsize,
     /// Why the request as a whole failed, as the first piece that knew said it.
     failure: Mutex<Option<Status>>,
@@ -115,20 +115,26 @@ impl LaneTask {
     ///
     /// # Errors
     /// The status of the request as a whole.
-    pub(super) fn write(&self, reply: &mut BatchWriter<'_>) -> Result<(), Status> {
+    pub(super) fn write(&self, reply: &mut BatchWriter<'_>, failures: &mut Failures) -> Result<(), Status> {
         if let Some(status) = *self.failure.lock() {
             return Err(status);
         }
         for (index, results) in self.results.iter().enumerate() {
-            let results = results.lock().take().ok_or(Status::InternalError)?;
+            let (results, failed) = results.lock().take().ok_or(Status::InternalError)?;
+            failures.add_all(&failed);
             reply
                 .append_encoded(results.as_bytes(), self.pieces.part(index).len())
                 .map_err(|_| Status::InternalError)?;
         }
         for _ in self.pieces.fitting..self.pieces.items {
-            reply.status(Status::ReplyFull);
+            failures.add(reply.status(Status::ReplyFull));
         }
         Ok(())
+    }
+
+    /// The request that it is for.
+    pub(super) const fn request(&self) -> &Incoming {
+        &self.waiting.request
     }
 
     /// Gives the place of the reply back, for work that begins anew and takes its own.
@@ -164,7 +170,7 @@ impl LaneTask {
 struct Piece {
     task: Arc<LaneTask>,
     index: usize,
-    outcome: Result<OutputBuffer, Status>,
+    outcome: Result<(OutputBuffer, Failures), Status>,
     /// The places of all pieces in the queue, given back with the last of them.
     queue: Option<Arc<Room>>,
 }
@@ -176,21 +182,21 @@ impl Piece {
         self.outcome = self.work();
     }
 
-    fn work(&self) -> Result<OutputBuffer, Status> {
+    fn work(&self) -> Result<(OutputBuffer, Failures), Status> {
         let task = &*self.task;
         let request = &task.waiting.request;
-        let mut output = OutputBuffer::new();
+        let (mut output, mut failures) = (OutputBuffer::new(), Failures::default());
         if !task.should_go_on() {
-            return Ok(output);
+            return Ok((output, failures));
         }
         let decoded = Request::decode(request.opcode, task.waiting.body.bytes()).map_err(|error| error.status())?;
         let part = task.pieces.part(self.index);
         let mut results = output.items(part.len());
         let mut scope = task.engine.read_scope(&task.client);
-        let mut sink = LaneSink { task, results: &mut results };
+        let mut sink = LaneSink { task, results: WireSink { reply: &mut results, failures: &mut failures } };
         perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, request.header.trace_id)?;
         results.finish().map_err(|_| Status::InternalError)?;
-        Ok(output)
+        Ok((output, failures))
     }
 }
 
@@ -215,15 +221,15 @@ impl Drop for Piece {
 /// Writes results while the task is wanted. After that nothing is worked any more; what it writes then is never sent.
 struct LaneSink<'w, 'o> {
     task: &'w LaneTask,
-    results: &'w mut BatchWriter<'o>,
+    results: WireSink<'w, 'o>,
 }
 
 impl ItemSink for LaneSink<'_, '_> {
     fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
         if self.task.should_go_on() {
-            WireSink(self.results).item(size_max, fill);
+            self.results.item(size_max, fill);
         } else {
-            self.results.status(Status::Overloaded);
+            self.results.reply.status(Status::Overloaded);
         }
     }
 }

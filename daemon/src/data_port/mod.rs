@@ -8,8 +8,9 @@ mod admission;
 mod client_certificate;
 mod completion;
 mod connection;
+pub(crate) mod connection_counts;
 mod convert;
-mod identity;
+pub(crate) mod identity;
 mod lane_task;
 mod perform;
 mod quic;
@@ -17,6 +18,7 @@ mod request;
 mod room;
 mod session;
 mod subject;
+pub(crate) mod tally;
 mod tcp;
 mod tls;
 mod workers;
@@ -29,6 +31,8 @@ use anyhow::Context;
 use claviger_engine::Engine;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use self::connection_counts::ConnectionCounts;
+use self::tally::{OperationCounts, Place};
 use self::workers::{Service, Workers};
 use crate::limits::{DRAIN_NOTICE, FRAME_TIME, HELLO_TIME, LINGER_TIME, WRITE_TIME};
 
@@ -113,6 +117,30 @@ impl DataPort {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.service.connections()
+    }
+
+    /// What has been done of each operation, by its name.
+    pub(crate) fn operation_counts(&self) -> impl Iterator<Item = (&'static str, OperationCounts)> {
+        Place::all().map(|(place, name)| {
+            let mut counts = OperationCounts::default();
+            self.workers.tallies().for_each(|tally| tally.add_to(place, &mut counts));
+            (name, counts)
+        })
+    }
+
+    /// Connections that came, stay, or were not let in.
+    pub(crate) fn connection_counts(&self) -> &ConnectionCounts {
+        &self.service.counts
+    }
+
+    /// Most connections at once.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.service.connections_max()
+    }
+
+    /// What of the daemon's bounded resources is taken, and how much there is.
+    pub(crate) fn budgets(&self) -> [(&'static str, usize, usize); 4] {
+        self.service.budgets.taken()
     }
 
     /// Stops accepting, finishes the requests that have been read, answers new ones with ShuttingDown, then closes everything, after `grace` at the latest.

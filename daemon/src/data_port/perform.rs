@@ -201,16 +201,57 @@ pub(super) fn perform(
 }
 
 /// Lets the engine write results straight into the reply.
-pub(super) struct WireSink<'w, 'o>(pub(super) &'w mut BatchWriter<'o>);
+pub(super) struct WireSink<'w, 'o> {
+    pub(super) reply: &'w mut BatchWriter<'o>,
+    pub(super) failures: &'w mut Failures,
+}
 
 impl ItemSink for WireSink<'_, '_> {
     #[inline]
     fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
-        self.0.item(size_max, |out| fill(out).map_err(convert::item_status));
+        let status = self.reply.item(size_max, |out| fill(out).map_err(convert::item_status));
+        if status != Status::Ok {
+            self.failures.add(status);
+        }
     }
 
     fn reject(&mut self, error: ItemError) {
-        self.0.status(convert::item_status(error));
+        self.failures.add(self.reply.status(convert::item_status(error)));
+    }
+}
+
+/// Items of a batch that failed, by status. One that fails costs a little; one that does not, nothing.
+#[derive(Default)]
+pub(super) struct Failures(Vec<(Status, usize)>);
+
+impl Failures {
+    /// One more.
+    #[cold]
+    pub(super) fn add(&mut self, status: Status) {
+        self.add_many(status, 1);
+    }
+
+    /// So many more.
+    pub(super) fn add_many(&mut self, status: Status, items: usize) {
+        match self.0.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, failed)) => *failed += items,
+            None => self.0.push((status, items)),
+        }
+    }
+
+    /// Those of a part of the batch.
+    pub(super) fn add_all(&mut self, part: &Self) {
+        part.0.iter().for_each(|(status, items)| self.add_many(*status, *items));
+    }
+
+    /// Forgets them.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Each status once.
+    pub(super) fn as_slice(&self) -> &[(Status, usize)] {
+        &self.0
     }
 }
 

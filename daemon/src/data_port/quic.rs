@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{self, Ending};
+use super::connection_counts::Refusal;
 use super::identity::{ClientIdentity, Transport};
 use super::room::Shares;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
@@ -37,7 +38,7 @@ fn hand_over(incoming: Incoming, service: &Service, workers: &Workers) {
         }
         return;
     }
-    let Some((worker, place)) = workers.place(service) else {
+    let Some((worker, place)) = workers.place(service, Transport::Quic) else {
         tracing::warn!(%address, "a connection was refused: there are as many as [data] connections_max allows");
         return incoming.refuse();
     };
@@ -57,11 +58,19 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
     let _place = place;
     let address = connecting.remote_address();
     let (times, idle) = (context.service.times, context.service.idle);
+    let counts = &context.service.counts;
     let connection = match timeout(times.hello, connecting).await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
-        Err(_) => return tracing::debug!(%address, "a handshake took too long"),
+        Ok(Err(error)) => {
+            counts.refused(Transport::Quic, Refusal::Handshake);
+            return tracing::debug!(%address, %error, "a handshake failed");
+        }
+        Err(_) => {
+            counts.refused(Transport::Quic, Refusal::Late);
+            return tracing::debug!(%address, "a handshake took too long");
+        }
     };
+    counts.accepted(Transport::Quic);
     let identity = Arc::new(ClientIdentity::new(address, Transport::Quic, certificates(&connection)));
     let shares = context.service.budgets.shares();
     let mut streams = JoinSet::new();

@@ -14,6 +14,8 @@ use super::room::{Room, Share};
 pub(super) struct Incoming {
     pub(super) header: RequestHeader,
     pub(super) opcode: Opcode,
+    /// When it was read.
+    pub(super) read: Instant,
     /// When nobody waits for the answer any more.
     pub(super) deadline: Option<Instant>,
     /// When it stops waiting for a change, if it has begun to.
@@ -48,7 +50,7 @@ impl Incoming {
     pub(super) fn new(header: RequestHeader, opcode: Opcode, now: Instant) -> Self {
         let milliseconds = u64::from(header.deadline_ms.min(claviger_protocol::limits::DEADLINE_MS_MAX));
         let deadline = (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds));
-        Self { header, opcode, deadline, wait_end: None, attempts: 0, loaded: Vec::new() }
+        Self { header, opcode, read: now, deadline, wait_end: None, attempts: 0, loaded: Vec::new() }
     }
 
     /// Whether its deadline has passed.

@@ -50,6 +50,13 @@ pub(super) struct Shares {
 }
 
 impl Budgets {
+    /// Of each: its name, what is taken, and how much there is.
+    pub(super) fn taken(&self) -> [(&'static str, usize, usize); 4] {
+        let Self { received, waiting, pieces, waits } = self;
+        [("received_bytes", received), ("waiting_bytes", waiting), ("lane_places", pieces), ("waits", waits)]
+            .map(|(name, budget)| (name, budget.taken.load(Ordering::Relaxed), budget.max))
+    }
+
     /// All of it is free.
     pub(super) fn new() -> Self {
         Self {

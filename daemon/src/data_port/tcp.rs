@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Ending};
+use super::connection_counts::Refusal;
 use super::identity::{ClientIdentity, Transport};
 use super::tls::ALPN;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
@@ -34,7 +35,7 @@ pub(super) async fn accept(listener: TcpListener, service: Arc<Service>, workers
 }
 
 fn hand_over(stream: tokio::net::TcpStream, address: SocketAddr, service: &Service, workers: &Workers) {
-    let Some((worker, place)) = workers.place(service) else {
+    let Some((worker, place)) = workers.place(service, Transport::Tcp) else {
         tracing::warn!(%address, "a connection was closed at once: there are as many as [data] connections_max allows");
         return;
     };
@@ -65,12 +66,17 @@ async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: Wo
         // What a reply needs is bounded by the session; a second bound would only cut its records.
         connection.set_buffer_limit(None);
     });
-    let mut stream = timeout(context.service.times.hello, accepting).await??;
+    let counts = &context.service.counts;
+    let refused = |refusal| counts.refused(Transport::Tcp, refusal);
+    let accepted = timeout(context.service.times.hello, accepting).await.inspect_err(|_| refused(Refusal::Late))?;
+    let mut stream = accepted.inspect_err(|_| refused(Refusal::Handshake))?;
     let (_, connection) = stream.get_ref();
     if connection.alpn_protocol() != Some(ALPN) {
         // A client that offers no protocol at all passes the handshake, and ends here.
+        refused(Refusal::Handshake);
         return Ok(());
     }
+    counts.accepted(Transport::Tcp);
     let certificates =
         connection.peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
     let identity = Arc::new(ClientIdentity::new(address, Transport::Tcp, certificates));

@@ -18,7 +18,10 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connection_counts::{ConnectionCounts, Refusal};
+use super::identity::Transport;
 use super::room::Budgets;
+use super::tally::WorkerTally;
 use super::{DataPortSettings, Times, quic, tcp};
 
 /// What all connections share.
@@ -35,12 +38,15 @@ pub(super) struct Service {
     pub(super) cut: CancellationToken,
     /// The acceptors and the connections.
     pub(super) tasks: TaskTracker,
+    pub(super) counts: Arc<ConnectionCounts>,
     connections: Arc<AtomicUsize>,
     connections_max: usize,
 }
 
 /// A place for one connection, given back when it is dropped.
 pub(super) struct Place {
+    transport: Transport,
+    counts: Arc<ConnectionCounts>,
     connections: Arc<AtomicUsize>,
     worker_load: Arc<AtomicUsize>,
 }
@@ -52,6 +58,7 @@ struct WorkerThread {
     queue: mpsc::UnboundedSender<NewConnection>,
     runtime: Handle,
     load: Arc<AtomicUsize>,
+    tally: Arc<WorkerTally>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,6 +74,8 @@ pub(super) struct WorkerContext {
     pub(super) service: Arc<Service>,
     /// Borrowed for one turn of work, never over an await.
     pub(super) worker: Rc<RefCell<Worker>>,
+    /// What its connections count.
+    pub(super) tally: Arc<WorkerTally>,
 }
 
 impl Service {
@@ -86,6 +95,7 @@ impl Service {
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            counts: Arc::default(),
             connections: Arc::default(),
             connections_max: settings.connections_max,
         }
@@ -93,7 +103,12 @@ impl Service {
 
     /// Whether an eighth of the places is taken.
     pub(super) fn is_crowded(&self) -> bool {
-        self.connections() >= self.connections_max / 8
+        self.connections() >= self.connections_max() / 8
+    }
+
+    /// Most connections at once.
+    pub(super) fn connections_max(&self) -> usize {
+        self.connections_max
     }
 
     /// Open connections.
@@ -108,14 +123,29 @@ impl Workers {
         (0..count.max(1)).map(|index| WorkerThread::start(service, index)).collect::<anyhow::Result<_>>().map(Self)
     }
 
+    /// What each of them has counted.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = &WorkerTally> {
+        self.0.iter().map(|worker| &*worker.tally)
+    }
+
     /// The runtime of the worker with the fewest connections and a place on it; `None` if there are as many connections as there may be.
-    pub(super) fn place(&self, service: &Service) -> Option<(WorkerHandle<'_>, Place)> {
-        let one_more = |count: usize| (count < service.connections_max).then_some(count + 1);
-        service.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+    pub(super) fn place(&self, service: &Service, transport: Transport) -> Option<(WorkerHandle<'_>, Place)> {
+        let connections_max = service.connections_max();
+        let one_more = |count: usize| (count < connections_max).then_some(count + 1);
+        if service.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            service.counts.refused(transport, Refusal::Full);
+            return None;
+        }
         // Dropped, it gives the place back, so it is made before anything can fail.
         let least = self.0.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed))?;
         least.load.fetch_add(1, Ordering::Relaxed);
-        let place = Place { connections: Arc::clone(&service.connections), worker_load: Arc::clone(&least.load) };
+        service.counts.opened(transport);
+        let place = Place {
+            transport,
+            counts: Arc::clone(&service.counts),
+            connections: Arc::clone(&service.connections),
+            worker_load: Arc::clone(&least.load),
+        };
         Some((WorkerHandle(least), place))
     }
 }
@@ -142,14 +172,18 @@ impl WorkerThread {
         let (sender, receiver) = mpsc::unbounded_channel();
         let handle = runtime.handle().clone();
         let service = Arc::clone(service);
+        let tally = Arc::<WorkerTally>::default();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || {
-                let worker = Rc::new(RefCell::new(service.engine.worker()));
-                LocalSet::new().block_on(&runtime, serve(receiver, WorkerContext { service, worker }));
+            .spawn({
+                let tally = Arc::clone(&tally);
+                move || {
+                    let worker = Rc::new(RefCell::new(service.engine.worker()));
+                    LocalSet::new().block_on(&runtime, serve(receiver, WorkerContext { service, worker, tally }));
+                }
             })
             .context("no thread for a worker")?;
-        Ok(Self { queue: sender, runtime: handle, load: Arc::default(), thread: Some(thread) })
+        Ok(Self { queue: sender, runtime: handle, load: Arc::default(), tally, thread: Some(thread) })
     }
 }
 
@@ -168,6 +202,7 @@ impl Drop for Workers {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.counts.closed(self.transport);
         self.connections.fetch_sub(1, Ordering::Relaxed);
         self.worker_load.fetch_sub(1, Ordering::Relaxed);
     }

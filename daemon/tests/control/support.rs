@@ -63,6 +63,8 @@ impl Port {
             administrators: vec![administrators.certificate().clone()],
             folder: folder.path().to_owned(),
             free_space_floor: 0,
+            data_certificates: Vec::new(),
+            metrics_are_open: false,
         };
         let installation = Installation::open(&config).unwrap();
         let state = ControlState::new(installation, Arc::new(Mutex::new(None)), &settings).unwrap();
@@ -139,11 +141,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With what `change` sets.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         (config.data.address, config.control.address) = (any, any);
         config.data.drain = Duration::from_secs(1);
+        change(&mut config);
         installation::init(&config).unwrap();
         let (server, administrators) = (authority("Server"), authority("Administrators"));
         std::fs::create_dir(folder.path().join("tls")).unwrap();

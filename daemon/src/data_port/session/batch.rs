@@ -76,11 +76,13 @@ impl Session {
             return self.refuse(header, Status::DeadlineExceeded);
         }
         let mut reply = self.output.reply(header).batch(batch.items);
+        self.failures.clear();
+        let mut sink = WireSink { reply: &mut reply, failures: &mut self.failures };
         let all = 0..batch.items;
-        match perform(decoded, &all, keys, scope, &mut WireSink(&mut reply), header.trace_id) {
+        match perform(decoded, &all, keys, scope, &mut sink, header.trace_id) {
             Ok(()) => {
                 let written = reply.finish();
-                self.finish(header, written);
+                self.finish_batch(header, batch.items, written);
             }
             Err(status) => {
                 drop(reply);
@@ -123,10 +125,11 @@ impl Session {
             return self.refuse(header, Status::NotPermitted);
         }
         let mut reply = self.output.reply(header).batch(task.items());
-        match task.write(&mut reply) {
+        self.failures.clear();
+        match task.write(&mut reply, &mut self.failures) {
             Ok(()) => {
                 let written = reply.finish();
-                self.finish(header, written);
+                self.finish_batch(header, task.items(), written);
             }
             Err(status) => {
                 drop(reply);

@@ -96,7 +96,9 @@ impl Session {
             }
             return self.look_up(request, store, found.names);
         }
-        let mut reply = self.output.reply(header).batch(keys.len());
+        let items = keys.len();
+        let mut reply = self.output.reply(header).batch(items);
+        self.failures.clear();
         for record in keys {
             match record {
                 Some(record) => {
@@ -109,12 +111,12 @@ impl Session {
                     reply.result(&resolved.encode());
                 }
                 None => {
-                    reply.status(Status::KeyNotFound);
+                    self.failures.add(reply.status(Status::KeyNotFound));
                 }
             }
         }
         let written = reply.finish();
-        self.finish(header, written);
+        self.finish_batch(header, items, written);
     }
 
     /// Whether the client is let in to a store, as of now.

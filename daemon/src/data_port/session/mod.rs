@@ -4,6 +4,7 @@
 //! or for the compute pool, it comes back through `complete`, and is judged anew: nothing that was decided before a wait counts after it.
 
 mod batch;
+mod counts;
 mod describe;
 mod greeting;
 mod read;
@@ -16,13 +17,15 @@ use claviger_engine::{Client, Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
 
+use self::counts::Counts;
 use self::wait::Waits;
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
 use super::convert;
-use super::perform::Batch;
+use super::perform::{Batch, Failures};
 use super::request::{Body, Incoming, Waiting};
 use super::room::Shares;
+use super::tally::WorkerTally;
 use crate::limits::{
     ATTEMPTS_MAX, FRAME_COST, FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN,
     TURN_COST_MAX,
@@ -37,6 +40,9 @@ pub(super) struct Session {
     admissions: Admissions,
     completions: Completions,
     output: OutputBuffer,
+    counts: Counts,
+    /// Empty between two batches.
+    failures: Failures,
     in_flight: usize,
     waits: Waits,
     greeted: bool,
@@ -86,6 +92,7 @@ impl Session {
         shares: Shares,
         admissions: Admissions,
         completions: Completions,
+        tally: Arc<WorkerTally>,
         idle_ms: u64,
     ) -> Self {
         let output = OutputBuffer::new();
@@ -97,6 +104,8 @@ impl Session {
             admissions,
             completions,
             output,
+            counts: Counts::new(tally),
+            failures: Failures::default(),
             in_flight: 0,
             waits: Waits::default(),
             greeted: false,
@@ -136,6 +145,7 @@ impl Session {
     pub(super) fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
         let engine = Arc::clone(&self.engine);
         let mut turn = Turn::begin(worker, &engine, &self.client);
+        self.counts.begin_turn(turn.now, self.output.len());
         let mut consumed = 0;
         let stop = loop {
             if self.output.len() >= OUTPUT_SIZE {
@@ -148,6 +158,7 @@ impl Session {
             match deframer::request(bytes.get(consumed..).unwrap_or_default()) {
                 Step::Need(size) => break Stop::Need(size),
                 Step::Fault(fault) => {
+                    self.counts.received(fault.header.opcode, fault.size);
                     self.refuse(&fault.header, fault.status);
                     consumed += fault.size;
                     if fault.ends {
@@ -156,6 +167,7 @@ impl Session {
                 }
                 Step::Frame(frame) => {
                     consumed += frame.size;
+                    self.counts.received(frame.header.opcode, frame.size);
                     match frame.header.operation(self.greeted) {
                         Ok(opcode) => {
                             let request = Incoming::new(frame.header, opcode, turn.now);
@@ -172,6 +184,7 @@ impl Session {
                 }
             }
         };
+        self.counts.end_turn();
         Received { consumed, stop }
     }
 
@@ -179,12 +192,14 @@ impl Session {
     pub(super) fn complete(&mut self, worker: &mut Worker, completions: impl Iterator<Item = Completion>) {
         let engine = Arc::clone(&self.engine);
         let mut turn = Turn::begin(worker, &engine, &self.client);
+        self.counts.begin_turn(turn.now, self.output.len());
         for completion in completions {
             self.complete_one(&mut turn, completion);
             if self.output.len() >= OUTPUT_SIZE {
-                return;
+                break;
             }
         }
+        self.counts.end_turn();
     }
 
     fn complete_one(&mut self, turn: &mut Turn<'_>, completion: Completion) {
@@ -193,6 +208,9 @@ impl Session {
             completion => completion,
         };
         self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(request) = completion.request() {
+            self.counts.take_up(request.read);
+        }
         match completion {
             // Taken above.
             Completion::Changed(_) => {}
@@ -211,6 +229,7 @@ impl Session {
     }
 
     fn request(&mut self, turn: &mut Turn<'_>, request: Incoming, body: &Body<'_>) {
+        self.counts.take_up(request.read);
         let decoded = match Request::decode(request.opcode, body.bytes()) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -267,14 +286,26 @@ impl Session {
     fn refuse(&mut self, header: &RequestHeader, status: Status) {
         let retry_ms = if status == Status::Overloaded { self.retry_ms() } else { 0 };
         self.output.status_reply(header, status, retry_ms);
+        self.counts.replied(header, status, self.output.len());
     }
 
     /// Ends a reply that has been written, or says that it could not be.
     fn finish(&mut self, header: &RequestHeader, written: Result<(), EncodeError>) {
-        if let Err(error) = written {
-            tracing::error!(trace = %header.trace_id, %error, "a reply could not be written");
-            self.refuse(header, Status::InternalError);
+        match written {
+            Ok(()) => self.counts.replied(header, Status::Ok, self.output.len()),
+            Err(error) => {
+                tracing::error!(trace = %header.trace_id, %error, "a reply could not be written");
+                self.refuse(header, Status::InternalError);
+            }
         }
+    }
+
+    /// Ends the reply to a batch of so many items.
+    fn finish_batch(&mut self, header: &RequestHeader, items: usize, written: Result<(), EncodeError>) {
+        if written.is_ok() {
+            self.counts.items(header, items, &self.failures);
+        }
+        self.finish(header, written);
     }
 
     /// When to come back: when about half of what waits for the compute pool is done.

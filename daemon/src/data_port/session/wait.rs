@@ -116,11 +116,13 @@ impl Session {
     pub(in super::super) fn end_waits(&mut self, worker: &mut Worker) {
         let engine = Arc::clone(&self.engine);
         let mut turn = Turn::begin(worker, &engine, &self.client);
+        self.counts.begin_turn(turn.now, self.output.len());
         while self.output.len() < OUTPUT_SIZE
             && let Some(waiting) = self.waits.remove_ended(turn.now)
         {
             self.look_again(&mut turn, waiting);
         }
+        self.counts.end_turn();
     }
 
     /// The client has closed its direction: its waits end, those that begin now too.
@@ -130,7 +132,9 @@ impl Session {
 
     /// Ends all waits, because the server does.
     pub(super) fn drain_waits(&mut self) {
+        self.counts.begin_turn(Instant::now(), self.output.len());
         for (_, wait) in std::mem::take(&mut self.waits.waits) {
+            self.counts.take_up(wait.waiting.request.read);
             self.in_flight = self.in_flight.saturating_sub(1);
             self.refuse(&wait.waiting.request.header, Status::ShuttingDown);
         }
