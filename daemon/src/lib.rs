@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod authority;
 pub mod certificates;
 pub mod config;

@@ -108,6 +108,7 @@ impl Engine {
             epochs: Epochs::new(),
             renewed: Renewed::default(),
             imports: Mutex::default(),
+            access: Mutex::default(),
         });
         ledger.resume_destructions()?;
         let schedule = Schedule::new(ledger.on_behalf_of(Act::of_engine("schedule")));
@@ -252,9 +253,20 @@ impl Engine {
         stores
     }
 
+    /// Counts the changes of who may come in to key stores: a number that is the same as before says that there was none.
+    #[must_use]
+    pub fn access_generation(&self) -> u64 {
+        self.ledger.source.generation()
+    }
+
     /// What frames look at.
     pub(crate) fn in_memory(&self) -> (&Cache, &Stores) {
         (&self.running.cache, &self.running.stores)
+    }
+
+    /// Those who wait for a change of a key, or of its store.
+    pub(crate) fn waiters(&self) -> &KeyWaiters {
+        &self.running.waiters
     }
 
     /// Counts of uses of keys with a limit.

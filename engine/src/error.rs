@@ -10,16 +10,17 @@ use crate::crypto::key_wrap::OAEP_SIZE;
 use crate::crypto::random::EntropyError;
 use crate::hierarchy::HierarchyError;
 use crate::key::client::ClientName;
-use crate::key::id::{ImportId, KeyId, StoreId};
+use crate::key::id::{AccessRowId, ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::state::{KeyState, VersionState};
 use crate::key::version::KeyVersion;
 use crate::limits::{
-    ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_IN_ALL_MAX,
-    IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX, VERSIONS_MAX,
+    ACCESS_DESCRIPTION_SIZE_MAX, ACCESS_KEYS_MAX, ACCESS_ROWS_MAX, ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX,
+    DELETION_WAIT_MIN, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_IN_ALL_MAX, IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX,
+    VERSIONS_MAX,
 };
 use crate::person::PersonError;
-use crate::record::InvalidAbout;
+use crate::record::{AccessData, AccessMethod, InvalidAbout, InvalidAccessData};
 use crate::shred::ShredError;
 use crate::storage::StorageError;
 
@@ -83,6 +84,53 @@ pub enum Error {
     /// The key has as many aliases as a key may have.
     #[error("key {0} has {ALIASES_MAX} aliases, which is the most: delete another one first")]
     TooManyAliases(KeyId),
+    /// The key store has no such row of authentication data.
+    #[error("this key store has no authentication data with the id {0}: see `claviger access list`")]
+    AccessRowNotFound(AccessRowId),
+    /// The state of the row of authentication data does not allow the change.
+    #[error("the authentication data {id} are {state}: this can be done when they are {needed}")]
+    AccessStateWrong {
+        /// The row.
+        id: AccessRowId,
+        /// Its state.
+        state: KeyState,
+        /// In which states the change can be made.
+        needed: &'static str,
+    },
+    /// A row of the key store lets the same in already, so that ending one would end nothing.
+    #[error("{data} passes by the authentication data {id} already, which are {state}: change those")]
+    AccessRowExists {
+        /// That row.
+        id: AccessRowId,
+        /// Its state.
+        state: KeyState,
+        /// What it asks for.
+        data: AccessData,
+    },
+    /// The key store has as many rows of authentication data as it may have.
+    #[error(
+        "this key store has {ACCESS_ROWS_MAX} rows of authentication data, which is the most: delete others first, or use networks instead of addresses"
+    )]
+    TooManyAccessRows,
+    /// Authentication data that cannot be.
+    #[error(transparent)]
+    InvalidAccessData(#[from] InvalidAccessData),
+    /// A description of authentication data out of bounds.
+    #[error("a description of authentication data is one line of at most {ACCESS_DESCRIPTION_SIZE_MAX} bytes of UTF-8")]
+    InvalidAccessDescription,
+    /// Authentication data that would permit nothing, or name too many keys.
+    #[error(
+        "authentication data permit one operation at least, with 1 to {ACCESS_KEYS_MAX} keys or with all: disable them if they are to permit nothing"
+    )]
+    InvalidPermit,
+    /// Authentication data cannot end later than the certificate, or begin again after their end.
+    #[error("authentication data of an issued certificate end with it at the latest: renew the certificate instead")]
+    AccessEndTooLate,
+    /// The last access method of a key store would be taken away.
+    #[error(
+        "{0} is the only access method of this key store, without which everybody could come in: set another one first"
+    )]
+    LastAccessMethod(AccessMethod),
     /// A description or labels out of bounds.
     #[error(transparent)]
     InvalidAbout(#[from] InvalidAbout),

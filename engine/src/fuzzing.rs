@@ -10,6 +10,7 @@ use crate::key::id::KeyId;
 use crate::key::material::{KeyMaterial, SecretBytes};
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
+use crate::record::access::AccessRow;
 use crate::record::codec::{Reader, Writer};
 use crate::record::key_name::KeyNameRecord;
 use crate::record::key_version::KeyVersionRecord;
@@ -63,7 +64,8 @@ pub fn record(data: &[u8]) {
     }
 }
 
-const RECORD_TYPES: [fn(&[u8]) -> bool; 9] = [
+const RECORD_TYPES: [fn(&[u8]) -> bool; 10] = [
+    is_record::<AccessRow>,
     is_record::<KeyStoreRecord>,
     is_record::<KeyRecord>,
     is_record::<KeyVersionRecord>,
@@ -102,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::key::id::StoreId;
-    use crate::record::{AccessMethods, key, transport_key};
+    use crate::record::{AccessMethods, StoreState, access, key, transport_key};
 
     #[test]
     fn ciphertext_keeps_its_promises_on_small_and_large_inputs() {
@@ -143,6 +145,8 @@ mod tests {
             methods: AccessMethods::CLIENT_CERTIFICATE,
             deletion_wait_hours: 72,
             open_public_keys: false,
+            state: StoreState::Available,
+            declared_hardware_address: false,
         };
         let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
         let [new_key, new_version] = transport_key::tests::samples();
@@ -160,7 +164,8 @@ mod tests {
             encoded(&new_version),
         ];
         record(&[]);
-        for sample in samples {
+        let rows = access::tests::samples();
+        for sample in samples.into_iter().chain(rows.iter().map(encoded)) {
             let types = RECORD_TYPES.iter().filter(|is_record| is_record(&sample)).count();
             assert_eq!(types, 1, "a record is of one type");
             for at in 0..sample.len() {

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod act;
 pub mod approval;
 pub mod backup;
@@ -50,8 +51,9 @@ pub use error::{Error, ItemError};
 pub use operation::{ItemSink, ReadScope};
 pub use record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 pub use record::{
-    About, AccessMethods, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, KeyStoreRecord, Origin,
-    PersonCertificate, PersonRecord, Rotation, RotationByUse, VersionSummary,
+    About, AccessData, AccessMethod, AccessMethods, AccessRow, Deleted, Deletion, Destroyed, HardwareAddress,
+    InvalidAbout, InvalidAccessData, IssuedCertificate, KeyRecord, KeyStoreRecord, Network, Origin, Permit,
+    PermittedOperations, PersonCertificate, PersonRecord, Rotation, RotationByUse, StoreState, VersionSummary,
 };
 pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
 pub use usage::Client;

@@ -22,6 +22,27 @@ pub const PKCS8_SIZE_MAX: usize = 4_096;
 /// Most bytes of wrapped material that is imported: the largest secret, what AES-KWP adds to it, and the OAEP ciphertext of an RSA-4096 key.
 pub const IMPORT_WRAPPED_SIZE_MAX: usize = SECRET_SIZE_MAX + 8 + 512;
 
+/// Most rows of authentication data of one key store: reading them all after a change takes some milliseconds.
+pub const ACCESS_ROWS_MAX: usize = 1_000;
+
+/// Most keys that one row of authentication data names.
+pub const ACCESS_KEYS_MAX: usize = 100;
+
+/// Most bytes of the description of a row of authentication data: a line.
+pub const ACCESS_DESCRIPTION_SIZE_MAX: usize = 256;
+
+/// Most bytes of what tells who has added a row of authentication data: a name, and the certificate that he came with.
+pub const ACCESS_CREATOR_SIZE_MAX: usize = 256;
+
+/// Most bytes of the serial number of a certificate (RFC 5280 section 4.1.2.2).
+pub const SERIAL_SIZE_MAX: usize = 20;
+
+/// How often an admission notes that a row of authentication data is used, in milliseconds: no more than a person asks for.
+pub const ACCESS_USE_NOTED_EVERY_MS: u64 = 60_000;
+
+/// How often a change that stops access is tried again if it has met another one.
+pub const STOP_TRIES_MAX: u32 = 8;
+
 /// How long an import may take from its beginning to its end: a day, in which somebody can walk to the machine that holds the key.
 pub const IMPORT_TIME: Duration = Duration::from_hours(24);
 

@@ -26,6 +26,8 @@ pub struct IssueCertificate {
 /// A client certificate that has been issued.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct IssuedCertificate {
+    /// The id of the row of the store's authentication data by which it comes in: 32 lower-case hexadecimal digits.
+    pub access_id: String,
     /// The certificate, PEM.
     pub certificate: String,
     /// Its private key (PKCS#8, PEM) if it was made by the server. It is not kept: this is the only time it can be read.

@@ -5,7 +5,9 @@ use claviger_control::message::{self, Access, Alias, Deletion, Destruction, Impo
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::transfer::{self, ImportTarget};
-use claviger_engine::{AccessMethods, ClientUsage, KeyRecord, KeyStoreRecord, KeyUsage, Origin, RotationByUse};
+use claviger_engine::{
+    AccessMethod, AccessMethods, ClientUsage, KeyRecord, KeyStoreRecord, KeyUsage, Origin, RotationByUse,
+};
 use jiff::Timestamp;
 
 use crate::pem;
@@ -149,7 +151,7 @@ pub(super) const fn kind(kind: KeyKind) -> &'static str {
 }
 
 const fn access(methods: AccessMethods) -> Access {
-    Access { client_certificate: methods.client_certificate() }
+    Access { client_certificate: methods.contains(AccessMethod::ClientCertificate) }
 }
 
 /// A time of a record. One beyond the year 9999, which no clock tells, is shown as the last there is.

@@ -44,6 +44,8 @@ pub enum Kind {
     NoAccessMethod,
     /// There is no such key store.
     StoreNotFound,
+    /// The key store has no such authentication data.
+    AccessNotFound,
     /// There is no such key.
     KeyNotFound,
     /// The key has no such version.
@@ -86,7 +88,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -99,6 +101,7 @@ impl Kind {
         Self::InvalidValue,
         Self::NoAccessMethod,
         Self::StoreNotFound,
+        Self::AccessNotFound,
         Self::KeyNotFound,
         Self::KeyVersionNotFound,
         Self::AliasNotFound,
@@ -136,6 +139,7 @@ impl Kind {
             Self::InvalidValue => ("invalid-value", StatusCode::UNPROCESSABLE_ENTITY, "Invalid value"),
             Self::NoAccessMethod => ("no-access-method", StatusCode::UNPROCESSABLE_ENTITY, "No access method"),
             Self::StoreNotFound => ("key-store-not-found", StatusCode::NOT_FOUND, "Key store not found"),
+            Self::AccessNotFound => ("access-not-found", StatusCode::NOT_FOUND, "Authentication data not found"),
             Self::KeyNotFound => ("key-not-found", StatusCode::NOT_FOUND, "Key not found"),
             Self::KeyVersionNotFound => ("key-version-not-found", StatusCode::NOT_FOUND, "Key version not found"),
             Self::AliasNotFound => ("alias-not-found", StatusCode::NOT_FOUND, "Alias not found"),
@@ -213,6 +217,8 @@ impl Kind {
             Error::KeyVersionNotFound { .. } => Kind::KeyVersionNotFound,
             Error::KeyStoreNotFound(_) => Kind::StoreNotFound,
             Error::ImportNotFound(_) => Kind::ImportNotFound,
+            Error::AccessRowNotFound(_) => Kind::AccessNotFound,
+            Error::LastAccessMethod(_) => Kind::NoAccessMethod,
             Error::ImportOfAnother(_) => Kind::NotPermitted,
             Error::ImportFailed => Kind::ImportFailed,
             Error::NameTaken(_) => Kind::NameTaken,
@@ -227,6 +233,9 @@ impl Kind {
             | Error::TooManyAliases(_)
             | Error::SecretMoved { .. }
             | Error::TooManyImports
+            | Error::AccessRowExists { .. }
+            | Error::AccessStateWrong { .. }
+            | Error::TooManyAccessRows
             | Error::NotExportable(_)
             | Error::KeyVersionNotUsable { .. }
             | Error::UseLimitReached { .. }
@@ -242,6 +251,10 @@ impl Kind {
             | Error::ImportSize
             | Error::NothingToExport(_)
             | Error::InvalidAbout(_)
+            | Error::InvalidAccessData(_)
+            | Error::InvalidAccessDescription
+            | Error::InvalidPermit
+            | Error::AccessEndTooLate
             | Error::DeletionWait
             | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,

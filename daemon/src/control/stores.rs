@@ -41,7 +41,7 @@ fn set(state: &ControlState, call: &Call) -> Result<Change, Problem> {
         return Err(Problem::new(Kind::InvalidValue, format!("deletion_wait_hours is {hours}: give {min} to {max}")));
     }
     let deletion_wait_hours = deletion_wait_hours.and_then(|hours| u16::try_from(hours).ok());
-    let settings = StoreSettings { deletion_wait_hours, open_public_keys };
+    let settings = StoreSettings { deletion_wait_hours, open_public_keys, ..StoreSettings::default() };
     if settings == StoreSettings::default() {
         let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, or both";
         return Err(Problem::new(Kind::InvalidValue, detail));

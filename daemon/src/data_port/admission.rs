@@ -1,19 +1,18 @@
-//! Admission: whether a key store lets this client in. All access methods that the store sets must pass; the default is no.
+//! Admission: whether a key store lets this client in, and to what. All access methods that the store sets must pass; the default is no.
 //!
-//! A decision is made once for each connection and policy, and remembered no longer than the client's certificate is valid.
+//! A decision is made once for each connection and policy, and remembered no longer than what it rests on holds.
 
 use std::sync::Arc;
 
-use claviger_engine::StoreSlot;
+use claviger_algorithm::Operation;
+use claviger_engine::access::{HeldRow, JoinedPermit};
 use claviger_engine::key::id::StoreId;
-use claviger_engine::{Engine, StorePolicy};
-use rustls::RootCertStore;
+use claviger_engine::limits::ACCESS_USE_NOTED_EVERY_MS;
+use claviger_engine::{Engine, KeyEntry, StorePolicy, StoreSlot, StoreState};
 use rustls::crypto::CryptoProvider;
-use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::{CertificateDer, UnixTime};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::identity::{ClientIdentity, end_ms};
+use super::identity::ClientIdentity;
+use crate::access::{Passed, Path, Shown, judge};
 use crate::limits::{DECISIONS_MAX, REFUSAL_MS};
 
 /// The decisions about one connection.
@@ -30,14 +29,30 @@ struct Decision {
     store: StoreId,
     generation: u64,
     verdict: Verdict,
+    /// When it is judged again, in milliseconds since 1970: something that lets in ends then, or what is refused may begin to be valid.
+    until_ms: u64,
+    /// What path validation has said, which outlives the policy.
+    path: Option<Path>,
 }
 
-#[derive(Clone, Copy)]
 enum Verdict {
-    /// Until then: a certificate may begin to be valid, so that it is judged again.
-    RefusedUntil(u64),
-    /// Until this time, in milliseconds since 1970.
-    AdmittedUntil(u64),
+    Refused,
+    Admitted {
+        permit: JoinedPermit,
+        /// The rows by which the client has come in.
+        rows: Vec<Arc<HeldRow>>,
+        /// When their use is noted next, in milliseconds since 1970.
+        note_ms: u64,
+    },
+}
+
+/// A client is let in.
+#[derive(Clone, Copy)]
+pub(super) struct Admitted<'a> {
+    /// What it may do.
+    pub(super) permit: &'a JoinedPermit,
+    /// Until when that holds at most, in milliseconds since 1970.
+    pub(super) until_ms: u64,
 }
 
 impl Admissions {
@@ -50,81 +65,78 @@ impl Admissions {
         &self.identity
     }
 
-    /// Whether `store` lets the client in at `now_ms`, under the policy in force. To be asked inside a frame.
-    pub(super) fn admits(&mut self, store: &StoreSlot, now_ms: u64) -> bool {
-        self.admitted_until(store, now_ms).is_some()
+    /// What `store` lets the client do at `now_ms`, under the policy in force, if it lets it in. To be asked inside a frame.
+    pub(super) fn admitted(&mut self, store: &StoreSlot, now_ms: u64) -> Option<Admitted<'_>> {
+        let policy = store.policy();
+        let holds = |decision: &Decision| {
+            decision.store == store.id() && decision.generation == policy.generation && now_ms < decision.until_ms
+        };
+        let known = self.decisions.iter().position(holds);
+        let place = known.unwrap_or_else(|| self.decide(store.id(), &policy, now_ms));
+        let Decision { verdict, until_ms, .. } = self.decisions.get_mut(place)?;
+        match verdict {
+            Verdict::Refused => None,
+            Verdict::Admitted { permit, rows, note_ms } => {
+                if now_ms >= *note_ms {
+                    rows.iter().for_each(|row| row.note_use(now_ms));
+                    *note_ms = now_ms.saturating_add(ACCESS_USE_NOTED_EVERY_MS);
+                }
+                Some(Admitted { permit, until_ms: *until_ms })
+            }
+        }
     }
 
-    /// As [`Admissions::admits`]; until when the policy in force lets the client in, in milliseconds since 1970.
-    pub(super) fn admitted_until(&mut self, store: &StoreSlot, now_ms: u64) -> Option<u64> {
-        let policy = store.policy();
-        let known = self
-            .decisions
-            .iter()
-            .find(|decision| decision.store == store.id() && decision.generation == policy.generation);
-        let verdict = match known.map(|decision| decision.verdict) {
-            Some(Verdict::RefusedUntil(end)) if now_ms >= end => self.decide(store.id(), &policy, now_ms),
-            Some(verdict) => verdict,
-            None => self.decide(store.id(), &policy, now_ms),
-        };
-        match verdict {
-            Verdict::RefusedUntil(_) => None,
-            Verdict::AdmittedUntil(end) => (now_ms < end).then_some(end),
-        }
+    /// Whether the client may do this with a key. To be asked inside a frame.
+    pub(super) fn allows(&mut self, operation: Operation, key: &KeyEntry, now_ms: u64) -> bool {
+        self.admitted(key.store(), now_ms).is_some_and(|admitted| admitted.permit.allows(operation, key.id()))
     }
 
     /// Whether no store lets this client in: then it may ask for less at once.
     pub(super) fn is_stranger(&mut self, engine: &Engine, now_ms: u64) -> bool {
-        if self.decisions.iter().any(|decision| matches!(decision.verdict, Verdict::AdmittedUntil(_))) {
+        if self.decisions.iter().any(|decision| matches!(decision.verdict, Verdict::Admitted { .. })) {
             return false;
         }
         if now_ms >= self.stranger_until {
             // A client of a store beyond these is told Overloaded earlier than others, until a store has let it in.
-            let known = engine.stores().into_iter().take(DECISIONS_MAX).any(|store| self.admits(&store, now_ms));
+            let mut stores = engine.stores().into_iter().take(DECISIONS_MAX);
+            let known = stores.any(|store| self.admitted(&store, now_ms).is_some());
             self.stranger_until = if known { 0 } else { now_ms.saturating_add(REFUSAL_MS) };
         }
         now_ms < self.stranger_until
     }
 
+    /// Decides anew; gives the place of the decision.
     #[cold]
-    fn decide(&mut self, store: StoreId, policy: &StorePolicy, now_ms: u64) -> Verdict {
-        let verdict = match self.end_of_admission(policy, now_ms) {
-            Some(end) => Verdict::AdmittedUntil(end),
-            None => Verdict::RefusedUntil(now_ms.saturating_add(REFUSAL_MS)),
+    fn decide(&mut self, store: StoreId, policy: &StorePolicy, now_ms: u64) -> usize {
+        let before = self.decisions.iter().position(|decision| decision.store == store);
+        let mut path = before.and_then(|place| self.decisions.swap_remove(place).path);
+        let (verdict, until_ms) = match self.pass(policy, &mut path, now_ms) {
+            Some(passed) => {
+                let permit =
+                    JoinedPermit::of(passed.iter().map(|method| method.iter().map(|(row, _)| &row.row().permit)));
+                let until_ms = passed.iter().flatten().map(|(_, until_ms)| *until_ms).min().unwrap_or(0);
+                let rows = passed.into_iter().flatten().map(|(row, _)| row).collect();
+                (Verdict::Admitted { permit, rows, note_ms: 0 }, until_ms)
+            }
+            None => (Verdict::Refused, now_ms.saturating_add(REFUSAL_MS)),
         };
-        self.decisions.retain(|decision| decision.store != store);
         if self.decisions.len() >= DECISIONS_MAX {
             self.decisions.remove(0);
         }
-        self.decisions.push(Decision { store, generation: policy.generation, verdict });
-        verdict
+        self.decisions.push(Decision { store, generation: policy.generation, verdict, until_ms, path });
+        self.decisions.len() - 1
     }
 
-    /// Until when the client may come in, if it may: all methods that are set have to pass, and there is one at least.
-    fn end_of_admission(&self, policy: &StorePolicy, now_ms: u64) -> Option<u64> {
-        let methods = policy.methods?;
-        let certificate = methods.client_certificate().then(|| self.certificate_end(&policy.authority, now_ms));
-        // One entry for each method that is set: when it ends to pass, or nothing if it does not pass.
-        let ends: Option<Vec<u64>> = certificate.into_iter().collect();
-        ends?.into_iter().min()
-    }
-
-    /// When the client's certificate ends, if it is one of `authority` (full path validation, RFC 5280 section 6) for client authentication.
-    fn certificate_end(&self, authority: &[u8], now_ms: u64) -> Option<u64> {
-        let (end_entity, intermediates) = self.identity.certificates.split_first()?;
-        let authority = CertificateDer::from(authority);
-        let (_, parsed_authority) = X509Certificate::from_der(&authority).ok()?;
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone()).ok()?;
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build().ok()?;
-        let now = UnixTime::since_unix_epoch(std::time::Duration::from_millis(now_ms));
-        verifier.verify_client_cert(end_entity, intermediates, now).ok()?;
-        let (_, certificate) = X509Certificate::from_der(end_entity).ok()?;
-        // Path validation takes a certificate that names no purpose for any purpose.
-        if !certificate.extended_key_usage().ok()??.value.client_auth {
-            return None;
-        }
-        Some(end_ms(&certificate).min(end_ms(&parsed_authority)))
+    /// The rows by which the client passes each method that is set, if it passes all of them, and there is one at least.
+    fn pass(&self, policy: &StorePolicy, path: &mut Option<Path>, now_ms: u64) -> Option<Vec<Passed>> {
+        let methods = policy.methods.filter(|_| policy.state == StoreState::Available)?;
+        let shown = Shown {
+            address: Some(self.identity.address()),
+            certificate: self.identity.certificate(),
+            seen: None,
+            declared: None,
+        };
+        let judged = methods.iter().map(|method| judge(method, policy, &shown, path, &self.provider, now_ms).ok());
+        judged.collect::<Option<Vec<_>>>().filter(|passed| !passed.is_empty())
     }
 }

@@ -43,6 +43,15 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::Person(_)
         | Error::Approval(_)
         | Error::ChangesOverlap
+        | Error::AccessRowNotFound(_)
+        | Error::AccessStateWrong { .. }
+        | Error::AccessRowExists { .. }
+        | Error::TooManyAccessRows
+        | Error::InvalidAccessData(_)
+        | Error::InvalidAccessDescription
+        | Error::InvalidPermit
+        | Error::AccessEndTooLate
+        | Error::LastAccessMethod(_)
         | Error::SecretMoved { .. }
         | Error::ImportNotFound(_)
         | Error::ImportOfAnother(_)

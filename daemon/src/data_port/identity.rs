@@ -1,19 +1,20 @@
 //! Who a client is: what the server sees of it, without judging.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use claviger_engine::key::client::ClientName;
 use claviger_protocol::Fact;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::subject::subject_text;
+use crate::access::{ShownCertificate, sha256};
 
 /// A client as the connection shows it. Trust is decided for each key store: see `admission`.
 pub(crate) struct ClientIdentity {
-    /// The certificates that the client showed, its own first, if it showed any. It has proved to hold the private key of the first.
-    pub(crate) certificates: Vec<CertificateDer<'static>>,
+    address: IpAddr,
+    /// The certificate that the client showed, if it showed one. It has proved to hold its private key.
+    certificate: Option<ShownCertificate>,
     /// As statistics of use remember it.
     name: ClientName,
     /// What Whoami answers, put together once: whoever asks again and again costs nothing more.
@@ -44,8 +45,8 @@ impl ClientIdentity {
     /// What the connection shows: the peer address of the socket, what carries it, and the certificates.
     pub(crate) fn new(address: SocketAddr, transport: Transport, certificates: Vec<CertificateDer<'static>>) -> Self {
         let ip = match address.ip() {
-            std::net::IpAddr::V4(address) => address.to_ipv6_mapped(),
-            std::net::IpAddr::V6(address) => address,
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
         };
         let mut facts = vec![
             (Fact::Address, ip.octets().to_vec()),
@@ -67,7 +68,17 @@ impl ClientIdentity {
                 facts.push((Fact::CertificateEnd, end_ms(&parsed).to_be_bytes().to_vec()));
             }
         }
-        Self { certificates, name, facts }
+        Self { address: address.ip().to_canonical(), certificate: ShownCertificate::of(certificates), name, facts }
+    }
+
+    /// The peer address of the socket.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The certificate that the client showed, if it showed one.
+    pub(crate) const fn certificate(&self) -> Option<&ShownCertificate> {
+        self.certificate.as_ref()
     }
 
     /// As statistics of use remember it.
@@ -90,11 +101,4 @@ pub(crate) fn end_ms(certificate: &X509Certificate<'_>) -> u64 {
 fn common_name<'a>(certificate: &'a X509Certificate<'_>) -> &'a str {
     let name = certificate.subject().iter_common_name().next();
     name.and_then(|name| name.as_str().ok()).unwrap_or_default()
-}
-
-fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
-    let mut out = [0; SHA256_OUTPUT_LEN];
-    // Both have the size of the algorithm's output.
-    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    out
 }

@@ -7,6 +7,7 @@ use claviger_protocol::limits::HEADER_SIZE;
 use claviger_protocol::message::Ping;
 use claviger_protocol::{Opcode, Status};
 
+use crate::support::certificates::{Credential, let_in};
 use crate::support::{Client, Reply, Server, Transport, client};
 use crate::vector::{self, Vector};
 
@@ -14,8 +15,8 @@ on_both_transports! {
     // R-P1, R-P3
     async fn every_request_is_answered_as_its_vector_says(transport) {
         let server = Server::start();
-        let keys = Keys::create(&server);
         let credential = server.authority.client("client");
+        let keys = Keys::create(&server, &credential);
         let mut bystander = Client::greeted_as(&server, transport, &credential).await;
         let mut client = Client::greeted_as(&server, transport, &credential).await;
         let vectors = vector::all(Path::new(ROOT)).unwrap().into_iter();
@@ -65,12 +66,7 @@ on_both_transports! {
 }
 
 /// A new byte stream, on QUIC beside the one that there is.
-async fn beside(
-    server: &Server,
-    transport: Transport,
-    client: &Client,
-    credential: &crate::support::certificates::Credential,
-) -> Client {
+async fn beside(server: &Server, transport: Transport, client: &Client, credential: &Credential) -> Client {
     match &client.quic {
         Some(quic) => quic.stream().await.unwrap(),
         None => Client::connect(server, transport, Some(credential)).await.unwrap(),
@@ -80,6 +76,8 @@ async fn beside(
 /// Keys for the requests of vectors, whose own ids no server has.
 struct Keys<'s> {
     server: &'s Server,
+    /// Of the client that asks.
+    credential: &'s Credential,
     symmetric: [u8; 16],
     mac: [u8; 16],
     signing: [u8; 16],
@@ -88,10 +86,11 @@ struct Keys<'s> {
 }
 
 impl<'s> Keys<'s> {
-    fn create(server: &'s Server) -> Self {
+    fn create(server: &'s Server, credential: &'s Credential) -> Self {
         let create = |algorithm: Algorithm| server.create(algorithm.row().name, algorithm).0;
         Self {
             server,
+            credential,
             symmetric: create(Algorithm::Xaes256Gcm),
             mac: create(Algorithm::HmacSha256),
             signing: create(Algorithm::EcdsaP256Sha256),
@@ -138,7 +137,8 @@ impl<'s> Keys<'s> {
             return;
         };
         if self.server.engine.store_by_name(&name.parse().unwrap()).is_none() {
-            self.server.create_store_for(&name, &self.server.authority);
+            let store = self.server.create_store_for(&name, &self.server.authority);
+            let_in(&self.server.engine, store, self.credential);
         }
     }
 }

@@ -5,23 +5,46 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
+use crate::access::AccessTable;
 use crate::key::id::StoreId;
 use crate::key::name::Name;
-use crate::record::key_store::AccessMethods;
+use crate::record::key_store::{AccessMethods, StoreState};
 
 /// What decides about access to a key store, at one moment. Replaced as a whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StorePolicy {
     /// Name of the store.
     pub name: Name,
     /// The access methods that are set. `None`: the store's records cannot be read, and nobody may come in.
     pub methods: Option<AccessMethods>,
-    /// Whether public keys are given to clients that it does not admit, too.
+    /// Whether anybody is let in at all.
+    pub state: StoreState,
+    /// Whether public keys are given to clients that it does not admit, too. Never while it is disabled.
     pub open_public_keys: bool,
     /// Certificate of the store's own authority, DER.
-    pub authority: Vec<u8>,
+    pub authority: Arc<[u8]>,
+    /// Who passes the methods.
+    pub access: Arc<AccessTable>,
+    /// Whether a hardware address counts that the client only says it has.
+    pub declared_hardware_address: bool,
     /// Differs from that of every other policy of this store in this process. Decisions remember it.
     pub generation: u64,
+}
+
+impl StorePolicy {
+    /// A policy that lets nobody in.
+    pub(crate) fn closed(name: Name, generation: u64) -> Self {
+        Self {
+            name,
+            methods: None,
+            state: StoreState::Disabled,
+            open_public_keys: false,
+            authority: Arc::default(),
+            access: Arc::default(),
+            declared_hardware_address: false,
+            generation,
+        }
+    }
 }
 
 /// The place of one key store.

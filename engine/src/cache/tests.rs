@@ -27,7 +27,7 @@ type Happening = Box<dyn FnOnce(&Source) + Send>;
 impl Source {
     fn new() -> Self {
         let name = "store".parse().unwrap();
-        let policy = StorePolicy { name, methods: None, open_public_keys: false, authority: Vec::new(), generation: 0 };
+        let policy = StorePolicy::closed(name, 0);
         let store = Stores::default().publish(StoreId([1; 16]), policy);
         Self { store, keys: Mutex::default(), in_next_load: Mutex::default() }
     }

@@ -36,7 +36,7 @@ use crate::person::PersonId;
 use crate::record::key_name::KeyNameRecord;
 use crate::record::key_store::AccessMethods;
 use crate::record::reference::Reference;
-use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, VersionSummary, address};
+use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, StoreState, VersionSummary, address};
 use crate::shred::ShredSecret;
 use crate::storage::{Compare, Write};
 
@@ -88,6 +88,8 @@ impl Engine {
             methods: new.methods,
             deletion_wait_hours: DELETION_WAIT_HOURS_DEFAULT,
             open_public_keys: false,
+            state: StoreState::Available,
+            declared_hardware_address: false,
         };
         let place = address::authority(id);
         let wrapped_private_key =

@@ -1,4 +1,4 @@
-//! Names that never change: of a key, of a key store, of an import.
+//! Names that never change: of a key, of a key store, of an import, of a row of authentication data.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,6 +24,12 @@ pub struct StoreId(pub [u8; ID_SIZE]);
 /// Text form: 32 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImportId(pub [u8; ID_SIZE]);
+
+/// Id of a row of the authentication data of a key store: 16 random bytes. Not confidential.
+///
+/// Text form: 32 lowercase hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccessRowId(pub [u8; ID_SIZE]);
 
 /// Size of an id, in bytes.
 pub const ID_SIZE: usize = 16;
@@ -63,6 +69,16 @@ impl ImportId {
     }
 }
 
+impl AccessRowId {
+    /// A new id, different from every other one: 128 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the system gives no random bytes.
+    pub fn generate(random: &dyn Random) -> Result<Self, EntropyError> {
+        random_bytes(random).map(Self)
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         HEXLOWER.encode_display(&self.0).fmt(f)
@@ -76,6 +92,12 @@ impl fmt::Display for StoreId {
 }
 
 impl fmt::Display for ImportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        HEXLOWER.encode_display(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for AccessRowId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         HEXLOWER.encode_display(&self.0).fmt(f)
     }
@@ -99,7 +121,21 @@ impl fmt::Debug for ImportId {
     }
 }
 
+impl fmt::Debug for AccessRowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessRowId({self})")
+    }
+}
+
 impl FromStr for ImportId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl FromStr for AccessRowId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
@@ -151,6 +187,8 @@ mod tests {
         assert_eq!(StoreId(id.0).to_string().parse(), Ok(StoreId(id.0)));
         assert_eq!(ImportId(id.0).to_string().parse(), Ok(ImportId(id.0)));
         assert_eq!(format!("{:?}", ImportId(id.0)), format!("ImportId({id})"));
+        assert_eq!(AccessRowId(id.0).to_string().parse(), Ok(AccessRowId(id.0)));
+        assert_eq!(format!("{:?}", AccessRowId(id.0)), format!("AccessRowId({id})"));
     }
 
     #[test]

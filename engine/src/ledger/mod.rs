@@ -57,6 +57,8 @@ pub(crate) struct Books {
     pub(crate) epochs: Arc<Epochs>,
     /// Held by whoever opens an import, so that there are never more than may be.
     pub(crate) imports: Mutex<()>,
+    /// Held by whoever adds authentication data, so that no two exclude each other.
+    pub(crate) access: Mutex<()>,
     /// Where records have moved to that were protected anew.
     pub(crate) renewed: Renewed,
 }
@@ -78,6 +80,11 @@ impl Ledger {
     /// The same ledger on behalf of somebody.
     pub(crate) fn on_behalf_of(&self, act: Arc<Act>) -> Self {
         Self { act, ..self.clone() }
+    }
+
+    /// On whose behalf changes are made.
+    pub(crate) fn act(&self) -> &Act {
+        &self.act
     }
 
     /// The vault.

@@ -1,7 +1,7 @@
 //! Where each record stands. The first byte of an address names what stands there.
 
 use crate::approval::ApprovalId;
-use crate::key::id::{ImportId, KeyId, StoreId};
+use crate::key::id::{AccessRowId, ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::version::KeyVersion;
 use crate::person::{PersonId, PublicKeyHash};
@@ -278,6 +278,21 @@ pub(crate) fn mark(address: Address) -> Write {
     Write::Put { address, value: Vec::new() }
 }
 
+/// A row of the authentication data of a key store, in the database of authentication data.
+pub(crate) fn access_row(store: StoreId, id: AccessRowId) -> Address {
+    authentication(ACCESS_ROW, &[&store.0, &id.0])
+}
+
+/// All rows of the authentication data of a key store, for scans: they come in the order of their ids.
+pub(crate) fn access_rows(store: StoreId) -> Address {
+    authentication(ACCESS_ROW, &[&store.0])
+}
+
+/// When a row of authentication data was last used.
+pub(crate) fn access_use(id: AccessRowId) -> Address {
+    Address { database: Database::Usage, key: [&[ACCESS_USE], &id.0[..]].concat() }
+}
+
 /// What a changed address makes stale in the cache.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Changed {
@@ -299,7 +314,7 @@ pub(crate) fn changed(address: &Address) -> Changed {
     let id = rest.first_chunk::<16>().copied();
     match (address.database, tag, id) {
         (Database::Keys, KEY | KEY_VERSION, Some(id)) => Changed::Key(KeyId(id)),
-        (Database::Keys, KEY_STORE, Some(id)) | (Database::Authentication, AUTHORITY, Some(id)) => {
+        (Database::Keys, KEY_STORE, Some(id)) | (Database::Authentication, AUTHORITY | ACCESS_ROW, Some(id)) => {
             Changed::KeyStore(StoreId(id))
         }
         (Database::Authentication, PERSON, Some(id)) => Changed::Person(PersonId(id)),
@@ -379,6 +394,8 @@ const DELETED_KEY: u8 = b'D';
 const USAGE: u8 = b'c';
 const PERSON: u8 = b'P';
 const PERSON_INDEX: u8 = b'p';
+const ACCESS_ROW: u8 = b'R';
+const ACCESS_USE: u8 = b'R';
 
 #[cfg(test)]
 mod tests {
@@ -392,6 +409,10 @@ mod tests {
         assert_eq!(changed(&key_version(key_id, KeyVersion::FIRST)), Changed::Key(key_id));
         assert_eq!(changed(&key_store(store_id)), Changed::KeyStore(store_id));
         assert_eq!(changed(&authority(store_id)), Changed::KeyStore(store_id));
+        let row = AccessRowId([4; 16]);
+        assert_eq!(changed(&access_row(store_id, row)), Changed::KeyStore(store_id));
+        assert_eq!(changed(&access_use(row)), Changed::Nothing);
+        assert!(access_row(store_id, row).starts_with(&access_rows(store_id)));
         assert_eq!(changed(&key_name(store_id, &name)), Changed::Nothing);
         assert_eq!(parse_key_name(&key_name(store_id, &name)), Some(name.clone()));
         assert_eq!(parse_key_name(&key(key_id)), None);

@@ -5,6 +5,7 @@
 //!
 //! Every value in storage that is not empty is a record of the vault.
 
+pub(crate) mod access;
 pub(crate) mod address;
 pub(crate) mod approval;
 pub(crate) mod codec;
@@ -23,12 +24,16 @@ pub(crate) mod usage;
 pub(crate) mod use_count;
 pub(crate) mod vault;
 
+pub use access::{
+    AccessData, AccessMethod, AccessRow, HardwareAddress, InvalidAccessData, IssuedCertificate, Network, Permit,
+    PermittedOperations,
+};
 pub(crate) use destruction::PendingDestruction;
 pub use key::{
     About, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary,
 };
 pub(crate) use key_store::AuthorityRecord;
-pub use key_store::{AccessMethods, KeyStoreRecord};
+pub use key_store::{AccessMethods, KeyStoreRecord, StoreState};
 pub(crate) use person::AssignedKeysRecord;
 pub use person::{PersonCertificate, PersonRecord};
 

@@ -1,5 +1,6 @@
 //! All types of records: one list, by which whatever stands in storage is protected anew when the system key is rotated.
 
+use super::access::{AccessRow, AccessUse};
 use super::approval::ApprovalResultRecord;
 use super::codec::Reader;
 use super::key_name::KeyNameRecord;
@@ -45,6 +46,8 @@ macro_rules! record_types {
 }
 
 record_types! {
+    AccessRow,
+    AccessUse,
     ApprovalPolicy,
     ApprovalRecord,
     ApprovalResultRecord,

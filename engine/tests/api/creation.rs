@@ -20,7 +20,7 @@ on_every_storage! {
         assert_eq!(engine.store_by_name(&name("store")).unwrap().id(), installation.store);
         let slot = engine.store_by_id(installation.store).unwrap();
         assert_eq!(slot.policy().methods, Some(AccessMethods::CLIENT_CERTIFICATE));
-        assert_eq!(slot.policy().authority, b"certificate");
+        assert_eq!(*slot.policy().authority, *b"certificate");
         let authority = engine.authority(installation.store).unwrap();
         assert_eq!((&authority.certificate[..], authority.private_key.len()), (&b"certificate"[..], 11));
         let other = create_store(engine, "another").unwrap();

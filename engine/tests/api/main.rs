@@ -16,6 +16,7 @@ mod support;
 mod independent;
 
 mod about;
+mod access;
 mod aliases;
 mod approvals;
 mod asymmetric;

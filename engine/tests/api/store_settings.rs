@@ -8,12 +8,12 @@ use claviger_engine::{Error, KeyRecord};
 
 use crate::support::clock::{HOUR, milliseconds};
 
-const fn wait(hours: u16) -> StoreSettings {
-    StoreSettings { deletion_wait_hours: Some(hours), open_public_keys: None }
+fn wait(hours: u16) -> StoreSettings {
+    StoreSettings { deletion_wait_hours: Some(hours), ..StoreSettings::default() }
 }
 
-const fn open(open: bool) -> StoreSettings {
-    StoreSettings { deletion_wait_hours: None, open_public_keys: Some(open) }
+fn open(open: bool) -> StoreSettings {
+    StoreSettings { open_public_keys: Some(open), ..StoreSettings::default() }
 }
 
 fn waits_ms(record: &KeyRecord) -> u64 {

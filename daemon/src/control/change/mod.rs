@@ -4,6 +4,7 @@
 
 mod alias;
 mod backup;
+mod certificate;
 mod key;
 mod key_tree;
 mod transfer;
@@ -11,8 +12,7 @@ mod transfer;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use claviger_control::message::{IssuedCertificate, KeyList};
-use claviger_control::secret::SecretText;
+use claviger_control::message::KeyList;
 use claviger_engine::change::{NewKey, NewKeyStore, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
@@ -20,16 +20,13 @@ use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::{AccessMethods, Act, Engine};
-use http::StatusCode;
-use jiff::Timestamp;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::{ControlState, describe, shred_table};
-use crate::authority::{Authority, Purpose, Subject};
+use crate::authority::Authority;
 use crate::installation::Installation;
-use crate::pem;
 
 pub use alias::AliasChange;
 pub use backup::BackupChange;
@@ -162,39 +159,17 @@ impl Change {
             Self::Export { key, version, receiver } => transfer::export(engine, key, version, &receiver),
             Self::KeyTree(change) => change.apply(engine, installation),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
-                issue(engine, store, &common_name, lifetime, signing_request.as_deref())
+                certificate::issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
         }
     }
-}
-
-fn issue(
-    engine: &Engine,
-    store: StoreId,
-    common_name: &str,
-    lifetime: Duration,
-    signing_request: Option<&str>,
-) -> Result<Answer, Problem> {
-    let stored = engine.authority(store)?;
-    let authority = Authority::from_der(&stored.certificate, stored.private_key.expose())?;
-    let subject = signing_request.map_or(Subject::Generated, Subject::Request);
-    let issued =
-        authority.issue(common_name, &Purpose::Client, &subject, lifetime, SystemTime::now(), engine.random())?;
-    let message = IssuedCertificate {
-        certificate: pem::encode("CERTIFICATE", &issued.certificate).to_string(),
-        private_key: issued.private_key.map(SecretText::from),
-        not_after: Timestamp::try_from(issued.not_after)
-            .map_err(|error| Problem::new(Kind::Internal, format!("the end of the certificate: {error}")))?,
-    };
-    // No location: nothing is kept of a certificate that could be read there.
-    Answer::new(StatusCode::CREATED, &message)
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateStore { name, .. } => write!(f, "key store {name} created"),
-            Self::SetStoreSettings { store, settings: StoreSettings { deletion_wait_hours, open_public_keys } } => {
+            Self::SetStoreSettings { store, settings: StoreSettings { deletion_wait_hours, open_public_keys, .. } } => {
                 write!(f, "key store {store} set:")?;
                 deletion_wait_hours.iter().try_for_each(|hours| write!(f, " deletions wait for {hours} hours"))?;
                 open_public_keys.iter().try_for_each(|open| {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use claviger_algorithm::Operation;
 use claviger_engine::ReadScope;
 use claviger_engine::lane::{Lane, lane};
 use claviger_engine::worker::{FoundKey, Frame};
-use claviger_protocol::{KeyId, Request, Status};
+use claviger_protocol::{KeyId, Opcode, Request, Status};
 
 use super::super::admission::Admissions;
 use super::super::completion::Completion;
@@ -44,7 +45,7 @@ impl Session {
         let found = FoundKeys::find(&frame, batch.keys);
         let keys = found.entries()?;
         let header = &request.header;
-        if !self.admissions.admit(decoded, &frame, keys, turn.now_ms) {
+        if !self.admissions.admit(request.opcode, decoded, &frame, keys, turn.now_ms) {
             self.refuse(header, Status::NotPermitted);
             return Ok(());
         }
@@ -121,7 +122,7 @@ impl Session {
         let Ok(decoded) = Request::decode(request.opcode, task.waiting.body.bytes()) else {
             return self.refuse(header, Status::InternalError);
         };
-        if !self.admissions.admit(&decoded, &frame, task.keys.entries(), turn.now_ms) {
+        if !self.admissions.admit(request.opcode, &decoded, &frame, task.keys.entries(), turn.now_ms) {
             return self.refuse(header, Status::NotPermitted);
         }
         let mut reply = self.output.reply(header).batch(task.items());
@@ -154,16 +155,21 @@ impl Session {
 }
 
 impl Admissions {
-    /// Whether the client may use all these keys, or for random bytes the store that is named.
-    fn admit(&mut self, request: &Request<'_>, frame: &Frame<'_>, keys: Keys<'_>, now_ms: u64) -> bool {
+    /// Whether the client may do this with all these keys, or draw random bytes in the store that is named.
+    fn admit(&mut self, opcode: Opcode, request: &Request<'_>, frame: &Frame<'_>, keys: Keys<'_>, now_ms: u64) -> bool {
         match (keys, request) {
-            (Keys::One(key), _) => self.admits(key.store(), now_ms),
+            (Keys::One(key), _) => {
+                let operation = opcode.needs();
+                operation.is_some_and(|operation| self.allows(operation, key, now_ms))
+            }
+            // Specification, section 5.8.
             (Keys::SourceAndTarget(source, target), _) => {
-                self.admits(source.store(), now_ms) && self.admits(target.store(), now_ms)
+                self.allows(Operation::Decrypt, source, now_ms) && self.allows(Operation::Encrypt, target, now_ms)
             }
             (Keys::None, Request::RandomBytes(random)) => {
                 let store = frame.store(convert::store_id(random.store_id));
-                store.is_some_and(|store| self.admits(&store, now_ms))
+                let admitted = store.as_ref().and_then(|store| self.admitted(store, now_ms));
+                admitted.is_some_and(|admitted| admitted.permit.random_bytes())
             }
             (Keys::None, _) => false,
         }

@@ -29,7 +29,7 @@ impl Session {
             Ok(record) => record,
             Err(error) => return self.refuse(header, convert::status(&error, header.trace_id)),
         };
-        if !self.admits_store(turn, record.store) {
+        if !self.may_describe(turn, &record) {
             return self.refuse(header, Status::NotPermitted);
         }
         let row = record.algorithm.row();
@@ -85,9 +85,10 @@ impl Session {
         };
         // Held until the reply is written: what an alias stands for is in force inside.
         let frame = turn.worker.enter();
-        if !frame.store(store).is_some_and(|store| self.admissions.admits(&store, turn.now_ms)) {
+        let slot = frame.store(store);
+        let Some(admitted) = slot.as_ref().and_then(|store| self.admissions.admitted(store, turn.now_ms)) else {
             return self.refuse(header, Status::NotPermitted);
-        }
+        };
         if found.alias_changes != self.engine.alias_changes() {
             drop(frame);
             request.attempts += 1;
@@ -100,7 +101,8 @@ impl Session {
         let mut reply = self.output.reply(header).batch(items);
         self.failures.clear();
         for record in keys {
-            match record {
+            // What the client may do nothing with is as if it were not there.
+            match record.filter(|record| admitted.permit.has_key(record.id)) {
                 Some(record) => {
                     let resolved = Resolved {
                         key_id: convert::wire_key_id(record.id),
@@ -122,7 +124,15 @@ impl Session {
     /// Whether the client is let in to a store, as of now.
     fn admits_store(&mut self, turn: &mut Turn<'_>, id: StoreId) -> bool {
         let frame = turn.worker.enter();
-        frame.store(id).is_some_and(|store| self.admissions.admits(&store, turn.now_ms))
+        frame.store(id).is_some_and(|store| self.admissions.admitted(&store, turn.now_ms).is_some())
+    }
+
+    /// Whether the client may do anything with a key, as of now.
+    fn may_describe(&mut self, turn: &mut Turn<'_>, key: &KeyRecord) -> bool {
+        let frame = turn.worker.enter();
+        let store = frame.store(key.store);
+        let admitted = store.as_ref().and_then(|store| self.admissions.admitted(store, turn.now_ms));
+        admitted.is_some_and(|admitted| admitted.permit.has_key(key.id))
     }
 
     /// Has `work` done where storage may be waited for.

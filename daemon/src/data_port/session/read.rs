@@ -38,8 +38,9 @@ impl Session {
     /// Whether the client may read of a key: of what is public, everybody may if its key store says so. A key without public half answers as one that is not there.
     fn may_read(&mut self, key: &KeyEntry, is_public: bool, now_ms: u64) -> bool {
         let has_public_half = key.algorithm().row().does(Operation::ReadPublicKey);
+        let operation = if is_public { Operation::ReadPublicKey } else { Operation::ReadSecret };
         is_public && has_public_half && key.store().policy().open_public_keys
-            || self.admissions.admits(key.store(), now_ms)
+            || self.admissions.allows(operation, key, now_ms)
     }
 
     fn read(

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use claviger_algorithm::Operation;
 use claviger_engine::{KeyEntry, KeyWait, ReadScope, Worker};
 use claviger_protocol::Status;
 use claviger_protocol::limits::SECRET_WAIT_MS_MAX;
@@ -151,7 +152,9 @@ impl Session {
         times: (Instant, u64),
     ) -> Outcome {
         let (header, (now, now_ms)) = (&request.header, times);
-        let Some(admitted_until) = self.admissions.admitted_until(key.store(), now_ms) else {
+        let admitted = self.admissions.admitted(key.store(), now_ms);
+        let admitted = admitted.filter(|admitted| admitted.permit.allows(Operation::ReadSecret, key.id()));
+        let Some(admitted_until) = admitted.map(|admitted| admitted.until_ms) else {
             return Outcome::Refused(Status::NotPermitted);
         };
         if request.deadline.is_some_and(|deadline| now >= deadline) {
@@ -173,7 +176,7 @@ impl Session {
         if self.draining {
             return Outcome::Refused(Status::ShuttingDown);
         }
-        // When its certificate ends, the client learns that it waits for nothing.
+        // When what lets it in ends, the client learns whether it waits for nothing.
         let admitted = now.checked_add(Duration::from_millis(admitted_until.saturating_sub(now_ms)));
         let ends = [request.wait_end, request.deadline, admitted];
         Outcome::Waits(ends.into_iter().flatten().min().unwrap_or(now))

@@ -1,15 +1,25 @@
 //! Authorities and certificates, good and bad.
 
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use claviger_engine::access::{NewAccess, NewPermit};
+use claviger_engine::key::id::StoreId;
+use claviger_engine::{AccessData, AccessRow, Engine, IssuedCertificate};
+use parking_lot::Mutex;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A certificate authority of a key store, or of the server.
 pub(crate) struct Authority {
     pub(crate) certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
+    /// The key stores that it issues for.
+    stores: Mutex<Vec<(Arc<Engine>, StoreId)>>,
 }
 
 /// A certificate and a private key, which is usually its own.
@@ -25,7 +35,12 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self { certificate, issuer: Issuer::new(params, key) }
+        Self { certificate, issuer: Issuer::new(params, key), stores: Mutex::default() }
+    }
+
+    /// From now on its certificates are let in to this store.
+    pub(crate) fn issues_for(&self, engine: &Arc<Engine>, store: StoreId) {
+        self.stores.lock().push((Arc::clone(engine), store));
     }
 
     pub(crate) fn private_key(&self) -> Vec<u8> {
@@ -47,7 +62,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let params = client_params(name);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        Self { certificate, issuer: Issuer::new(params, key) }
+        Self { certificate, issuer: Issuer::new(params, key), stores: Mutex::default() }
     }
 
     /// A certificate for a server on this machine.
@@ -62,8 +77,35 @@ impl Authority {
     pub(crate) fn issue(&self, params: &CertificateParams) -> Credential {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        credential(vec![certificate.der().clone()], &key)
+        let credential = credential(vec![certificate.der().clone()], &key);
+        for (engine, store) in &*self.stores.lock() {
+            let_in(engine, *store, &credential);
+        }
+        credential
     }
+}
+
+/// Adds what the control port writes down of a certificate that it issues.
+pub(crate) fn let_in(engine: &Engine, store: StoreId, credential: &Credential) -> AccessRow {
+    let (_, parsed) = X509Certificate::from_der(&credential.chain[0]).unwrap();
+    let data = AccessData::IssuedCertificate(IssuedCertificate {
+        serial: parsed.raw_serial().to_vec(),
+        public_key_sha256: public_key_sha256(credential),
+        common_name: "client".to_owned(),
+    });
+    add(engine, store, data)
+}
+
+/// SHA-256 of the public key of a certificate.
+pub(crate) fn public_key_sha256(credential: &Credential) -> [u8; 32] {
+    let (_, parsed) = X509Certificate::from_der(&credential.chain[0]).unwrap();
+    digest(&SHA256, parsed.public_key().raw).as_ref().try_into().unwrap()
+}
+
+/// A row that permits everything.
+pub(crate) fn add(engine: &Engine, store: StoreId, data: AccessData) -> AccessRow {
+    let new = NewAccess { data, description: String::new(), ends_ms: None, permit: NewPermit::default() };
+    engine.add_access(store, new).unwrap()
 }
 
 /// What the control port puts into a client's certificate.

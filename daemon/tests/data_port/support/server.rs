@@ -262,14 +262,16 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
     .unwrap()
 }
 
-fn create_store(engine: &Engine, name: &str, authority: &Authority) -> StoreId {
+fn create_store(engine: &Arc<Engine>, name: &str, authority: &Authority) -> StoreId {
     let new = NewKeyStore {
         name: name.parse().unwrap(),
         methods: AccessMethods::CLIENT_CERTIFICATE,
         authority_certificate: authority.certificate.to_vec(),
         authority_private_key: SecretBytes::from(authority.private_key()),
     };
-    engine.create_store(new).unwrap().id
+    let store = engine.create_store(new).unwrap().id;
+    authority.issues_for(engine, store);
+    store
 }
 
 /// The engine's id of a key.

@@ -60,16 +60,16 @@ impl Deletion {
         now_ms >= self.deadline_ms && running_ms.saturating_sub(self.running_ms) >= self.wait_ms()
     }
 
-    pub(super) fn is_consistent(&self) -> bool {
+    pub(in crate::record) fn is_consistent(&self) -> bool {
         let bounds = milliseconds(DELETION_WAIT_MIN)..=milliseconds(DELETION_WAIT_MAX);
         self.deadline_ms >= self.requested_ms && bounds.contains(&self.wait_ms())
     }
 
-    pub(super) fn encode(&self, out: &mut Writer) {
+    pub(in crate::record) fn encode(&self, out: &mut Writer) {
         out.u64(self.requested_ms).u64(self.deadline_ms).u64(self.running_ms);
     }
 
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(in crate::record) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self { requested_ms: reader.u64()?, deadline_ms: reader.u64()?, running_ms: reader.u64()? })
     }
 }
