@@ -15,6 +15,8 @@ mod failed_write;
 mod full_disk;
 mod kill;
 mod shred;
+#[allow(dead_code, reason = "shared with the tests of the public interface")]
+mod support;
 mod system_key;
 mod uses;
 mod work;
