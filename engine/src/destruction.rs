@@ -99,8 +99,9 @@ impl Ledger {
         let pending = PendingDestruction { since_ms: self.clock.now_ms(), was_used: false };
         self.follower.check()?;
         let table = &self.source.shred_table;
-        let slots = table.put(keys, |slots| {
-            let writes: Vec<_> = notes(slots).into_iter().map(|note| self.vault().put(note, &pending)).collect();
+        let slots = table.put(keys, |slots, sequence, is_behind| {
+            let mut writes: Vec<_> = notes(slots).into_iter().map(|note| self.vault().put(note, &pending)).collect();
+            writes.push(self.note_shred_table(sequence, is_behind));
             self.vault().transact(&[], &writes).map(drop)
         })?;
         let remove = || notes(&slots).into_iter().map(|address| Write::Delete { address }).collect();

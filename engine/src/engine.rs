@@ -110,6 +110,7 @@ impl Engine {
             imports: Mutex::default(),
             access: Mutex::default(),
         });
+        ledger.reserve_named_slots()?;
         ledger.resume_destructions()?;
         let schedule = Schedule::new(ledger.on_behalf_of(Act::of_engine("schedule")));
         let running = Running {

@@ -34,6 +34,7 @@ pub mod person;
 pub mod read;
 mod record;
 mod renewal;
+mod reservation;
 mod schedule;
 pub mod shred;
 mod source;

@@ -255,6 +255,9 @@ pub const SHRED_MIRRORS_MAX: usize = 8;
 /// Most slots of the shred table: a file of 4 GiB, and 8 MiB of memory for what is free.
 pub const SHRED_SLOTS_MAX: u32 = 1 << 26;
 
+/// How many writings a newer mirror may know of beyond the last that storage has noted, which is that of new secrets: more destructions than there ever are between two of them.
+pub(crate) const SHRED_SEQUENCE_GAP: u64 = 1 << 32;
+
 /// Slots that are read from a mirror at once when it is looked through: 64 KiB.
 pub const SHRED_MERGE_SLOTS: u32 = 1_024;
 

@@ -15,6 +15,8 @@ pub struct ShredTable {
     pub secrets: u64,
     /// Slots that are damaged on every mirror: their keys are lost.
     pub damaged: u64,
+    /// Secrets that keys need and no mirror knows of: all mirrors are older than the data folder.
+    pub missing: u64,
     /// Secrets that are to be destroyed and are not yet, because a mirror is away. Counted up to 1,000.
     pub not_yet_destroyed: u64,
 }

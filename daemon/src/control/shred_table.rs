@@ -19,6 +19,7 @@ pub(super) fn shred_table(engine: &Engine) -> Result<ShredTable, Error> {
         mirrors: table.status().iter().map(mirror).collect(),
         secrets: secrets.into(),
         damaged: damaged.into(),
+        missing: table.reserved().into(),
         not_yet_destroyed: u64::try_from(engine.pending_destructions()?).unwrap_or(u64::MAX),
     })
 }
@@ -35,8 +36,14 @@ pub(super) fn warnings(table: &ShredTable, class: ShredClass, are_separated: boo
     let mut warnings: Vec<_> = faulty.collect();
     if table.damaged > 0 {
         warnings.push(format!(
-            "{} slots of the shred table are damaged on every mirror, and their keys are lost: bring back earlier copies of a mirror, if there are any",
+            "{} slots of the shred table are damaged on every mirror, and their keys are lost: bring back another copy of a mirror, if there is any",
             table.damaged
+        ));
+    }
+    if table.missing > 0 {
+        warnings.push(format!(
+            "{} secrets are missing in the shred table, and their keys cannot be used: its mirrors are older than the data folder; stop, and bring back a newer mirror in place of one of them",
+            table.missing
         ));
     }
     if table.not_yet_destroyed > 0 {

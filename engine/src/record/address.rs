@@ -112,6 +112,11 @@ pub(crate) fn parse_pending_destruction(address: &Address) -> Option<(Slot, KeyI
     Some((Slot::new(u32::from_be_bytes(slot.try_into().ok()?))?, KeyId(*id)))
 }
 
+/// How far the shred table is written.
+pub(crate) fn shred_table() -> Address {
+    keys(SHRED_TABLE, &[])
+}
+
 /// From the name of a key in a store, or an alias of it, to its id.
 pub(crate) fn key_name(store: StoreId, name: &Name) -> Address {
     keys(KEY_NAME, &[&store.0, name.as_str().as_bytes()])
@@ -388,6 +393,7 @@ const USE_COUNT: u8 = b'u';
 const RUN: u8 = b'r';
 const DUE: u8 = b'd';
 const PENDING_DESTRUCTION: u8 = b'x';
+const SHRED_TABLE: u8 = b'X';
 const AUTHORITY: u8 = b'a';
 const TRANSPORT_KEY: u8 = b't';
 const DELETED_KEY: u8 = b'D';
@@ -427,6 +433,7 @@ mod tests {
         }
         assert_eq!(changed(&use_count(key_id, KeyVersion::FIRST)), Changed::Nothing);
         assert_eq!(changed(&run()), Changed::Nothing);
+        assert_eq!(changed(&shred_table()), Changed::Nothing);
         assert_eq!(changed(&transport_key(store_id, ImportId([3; 16]), Slot::new(1).unwrap())), Changed::Nothing);
         assert_eq!(changed(&usage(key_id)), Changed::Nothing);
         assert_eq!(changed(&deleted_key(store_id, key_id)), Changed::Nothing);

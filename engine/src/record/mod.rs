@@ -16,6 +16,7 @@ pub(crate) mod key_store;
 pub(crate) mod key_version;
 pub(crate) mod person;
 pub(crate) mod reference;
+pub(crate) mod shred_table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod transport_key;

@@ -6,6 +6,7 @@ use super::codec::Reader;
 use super::key_name::KeyNameRecord;
 use super::key_version::KeyVersionRecord;
 use super::reference::Reference;
+use super::shred_table::ShredTableRecord;
 use super::transport_key::TransportKeyRecord;
 use super::usage::KeyUsage;
 use super::use_count::{RunRecord, UseCountRecord};
@@ -62,6 +63,7 @@ record_types! {
     PersonRecord,
     Reference,
     RunRecord,
+    ShredTableRecord,
     TransportKeyRecord,
     UseCountRecord,
 }

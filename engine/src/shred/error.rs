@@ -41,11 +41,11 @@ pub enum ShredError {
         other: PathBuf,
     },
     /// A slot is damaged on every mirror.
-    #[error("slot {} of the shred table is damaged on every mirror: bring back an earlier copy of one, if there is any", .0.get())]
+    #[error("slot {} of the shred table is damaged on every mirror: bring back another copy of one, if there is any", .0.get())]
     Damaged(Slot),
-    /// A record names a slot that the table never had.
+    /// A record names a slot of which the table does not know.
     #[error(
-        "slot {} is beyond the end of the shred table: its mirrors are older than the data folder; stop, bring back a newer mirror, and move the old ones away", .0.get()
+        "the shred table does not know of slot {}: its mirrors are older than the data folder; stop, and bring back a newer mirror in place of one of them", .0.get()
     )]
     Older(Slot),
     /// There are as many secrets as there can be.

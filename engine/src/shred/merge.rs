@@ -3,6 +3,7 @@
 //! So a mirror that was away gets what was written meanwhile, and loses what was destroyed; a slot that is damaged is healed by the others; and an old copy of a mirror beside a newer one
 //! brings nothing back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -28,6 +29,8 @@ pub(super) struct Merged {
     pub(super) space: Space,
     /// Slots that are damaged on all parts, ascending. They count as taken.
     pub(super) damaged: Vec<Slot>,
+    /// Slots that are taken by keys of which the parts do not know.
+    pub(super) reserved: BTreeSet<Slot>,
 }
 
 /// Why a merge was given up. Nothing is worse than before: what was written already is what would be written again.

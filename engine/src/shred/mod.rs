@@ -24,6 +24,7 @@ mod disk;
 mod error;
 mod merge;
 mod mirror;
+mod reserved;
 mod slot;
 mod space;
 mod table;

@@ -19,6 +19,12 @@ impl Space {
         self.taken
     }
 
+    /// Whether a slot holds something.
+    pub(super) fn is_taken(&self, slot: Slot) -> bool {
+        let (word, bit) = place(slot);
+        self.words.get(word).is_some_and(|word| word & bit != 0)
+    }
+
     /// Notes that a slot holds something.
     pub(super) fn take(&mut self, slot: Slot) {
         let (word, bit) = place(slot);

@@ -28,7 +28,7 @@ pub struct ShredTable {
     /// As they are configured, in this order.
     pub(super) mirrors: Vec<Mirror>,
     /// Held by whoever writes. Nobody waits for it to read.
-    writer: Mutex<Merged>,
+    pub(super) writer: Mutex<Merged>,
     /// Slots with secrets for changes that are being made.
     in_flight: Mutex<BTreeSet<Slot>>,
 }
@@ -102,7 +102,7 @@ impl ShredTable {
     /// The secret of a key, which stands in `slot`; `None` if it was destroyed.
     ///
     /// # Errors
-    /// [`ShredError::Mirror`] if it is not found and not every mirror can be asked, [`ShredError::Damaged`], [`ShredError::Older`] for a slot that the table never had.
+    /// [`ShredError::Mirror`] if it is not found and not every mirror can be asked, [`ShredError::Damaged`], [`ShredError::Older`] for a slot that the table never had, or that is kept by [`ShredTable::reserve`].
     pub(crate) fn secret(&self, slot: Slot, id: KeyId) -> Result<Option<ShredSecret>, ShredError> {
         let (mut is_damaged, mut is_inside) = (false, false);
         // Good ones first. Another one may be behind, but what it holds for a slot that a key names is its secret.
@@ -122,37 +122,33 @@ impl ShredTable {
         }
         error.map_or(Ok(()), Err)?;
         self.check()?;
-        if !is_inside {
-            // Its number is not given to another key, which would make this one look destroyed.
-            if slot.get() <= SHRED_SLOTS_MAX {
-                self.writer.lock().space.take(slot);
-            }
+        if !is_inside || self.is_reserved(slot) {
             return Err(ShredError::Older(slot));
         }
         if is_damaged { Err(ShredError::Damaged(slot)) } else { Ok(None) }
     }
 
-    /// Writes secrets of keys, each to a slot of its own on every mirror; durable when it returns. Gives the slots, in the order of the keys. `note` is told of them before anything is
-    /// written. They are in flight until [`ShredTable::land`].
+    /// Writes secrets of keys, each to a slot of its own on every mirror; durable when it returns. Gives the slots, in the order of the keys. `note` is told of them, of the number
+    /// of this writing, and whether slots are reserved, before anything is written. They are in flight until [`ShredTable::land`].
     ///
     /// # Errors
     /// [`ShredError::Mirror`] if a mirror does not take them, [`ShredError::Full`], those of `note`: nothing refers to what may have been written.
     pub(crate) fn put<E: From<ShredError>>(
         &self,
         keys: &[(KeyId, &ShredSecret)],
-        note: impl FnOnce(&[Slot]) -> Result<(), E>,
+        note: impl FnOnce(&[Slot], u64, bool) -> Result<(), E>,
     ) -> Result<Vec<Slot>, E> {
         let mut writer = self.writer.lock();
         self.look();
         self.check()?;
         let slots = writer.space.allocate(keys.len()).ok_or(ShredError::Full)?;
         self.in_flight.lock().extend(&slots);
-        if let Err(error) = note(&slots) {
+        let sequence = next(&mut writer);
+        if let Err(error) = note(&slots, sequence, !writer.reserved.is_empty()) {
             slots.iter().for_each(|slot| writer.space.free(*slot));
             self.land(&slots);
             return Err(error);
         }
-        let sequence = next(&mut writer);
         let places: Vec<_> = slots.iter().copied().zip(keys).collect();
         self.write(&places, |out, slot, key| write_taken(out, slot, &self.installation, sequence, **key));
         if let Err(error) = self.check() {
@@ -205,7 +201,7 @@ impl ShredTable {
         self.overwrite_held(keys).map(drop)
     }
 
-    /// Overwrites those slots that hold the secrets of these keys; gives one beyond the end of the table, if there is one.
+    /// Overwrites those slots that hold the secrets of these keys; gives one of which the table does not know, if there is one.
     fn overwrite_held(&self, keys: &[(Slot, KeyId)]) -> Result<Option<Slot>, ShredError> {
         let mut writer = self.writer.lock();
         self.look();
@@ -214,6 +210,7 @@ impl ShredTable {
         for &(slot, id) in keys {
             match self.holder(slot, id) {
                 Holder::Key => held.push((slot, id)),
+                Holder::Nobody if writer.reserved.contains(&slot) => beyond = Some(slot),
                 Holder::Nobody => empty.push(slot),
                 Holder::Beyond => beyond = Some(slot),
                 // The slot was given to another key since; or a mirror has just failed, which is looked at below.
@@ -265,11 +262,12 @@ impl ShredTable {
         self.class
     }
 
-    /// How many slots are taken, and how many of these are damaged on every mirror.
+    /// How many slots hold something, and how many of these are damaged on every mirror.
     #[must_use]
     pub fn taken(&self) -> (u32, u32) {
         let writer = self.writer.lock();
-        (writer.space.taken(), u32::try_from(writer.damaged.len()).unwrap_or(u32::MAX))
+        let reserved = u32::try_from(writer.reserved.len()).unwrap_or(u32::MAX);
+        (writer.space.taken().saturating_sub(reserved), u32::try_from(writer.damaged.len()).unwrap_or(u32::MAX))
     }
 
     /// Whose secret good mirrors have in `slot`: that of `id`, if only on one of them. A mirror that cannot be read fails.

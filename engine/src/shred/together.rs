@@ -36,7 +36,7 @@ impl ShredTable {
                         let slots: Vec<_> = merged.damaged.iter().take(DAMAGED_NAMED).map(|slot| slot.get()).collect();
                         tracing::error!(count = merged.damaged.len(), first = ?slots, "slots of the shred table are damaged on every mirror");
                     }
-                    *writer = merged;
+                    *writer = merged.after(writer);
                     return Ok(());
                 }
                 Err(MergeError::Part(number, fault)) if number >= mirrors.len() => {

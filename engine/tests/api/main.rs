@@ -46,6 +46,7 @@ mod scheduled_rotation;
 mod secret_updates;
 mod secrets;
 mod shred;
+mod shred_older;
 mod signatures;
 mod states;
 mod store_settings;

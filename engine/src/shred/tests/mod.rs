@@ -1,6 +1,8 @@
 //! The table on files that fail, are damaged, go away and come back.
 
+mod damage;
 pub(crate) mod disk;
+mod older;
 
 use disk::{Call, MemoryDisk, ONE, TWO};
 
@@ -20,7 +22,7 @@ fn secret() -> ShredSecret {
 }
 
 fn write(table: &ShredTable, keys: &[(KeyId, &ShredSecret)]) -> Result<Vec<Slot>, ShredError> {
-    let slots = table.put(keys, |_| Ok::<_, ShredError>(()))?;
+    let slots = table.put(keys, |_, _, _| Ok::<_, ShredError>(()))?;
     table.land(&slots);
     Ok(slots)
 }
@@ -306,176 +308,6 @@ fn start_without_any_mirror_is_refused_and_names_each() {
 
 // R-K11
 #[test]
-fn damaged_slots_are_healed_by_the_other_mirror() {
-    type Damage = fn(&mut Vec<u8>, [std::ops::Range<usize>; 2]);
-    let damages: [Damage; 6] = [
-        |bytes, [one, _]| bytes[one.start + 30] ^= 1,
-        // As a disk does that has lost a sector.
-        |bytes, [one, other]| bytes[one.start..other.end].fill(0),
-        |bytes, [one, other]| {
-            let moved = bytes[one.clone()].to_vec();
-            bytes.copy_within(other.clone(), one.start);
-            bytes[other].copy_from_slice(&moved);
-        },
-        |bytes, [one, other]| bytes.copy_within(one, other.start),
-        |bytes, [one, _]| bytes.truncate(one.start + 10),
-        |bytes, [_, _]| bytes.truncate(SLOT_SIZE),
-    ];
-    for damage in damages {
-        for path in [ONE, TWO] {
-            let disk = MemoryDisk::default();
-            let table = disk.table(HERE);
-            let (old, keys) = (put(&table, [7]), put(&table, 20..30));
-            table.destroy(&old.slots()).unwrap();
-            alter(&disk, path, |bytes| damage(bytes, [1, 4].map(|at: usize| slot_range(keys.0[at].1))));
-            // Read past at once, healed by the next start.
-            keys.is_whole_in(&table);
-            drop(table);
-            let table = disk.open(HERE).unwrap();
-            keys.is_whole_in(&table);
-            old.is_gone_from(&table);
-            assert_eq!(table.taken(), (10, 0));
-            is_well(&disk, &table);
-        }
-    }
-}
-
-// R-K11
-#[test]
-fn slot_that_is_damaged_on_every_mirror_is_named_and_neither_used_nor_taken_for_destroyed() {
-    let disk = MemoryDisk::default();
-    let table = disk.table(HERE);
-    let keys = put(&table, 0..4);
-    let (lost, slot, _) = keys.0[2];
-    for path in [ONE, TWO] {
-        alter(&disk, path, |bytes| bytes[slot_range(slot)].fill(0x55));
-    }
-    drop(table);
-    let table = disk.open(HERE).unwrap();
-    assert_eq!(table.taken(), (4, 1));
-    let said = table.secret(slot, lost).err().unwrap().to_string();
-    assert_eq!(
-        said,
-        "slot 3 of the shred table is damaged on every mirror: bring back an earlier copy of one, if there is any"
-    );
-    assert!(put(&table, 10..100).0.iter().all(|(_, used, _)| *used != slot));
-    // Whatever is in it, it is destroyed by order.
-    table.destroy(&[(slot, lost)]).unwrap();
-    assert!(table.secret(slot, lost).unwrap().is_none());
-    is_well(&disk, &table);
-}
-
-// R-K11
-#[test]
-fn an_earlier_copy_of_one_mirror_brings_nothing_back_and_loses_nothing() {
-    for path in [ONE, TWO] {
-        let disk = MemoryDisk::default();
-        let table = disk.table(HERE);
-        let (old, kept) = (put(&table, 0..3), put(&table, 5..8));
-        let copy = disk.bytes(path);
-        table.destroy(&old.slots()).unwrap();
-        let new = put(&table, 10..20);
-        drop(table);
-        disk.set(path, copy);
-        let table = disk.open(HERE).unwrap();
-        for keys in [&kept, &new] {
-            keys.is_whole_in(&table);
-        }
-        old.is_gone_from(&table);
-        old.is_nowhere_on(&disk);
-        is_well(&disk, &table);
-    }
-}
-
-// R-K11
-#[test]
-fn an_earlier_copy_of_every_mirror_opens_what_was_destroyed_since_which_is_the_limit_of_it() {
-    let disk = MemoryDisk::default();
-    let table = disk.table(HERE);
-    let old = put(&table, 0..3);
-    let copy = disk.bytes(ONE);
-    table.destroy(&old.slots()).unwrap();
-    drop(table);
-    for path in [ONE, TWO] {
-        disk.set(path, copy.clone());
-    }
-    old.is_whole_in(&disk.open(HERE).unwrap());
-}
-
-// R-K11
-#[test]
-fn mirrors_that_were_used_apart_are_not_guessed_at() {
-    let disk = MemoryDisk::default();
-    let table = disk.table(HERE);
-    let keys = put(&table, 0..2);
-    drop(table);
-    alter(&disk, TWO, |bytes| {
-        let slot = Slot::new(2).unwrap();
-        // The same turn, another key.
-        write_taken(&mut bytes[slot_range(slot)], slot, &HERE, 1, (id(99), &secret()));
-    });
-    let before = [ONE, TWO].map(|path| disk.bytes(path));
-    let refused = disk.open(HERE).err().unwrap();
-    assert!(matches!(refused, ShredError::Disagree { .. }));
-    let said = refused.to_string();
-    assert!(said.starts_with("mirrors one and two of the shred table differ in slot 2"), "{said}");
-    assert!(said.contains("move away the one that was not used last"), "{said}");
-    assert_eq!([ONE, TWO].map(|path| disk.bytes(path)), before);
-    disk.take_away(TWO, true);
-    keys.is_whole_in(&disk.open(HERE).unwrap());
-}
-
-// R-K11
-#[test]
-fn mirror_of_another_installation_or_a_newer_format_is_refused_and_left_as_it_is() {
-    let disk = MemoryDisk::default();
-    drop(disk.table(HERE));
-    let theirs = MemoryDisk::default();
-    put(&theirs.table([8; 16]), [1]);
-    let mut newer = disk.bytes(ONE);
-    newer[16..20].copy_from_slice(&2_u32.to_be_bytes());
-    for (bytes, said) in [
-        (theirs.bytes(ONE), "mirror two of the shred table belongs to another installation"),
-        (
-            newer,
-            "mirror two of the shred table has format 2, and this program knows formats up to 1: start the version that wrote it",
-        ),
-    ] {
-        disk.set(TWO, bytes.clone());
-        let refused = disk.open(HERE).err().unwrap().to_string();
-        assert!(refused.starts_with(said), "{refused}");
-        assert_eq!(disk.bytes(TWO), bytes);
-    }
-}
-
-// R-K11
-#[test]
-fn mirror_whose_head_is_damaged_takes_no_part_and_is_left_as_it_is() {
-    let disk = MemoryDisk::default();
-    let keys = put(&disk.table(HERE), 0..3);
-    let good = disk.bytes(TWO);
-    for at in [0, 15, 16, 20, 35, 36, 47, 48, 63] {
-        let mut bytes = good.clone();
-        // Not a newer format, which is another fault.
-        bytes[at] = if at == 16 { 0x80 } else { bytes[at] ^ 1 };
-        if at == 16 {
-            bytes.truncate(20);
-        }
-        disk.set(TWO, bytes.clone());
-        let table = disk.open(HERE).unwrap();
-        keys.is_whole_in(&table);
-        assert!(matches!(table.status()[1].fault, Some(MirrorError::Damaged(_))), "byte {at}");
-        assert_eq!(named(write(&table, &[(id(9), &secret())])), TWO);
-        assert_eq!(disk.bytes(TWO), bytes, "byte {at}");
-    }
-    for bytes in [Vec::new(), good[..SLOT_SIZE - 1].to_vec()] {
-        disk.set(TWO, bytes);
-        assert!(disk.open(HERE).unwrap().status()[1].fault.is_some());
-    }
-}
-
-// R-K11
-#[test]
 fn a_table_belongs_to_one_process_and_one_installation() {
     let disk = MemoryDisk::default();
     let table = disk.table(HERE);
@@ -483,78 +315,6 @@ fn a_table_belongs_to_one_process_and_one_installation() {
     assert!(refused.contains("is in use: another clavigerd has it"), "{refused}");
     assert!(table.must_belong_to(HERE).is_ok());
     assert!(table.must_belong_to([8; 16]).is_err());
-}
-
-// R-K11
-#[test]
-fn a_slot_beyond_the_end_is_not_taken_for_destroyed_and_its_number_is_not_given_again() {
-    let disk = MemoryDisk::default();
-    let table = disk.table(HERE);
-    let kept = put(&table, 0..3);
-    let copy = disk.bytes(ONE);
-    let newer = put(&table, 3..6);
-    let real = disk.bytes(ONE);
-    drop(table);
-    for path in [ONE, TWO] {
-        disk.set(path, copy.clone());
-    }
-    let table = disk.open(HERE).unwrap();
-    kept.is_whole_in(&table);
-    for (id, slot, _) in &newer.0 {
-        let said = table.secret(*slot, *id).err().unwrap();
-        assert!(matches!(said, ShredError::Older(beyond) if beyond == *slot), "{said}");
-        assert!(said.to_string().contains("bring back a newer mirror"), "{said}");
-        assert!(matches!(table.destroy(&[(*slot, *id)]), Err(ShredError::Older(_))));
-        // What was never known to be written is none.
-        table.take_back(&[(*slot, *id)]).unwrap();
-    }
-    let other = put(&table, 10..60);
-    assert!(other.0.iter().all(|(_, slot, _)| newer.0.iter().all(|(_, named, _)| named != slot)));
-    for (id, slot, _) in &newer.0 {
-        assert!(matches!(table.secret(*slot, *id), Err(ShredError::Damaged(_))));
-    }
-    drop(table);
-    // A mirror of that time turns up.
-    disk.set(TWO, real);
-    let table = disk.open(HERE).unwrap();
-    newer.is_whole_in(&table);
-    other.is_whole_in(&table);
-    // What is beyond the end does not hold up the rest.
-    let beyond = (Slot::new(1_000_000).unwrap(), id(1));
-    assert!(matches!(table.destroy(&[beyond, kept.slots()[0]]), Err(ShredError::Older(_))));
-    assert!(table.secret(kept.0[0].1, kept.0[0].0).unwrap().is_none());
-}
-
-// R-K11
-#[test]
-fn mirrors_that_gave_one_slot_to_different_keys_are_not_guessed_at() {
-    for destroyed in [false, true] {
-        for (older, newer) in [(ONE, TWO), (TWO, ONE)] {
-            let disk = MemoryDisk::default();
-            let table = disk.table(HERE);
-            put(&table, 0..2);
-            let copy = disk.bytes(ONE);
-            put(&table, 2..4);
-            let lives = disk.bytes(ONE);
-            drop(table);
-            for path in [ONE, TWO] {
-                disk.set(path, copy.clone());
-            }
-            let table = disk.open(HERE).unwrap();
-            for number in 10..20 {
-                let other = put(&table, [number]);
-                if destroyed {
-                    table.destroy(&other.slots()).unwrap();
-                }
-            }
-            drop(table);
-            // Later by its numbers, and not the history of the key that lives.
-            disk.set(older, lives.clone());
-            let before = [ONE, TWO].map(|path| disk.bytes(path));
-            assert!(matches!(disk.open(HERE), Err(ShredError::Disagree { .. })), "{newer} {destroyed}");
-            assert_eq!([ONE, TWO].map(|path| disk.bytes(path)), before);
-        }
-    }
 }
 
 // R-K11
@@ -574,25 +334,6 @@ fn a_read_that_fails_destroys_nothing_and_is_tried_again() {
     table.destroy(&[(slot, id(1))]).unwrap();
     one.is_whole_in(&table);
     other.is_whole_in(&table);
-    is_well(&disk, &table);
-}
-
-// R-K11
-#[test]
-fn a_slot_that_is_damaged_everywhere_is_left_on_each_mirror_as_it_is() {
-    let disk = MemoryDisk::default();
-    let table = disk.table(HERE);
-    let keys = put(&table, 0..4);
-    drop(table);
-    for (path, byte) in [(ONE, 0x55), (TWO, 0x66)] {
-        alter(&disk, path, |bytes| bytes[slot_range(keys.0[2].1)].fill(byte));
-    }
-    let before = [ONE, TWO].map(|path| disk.bytes(path));
-    let table = disk.open(HERE).unwrap();
-    assert_eq!(table.taken(), (4, 1));
-    assert_eq!([ONE, TWO].map(|path| disk.bytes(path)), before);
-    table.destroy(&[(keys.0[2].1, keys.0[2].0)]).unwrap();
-    assert_eq!(table.taken(), (3, 0));
     is_well(&disk, &table);
 }
 
