@@ -84,6 +84,7 @@ pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
         clock: Arc::new(SystemClock),
         cached_keys_max: keys.len() * 2,
         compute_threads: 1,
+        audit: None,
     })
     .expect("an engine");
     let store = engine

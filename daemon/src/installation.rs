@@ -91,6 +91,7 @@ impl Installation {
             clock: Arc::new(SystemClock),
             cached_keys_max: config.cache.keys_max,
             compute_threads: config::cores(),
+            audit: None,
         })
         .with_context(|| format!("data folder {}", config.storage.folder.display()))?;
         let facts = Facts {

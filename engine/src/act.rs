@@ -18,7 +18,12 @@ pub struct Act {
 impl Act {
     /// What the engine does by itself: `operation` says which part of it.
     pub(crate) fn of_engine(operation: &'static str) -> Arc<Self> {
-        let (actor, shown, trace_id) = ("engine".to_owned(), String::new(), String::new());
+        Self::of_engine_because(operation, "")
+    }
+
+    /// The same, with what it does and why, in words.
+    pub(crate) fn of_engine_because(operation: &'static str, shown: &str) -> Arc<Self> {
+        let (actor, shown, trace_id) = ("engine".to_owned(), shown.to_owned(), String::new());
         Arc::new(Self { actor, operation, shown, trace_id })
     }
 }

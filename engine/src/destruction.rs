@@ -5,6 +5,7 @@
 //!
 //! The same note is made before a secret is written, and removed by the change that needs it: so whatever was written for a change that was not made is destroyed, wherever it was cut short.
 
+use crate::act::Act;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::KeyId;
@@ -251,7 +252,8 @@ impl Ledger {
             Err(Error::KeyNotFound(_)) => {}
             Err(error) => return Err(error),
         }
-        match self.commit(&compares, &writes) {
+        let shown = "the shred secret of a key, a version or an import was destroyed";
+        match self.on_behalf_of(Act::of_engine_because("destruction", shown)).commit(&compares, &writes) {
             // It was purged meanwhile: the note is found again.
             Err(Error::Conflict) => Ok(()),
             other => other,

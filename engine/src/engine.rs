@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use crate::act::Act;
 use crate::approval;
+use crate::audit::{AuditFilter, AuditOptions, AuditPage, AuditStatus, Auditor, Event, Report};
 use crate::cache::{Cache, CacheActivity, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -71,6 +72,8 @@ pub struct EngineParts {
     pub cached_keys_max: usize,
     /// Threads of the compute pool.
     pub compute_threads: usize,
+    /// Where the audit log is. Without one, nothing of what is changed is recorded: for programs that only look at a storage, or try one out.
+    pub audit: Option<AuditOptions>,
 }
 
 impl Engine {
@@ -79,13 +82,15 @@ impl Engine {
     /// # Errors
     /// [`Error::Damaged`] or [`Error::SystemKeyMissing`] if they do not, [`Error::ShredTable`] if that is of another installation, [`Error::Storage`], [`Error::Closed`] if the system gives no threads.
     pub fn start(parts: EngineParts) -> Result<Arc<Self>, Error> {
-        let EngineParts { storage, system_keys, shred_table, random, clock, cached_keys_max, compute_threads } = parts;
+        let EngineParts { storage, system_keys, shred_table, random, clock, cached_keys_max, compute_threads, audit } =
+            parts;
         shred_table.must_belong_to(system_keys.installation())?;
         let revision = storage.revision();
         let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
         let stores = Arc::new(Stores::default());
         let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
         approval::begin(&vault)?;
+        let audit = audit.map(|options| Auditor::start(&vault, &*random, &clock, options)).transpose()?;
         let (use_counts, soon) = UseCounts::open(Arc::clone(&vault), Arc::clone(&clock))?;
         let use_counts = Arc::new(use_counts);
         let (due_by_use, woken) = DueByUse::new();
@@ -97,10 +102,18 @@ impl Engine {
         source.refresh_persons()?;
         let cache = Arc::new(Cache::new(cached_keys_max));
         let waiters = Arc::<KeyWaiters>::default();
-        let follower = Follower::start(watch, revision, Arc::clone(&cache), Arc::clone(&source), Arc::clone(&waiters))?;
+        let follower = Follower::start(
+            watch,
+            revision,
+            Arc::clone(&cache),
+            Arc::clone(&source),
+            Arc::clone(&waiters),
+            audit.as_ref().and_then(Auditor::feed),
+        )?;
         let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
         let ledger = Ledger::new(Books {
             follower,
+            audit,
             source,
             statistics: Arc::clone(&statistics),
             random,
@@ -125,6 +138,44 @@ impl Engine {
             waiters,
         };
         Ok(Arc::new(Self { running: Arc::new(running), ledger }))
+    }
+
+    /// Has the audit log tell what is about to be done on behalf of whom this engine is for, though it changes no record: before anything leaves. It is in the log when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`Error::Audit`], [`Error::Storage`], [`Error::Closed`]: it must not be done.
+    pub fn tell_act(&self) -> Result<(), Error> {
+        self.ledger.tell_act()
+    }
+
+    /// Has the audit log tell of something that changes nothing, without waiting for it. If there is no place for it, it is counted.
+    pub fn tell(&self, event: Event) {
+        if let Some(audit) = &self.ledger.audit {
+            audit.tell(event);
+        }
+    }
+
+    /// How the audit log is, if there is one.
+    #[must_use]
+    pub fn audit_status(&self) -> Option<AuditStatus> {
+        self.ledger.audit.as_ref().map(Auditor::status)
+    }
+
+    /// The records of the audit log behind number `after` that `filter` takes, `limit` at most; those of refusals and uses as far as they are written. `None` if there is no log.
+    ///
+    /// # Errors
+    /// [`Error::Audit`]: it cannot be read.
+    pub fn audit_page(&self, filter: &AuditFilter, after: u64, limit: usize) -> Result<Option<AuditPage>, Error> {
+        self.ledger.audit.as_ref().map(|audit| audit.page(filter, after, limit)).transpose()
+    }
+
+    /// Verifies the audit log, from the file of this number on, up to where it is now. Reads all of it. `None` if there is no log.
+    ///
+    /// # Errors
+    /// [`Error::Audit`]: it cannot be read.
+    pub fn verify_audit(&self, first_file: u64) -> Result<Option<Report>, Error> {
+        self.ledger.audit.as_ref().map(|audit| audit.verify(first_file)).transpose()
     }
 
     /// The same engine, whose changes are made on behalf of somebody.

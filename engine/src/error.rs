@@ -6,6 +6,7 @@ use std::time::Duration;
 use claviger_algorithm::{Algorithm, Operation};
 
 use crate::approval::ApprovalError;
+use crate::audit::AuditError;
 use crate::crypto::key_wrap::OAEP_SIZE;
 use crate::crypto::random::EntropyError;
 use crate::hierarchy::HierarchyError;
@@ -275,6 +276,9 @@ pub enum Error {
         "key {0} was destroyed, and nothing brings it back: this data folder is older than that; restore a newer one, or delete the key here too"
     )]
     KeyShredded(KeyId),
+    /// The audit log cannot be written, or is not as it was left.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The shred table cannot be written or read.
     #[error(transparent)]
     ShredTable(#[from] ShredError),

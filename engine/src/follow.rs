@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::audit::AuditFeed;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::record::address::{self, Changed};
@@ -41,12 +42,13 @@ impl Follower {
         cache: Arc<Cache>,
         source: Arc<VaultSource>,
         waiters: Arc<KeyWaiters>,
+        audit: Option<AuditFeed>,
     ) -> Result<Self, Error> {
         let state = Mutex::new(State { revision, stopper: Some(watch.stopper()) });
         let progress = Arc::new(Progress { state, moved: Condvar::new() });
         let thread = thread::Builder::new().name("follow-storage".into()).spawn({
             let ending = Ending(Arc::clone(&progress));
-            move || follow(watch, &cache, &source, &waiters, &ending.0)
+            move || follow(watch, &cache, &source, &waiters, audit.as_ref(), &ending.0)
         });
         Ok(Self { progress, thread: Some(thread.map_err(|_| Error::Closed)?) })
     }
@@ -114,11 +116,20 @@ impl Drop for Ending {
 }
 
 /// Follows until it is stopped, storage is closed, or storage cannot be followed any more.
-fn follow(mut watch: Watch, cache: &Cache, source: &VaultSource, waiters: &KeyWaiters, progress: &Progress) {
+fn follow(
+    mut watch: Watch,
+    cache: &Cache,
+    source: &VaultSource,
+    waiters: &KeyWaiters,
+    audit: Option<&AuditFeed>,
+    progress: &Progress,
+) {
     loop {
         match watch.next() {
             Ok(change) => {
                 let changed = apply(&change, cache, source);
+                // Before that, so that whoever waits for the change finds it told.
+                audit.iter().for_each(|audit| audit.changed(&change));
                 progress.advance(change.revision);
                 // After that, so that no change waits for those who wait for it: they look at the key as it is then.
                 wake(&changed, waiters);
@@ -127,6 +138,7 @@ fn follow(mut watch: Watch, cache: &Cache, source: &VaultSource, waiters: &KeyWa
                 Ok((anew, revision)) => {
                     progress.replace(&anew);
                     watch = anew;
+                    audit.iter().for_each(|audit| audit.missed());
                     progress.advance(revision);
                     waiters.all_changed();
                 }

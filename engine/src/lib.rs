@@ -8,6 +8,7 @@
 pub mod access;
 mod act;
 pub mod approval;
+pub mod audit;
 pub mod backup;
 mod cache;
 pub mod change;

@@ -244,6 +244,81 @@ const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_
 // One large transaction does not throw every watch off the log.
 const _: () = assert!(4 * TRANSACTION_OPERATIONS_MAX * (ADDRESS_SIZE_MAX + 128) <= WATCH_LOG_SIZE);
 
+// Audit log.
+
+/// Most bytes of one line of the audit log: the largest record of a change that creates as many keys as one may.
+pub const AUDIT_LINE_SIZE_MAX: usize = 128 * 1024;
+
+/// Most bytes of the words of an audit record that say what was done: a paragraph. Escaped they may take six times as many.
+pub const AUDIT_SHOWN_SIZE_MAX: usize = 4 * 1_024;
+
+/// Most bytes of each of its other words: a name, an address, a route.
+pub const AUDIT_WORD_SIZE_MAX: usize = 256;
+
+/// Most clients that one audit record of the use of a key names: as many as are remembered of a key.
+pub const AUDIT_USES_MAX: usize = CLIENTS_PER_KEY_MAX;
+
+/// Most bytes of the name of a client in an audit record: a common name and a SHA-256, with what stands between.
+pub const AUDIT_CLIENT_SIZE_MAX: usize = 160;
+
+// An id of a key takes 35 bytes. A byte of a text takes six at most, and what stands around all of them less than 1 KB.
+const _: () =
+    assert!(35 * CREATE_KEYS_MAX + 6 * (AUDIT_SHOWN_SIZE_MAX + 5 * AUDIT_WORD_SIZE_MAX) + 1_024 <= AUDIT_LINE_SIZE_MAX);
+const _: () = assert!((6 * AUDIT_CLIENT_SIZE_MAX + 64) * AUDIT_USES_MAX + 4_096 <= AUDIT_LINE_SIZE_MAX);
+const _: () = assert!(AUDIT_LINE_SIZE_MAX <= VALUE_SIZE_MAX);
+
+/// Bytes at which a file of the audit log is closed and another begun, unless set otherwise: a start reads one file, in less than a second.
+pub const AUDIT_FILE_SIZE: u64 = 64 * 1024 * 1024;
+
+/// Least bytes of a file of the audit log.
+pub const AUDIT_FILE_SIZE_MIN: u64 = 64 * 1024;
+
+/// Bytes that are set aside behind that, for the changes that are under way when no other file can be begun.
+pub const AUDIT_FILE_RESERVE: u64 = 1024 * 1024;
+
+/// Bytes that must be free on the disk of the audit log before a change is taken, unless set otherwise.
+pub const AUDIT_FREE_SPACE_FLOOR: u64 = 64 * 1024 * 1024;
+
+/// Records of the audit log after which a signed checkpoint is written.
+pub const AUDIT_CHECKPOINT_RECORDS: u64 = 1_000;
+
+/// Time after which one is written if there were any records: an hour.
+pub const AUDIT_CHECKPOINT_EVERY: Duration = Duration::from_hours(1);
+
+/// Most records that are synced at once.
+pub const AUDIT_GROUP_MAX: usize = 1_024;
+
+/// Bytes of records at which such a group takes no further one.
+pub const AUDIT_GROUP_SIZE: usize = 256 * 1024;
+
+// A group that is begun in a file which is not full ends within what is set aside for that file: its last record, two checkpoints, and what proves each line.
+const _: () =
+    assert!((AUDIT_GROUP_SIZE + 3 * AUDIT_LINE_SIZE_MAX + 300 * AUDIT_GROUP_MAX) as u64 <= AUDIT_FILE_RESERVE);
+
+/// Records of refusals and uses that may wait to be written: more are counted, and their number is written instead.
+pub const AUDIT_WAITING_MAX: usize = 16 * 1_024;
+
+/// By how much the numbers of two changes may be out of the order in which they were made: more than are made at once.
+pub const AUDIT_CHANGES_APART_MAX: u64 = 16 * 1_024;
+
+/// Changes that are in the log and still in the data folder, before these are removed there in one transaction.
+pub const AUDIT_OUTBOX_MAX: usize = 256;
+
+/// How often the log is tried again that could not be written, and what is in it is removed from the data folder.
+pub const AUDIT_TENDED_EVERY: Duration = Duration::from_secs(1);
+
+/// Clients, stores and reasons of refusals on the data port that are told apart within a minute. Others are counted together.
+pub const AUDIT_REFUSALS_MAX: usize = 1_024;
+
+/// Records of the audit log that one page of a list looks at: some hundred milliseconds.
+pub const AUDIT_EXAMINED_MAX: usize = 20_000;
+
+/// Keys whose uses are told apart within a minute, and clients of all of them. Others are counted together.
+pub const AUDIT_USED_KEYS_MAX: usize = 4_096;
+
+/// Findings of a verification that are told one by one; more are counted.
+pub const AUDIT_FINDINGS_MAX: usize = 100;
+
 // Shred table.
 
 /// Fewest mirrors of the shred table: losing all of them loses all keys.

@@ -347,6 +347,7 @@ mod tests {
             clock: Arc::new(SystemClock),
             cached_keys_max: 10,
             compute_threads: 1,
+            audit: None,
         });
         let engine = engine.unwrap();
         let store = engine.create_store(NewKeyStore {

@@ -111,6 +111,7 @@ impl Scene {
             clock: Arc::new(SystemClock),
             cached_keys_max: 100,
             compute_threads: 1,
+            audit: None,
         };
         Self { worker: Engine::start(parts).unwrap().worker(), _folder: folder }
     }

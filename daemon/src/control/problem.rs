@@ -80,6 +80,8 @@ pub enum Kind {
     StorageUnavailable,
     /// The root key or the system-key file cannot be read or written.
     KeyTreeUnavailable,
+    /// The audit log cannot be written or read.
+    AuditUnavailable,
     /// A mirror of the shred table cannot be used.
     ShredTableUnavailable,
     /// Something else went wrong here.
@@ -88,7 +90,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -119,6 +121,7 @@ impl Kind {
         Self::StorageFull,
         Self::StorageUnavailable,
         Self::KeyTreeUnavailable,
+        Self::AuditUnavailable,
         Self::ShredTableUnavailable,
         Self::Internal,
     ];
@@ -161,6 +164,7 @@ impl Kind {
             Self::KeyTreeUnavailable => {
                 ("key-tree-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Root key or system-key file not available")
             }
+            Self::AuditUnavailable => ("audit-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Audit log not available"),
             Self::ShredTableUnavailable => {
                 ("shred-table-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Shred table not available")
             }
@@ -261,6 +265,7 @@ impl Kind {
             Error::Approval(error) => approval_kind(error),
             Error::Person(error) => person_kind(error),
             Error::Storage(error) => storage_kind(error),
+            Error::Audit(_) => Kind::AuditUnavailable,
             Error::ShredTable(_) => Kind::ShredTableUnavailable,
             Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {
                 Kind::Internal

@@ -29,7 +29,7 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
             Status::StorageUnavailable
         }
         Error::KeyShredded(_) => Status::KeyDeleted,
-        Error::ShredTable(_) => {
+        Error::ShredTable(_) | Error::Audit(_) => {
             tracing::error!(trace = %trace_id, %error, "a request failed at the shred table");
             Status::StorageUnavailable
         }

@@ -122,7 +122,7 @@ impl Values {
 /// Whether a change is in the journal. All of them are in full backups.
 fn is_journaled(write: &Write) -> bool {
     match write.address().database {
-        Database::Meta | Database::Keys | Database::Authentication => true,
+        Database::Meta | Database::Keys | Database::Authentication | Database::Audit => true,
         // Statistics may be older after a restore. Only their end, with the purge of their key, is not undone.
         Database::Usage => matches!(write, Write::Delete { .. }),
     }

@@ -12,6 +12,7 @@ use super::inspect::{self, Inventory};
 use super::progress::Progress;
 use super::replay::{self, Sources};
 use super::{bury, chain, file, spend};
+use crate::audit::outbox;
 use crate::crypto::random::Random;
 use crate::error::Error;
 use crate::hierarchy::SystemKeys;
@@ -129,7 +130,17 @@ impl Restore<'_> {
         )
     }
 
-    /// Makes of what was filled a storage that can be opened, and inspects it. Gives how many keys were destroyed, how many
+    /// What it was, in words.
+    fn shown(&self, revision: Revision) -> String {
+        let name = |path: &Path| path.display().to_string();
+        let backup = self.backup.map_or("the journal alone".to_owned(), |path| format!("backup {}", name(path)));
+        let journal = if self.journal.is_some() { "with" } else { "without" };
+        format!(
+            "the data folder was restored from {backup}, {journal} what the journal has after it, up to change {revision}"
+        )
+    }
+
+    /// Makes of what was filled a storage that can be opened, tells the audit log of it, and inspects it. Gives how many keys were destroyed, how many
     /// versions are spent, and what is there.
     fn settle(
         &self,
@@ -146,6 +157,7 @@ impl Restore<'_> {
         }
         let destroyed = bury::bury(&vault, shred_table, self.now_ms, progress)?;
         let spent = if self.journal.is_none() { spend::spend(&vault, progress)? } else { 0 };
+        vault.transact(&[], &[outbox::put_restored(&vault, self.shown(vault.storage().revision()), self.now_ms)])?;
         Ok((destroyed, spent, inspect::inspect(&vault, shred_table, progress)?))
     }
 }

@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) as a checksum: against accidents, not against anybody.
+//! SHA-256 (FIPS 180-4): as a checksum against accidents, and in the chain of the audit log.
 
 use aws_lc_rs::digest::{Context, SHA256};
 

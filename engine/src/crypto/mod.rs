@@ -5,7 +5,7 @@
 //! | [`random`] | random bytes | NIST SP 800-90A |
 //! | [`symmetric`], [`burst`], [`opener`], `nonces` | sealing and opening of callers' data | C2SP XAES-256-GCM, NIST SP 800-38D |
 //! | `gcm`, `xaes` | what both are made of | NIST SP 800-38D, SP 800-108r1 |
-//! | `checksum` | against accidents | FIPS 180-4 |
+//! | `checksum` | against accidents, and in chains | FIPS 180-4 |
 //! | `commitment` | one ciphertext, one key | FIPS 198-1 |
 //! | [`mac`] | message authentication codes | FIPS 198-1 |
 //! | [`signature`], `scheme`, `ml_dsa` | signatures | RFC 8017, RFC 8032, FIPS 186-5, FIPS 204 |

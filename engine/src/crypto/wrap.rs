@@ -8,6 +8,7 @@
 //! wrapping key         HKDF(system key, "claviger/system-key/wrapping/1")
 //! record key           HKDF(system key, "claviger/system-key/record/1")
 //! journal keys         HKDF(system key, "claviger/system-key/journal/1" to wrap, "claviger/system-key/journal-record/1" to authenticate)
+//! audit key            HKDF(system key, "claviger/system-key/audit/1")
 //! key for one record   HKDF(wrapping key | shred secret, address)
 //! ```
 //!
@@ -39,6 +40,9 @@ pub struct WrappingKey(SecretKey);
 
 /// Authenticates records with their addresses. Wiped by the library on drop.
 pub struct RecordKey(hmac::Key);
+
+/// Authenticates the lines of the audit log. Wiped by the library on drop.
+pub struct AuditKey(hmac::Key);
 
 /// The place of a wrapped key. Whatever is unwrapped must stand where it was wrapped for.
 #[derive(Clone, Copy)]
@@ -92,6 +96,12 @@ impl SystemKey {
         let wrapping = hkdf_sha256(self.0.expose(), b"claviger/system-key/journal/1");
         let record = hkdf_sha256(self.0.expose(), b"claviger/system-key/journal-record/1");
         (WrappingKey(wrapping), RecordKey(hmac::Key::new(hmac::HMAC_SHA256, record.expose())))
+    }
+
+    /// The key that authenticates the audit log.
+    pub fn audit_key(&self) -> AuditKey {
+        let key = hkdf_sha256(self.0.expose(), b"claviger/system-key/audit/1");
+        AuditKey(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
     }
 }
 
@@ -189,6 +199,23 @@ impl RecordKey {
     }
 }
 
+impl AuditKey {
+    /// HMAC-SHA-256 of `bytes`, as it is.
+    pub fn tag(&self, bytes: &[u8]) -> [u8; RECORD_TAG_SIZE] {
+        let mut tag = [0; RECORD_TAG_SIZE];
+        tag.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
+        tag
+    }
+
+    /// Checks in constant time that `tag` is that of `bytes`.
+    ///
+    /// # Errors
+    /// [`RecordNotAuthentic`] if it is not.
+    pub fn verify(&self, bytes: &[u8], tag: &[u8; RECORD_TAG_SIZE]) -> Result<(), RecordNotAuthentic> {
+        hmac::verify(&self.0, bytes, tag).map_err(|_| RecordNotAuthentic)
+    }
+}
+
 /// Size of the tag of a record, in bytes.
 pub const RECORD_TAG_SIZE: usize = 32;
 
@@ -239,6 +266,7 @@ mod tests {
     assert_not_impl_any!(SystemKey: std::fmt::Debug, Clone, PartialEq);
     assert_not_impl_any!(WrappingKey: std::fmt::Debug, Clone, PartialEq);
     assert_not_impl_any!(RecordKey: std::fmt::Debug, Clone, PartialEq);
+    assert_not_impl_any!(AuditKey: std::fmt::Debug, Clone, PartialEq);
 
     const CONTEXT: WrapContext<'static> = WrapContext {
         installation: [1; 16],
@@ -355,6 +383,8 @@ mod tests {
         let (wrapping, record) = system_key.journal_keys();
         assert!(system_key.wrapping_key().0.expose() != wrapping.0.expose());
         assert_ne!(system_key.record_key().tag(b"address", b"bytes"), record.tag(b"address", b"bytes"));
+        let plain = RecordKey(system_key.audit_key().0).tag(b"address", b"bytes");
+        assert_ne!(system_key.record_key().tag(b"address", b"bytes"), plain);
     }
 
     // R-H1

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backup::{Seal, Sealing};
-use crate::crypto::wrap::{RecordKey, SystemKey, WrappingKey};
+use crate::crypto::wrap::{AuditKey, RecordKey, SystemKey, WrappingKey};
 #[cfg(test)]
 use crate::limits::SYSTEM_KEY_SIZE;
 
@@ -35,6 +35,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) record: RecordKey,
     /// Seals journal and backups.
     pub(crate) journal: Arc<Seal>,
+    /// Authenticates the audit log.
+    pub(crate) audit: AuditKey,
 }
 
 impl DerivedKeys {
@@ -43,6 +45,7 @@ impl DerivedKeys {
             wrapping: system_key.wrapping_key(),
             record: system_key.record_key(),
             journal: Arc::new(Seal::of(system_key)),
+            audit: system_key.audit_key(),
         }
     }
 }

@@ -14,6 +14,7 @@ use claviger_algorithm::Algorithm;
 use parking_lot::Mutex;
 
 use crate::act::Act;
+use crate::audit::Auditor;
 use crate::change::NewMaterial;
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -50,6 +51,8 @@ pub(crate) struct Ledger {
 pub(crate) struct Books {
     // Dropped first: it ends its thread.
     pub(crate) follower: Follower,
+    /// The audit log, if there is one.
+    pub(crate) audit: Option<Auditor>,
     pub(crate) source: Arc<VaultSource>,
     pub(crate) statistics: Arc<UseStatistics>,
     pub(crate) random: Arc<dyn Random>,
@@ -176,16 +179,28 @@ impl Ledger {
     fn commit_now(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
         self.follower.check()?;
         let mut compares = Cow::Borrowed(compares);
-        let Act { actor, operation, trace_id, .. } = &*self.act;
-        tracing::trace!(actor, operation, trace_id, "a change is made");
+        let mut writes = Cow::Borrowed(writes);
+        if let Some(audit) = &self.audit {
+            let told = audit.begin(&self.act, &writes)?;
+            writes.to_mut().push(told);
+        }
         let revision = loop {
-            match self.vault().transact(&compares, writes) {
+            match self.vault().transact(&compares, &writes) {
                 // What was read was only protected anew meanwhile: that is no conflict.
                 Err(Error::Conflict) => compares = Cow::Owned(self.renewed.follow(&compares).ok_or(Error::Conflict)?),
                 made => break made?,
             }
         };
-        self.wait_until_in_force(revision)
+        self.wait_until_in_force(revision)?;
+        self.audit.as_ref().map_or(Ok(()), Auditor::wait)
+    }
+
+    /// Tells the audit log of what this ledger's act does, if that changes no record. To be called before it is done.
+    ///
+    /// # Errors
+    /// [`Error::Audit`], [`Error::Storage`], [`Error::Closed`]: it must not be done.
+    pub(crate) fn tell_act(&self) -> Result<(), Error> {
+        self.commit(&[], &[])
     }
 
     /// Waits until nothing completes any more under what was before `revision`.

@@ -298,6 +298,27 @@ pub(crate) fn access_use(id: AccessRowId) -> Address {
     Address { database: Database::Usage, key: [&[ACCESS_USE], &id.0[..]].concat() }
 }
 
+/// What a change has to tell to the audit log. Numbers begin at 1; at 0 stands what a restore has to tell.
+pub(crate) fn outbox(number: u64) -> Address {
+    Address { database: Database::Audit, key: [&[OUTBOX], &number.to_be_bytes()[..]].concat() }
+}
+
+/// All that is on its way to the audit log, for scans: it comes in the order of its numbers.
+pub(crate) fn outboxes() -> Address {
+    Address { database: Database::Audit, key: vec![OUTBOX] }
+}
+
+/// The number of what is on its way to the audit log.
+pub(crate) fn parse_outbox(address: &Address) -> Option<u64> {
+    let address = Some(address).filter(|address| address.database == Database::Audit)?;
+    Some(u64::from_be_bytes(address.key.strip_prefix(&[OUTBOX])?.try_into().ok()?))
+}
+
+/// The installation key.
+pub(crate) fn installation_key() -> Address {
+    Address { database: Database::Audit, key: vec![INSTALLATION_KEY] }
+}
+
 /// What a changed address makes stale in the cache.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Changed {
@@ -398,6 +419,8 @@ const AUTHORITY: u8 = b'a';
 const TRANSPORT_KEY: u8 = b't';
 const DELETED_KEY: u8 = b'D';
 const USAGE: u8 = b'c';
+const OUTBOX: u8 = b'o';
+const INSTALLATION_KEY: u8 = b'i';
 const PERSON: u8 = b'P';
 const PERSON_INDEX: u8 = b'p';
 const ACCESS_ROW: u8 = b'R';

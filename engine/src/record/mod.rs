@@ -8,6 +8,7 @@
 pub(crate) mod access;
 pub(crate) mod address;
 pub(crate) mod approval;
+pub(crate) mod audit;
 pub(crate) mod codec;
 pub(crate) mod destruction;
 pub(crate) mod key;
@@ -29,6 +30,7 @@ pub use access::{
     AccessData, AccessMethod, AccessRow, HardwareAddress, InvalidAccessData, IssuedCertificate, Network, Permit,
     PermittedOperations,
 };
+pub(crate) use audit::{InstallationKeyRecord, OutboxRecord};
 pub(crate) use destruction::PendingDestruction;
 pub use key::{
     About, Deleted, Deletion, Destroyed, InvalidAbout, KeyRecord, Origin, Rotation, RotationByUse, VersionSummary,

@@ -11,7 +11,10 @@ use super::transport_key::TransportKeyRecord;
 use super::usage::KeyUsage;
 use super::use_count::{RunRecord, UseCountRecord};
 use super::vault::Vault;
-use super::{AssignedKeysRecord, AuthorityRecord, KeyRecord, KeyStoreRecord, PendingDestruction, PersonRecord, Record};
+use super::{
+    AssignedKeysRecord, AuthorityRecord, InstallationKeyRecord, KeyRecord, KeyStoreRecord, OutboxRecord,
+    PendingDestruction, PersonRecord, Record,
+};
 use crate::approval::{ApprovalPolicy, ApprovalRecord};
 use crate::error::Error;
 use crate::shred::ShredSecret;
@@ -54,11 +57,13 @@ record_types! {
     ApprovalResultRecord,
     AssignedKeysRecord,
     AuthorityRecord,
+    InstallationKeyRecord,
     KeyNameRecord,
     KeyRecord,
     KeyStoreRecord,
     KeyUsage,
     KeyVersionRecord,
+    OutboxRecord,
     PendingDestruction,
     PersonRecord,
     Reference,

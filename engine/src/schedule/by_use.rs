@@ -61,7 +61,8 @@ impl Schedule {
         if !record.is_due_by(&self.ledger.statistics.read(id)?) || is_past_deadline(&record, self.now_ms()) {
             return Ok(false);
         }
-        match self.ledger.change_key_as_read(record, revision, |key| key.rotate()) {
+        let ledger = self.because("rotated, because it was used as much as its rotation by use says");
+        match ledger.change_key_as_read(record, revision, |key| key.rotate()) {
             // Whoever counts does not tell it again, and health says so.
             Err(Error::TooManyVersions(_)) => Ok(false),
             Err(error) => Err(error),

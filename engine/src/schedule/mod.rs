@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::act::Act;
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::ledger::{Altered, Ledger};
@@ -24,7 +25,7 @@ use crate::limits::{
     CLOCK_BELIEVED_AFTER_MS, DUE_LOOKED_AT_EVERY, DUE_LOOKS_MISSED_MAX, SCAN_PAGE_RECORDS, SCHEDULE_STEPS,
 };
 use crate::record::key::milliseconds;
-use crate::record::{Deleted, KeyRecord, Rotation, address};
+use crate::record::{Deleted, Deletion, KeyRecord, Rotation, address};
 use crate::storage::{Address, Compare, Revision, StorageError, Versioned, Write};
 
 use by_use::warn_of_many_versions;
@@ -102,7 +103,7 @@ impl Schedule {
 
     /// Imports whose time is over. What fails is logged, and tried again at the next look.
     fn remove_ended_imports(&self) -> Result<(), Error> {
-        match self.ledger.remove_ended_imports() {
+        match self.because("imports whose time is over, or that are damaged, removed").remove_ended_imports() {
             Ok(_) => Ok(()),
             Err(error @ (Error::Storage(_) | Error::Closed)) => Err(error),
             Err(error) => {
@@ -191,13 +192,28 @@ impl Schedule {
             return self.purge_if_over(deleted, &record, revision);
         }
         let before = record.clone();
-        let after = self.ledger.change_key_as_read(record, revision, |key| self.delete_or_rotate(key))?;
+        let ledger = self.because(self.reason(&record));
+        let after = ledger.change_key_as_read(record, revision, |key| self.delete_or_rotate(key))?;
         if after.deleted.is_some() {
             tracing::info!(key = %after.id, "the wait for its deletion is over: the key is deleted");
         } else if after.versions.len() > before.versions.len() {
             tracing::info!(key = %after.id, versions = after.versions.len(), "the key was rotated by its schedule");
         }
         Ok(after != before)
+    }
+
+    /// What is due of a key, in words.
+    fn reason(&self, record: &KeyRecord) -> &'static str {
+        let is_over = |deletion: &Deletion| self.ledger.clock.now_ms() >= deletion.deadline_ms;
+        match record.deletion.as_ref().filter(|deletion| is_over(deletion)) {
+            Some(_) => "deleted, because the wait for its deletion is over",
+            None => "rotated, because its period is over",
+        }
+    }
+
+    /// The ledger for a change that is made for this reason.
+    fn because(&self, reason: &str) -> Ledger {
+        self.ledger.on_behalf_of(Act::of_engine_because("schedule", reason))
     }
 
     fn delete_or_rotate(&self, key: &mut Altered<'_>) -> Result<(), Error> {
@@ -232,7 +248,8 @@ impl Schedule {
 
     fn bring_closer(&self, record: KeyRecord, revision: Revision, closer: Rotation) -> Result<bool, Error> {
         tracing::warn!(key = %record.id, "the wall clock was put back: the next rotation of the key is moved to one period from now");
-        self.ledger.change_key_as_read(record, revision, |key| {
+        let ledger = self.because("next rotation moved to one period from now, because the wall clock was put back");
+        ledger.change_key_as_read(record, revision, |key| {
             key.record.rotation = Some(closer);
             Ok(())
         })?;
@@ -253,7 +270,8 @@ impl Schedule {
             address::key(id),
         ]);
         let writes: Vec<_> = places.map(|address| Write::Delete { address }).collect();
-        self.ledger.commit(&[Compare::unchanged(address::key(id), revision)], &writes)?;
+        let ledger = self.because("what was kept of a deleted key removed, because its time is over");
+        ledger.commit(&[Compare::unchanged(address::key(id), revision)], &writes)?;
         tracing::info!(key = %id, "what was kept of a deleted key is gone");
         Ok(true)
     }

@@ -13,11 +13,12 @@ pub(super) struct Tables {
     keys: Table,
     authentication: Table,
     usage: Table,
+    audit: Table,
 }
 
 impl Tables {
     /// The storage's own table, and one for each database.
-    pub(super) const COUNT: u32 = 5;
+    pub(super) const COUNT: u32 = 6;
 
     /// Opens the tables, or makes them in a new folder; returns them with the revision of the last change.
     pub(super) fn open(environment: &Environment, folder: &Folder) -> Result<(Self, Revision), StorageError> {
@@ -46,6 +47,7 @@ impl Tables {
             keys: table(Database::Keys.name())?,
             authentication: table(Database::Authentication.name())?,
             usage: table(Database::Usage.name())?,
+            audit: table(Database::Audit.name())?,
         };
         let revision = environment.get(storage, REVISION, number).map_err(failed)?.map(u64::from_be_bytes);
         match (format, revision) {
@@ -71,6 +73,7 @@ impl Tables {
             Database::Keys => self.keys,
             Database::Authentication => self.authentication,
             Database::Usage => self.usage,
+            Database::Audit => self.audit,
         }
     }
 

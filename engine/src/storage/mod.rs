@@ -130,11 +130,13 @@ pub enum Database {
     Authentication = 2,
     /// How keys are used: statistics, which may be behind the truth by a second and are no part of a backup.
     Usage = 3,
+    /// Records of the audit log on their way to its files, and the key that signs there.
+    Audit = 4,
 }
 
 impl Database {
     /// All databases, ascending.
-    pub const ALL: [Self; 4] = [Self::Meta, Self::Keys, Self::Authentication, Self::Usage];
+    pub const ALL: [Self; 5] = [Self::Meta, Self::Keys, Self::Authentication, Self::Usage, Self::Audit];
 
     /// The database of this number, if there is one.
     pub(crate) fn from_id(id: u8) -> Option<Self> {
@@ -148,6 +150,7 @@ impl Database {
             Self::Keys => "keys",
             Self::Authentication => "authentication",
             Self::Usage => "usage",
+            Self::Audit => "audit",
         }
     }
 }

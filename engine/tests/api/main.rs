@@ -20,6 +20,7 @@ mod access;
 mod aliases;
 mod approvals;
 mod asymmetric;
+mod audit;
 mod backup;
 mod cache;
 mod change_under_load;

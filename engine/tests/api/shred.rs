@@ -249,6 +249,7 @@ fn the_shred_table_of_another_installation_is_refused() {
         clock: Arc::new(claviger_engine::clock::SystemClock),
         cached_keys_max: 10,
         compute_threads: 1,
+        audit: None,
     });
     assert!(matches!(started.err(), Some(Error::ShredTable(_))));
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, TransactError};
 
+use crate::audit;
 use crate::backup::change_until_killed;
 use crate::failed_write::Fault;
 use crate::shred::create_and_delete_until_killed;
@@ -153,6 +154,13 @@ fn uses_until_killed() {
 fn changes_keys_until_killed() {
     let Some(folder) = folder() else { return };
     change_until_killed(&folder, tell);
+}
+
+#[test]
+#[ignore = "a child process of the other tests"]
+fn changes_with_an_audit_log_until_killed() {
+    let Some(folder) = folder() else { return };
+    audit::change_until_killed(&folder, tell);
 }
 
 #[test]

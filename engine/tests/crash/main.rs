@@ -9,6 +9,7 @@
     reason = "tests may be blunt"
 )]
 
+mod audit;
 mod backup;
 mod child;
 mod failed_write;

@@ -163,6 +163,7 @@ fn start(folder: &Path) -> (Arc<Engine>, StoreId) {
         clock: Arc::new(SystemClock),
         cached_keys_max: 10,
         compute_threads: 1,
+        audit: None,
     });
     let engine = engine.unwrap();
     let store = engine.store_by_name(&name("store")).map(|slot| slot.id()).unwrap_or_else(|| {

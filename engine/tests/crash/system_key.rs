@@ -154,6 +154,7 @@ fn start(folder: &Path, tree: &KeyTree, storage: Arc<dyn Storage>) -> Arc<Engine
         clock: Arc::new(SystemClock),
         cached_keys_max: USED,
         compute_threads: 1,
+        audit: None,
     };
     Engine::start(parts).unwrap()
 }

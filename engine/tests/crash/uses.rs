@@ -146,6 +146,7 @@ fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
         clock: Arc::new(SystemClock),
         cached_keys_max: 2,
         compute_threads: 1,
+        audit: None,
     });
     let engine = engine.unwrap();
     let name: Name = "name".parse().unwrap();

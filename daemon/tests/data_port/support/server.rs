@@ -258,6 +258,7 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
         clock: Arc::clone(&options.clock),
         cached_keys_max: options.cached_keys_max,
         compute_threads: options.compute_threads,
+        audit: None,
     })
     .unwrap()
 }

@@ -25,6 +25,7 @@ fn a_key_that_is_used_up_seals_nothing_opens_everything_and_is_mended_by_a_rotat
         clock,
         cached_keys_max: 10,
         compute_threads: 1,
+        audit: None,
     };
     let engine = Engine::start(parts).unwrap();
     let new = NewKeyStore {

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use claviger_algorithm::Algorithm;
+use claviger_engine::audit::AuditOptions;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::crypto::random::{Random, SystemRandom};
 use claviger_engine::hierarchy::{DevelopmentRootKey, KeyTree, SystemKeyFile, SystemKeys};
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
+use claviger_engine::limits::AUDIT_FILE_SIZE_MIN;
 use claviger_engine::shred::{ShredClass, ShredError, ShredTable};
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts, Error, KeyRecord};
@@ -35,6 +37,13 @@ impl Installation {
 
     pub(crate) fn on_lmdb() -> Self {
         let places = Places::new();
+        let storage = places.open();
+        Self::at(places, storage, CAPACITY)
+    }
+
+    /// With an audit log.
+    pub(crate) fn audited() -> Self {
+        let places = Places { is_audited: true, ..Places::new() };
         let storage = places.open();
         Self::at(places, storage, CAPACITY)
     }
@@ -93,6 +102,8 @@ pub(crate) struct Places {
     folder: TempDir,
     root_key: DevelopmentRootKey,
     shred_table: Mutex<Weak<ShredTable>>,
+    /// Whether its engines have an audit log, which costs each change some syncs.
+    is_audited: bool,
 }
 
 impl Places {
@@ -100,7 +111,7 @@ impl Places {
         let folder = tempfile::tempdir().unwrap();
         let random = SystemRandom::new();
         let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
-        let places = Self { folder, root_key, shred_table: Mutex::default() };
+        let places = Self { folder, root_key, shred_table: Mutex::default(), is_audited: false };
         places.file().create(&places.root_key, &random, 0).unwrap();
         ShredTable::create(&places.mirrors(), places.system_keys().installation()).unwrap();
         places
@@ -134,6 +145,17 @@ impl Places {
         let table = Arc::new(table);
         *open = Arc::downgrade(&table);
         Ok(table)
+    }
+
+    /// The files of the audit log.
+    pub(crate) fn audit_folder(&self) -> PathBuf {
+        self.folder.path().join("audit")
+    }
+
+    /// The audit log, if there is to be one. Without a floor, so that tests run on a crowded disk.
+    fn audit(&self) -> Option<AuditOptions> {
+        let options = AuditOptions::at(self.audit_folder(), self.folder.path().join("audit-head"));
+        self.is_audited.then_some(AuditOptions { free_space_floor: 0, file_size: AUDIT_FILE_SIZE_MIN, ..options })
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -174,7 +196,16 @@ pub(crate) fn start_by(
     random: Arc<dyn Random>,
 ) -> Result<Arc<Engine>, Error> {
     let (system_keys, shred_table) = (places.system_keys(), places.shred_table().unwrap());
-    Engine::start(EngineParts { storage, system_keys, shred_table, random, clock, cached_keys_max, compute_threads: 1 })
+    Engine::start(EngineParts {
+        storage,
+        system_keys,
+        shred_table,
+        random,
+        clock,
+        cached_keys_max,
+        compute_threads: 1,
+        audit: places.audit(),
+    })
 }
 
 pub(crate) fn create_store(engine: &Engine, store_name: &str) -> Result<StoreId, Error> {

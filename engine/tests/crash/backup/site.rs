@@ -95,6 +95,7 @@ impl Site {
             clock: clock.clone(),
             cached_keys_max: 100,
             compute_threads: 1,
+            audit: None,
         });
         let engine = engine.unwrap();
         let folder = folder.join("backup");

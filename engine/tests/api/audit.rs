@@ -1,0 +1,251 @@
+//! The audit log of an engine: no change without its record, and no record without its change.
+
+use std::fs;
+use std::thread;
+
+use claviger_algorithm::Algorithm;
+use claviger_engine::audit::{AuditError, AuditFilter, AuditRecord, Event, EventKind};
+use claviger_engine::key::id::KeyId;
+use claviger_engine::key::state::KeyState;
+use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use claviger_engine::{Act, Engine, Error};
+
+use crate::support::calls::encrypt;
+use crate::support::clock::DAY;
+use crate::support::installation::new_key;
+use crate::support::{Client, Installation};
+
+fn act(actor: &str, operation: &'static str) -> Act {
+    Act { actor: actor.to_owned(), operation, shown: format!("{operation} by {actor}"), trace_id: "trace".to_owned() }
+}
+
+/// Everything that is in the log, which must be as it was written.
+fn records(engine: &Engine) -> Vec<AuditRecord> {
+    let report = engine.verify_audit(1).unwrap().unwrap();
+    assert!(report.is_intact(), "{:?}", report.findings);
+    filtered(engine, &AuditFilter::default())
+}
+
+fn filtered(engine: &Engine, filter: &AuditFilter) -> Vec<AuditRecord> {
+    let (mut records, mut after) = (Vec::new(), Some(0));
+    while let Some(begin) = after {
+        let page = engine.audit_page(filter, begin, 7).unwrap().unwrap();
+        records.extend(page.records);
+        after = page.next;
+    }
+    records
+}
+
+/// The changes that were recorded, each by its operation and actor.
+fn changes(engine: &Engine) -> Vec<(String, String)> {
+    let told = records(engine).into_iter().map(|record| record.event);
+    told.filter(|event| event.kind == EventKind::Change).map(|event| (event.operation, event.actor)).collect()
+}
+
+fn create(installation: &Installation, key_name: &str) -> KeyId {
+    installation.create(key_name, Algorithm::Aes256Gcm)
+}
+
+// R-O3
+#[test]
+fn a_change_is_in_the_log_when_it_is_answered_with_who_what_and_which_key() {
+    let installation = Installation::audited();
+    let engine = installation.engine.on_behalf_of(act("alice", "create-keys"));
+    let created = engine.create_keys(installation.store, vec![new_key("key", Algorithm::Aes256Gcm)]).unwrap();
+    let last = records(&installation.engine).pop().unwrap().event;
+    assert_eq!(
+        (last.actor.as_str(), last.operation.as_str(), last.trace_id.as_str()),
+        ("alice", "create-keys", "trace")
+    );
+    assert_eq!(last.shown, "create-keys by alice");
+    assert_eq!((last.store, last.keys), (Some(installation.store), vec![created[0].id]));
+    let disabling = installation.engine.on_behalf_of(act("bob", "disable-key"));
+    disabling.set_state(created[0].id, KeyState::Disabled).unwrap();
+    let last = records(&installation.engine).pop().unwrap().event;
+    assert_eq!((last.actor.as_str(), last.store), ("bob", Some(installation.store)));
+}
+
+// R-O3
+#[test]
+fn what_is_refused_or_changes_nothing_leaves_no_record_of_a_change() {
+    let installation = Installation::audited();
+    let id = create(&installation, "key");
+    let before = records(&installation.engine);
+    assert!(matches!(installation.try_create("key", Algorithm::Aes256Gcm), Err(Error::NameTaken(_))));
+    assert!(installation.engine.set_state(id, KeyState::Available).is_ok());
+    assert!(installation.engine.delete_now(id, false).is_err());
+    assert_eq!(records(&installation.engine), before);
+}
+
+// R-O3
+#[test]
+fn what_changes_no_record_is_told_before_it_is_done() {
+    let installation = Installation::audited();
+    installation.engine.on_behalf_of(act("alice", "export-key")).tell_act().unwrap();
+    let last = records(&installation.engine).pop().unwrap().event;
+    assert_eq!((last.kind, last.actor.as_str()), (EventKind::Act, "alice"));
+}
+
+// R-O3, R-K12
+#[test]
+fn changes_by_the_schedule_are_recorded_as_its_own_with_their_reason() {
+    let installation = Installation::audited();
+    let id = create(&installation, "key");
+    installation.engine.set_rotation(id, Some(1)).unwrap();
+    installation.clock.pass(DAY);
+    assert_eq!(installation.engine.do_due().unwrap(), 1);
+    let mut told = records(&installation.engine).into_iter().map(|record| record.event);
+    let last = told.rfind(|event| event.kind == EventKind::Change).unwrap();
+    assert_eq!((last.actor.as_str(), last.operation.as_str()), ("engine", "schedule"));
+    assert!(last.shown.contains("rotated"), "{}", last.shown);
+    assert_eq!(last.keys, vec![id]);
+}
+
+// R-O3
+#[test]
+fn changes_of_many_at_once_are_each_recorded_once_in_the_order_in_which_they_were_made() {
+    let installation = Installation::audited();
+    thread::scope(|scope| {
+        for person in ["alice", "bob", "carol"] {
+            let engine = installation.engine.on_behalf_of(act(person, "create-keys"));
+            let store = installation.store;
+            scope.spawn(move || {
+                for number in 0..10 {
+                    let key = new_key(&format!("{person}-{number}"), Algorithm::Aes256Gcm);
+                    engine.create_keys(store, vec![key]).unwrap();
+                }
+            });
+        }
+    });
+    let told: Vec<_> = records(&installation.engine).into_iter().map(|record| record.event).collect();
+    for person in ["alice", "bob", "carol"] {
+        assert_eq!(told.iter().filter(|event| event.actor == person).count(), 10);
+    }
+    let created = |id: KeyId| installation.engine.describe_key(id).unwrap().created_ms;
+    let times: Vec<_> = told.iter().flat_map(|event| &event.keys).map(|id| created(*id)).collect();
+    assert_eq!(times.len(), 30);
+}
+
+// R-O3
+#[test]
+fn nothing_is_lost_or_told_twice_over_restarts() {
+    let mut installation = Installation::audited();
+    for round in 0..4 {
+        create(&installation, &format!("key-{round}"));
+        installation = installation.restarted(|_| {});
+    }
+    let created = changes(&installation.engine);
+    assert_eq!(created.len(), 5, "the store and four keys: {created:?}");
+}
+
+// R-O3, R-H6
+#[test]
+fn records_that_are_protected_anew_on_their_way_are_not_told_twice() {
+    let installation = Installation::audited();
+    for round in 0..5 {
+        create(&installation, &format!("key-{round}"));
+        installation.engine.rotate_system_key(&installation.places.tree(), None).unwrap();
+    }
+    while installation.engine.renewal().is_some() {
+        thread::yield_now();
+    }
+    assert_eq!(changes(&installation.engine).len(), 6);
+    let installation = installation.restarted(|_| {});
+    assert_eq!(changes(&installation.engine).len(), 6);
+}
+
+// R-O3
+#[test]
+fn a_log_that_cannot_be_written_refuses_changes_beforehand_while_keys_are_used_and_goes_on_by_itself() {
+    let installation = Installation::audited();
+    let id = create(&installation, "key");
+    let mut client = Client::new(&installation.engine);
+    let (folder, away) = (installation.places.audit_folder(), installation.places.data().with_file_name("away"));
+    fs::rename(&folder, &away).unwrap();
+
+    let refused = installation.engine.set_state(id, KeyState::Disabled).unwrap_err();
+    assert!(matches!(refused, Error::Audit(AuditError::File { .. })), "{refused}");
+    assert!(refused.to_string().contains("check that the disk of the audit log is there"), "{refused}");
+    assert_eq!(installation.engine.describe_key(id).unwrap().state, KeyState::Available);
+    assert!(installation.engine.audit_status().unwrap().failure.is_some());
+    client.with(id, |key| encrypt(key, &[(b"", b"plaintext")])).unwrap();
+
+    fs::rename(&away, &folder).unwrap();
+    installation.engine.set_state(id, KeyState::Disabled).unwrap();
+    assert_eq!(installation.engine.audit_status().unwrap().failure, None);
+    assert_eq!(changes(&installation.engine).len(), 3);
+}
+
+// R-O3
+#[test]
+fn a_change_whose_record_cannot_be_written_stands_and_is_told_as_soon_as_it_can_be() {
+    let installation = Installation::audited();
+    let id = create(&installation, "key");
+    let folder = installation.places.audit_folder();
+    let [file] = <[_; 1]>::try_from(files(&folder)).unwrap();
+    let away = folder.join("away");
+    fs::rename(&file, &away).unwrap();
+
+    let told = installation.engine.set_state(id, KeyState::Disabled).unwrap_err();
+    assert!(matches!(told, Error::Audit(AuditError::NotYetLogged(_))), "{told}");
+    assert_eq!(installation.engine.describe_key(id).unwrap().state, KeyState::Disabled, "it is in force");
+    let refused = installation.engine.set_state(id, KeyState::Available).unwrap_err();
+    assert!(matches!(refused, Error::Audit(AuditError::Unavailable(_))), "{refused}");
+
+    fs::rename(&away, &file).unwrap();
+    installation.engine.set_state(id, KeyState::Available).unwrap();
+    assert_eq!(changes(&installation.engine).len(), 4);
+}
+
+// R-O3
+#[test]
+fn a_change_whose_record_was_never_written_is_told_by_the_next_start() {
+    let installation = Installation::audited();
+    let id = create(&installation, "key");
+    let [file] = <[_; 1]>::try_from(files(&installation.places.audit_folder())).unwrap();
+    let away = file.with_extension("away");
+    fs::rename(&file, &away).unwrap();
+    assert!(installation.engine.set_state(id, KeyState::Disabled).is_err());
+    let installation = installation.restarted(|_| fs::rename(&away, &file).unwrap());
+    assert_eq!(changes(&installation.engine).len(), 3);
+}
+
+// R-O3
+#[test]
+fn lists_are_filtered_by_store_key_actor_kind_and_time() {
+    let installation = Installation::audited();
+    let [one, other] = ["one", "other"].map(|key_name| create(&installation, key_name));
+    installation.engine.on_behalf_of(act("alice", "disable-key")).set_state(one, KeyState::Disabled).unwrap();
+    let count = |filter: AuditFilter| filtered(&installation.engine, &filter).len();
+    assert_eq!(count(AuditFilter { key: Some(one), ..AuditFilter::default() }), 2);
+    assert_eq!(count(AuditFilter { key: Some(other), ..AuditFilter::default() }), 1);
+    assert_eq!(count(AuditFilter { store: Some(installation.store), ..AuditFilter::default() }), 4);
+    assert_eq!(count(AuditFilter { actor: Some("lic".to_owned()), ..AuditFilter::default() }), 1);
+    assert_eq!(count(AuditFilter { kind: Some(EventKind::Opened), ..AuditFilter::default() }), 1);
+    assert_eq!(count(AuditFilter { since_ms: Some(u64::MAX), ..AuditFilter::default() }), 0);
+    let last = records(&installation.engine).pop().unwrap().event;
+    assert_eq!(count(AuditFilter { since_ms: Some(last.time_ms), ..AuditFilter::default() }), 1);
+}
+
+// R-O3
+#[test]
+fn lists_go_on_over_many_files() {
+    let installation = Installation::audited();
+    for number in 0..400 {
+        let shown = "x".repeat(1_000);
+        installation.engine.tell(Event { shown, count: Some(number), ..Event::new(EventKind::Refusal, number) });
+    }
+    create(&installation, "key");
+    assert!(files(&installation.places.audit_folder()).len() > 1);
+    let numbers: Vec<_> = records(&installation.engine).iter().map(|record| record.seq).collect();
+    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
+    let refusals = AuditFilter { kind: Some(EventKind::Refusal), ..AuditFilter::default() };
+    assert_eq!(filtered(&installation.engine, &refusals).len(), 400);
+    let page = installation.engine.audit_page(&refusals, 300, LIST_PAGE_SIZE_MAX).unwrap().unwrap();
+    assert!(page.records.first().unwrap().seq > 300);
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).collect()
+}
