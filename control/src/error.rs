@@ -32,7 +32,9 @@ pub enum ControlError {
         error: rustls::Error,
     },
     /// The server does not take the client's certificate.
-    #[error("the control port at {address} refused the client certificate ({alert:?}): use one of an administrator")]
+    #[error(
+        "the control port at {address} refused the client certificate ({alert:?}): use one of an administrator, or of a person who is known there (`claviger person`)"
+    )]
     ClientCertificate {
         /// Where.
         address: String,

@@ -26,6 +26,9 @@ pub const ROTATION_DAYS_MIN: u16 = 1;
 /// Longest time from one rotation to the next, in days: two years.
 pub const ROTATION_DAYS_MAX: u16 = 730;
 
+/// Most certificates of a person.
+pub const PERSON_CERTIFICATES_MAX: usize = 8;
+
 /// Most bytes of a reply: a page of 1,000 keys with 100 versions each takes some 8 MB, and 40 MB if each has as many labels and aliases as it may have, as long as they may be.
 pub const REPLY_SIZE_MAX: usize = 48 * 1024 * 1024;
 

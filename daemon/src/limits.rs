@@ -222,6 +222,9 @@ pub const CREATE_KEYS_TIME: Duration = Duration::from_secs(120);
 /// Time for a request that looks at all records, some million of them a second.
 pub const SCAN_TIME: Duration = Duration::from_secs(120);
 
+const _: () =
+    assert!(claviger_control::limits::PERSON_CERTIFICATES_MAX == claviger_engine::limits::PERSON_CERTIFICATES_MAX);
+
 // The control port's own client waits for the slowest route and takes the longest list.
 const _: () = {
     use claviger_control::limits::{REPLY_SIZE_MAX, REQUEST_TIME};

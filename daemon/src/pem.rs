@@ -46,12 +46,22 @@ pub fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>>
     Ok(certificates)
 }
 
+/// When a certificate begins to be valid, if it can be read.
+#[must_use]
+pub fn not_before(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    since_1970(parsed.validity().not_before.timestamp())
+}
+
 /// When a certificate ends, if it can be read.
 #[must_use]
 pub fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    since_1970(parsed.validity().not_after.timestamp())
+}
+
+fn since_1970(seconds: i64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
 /// The PEM text of `bytes`, which is wiped on drop because it may be a private key.

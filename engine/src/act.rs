@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::storage::Compare;
+
 /// Who changes something, and what, in words. It goes along with the change, down to the transaction that makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
@@ -13,6 +15,8 @@ pub struct Act {
     pub shown: String,
     /// The request that asked for it; empty if none did.
     pub trace_id: String,
+    /// What must still be so when it is made, beside what the change itself builds on: that nobody has changed what the actor may do.
+    pub guards: Vec<Compare>,
 }
 
 impl Act {
@@ -24,6 +28,6 @@ impl Act {
     /// The same, with what it does and why, in words.
     pub(crate) fn of_engine_because(operation: &'static str, shown: &str) -> Arc<Self> {
         let (actor, shown, trace_id) = ("engine".to_owned(), shown.to_owned(), String::new());
-        Arc::new(Self { actor, operation, shown, trace_id })
+        Arc::new(Self { actor, operation, shown, trace_id, guards: Vec::new() })
     }
 }

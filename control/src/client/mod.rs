@@ -5,6 +5,7 @@ mod backups;
 mod keys;
 mod life;
 mod list;
+mod persons;
 mod secrets;
 mod stores;
 mod system_keys;

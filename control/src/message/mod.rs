@@ -9,6 +9,7 @@ mod certificate;
 mod health;
 mod key;
 mod life;
+mod person;
 mod secret;
 mod shred_table;
 mod store;
@@ -27,6 +28,10 @@ pub use health::{Health, Readiness};
 pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
 pub use life::{
     DeleteNow, Deletion, RequestDeletion, Rotation, RotationByUse, SetLowestVersion, SetRotation, SetRotationByUse,
+};
+pub use person::{
+    AddPerson, AddPersonCertificate, CallerCertificate, Grant, GrantRole, GrantedKey, Identity, Person,
+    PersonCertificate, PersonList, RemovePersonCertificate, RevokeRole,
 };
 pub use secret::UpdateSecret;
 pub use shred_table::{Destruction, Mirror, ShredTable};

@@ -5,6 +5,7 @@ use claviger_control::message;
 
 use super::answer::Answer;
 use super::call::Call;
+use super::permission::EVERYBODY;
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::{ControlState, describe};
@@ -16,7 +17,8 @@ pub(super) static ROUTES: &[Route] = &[read(
     "The algorithms that keys can have",
     form::<message::AlgorithmList>(),
     list,
-)];
+)
+.needs(&EVERYBODY)];
 
 fn list(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let algorithms = Algorithm::ALL.iter().map(|algorithm| describe_row(algorithm.row()));

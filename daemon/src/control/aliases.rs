@@ -6,6 +6,7 @@ use claviger_engine::names::AliasPage;
 use super::answer::Answer;
 use super::call::Call;
 use super::change::{AliasChange, Change};
+use super::permission::{MANAGE_STORE, READ_STORE};
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
@@ -19,8 +20,10 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AliasList>(),
         list,
     )
+    .needs(&READ_STORE)
     .paged(),
     change("/v1/stores/{store}/aliases", "create_alias", "Give a key one more name", form::<Alias>(), create)
+        .needs(&MANAGE_STORE)
         .takes::<CreateAlias>()
         .creates(),
     change(
@@ -30,6 +33,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Alias>(),
         move_to,
     )
+    .needs(&MANAGE_STORE)
     .takes::<MoveAlias>(),
     change(
         "/v1/stores/{store}/aliases/{alias}/delete",
@@ -37,14 +41,16 @@ pub(super) static ROUTES: &[Route] = &[
         "Take an alias from its key; the key stays",
         form::<Alias>(),
         delete,
-    ),
+    )
+    .needs(&MANAGE_STORE),
 ];
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let (store, page) = (call.store(engine)?, call.page()?);
     let AliasPage { aliases, next, unreadable } = engine.list_aliases(store, page.after.as_ref(), page.limit)?;
-    let aliases = aliases.iter().map(|(alias, key)| describe::alias(alias, key)).collect();
+    let aliases = aliases.iter().filter(|(_, key)| call.permit.reaches(key.id));
+    let aliases = aliases.map(|(alias, key)| describe::alias(alias, key)).collect();
     Answer::ok(&AliasList { aliases, next: next.map(|alias| alias.to_string()), unreadable })
 }
 

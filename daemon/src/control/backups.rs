@@ -10,14 +10,17 @@ use super::answer::Answer;
 use super::call::Call;
 use super::change::{BackupChange, Change};
 use super::describe::time;
+use super::permission::READ_INSTALLATION;
 use super::problem::Problem;
 use super::route::{Route, change, form, read};
 
 /// Backups and the journal.
 pub(super) static ROUTES: &[Route] = &[
-    read("/v1/backups", "list_backups", "Full backups, oldest first, and the journal", form::<BackupList>(), list),
+    read("/v1/backups", "list_backups", "Full backups, oldest first, and the journal", form::<BackupList>(), list)
+        .needs(&READ_INSTALLATION),
     change("/v1/backups", "create_backup", "Begin to make a full backup", form::<Backup>(), create).creates(),
-    read("/v1/backups/{backup}", "read_backup", "Describe a backup, and how far it has got", form::<Backup>(), show),
+    read("/v1/backups/{backup}", "read_backup", "Describe a backup, and how far it has got", form::<Backup>(), show)
+        .needs(&READ_INSTALLATION),
     change(
         "/v1/backups/{backup}/verify",
         "verify_backup",

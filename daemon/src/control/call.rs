@@ -1,6 +1,7 @@
 //! What is asked: path, query and body of one request, as types.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::Query;
 use claviger_engine::Engine;
@@ -8,12 +9,14 @@ use claviger_engine::key::id::{ImportId, KeyId, StoreId};
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use claviger_engine::person::Person;
 use http::Uri;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
+use super::permission::Permit;
 use super::problem::{Kind, Problem};
 use super::route::Route;
 use crate::limits::LIST_PAGE_SIZE;
@@ -24,15 +27,20 @@ pub(super) struct Call {
     pub(super) route: &'static Route,
     /// Who asks.
     pub(super) caller: Caller,
+    /// That he may, and what he reaches.
+    pub(super) permit: Permit,
     /// Names the request in the log and in the answer.
     pub(super) trace_id: String,
     /// Parts of the path by the names that the route gives them.
-    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) parameters: Parameters,
     /// The URI.
     pub(super) uri: Uri,
     /// The body; it may hold secrets.
     pub(super) body: Zeroizing<Vec<u8>>,
 }
+
+/// Parts of a path by the names that the route gives them.
+pub(super) type Parameters = BTreeMap<String, String>;
 
 /// Which part of a list is asked for.
 pub(super) struct Page {
@@ -72,14 +80,7 @@ impl Call {
 
     /// The id of the key store that the path names by id or name.
     pub(super) fn store(&self, engine: &Engine) -> Result<StoreId, Problem> {
-        let text = self.parameter("store");
-        let by_id = text.parse().ok().and_then(|id| engine.store_by_id(id));
-        let by_name = || text.parse().ok().and_then(|name| engine.store_by_name(&name));
-        by_id.or_else(by_name).map(|store| store.id()).ok_or_else(|| {
-            let detail =
-                format!("no key store has the name or id {text:?}: see GET /v1/stores, or `claviger store list`");
-            Problem::new(Kind::StoreNotFound, detail)
-        })
+        find_store(engine, &self.parameters)
     }
 
     /// The id of the key that the path names by id, name or alias, in the key store that it names.
@@ -87,20 +88,21 @@ impl Call {
         self.key_named(engine, self.parameter("key"))
     }
 
-    /// The id of the key of this id, name or alias, in the key store that the path names.
+    /// The id of the key of this id, name or alias, in the key store that the path names, if the caller reaches it. No key's id comes to a handler by another way.
     pub(super) fn key_named(&self, engine: &Engine, text: &str) -> Result<KeyId, Problem> {
-        let store = self.store(engine)?;
-        if let Ok(id) = text.parse::<KeyId>() {
-            // A name may look like an id: what is no id of this store may still be one of its names.
-            if engine.describe_key(id).is_ok_and(|record| record.store == store) {
-                return Ok(id);
-            }
-        }
-        let named = text.parse::<Name>().ok().map(|name| engine.find_key(store, &name)).transpose()?;
-        named.flatten().ok_or_else(|| {
+        let key = find_key(engine, self.store(engine)?, text)?;
+        if self.permit.reaches(key) { Ok(key) } else { Err(no_key(text)) }
+    }
+
+    /// The person whom the path names by id or name.
+    pub(super) fn person(&self, engine: &Engine) -> Result<Arc<Person>, Problem> {
+        let text = self.parameter("person");
+        let by_id = text.parse().ok().and_then(|id| engine.person(id));
+        let by_name = || text.parse().ok().and_then(|name| engine.person_by_name(&name));
+        by_id.or_else(by_name).ok_or_else(|| {
             let detail =
-                format!("no key of this store has the name, alias or id {text:?}: see GET /v1/stores/STORE/keys, or `claviger key list`");
-            Problem::new(Kind::KeyNotFound, detail)
+                format!("no person has the name or id {text:?}: see GET /v1/persons, or `claviger person list`");
+            Problem::new(Kind::PersonNotFound, detail)
         })
     }
 
@@ -146,6 +148,45 @@ impl Call {
     fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
+}
+
+/// The id of the key store that a path names by id or name.
+pub(super) fn find_store(engine: &Engine, parameters: &Parameters) -> Result<StoreId, Problem> {
+    let text = parameters.get("store").map_or("", String::as_str);
+    store_named(engine, text)
+}
+
+/// The id of the key store of this id or name.
+pub(super) fn store_named(engine: &Engine, text: &str) -> Result<StoreId, Problem> {
+    let by_id = text.parse().ok().and_then(|id| engine.store_by_id(id));
+    let by_name = || text.parse().ok().and_then(|name| engine.store_by_name(&name));
+    by_id.or_else(by_name).map(|store| store.id()).ok_or_else(|| no_store(text))
+}
+
+/// What is answered for a key store that is not there, or not for the caller.
+pub(super) fn no_store(text: &str) -> Problem {
+    let detail = format!("no key store has the name or id {text:?}: see GET /v1/stores, or `claviger store list`");
+    Problem::new(Kind::StoreNotFound, detail)
+}
+
+/// The id of the key of this id, name or alias in a key store.
+pub(super) fn find_key(engine: &Engine, store: StoreId, text: &str) -> Result<KeyId, Problem> {
+    if let Ok(id) = text.parse::<KeyId>() {
+        // A name may look like an id: what is no id of this store may still be one of its names.
+        if engine.describe_key(id).is_ok_and(|record| record.store == store) {
+            return Ok(id);
+        }
+    }
+    let named = text.parse::<Name>().ok().map(|name| engine.find_key(store, &name)).transpose()?;
+    named.flatten().ok_or_else(|| no_key(text))
+}
+
+/// What is answered for a key that is not there, or not for the caller.
+fn no_key(text: &str) -> Problem {
+    let detail = format!(
+        "no key of this store has the name, alias or id {text:?}: see GET /v1/stores/STORE/keys, or `claviger key list`"
+    );
+    Problem::new(Kind::KeyNotFound, detail)
 }
 
 /// How many of a list are asked for, if it may be so many.

@@ -9,6 +9,7 @@ use super::ControlState;
 use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
+use super::permission::{MANAGE_STORE, READ_STORE};
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use crate::pem;
@@ -21,7 +22,8 @@ pub(super) static ROUTES: &[Route] = &[
         "The authority that issues the store's client certificates",
         form::<StoreAuthority>(),
         authority,
-    ),
+    )
+    .needs(&READ_STORE),
     change(
         "/v1/stores/{store}/certificates",
         "issue_certificate",
@@ -29,6 +31,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<IssuedCertificate>(),
         issue,
     )
+    .needs(&MANAGE_STORE)
     .takes::<IssueCertificate>()
     .creates(),
 ];

@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::answer::Answer;
 use super::call::Call;
+use super::permission::{EVERYBODY, READ_INSTALLATION};
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::system_keys::describe_system_keys;
@@ -18,8 +19,9 @@ use crate::hardening::Hardening;
 
 /// How the daemon is.
 pub(super) static ROUTES: &[Route] = &[
-    read("/v1/health", "read_health", "How the daemon is", form::<Health>(), health),
+    read("/v1/health", "read_health", "How the daemon is", form::<Health>(), health).needs(&READ_INSTALLATION),
     read("/v1/ready", "read_readiness", "Whether the daemon does its work", form::<Readiness>(), ready)
+        .needs(&EVERYBODY)
         .or_unavailable(),
 ];
 

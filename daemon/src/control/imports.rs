@@ -2,11 +2,14 @@
 
 use claviger_algorithm::Algorithm;
 use claviger_control::message::{BeginImport, CompleteImport, Import, ImportList, Key, Nothing};
-use claviger_engine::transfer::NewImport;
+use claviger_engine::key::id::{ImportId, StoreId};
+use claviger_engine::transfer::{self, ImportTarget, NewImport};
+use claviger_engine::{Engine, Error};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::change::{Change, ImportChange};
+use super::permission::{CREATE_KEYS, READ_IMPORTS};
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
@@ -14,7 +17,8 @@ use crate::limits::{CHANGE_TIME, IMPORT_BODY_SIZE_MAX};
 
 /// Imports.
 pub(super) static ROUTES: &[Route] = &[
-    read("/v1/stores/{store}/imports", "list_imports", "Open imports of a store", form::<ImportList>(), list),
+    read("/v1/stores/{store}/imports", "list_imports", "Open imports of a store", form::<ImportList>(), list)
+        .needs(&READ_IMPORTS),
     change(
         "/v1/stores/{store}/imports",
         "begin_import",
@@ -22,9 +26,11 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Import>(),
         begin,
     )
+    .needs(&CREATE_KEYS)
     .takes::<BeginImport>()
     .creates(),
-    read("/v1/stores/{store}/imports/{import}", "read_import", "Describe an open import", form::<Import>(), show),
+    read("/v1/stores/{store}/imports/{import}", "read_import", "Describe an open import", form::<Import>(), show)
+        .needs(&READ_IMPORTS),
     change(
         "/v1/stores/{store}/imports/{import}/complete",
         "complete_import",
@@ -32,6 +38,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Key>(),
         complete,
     )
+    .needs(&CREATE_KEYS)
     .takes::<CompleteImport>()
     .creates()
     .within(IMPORT_BODY_SIZE_MAX, CHANGE_TIME),
@@ -41,18 +48,21 @@ pub(super) static ROUTES: &[Route] = &[
         "End an import; its transport key is gone",
         form::<Import>(),
         cancel,
-    ),
+    )
+    .needs(&CREATE_KEYS),
 ];
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let imports = engine.imports(call.store(engine)?)?;
-    Answer::ok(&ImportList { imports: imports.iter().map(describe::import).collect() })
+    let imports = imports.iter().filter(|import| is_reached(call, import));
+    Answer::ok(&ImportList { imports: imports.map(describe::import).collect() })
 }
 
 fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
-    Answer::ok(&describe::import(&engine.import(call.store(engine)?, call.import()?)?))
+    let store = call.store(engine)?;
+    Answer::ok(&describe::import(&engine.import(store, reached(engine, call, store)?)?))
 }
 
 fn begin(state: &ControlState, call: &Call) -> Result<Change, Problem> {
@@ -82,16 +92,42 @@ fn begin(state: &ControlState, call: &Call) -> Result<Change, Problem> {
 
 fn complete(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let CompleteImport { wrapped } = call.body()?;
-    let (store, import) = (call.store(&state.installation.engine)?, call.import()?);
+    let engine = &state.installation.engine;
+    let store = call.store(engine)?;
+    let import = reached(engine, call, store)?;
     let wrapped = wrapped.decode_base64().ok_or_else(|| {
         Problem::new(Kind::InvalidValue, "wrapped: not base64 with padding; the import is still open")
     })?;
-    let change = ImportChange::Complete { import, requester: call.caller.requester(), wrapped: wrapped.to_vec() };
+    let change = ImportChange::Complete {
+        import,
+        requester: call.caller.requester(),
+        wrapped: wrapped.to_vec(),
+        by: call.permit.creator(),
+    };
     Ok(Change::Import { store, change })
 }
 
 fn cancel(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let Nothing {} = call.body()?;
-    let (store, import) = (call.store(&state.installation.engine)?, call.import()?);
-    Ok(Change::Import { store, change: ImportChange::Cancel { import } })
+    let engine = &state.installation.engine;
+    let store = call.store(engine)?;
+    Ok(Change::Import { store, change: ImportChange::Cancel { import: reached(engine, call, store)? } })
+}
+
+/// The import that the path names, if the caller reaches it.
+fn reached(engine: &Engine, call: &Call, store: StoreId) -> Result<ImportId, Problem> {
+    let id = call.import()?;
+    if call.permit.creator().is_some() && !is_reached(call, &engine.import(store, id)?) {
+        return Err(Error::ImportNotFound(id).into());
+    }
+    Ok(id)
+}
+
+/// Whether the caller reaches all keys of the store, or has begun the import himself, of a key that he still reaches.
+fn is_reached(call: &Call, import: &transfer::Import) -> bool {
+    let reaches_key = match import.target {
+        ImportTarget::NewKey { .. } => true,
+        ImportTarget::NewVersion { key } => call.permit.reaches(key),
+    };
+    call.permit.creator().is_none() || (reaches_key && import.requester == call.caller.requester())
 }

@@ -19,7 +19,8 @@ use tower::ServiceExt;
 
 use super::caller::Caller;
 use super::router::router;
-use super::{ControlSettings, ControlState, tls};
+use super::tls::{HTTP2, Tls};
+use super::{ControlSettings, ControlState};
 use crate::limits::{
     ACCEPT_PAUSE, CONTROL_CONNECTION_TIME, CONTROL_CONNECTIONS_MAX, CONTROL_HANDSHAKE_TIME, CONTROL_HANDSHAKES_MAX,
     CONTROL_HEADER_TIME, CONTROL_KEEP_ALIVE, CONTROL_SEND_BUFFER_SIZE, CONTROL_STREAMS_MAX,
@@ -37,12 +38,12 @@ impl ControlPort {
     /// # Errors
     /// If certificate and key do not belong together, an authority is no certificate, or the system refuses the socket.
     pub fn start(state: Arc<ControlState>, settings: &ControlSettings, listener: TcpListener) -> anyhow::Result<Self> {
-        let acceptor = TlsAcceptor::from(tls::config(settings)?);
+        let tls = Arc::new(Tls::new(settings, &state.installation.engine)?);
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let port = Self { ending: CancellationToken::new(), connections: TaskTracker::new() };
         let router = router(&state)?;
-        let accept = accept(listener, acceptor, (state, router), port.ending.clone(), port.connections.clone());
+        let accept = accept(listener, tls, (state, router), port.ending.clone(), port.connections.clone());
         port.connections.spawn(accept);
         Ok(port)
     }
@@ -62,7 +63,7 @@ impl ControlPort {
 
 async fn accept(
     listener: tokio::net::TcpListener,
-    acceptor: TlsAcceptor,
+    tls: Arc<Tls>,
     (state, router): (Arc<ControlState>, Router),
     ending: CancellationToken,
     connections: TaskTracker,
@@ -87,13 +88,13 @@ async fn accept(
             tracing::warn!("control port: {CONTROL_HANDSHAKES_MAX} handshakes are under way, one more is refused");
             continue;
         };
-        let (acceptor, router, ending, places, state) =
-            (acceptor.clone(), router.clone(), ending.clone(), Arc::clone(&places), Arc::clone(&state));
+        let (tls, router, ending, places, state) =
+            (Arc::clone(&tls), router.clone(), ending.clone(), Arc::clone(&places), Arc::clone(&state));
         connections.spawn(async move {
-            let Some((stream, caller)) = meet(stream, &acceptor, &ending, handshake).await else {
+            let Some((stream, caller)) = meet(stream, &tls, &ending, handshake).await else {
                 return state.counts.refused();
             };
-            // Only now, so that nobody but administrators takes the places of administrators.
+            // Only now, so that strangers take no places of those who are known.
             let Ok(_place) = places.try_acquire() else {
                 state.counts.refused();
                 return tracing::warn!(%caller, "control port: {CONTROL_CONNECTIONS_MAX} connections are open, one more is refused");
@@ -103,19 +104,21 @@ async fn accept(
     }
 }
 
-/// The handshake: whoever comes out of it is an administrator.
+/// The handshake: whoever comes out of it is an administrator by configuration, or a person who is known.
 async fn meet(
     stream: TcpStream,
-    acceptor: &TlsAcceptor,
+    tls: &Tls,
     ending: &CancellationToken,
     _place: OwnedSemaphorePermit,
 ) -> Option<(TlsStream<TcpStream>, Caller)> {
     let peer = stream.peer_addr().ok();
     // Waiting to put small writes together would only delay answers; a socket that refuses serves all the same.
     let _ = stream.set_nodelay(true);
+    let (config, meeting) =
+        tls.handshake().inspect_err(|error| tracing::error!(%error, "control port: no handshake can be made")).ok()?;
     let handshake = tokio::select! {
         () = ending.cancelled() => return None,
-        handshake = timeout(CONTROL_HANDSHAKE_TIME, acceptor.accept(stream)) => handshake,
+        handshake = timeout(CONTROL_HANDSHAKE_TIME, TlsAcceptor::from(config).accept(stream)) => handshake,
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
@@ -128,21 +131,13 @@ async fn meet(
             return None;
         }
     };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let Some(caller) = certificate.and_then(Caller::administrator) else {
-        tracing::info!(
-            ?peer,
-            "control port: the client's certificate cannot be read, or is not for clients (clientAuth)"
-        );
-        return None;
-    };
-    Some((stream, caller))
+    Some((stream, meeting.caller()?))
 }
 
 async fn serve(stream: TlsStream<TcpStream>, caller: Caller, router: Router, ending: CancellationToken) {
     let (socket, session) = stream.get_ref();
     let peer = socket.peer_addr().ok();
-    let http2 = session.alpn_protocol() == Some(tls::HTTP2);
+    let http2 = session.alpn_protocol() == Some(HTTP2);
     tracing::debug!(?peer, %caller, "control port: connected");
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(caller.clone());

@@ -23,6 +23,8 @@ mod keys;
 pub mod listen;
 pub mod metrics;
 pub mod openapi;
+pub mod permission;
+mod persons;
 pub mod problem;
 pub mod route;
 pub mod router;
@@ -30,6 +32,7 @@ mod shred_table;
 mod stores;
 mod system_keys;
 mod tls;
+mod whoami;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +47,7 @@ pub use listen::ControlPort;
 use self::browser::Hosts;
 use self::certificate_ends::CertificateEnd;
 use self::metrics::ControlCounts;
+use self::tls::Administrators;
 use crate::data_port::DataPort;
 use crate::installation::Installation;
 use crate::limits::CONTROL_CALLS_MAX;
@@ -69,6 +73,8 @@ pub struct ControlSettings {
 struct Shown {
     /// The names that the control port answers to.
     hosts: Hosts,
+    /// Whose certificates are administrators.
+    administrators: Administrators,
     /// When certificates end.
     ends: Vec<CertificateEnd>,
 }
@@ -81,7 +87,8 @@ impl Shown {
             CertificateEnd::of("control", own),
             CertificateEnd::of("administrators", &settings.administrators),
         ];
-        Ok(Self { hosts: Hosts::of(own)?, ends: ends.into_iter().flatten().collect() })
+        let administrators = Administrators::new(&settings.administrators, &tls::provider())?;
+        Ok(Self { hosts: Hosts::of(own)?, administrators, ends: ends.into_iter().flatten().collect() })
     }
 }
 
@@ -102,7 +109,7 @@ impl ControlState {
     /// The state of a control port that answers to the names in its certificate.
     ///
     /// # Errors
-    /// If the certificate cannot be read.
+    /// If the certificate cannot be read, or an administrators' authority is none.
     pub fn new(
         installation: Installation,
         data: Arc<Mutex<Option<DataPort>>>,

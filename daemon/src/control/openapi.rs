@@ -2,6 +2,7 @@
 
 use claviger_control::message::Problem as ProblemMessage;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -16,12 +17,14 @@ use super::ControlState;
 use super::answer::Answer;
 use super::browser::REQUEST_HEADER;
 use super::call::Call;
+use super::permission::EVERYBODY;
 use super::problem::Problem;
 use super::route::{Form, Route, read, routes};
 use crate::limits::LIST_PAGE_SIZE;
 
 /// This description.
-pub(super) static ROUTES: &[Route] = &[read("/v1/openapi.json", "read_api", "This description", None, show)];
+pub(super) static ROUTES: &[Route] =
+    &[read("/v1/openapi.json", "read_api", "This description", None, show).needs(&EVERYBODY)];
 
 /// The description of every route.
 #[must_use]
@@ -41,7 +44,7 @@ pub fn document() -> OpenApi {
         }
     }
     let certificate = SecurityScheme::MutualTls {
-        description: Some("a client certificate of an administrators' authority".to_owned()),
+        description: Some("a client certificate of a person, or of an administrators' authority".to_owned()),
         deprecated: None,
         extensions: None,
     };
@@ -60,10 +63,12 @@ fn show(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
 }
 
 fn operation(route: &Route) -> OperationBuilder {
-    let mut operation =
-        OperationBuilder::new().operation_id(Some(route.operation)).summary(Some(route.summary)).description(Some(
-            format!("Needs the role: {}. Takes at most {} seconds.", route.role.name(), route.time.as_secs()),
-        ));
+    let roles: Vec<_> = route.permission.all_roles().collect();
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(route.operation))
+        .summary(Some(route.summary))
+        .description(Some(format!("For: {}. Takes at most {} seconds.", roles.join(", "), route.time.as_secs())))
+        .extensions(Some(ExtensionsBuilder::new().add("x-claviger-roles", roles).build()));
     for name in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let (description, schema) = match name {
             "version" => {

@@ -10,17 +10,17 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::answer::Answer;
 use super::call::Call;
-use super::caller::Role;
 use super::change::Change;
+use super::permission::{MANAGE_INSTALLATION, Permission};
 use super::problem::Problem;
 use super::{
-    ControlState, algorithms, aliases, backups, certificates, health, imports, keys, metrics, openapi, stores,
-    system_keys,
+    ControlState, algorithms, aliases, backups, certificates, health, imports, keys, metrics, openapi, persons, stores,
+    system_keys, whoami,
 };
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 16] = [
+static TABLES: [&[Route]; 18] = [
     health::ROUTES,
     metrics::ROUTES,
     openapi::ROUTES,
@@ -37,6 +37,8 @@ static TABLES: [&[Route]; 16] = [
     backups::ROUTES,
     imports::ROUTES,
     system_keys::ROUTES,
+    persons::ROUTES,
+    whoami::ROUTES,
 ];
 
 /// All routes.
@@ -55,7 +57,7 @@ pub struct Route {
     /// What it does, in a few words.
     pub summary: &'static str,
     /// Who may use it.
-    pub role: Role,
+    pub permission: &'static Permission,
     /// Most bytes of its body.
     pub body_size_max: usize,
     /// How long it may take, the body's arrival included.
@@ -106,6 +108,11 @@ impl Route {
         self
     }
 
+    pub(super) const fn needs(mut self, permission: &'static Permission) -> Self {
+        self.permission = permission;
+        self
+    }
+
     pub(super) const fn creates(mut self) -> Self {
         self.success = StatusCode::CREATED;
         self
@@ -149,7 +156,8 @@ pub(super) const fn read(
         path,
         operation,
         summary,
-        role: Role::SystemAdministrator,
+        // Who says nothing else lets nobody else.
+        permission: &MANAGE_INSTALLATION,
         body_size_max: 0,
         time: READ_TIME,
         paged: false,
@@ -175,7 +183,8 @@ pub(super) const fn change(
         path,
         operation,
         summary,
-        role: Role::SystemAdministrator,
+        // Who says nothing else lets nobody else.
+        permission: &MANAGE_INSTALLATION,
         body_size_max: SMALL_BODY_SIZE_MAX,
         time: CHANGE_TIME,
         paged: false,

@@ -23,7 +23,7 @@ use super::call::Call;
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
 use super::route::{Handler, Route, routes};
-use super::{ControlState, browser, change};
+use super::{ControlState, browser, change, permission};
 
 /// All routes. A request must carry its [`Caller`] as an extension.
 ///
@@ -84,23 +84,23 @@ async fn answer(
 ) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     browser::check_site(&parts.uri, &parts.headers, &state.shown().hosts)?;
-    let unknown = || Problem::new(Kind::NotAuthenticated, "connect with the client certificate of an administrator");
+    let unknown = || Problem::new(Kind::NotAuthenticated, "connect with a client certificate");
     let caller = caller.cloned().ok_or_else(unknown)?;
-    caller.authorise(route.role, SystemTime::now())?;
+    let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let permit = permission::authorise(&state.installation.engine, route, &parameters, &caller, SystemTime::now())?;
     if route.changes() {
         browser::check_change(&parts.headers)?;
     }
     let busy = || Problem::new(Kind::Busy, "too many requests are worked on: ask again in a moment");
-    let permit = Arc::clone(&state.calls).try_acquire_owned().map_err(|_| busy())?;
+    let place = Arc::clone(&state.calls).try_acquire_owned().map_err(|_| busy())?;
     let deadline = Deadline::now() + route.time;
     let late = |detail: &str| Problem::new(Kind::Timeout, detail);
     let body = timeout_at(deadline, read_body(body, route.body_size_max)).await;
     let body = body.map_err(|_| late("the body did not arrive in time: send it again, faster"))??;
-    let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let call = Call { route, caller, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, body };
-    // The permit goes along, so that work whose caller has given up counts until it is over.
+    let call = Call { route, caller, permit, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, body };
+    // The place goes along, so that work whose caller has given up counts until it is over.
     let work = spawn_blocking(move || {
-        let _permit = permit;
+        let _place = place;
         match route.handler {
             Handler::Read(read) => read(&state, &call),
             Handler::Change(prepare) => change::make(&state, &call, prepare(&state, &call)?),

@@ -8,18 +8,22 @@ use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
 use super::keys::life::WAIT_HOURS;
+use super::permission::{EVERYBODY, READ_STORE, SET_STORE};
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
 
 /// Key stores.
 pub(super) static ROUTES: &[Route] = &[
-    read("/v1/stores", "list_stores", "Key stores in the order of their names", form::<StoreList>(), list).paged(),
+    read("/v1/stores", "list_stores", "Key stores in the order of their names", form::<StoreList>(), list)
+        .needs(&EVERYBODY)
+        .paged(),
     change("/v1/stores", "create_store", "Create a key store", form::<Store>(), create)
         .takes::<CreateStore>()
         .creates(),
-    read("/v1/stores/{store}", "read_store", "Describe a key store", form::<Store>(), show),
+    read("/v1/stores/{store}", "read_store", "Describe a key store", form::<Store>(), show).needs(&READ_STORE),
     change("/v1/stores/{store}/settings", "set_store_settings", "Set settings of a key store", form::<Store>(), set)
+        .needs(&SET_STORE)
         .takes::<SetStoreSettings>(),
 ];
 
@@ -53,7 +57,7 @@ fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let page = call.page()?;
     let mut records = Vec::new();
-    for slot in engine.stores() {
+    for slot in engine.stores().into_iter().filter(|slot| call.permit.sees(slot.id())) {
         let policy = slot.policy();
         let comes_later = page.after.as_ref().is_none_or(|after| policy.name > *after);
         if comes_later && records.len() < page.limit {

@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::change::{Change, KeyTreeChange};
 use super::describe::time;
+use super::permission::READ_INSTALLATION;
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use crate::installation::Installation;
@@ -16,7 +17,8 @@ use crate::limits::{SCAN_TIME, SMALL_BODY_SIZE_MAX};
 
 /// The root key and the system keys.
 pub(super) static ROUTES: &[Route] = &[
-    read("/v1/root-key", "read_root_key", "Who holds the root key, and its version", form::<RootKey>(), root_key),
+    read("/v1/root-key", "read_root_key", "Who holds the root key, and its version", form::<RootKey>(), root_key)
+        .needs(&READ_INSTALLATION),
     change(
         "/v1/root-key/rotate",
         "rotate_root_key",
@@ -30,7 +32,8 @@ pub(super) static ROUTES: &[Route] = &[
         "The versions of the system key, and how far their replacement has come",
         form::<SystemKeyList>(),
         list,
-    ),
+    )
+    .needs(&READ_INSTALLATION),
     change(
         "/v1/system-keys/rotate",
         "rotate_system_key",

@@ -22,6 +22,7 @@ fn path_of(route: &str, store: &str, key: &str) -> String {
         .replace("{key}", key)
         .replace("{version}", "1")
         .replace("{alias}", "absent")
+        .replace("{person}", "absent")
         .replace("{import}", ABSENT_IMPORT)
 }
 

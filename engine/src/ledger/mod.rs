@@ -178,7 +178,9 @@ impl Ledger {
     /// Makes a change in a transaction of its own.
     fn commit_now(&self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
         self.follower.check()?;
-        let mut compares = Cow::Borrowed(compares);
+        let guards = &self.act.guards;
+        let mut compares =
+            if guards.is_empty() { Cow::Borrowed(compares) } else { Cow::Owned([compares, guards].concat()) };
         let mut writes = Cow::Borrowed(writes);
         if let Some(audit) = &self.audit {
             let told = audit.begin(&self.act, &writes)?;

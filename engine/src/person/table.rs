@@ -8,8 +8,8 @@ use parking_lot::{Mutex, RwLock};
 use super::{PersonId, PublicKeyHash, Role};
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
-use crate::record::PersonRecord;
-use crate::storage::Revision;
+use crate::record::{PersonRecord, address};
+use crate::storage::{Compare, Revision};
 
 /// A person as he stands at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,12 @@ pub(crate) struct AssignedKeys {
 }
 
 impl Person {
+    /// The condition that nobody changes him meanwhile: what he is let do, or whether he is let in. Keys that he creates are no such change.
+    #[must_use]
+    pub fn unchanged(&self) -> Compare {
+        Compare::unchanged(address::person(self.record.id), self.revision)
+    }
+
     /// Whether he has this role in this key store, or in the installation.
     #[must_use]
     pub fn has(&self, role: Role, store: Option<StoreId>) -> bool {

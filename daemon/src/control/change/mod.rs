@@ -7,24 +7,26 @@ mod backup;
 mod certificate;
 mod key;
 mod key_tree;
+mod person;
 mod transfer;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use claviger_control::message::KeyList;
-use claviger_engine::change::{NewKey, NewKeyStore, StoreSettings};
+use claviger_engine::change::{NewKey, NewKeyStore, NewPerson, PersonChange, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
+use claviger_engine::person::PersonId;
 use claviger_engine::{AccessMethods, Act, Engine};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
-use super::{ControlState, describe, shred_table};
+use super::{ControlState, describe, permission, persons, shred_table};
 use crate::authority::Authority;
 use crate::installation::Installation;
 
@@ -56,6 +58,8 @@ pub enum Change {
         store: StoreId,
         /// The keys.
         keys: Vec<NewKey>,
+        /// The key manager who creates them, if it is one: they are assigned to him.
+        by: Option<PersonId>,
     },
     /// Something happens to a key.
     Key {
@@ -93,6 +97,20 @@ pub enum Change {
     },
     /// Something happens to the root key or the system keys.
     KeyTree(KeyTreeChange),
+    /// A new person.
+    AddPerson(NewPerson),
+    /// Something happens to a person.
+    Person {
+        /// The person.
+        person: PersonId,
+        /// What.
+        change: PersonChange,
+    },
+    /// A person is removed.
+    RemovePerson {
+        /// The person.
+        person: PersonId,
+    },
     /// A new client certificate.
     IssueCertificate {
         /// The key store.
@@ -108,17 +126,21 @@ pub enum Change {
 
 /// The one way of every change: authorised, made, in the log, answered.
 pub(super) fn make(state: &ControlState, call: &Call, change: Change) -> Result<Answer, Problem> {
-    call.caller.authorise(call.route.role, SystemTime::now())?;
+    // Once more, because time has passed; what is changed after this fails by its guards.
+    let engine = &state.installation.engine;
+    permission::authorise(engine, call.route, &call.parameters, &call.caller, SystemTime::now())?;
     let shown = change.to_string();
+    let actor = call.permit.actor(&call.caller);
     let act = Act {
-        actor: call.caller.to_string(),
+        actor: actor.clone(),
         operation: call.route.operation,
         shown: shown.clone(),
         trace_id: call.trace_id.clone(),
+        guards: call.permit.guards(),
     };
     let installation = &state.installation;
-    let answer = change.apply(&installation.engine.on_behalf_of(act), installation)?;
-    tracing::info!(trace_id = call.trace_id, caller = %call.caller, "changed: {shown}");
+    let answer = change.apply(&engine.on_behalf_of(act), installation)?;
+    tracing::info!(trace_id = call.trace_id, caller = actor, "changed: {shown}");
     Ok(answer)
 }
 
@@ -139,8 +161,11 @@ impl Change {
             Self::SetStoreSettings { store, settings } => {
                 Answer::ok(&describe::store(&engine.set_store_settings(store, settings)?))
             }
-            Self::CreateKeys { store, keys } => {
-                let records = engine.create_keys(store, keys)?;
+            Self::CreateKeys { store, keys, by } => {
+                let records = match by {
+                    Some(manager) => engine.create_keys_by(store, keys, manager)?,
+                    None => engine.create_keys(store, keys)?,
+                };
                 let keys = records.iter().map(describe::key).collect();
                 Answer::created(format!("/v1/stores/{store}/keys"), &KeyList { keys, next: None, unreadable: 0 })
             }
@@ -158,6 +183,12 @@ impl Change {
             Self::Import { store, change } => change.apply(engine, store),
             Self::Export { key, version, receiver } => transfer::export(engine, key, version, &receiver),
             Self::KeyTree(change) => change.apply(engine, installation),
+            Self::AddPerson(new) => {
+                let person = engine.add_person(new)?;
+                Answer::created(format!("/v1/persons/{}", person.record.id), &persons::describe(engine, &person))
+            }
+            Self::Person { person, change } => persons::apply(engine, person, change),
+            Self::RemovePerson { person } => Answer::ok(&persons::describe(engine, &engine.remove_person(person)?)),
             Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
                 certificate::issue(engine, store, &common_name, lifetime, signing_request.as_deref())
             }
@@ -176,7 +207,7 @@ impl fmt::Display for Change {
                     write!(f, " public keys are given to {}", if *open { "everybody" } else { "its clients only" })
                 })
             }
-            Self::CreateKeys { store, keys } => {
+            Self::CreateKeys { store, keys, .. } => {
                 write!(f, "{} keys created in store {store}:", keys.len())?;
                 keys.iter().take(SHOWN_KEYS).try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))?;
                 if keys.len() > SHOWN_KEYS { f.write_str(" and more") } else { Ok(()) }
@@ -190,6 +221,9 @@ impl fmt::Display for Change {
                 write!(f, "version {version} of key {key} exported to the public key with SHA-256 {fingerprint}")
             }
             Self::KeyTree(change) => change.fmt(f),
+            Self::AddPerson(new) => person::Added(new).fmt(f),
+            Self::Person { person, change } => write!(f, "person {person} {}", person::InWords(change)),
+            Self::RemovePerson { person } => write!(f, "person {person} removed"),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")

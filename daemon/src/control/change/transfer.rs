@@ -9,6 +9,7 @@ use claviger_engine::Engine;
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{ImportId, KeyId, StoreId};
 use claviger_engine::key::version::KeyVersion;
+use claviger_engine::person::PersonId;
 use claviger_engine::transfer::{NewImport, Requester};
 
 use crate::control::answer::Answer;
@@ -32,6 +33,8 @@ pub enum ImportChange {
         requester: Requester,
         /// The wrapped material.
         wrapped: Vec<u8>,
+        /// The key manager who brings it, if it is one: a new key is assigned to him.
+        by: Option<PersonId>,
     },
     /// One is cancelled.
     Cancel {
@@ -47,8 +50,11 @@ impl ImportChange {
                 let import = engine.begin_import(store, new, requester)?;
                 Answer::created(format!("/v1/stores/{store}/imports/{}", import.id), &describe::import(&import))
             }
-            Self::Complete { import, requester, wrapped } => {
-                let record = engine.complete_import(store, import, requester, &wrapped)?;
+            Self::Complete { import, requester, wrapped, by } => {
+                let record = match by {
+                    Some(manager) => engine.complete_import_by(store, import, requester, &wrapped, manager)?,
+                    None => engine.complete_import(store, import, requester, &wrapped)?,
+                };
                 Answer::created(format!("/v1/stores/{store}/keys/{}", record.id), &describe::key(&record))
             }
             Self::Cancel { import } => Answer::ok(&describe::import(&engine.cancel_import(store, import)?)),

@@ -11,6 +11,7 @@ use super::life::of_key;
 use crate::control::ControlState;
 use crate::control::call::Call;
 use crate::control::change::{Change, KeyChange};
+use crate::control::permission::MANAGE_KEY;
 use crate::control::problem::{Kind, Problem};
 use crate::control::route::{Route, change, form};
 use crate::limits::{CHANGE_TIME, LARGE_BODY_SIZE_MAX};
@@ -23,6 +24,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     form::<Key>(),
     set_about,
 )
+.needs(&MANAGE_KEY)
 .takes::<SetAbout>()
 .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME)];
 

@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use crate::control::ControlState;
 use crate::control::call::Call;
 use crate::control::change::Change;
+use crate::control::permission::EXPORT_KEY;
 use crate::control::problem::{Kind, Problem};
 use crate::control::route::{Route, change, form};
 
@@ -21,6 +22,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     form::<ExportedKey>(),
     export,
 )
+.needs(&EXPORT_KEY)
 .takes::<ExportKey>()];
 
 fn export(state: &ControlState, call: &Call) -> Result<Change, Problem> {

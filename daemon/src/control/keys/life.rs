@@ -16,6 +16,7 @@ use claviger_engine::key::version::KeyVersion;
 use crate::control::ControlState;
 use crate::control::call::Call;
 use crate::control::change::{Change, KeyChange};
+use crate::control::permission::MANAGE_KEY;
 use crate::control::problem::{Kind, Problem};
 use crate::control::route::{Route, change, form};
 
@@ -27,21 +28,24 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "Add a version and make it the current one",
         form::<Key>(),
         rotate,
-    ),
+    )
+    .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/disable",
         "disable_key",
         "Refuse every cryptographic operation",
         form::<Key>(),
         disable,
-    ),
+    )
+    .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/enable",
         "enable_key",
         "Make a disabled key available again",
         form::<Key>(),
         enable,
-    ),
+    )
+    .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/request-deletion",
         "request_deletion",
@@ -49,6 +53,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         request_deletion,
     )
+    .needs(&MANAGE_KEY)
     .takes::<RequestDeletion>(),
     change(
         "/v1/stores/{store}/keys/{key}/cancel-deletion",
@@ -56,7 +61,8 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "Keep a key whose deletion was requested; it is disabled then",
         form::<Key>(),
         cancel_deletion,
-    ),
+    )
+    .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/delete-now",
         "delete_now",
@@ -64,6 +70,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         delete_now,
     )
+    .needs(&MANAGE_KEY)
     .takes::<DeleteNow>(),
     change(
         "/v1/stores/{store}/keys/{key}/set-rotation",
@@ -72,6 +79,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         set_rotation,
     )
+    .needs(&MANAGE_KEY)
     .takes::<SetRotation>(),
     change(
         "/v1/stores/{store}/keys/{key}/set-rotation-by-use",
@@ -80,6 +88,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         set_rotation_by_use,
     )
+    .needs(&MANAGE_KEY)
     .takes::<SetRotationByUse>(),
     change(
         "/v1/stores/{store}/keys/{key}/set-lowest-version",
@@ -88,6 +97,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         set_lowest_version,
     )
+    .needs(&MANAGE_KEY)
     .takes::<SetLowestVersion>(),
 ];
 

@@ -36,7 +36,8 @@ pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem>
         let KeyPage { keys, next, unreadable } = engine.list_keys(store, &filter, after.as_ref(), limit)?;
         (keys, next.map(|name| name.to_string()), unreadable)
     };
-    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next, unreadable })
+    let keys = keys.iter().filter(|key| call.permit.reaches(key.id));
+    Answer::ok(&KeyList { keys: keys.map(describe::key).collect(), next, unreadable })
 }
 
 /// What a list of keys can be asked.

@@ -17,6 +17,7 @@ use claviger_engine::read::UseCount;
 use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
+use super::permission::{CREATE_KEYS, READ_KEY, READ_STORE};
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe, shred_table};
@@ -31,13 +32,15 @@ pub(super) static ROUTES: &[Route] = &[
         form::<KeyList>(),
         list::list,
     )
+    .needs(&READ_STORE)
     .paged()
     .filtered(),
     change("/v1/stores/{store}/keys", "create_keys", "Create keys, all or none", form::<KeyList>(), create)
+        .needs(&CREATE_KEYS)
         .takes::<CreateKeys>()
         .creates()
         .within(CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME),
-    read("/v1/stores/{store}/keys/{key}", "read_key", "Describe a key", form::<message::Key>(), show),
+    read("/v1/stores/{store}/keys/{key}", "read_key", "Describe a key", form::<message::Key>(), show).needs(&READ_KEY),
 ];
 
 fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
@@ -52,7 +55,7 @@ fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
         let detail = format!("keys: one request makes at most {SLOW_KEYS_MAX} RSA keys, which take long: split it");
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
-    Ok(Change::CreateKeys { store, keys })
+    Ok(Change::CreateKeys { store, keys, by: call.permit.creator() })
 }
 
 fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {

@@ -8,6 +8,7 @@ use super::life::of_key;
 use crate::control::ControlState;
 use crate::control::call::Call;
 use crate::control::change::{Change, KeyChange};
+use crate::control::permission::MANAGE_KEY;
 use crate::control::problem::{Kind, Problem};
 use crate::control::route::{Route, change, form};
 use crate::limits::{CHANGE_TIME, LARGE_BODY_SIZE_MAX};
@@ -20,6 +21,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     form::<Key>(),
     update,
 )
+.needs(&MANAGE_KEY)
 .takes::<UpdateSecret>()
 .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME)];
 

@@ -7,6 +7,7 @@ use super::life::of_key;
 use crate::control::ControlState;
 use crate::control::call::Call;
 use crate::control::change::{Change, KeyChange};
+use crate::control::permission::MANAGE_KEY;
 use crate::control::problem::Problem;
 use crate::control::route::{Route, change, form};
 
@@ -18,21 +19,24 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "Have a version do nothing, which is not the current one",
         form::<Key>(),
         disable_version,
-    ),
+    )
+    .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/versions/{version}/enable",
         "enable_key_version",
         "Make a disabled version active again",
         form::<Key>(),
         enable_version,
-    ),
+    )
+    .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/versions/{version}/destroy",
         "destroy_key_version",
         "Destroy the material of a version for good, which is not the current one",
         form::<Key>(),
         destroy_version,
-    ),
+    )
+    .needs(&MANAGE_KEY),
 ];
 
 fn disable_version(state: &ControlState, call: &Call) -> Result<Change, Problem> {

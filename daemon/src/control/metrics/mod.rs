@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::ControlState;
 use super::answer::Answer;
 use super::call::Call;
+use super::permission::READ_INSTALLATION;
 use super::problem::Problem;
 use super::route::{Route, read};
 
@@ -27,6 +28,7 @@ pub(super) use gather::gather;
 /// The metrics, for administrators.
 pub(super) static ROUTES: &[Route] =
     &[read("/metrics", "read_metrics", "What there is to watch, as Prometheus reads it", None, show)
+        .needs(&READ_INSTALLATION)
         .answers_in(MEDIA_TYPE)];
 
 /// The media type of the text.
