@@ -13,6 +13,8 @@ mod certificates;
 mod description;
 mod key_life;
 mod keys;
+mod persons;
+mod roles;
 mod routes;
 mod shred_table;
 mod stores;

@@ -16,7 +16,7 @@ fn path(route: &str) -> String {
 }
 
 /// The path of a route for these things.
-fn path_of(route: &str, store: &str, key: &str) -> String {
+pub(crate) fn path_of(route: &str, store: &str, key: &str) -> String {
     route
         .replace("{store}", store)
         .replace("{key}", key)
@@ -250,7 +250,7 @@ async fn a_path_that_is_no_text_is_refused_as_a_problem() {
     }
 }
 
-fn body_of(operation: &str) -> &'static str {
+pub(crate) fn body_of(operation: &str) -> &'static str {
     match operation {
         "create_keys" => r#"{"keys": [{"name": "a", "algorithm": "Ed25519"}]}"#,
         "issue_certificate" => r#"{"common_name": "a"}"#,

@@ -30,6 +30,7 @@ use tower::ServiceExt;
 pub(crate) struct Port {
     router: Router,
     administrator: Caller,
+    authority: Authority,
     folder: TempDir,
 }
 
@@ -69,13 +70,38 @@ impl Port {
         let installation = Installation::open(&config).unwrap();
         let state = ControlState::new(installation, Arc::new(Mutex::new(None)), &settings).unwrap();
         let administrator = issue(&administrators, "Ada", &Purpose::Client).certificate;
-        Self { router: router(&state).unwrap(), administrator: Caller::administrator(&administrator).unwrap(), folder }
+        let administrator = Caller::administrator(&administrator).unwrap();
+        Self { router: router(&state).unwrap(), administrator, authority: administrators, folder }
     }
 
     /// Sends `request` as the administrator.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Reply {
         request.extensions_mut().insert(self.administrator.clone());
         self.send_as_nobody(request).await
+    }
+
+    /// Sends `request` as somebody.
+    pub(crate) async fn send_as(&self, caller: &Caller, mut request: Request<Body>) -> Reply {
+        request.extensions_mut().insert(caller.clone());
+        self.send_as_nobody(request).await
+    }
+
+    /// Adds a person, and grants him these roles; gives him as a caller.
+    pub(crate) async fn person(&self, name: &str, grants: &[Value]) -> Caller {
+        let certificate = issue(&authority("Persons"), name, &Purpose::Client).certificate;
+        let pem = pem::encode("CERTIFICATE", &certificate).to_string();
+        let reply = self.post("/v1/persons", &json!({"name": name, "certificates": [pem]})).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
+        for grant in grants {
+            let reply = self.post(&format!("/v1/persons/{name}/grants"), grant).await;
+            assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+        }
+        Caller::holder(&certificate).unwrap()
+    }
+
+    /// The administrators' authority of its configuration.
+    pub(crate) const fn administrators(&self) -> &Authority {
+        &self.authority
     }
 
     /// Sends `request` without anybody who asks.
@@ -184,6 +210,13 @@ pub(crate) fn authority(name: &str) -> Authority {
 pub(crate) fn issue(authority: &Authority, name: &str, purpose: &Purpose<'_>) -> Issued {
     let day = Duration::from_secs(24 * 60 * 60);
     authority.issue(name, purpose, &Subject::Generated, day, SystemTime::now(), &SystemRandom::new()).unwrap()
+}
+
+/// A certificate that ended an hour ago.
+pub(crate) fn issue_ended(authority: &Authority, name: &str) -> Issued {
+    let hour = Duration::from_secs(60 * 60);
+    let began = SystemTime::now() - 2 * hour;
+    authority.issue(name, &Purpose::Client, &Subject::Generated, hour, began, &SystemRandom::new()).unwrap()
 }
 
 pub(crate) fn names() -> [String; 2] {
