@@ -115,8 +115,7 @@ impl Engine {
         for certificate in certificates_to_add {
             altered.add_certificate(certificate)?;
         }
-        altered.commit()?;
-        self.person(id).ok_or_else(|| PersonError::NotFound(id).into())
+        altered.commit()
     }
 
     /// Changes a person. When this returns, it is in force for every request that comes after it.
@@ -133,8 +132,7 @@ impl Engine {
             PersonChange::Revoke { role, store, keys } => altered.revoke(role, store, &keys)?,
             PersonChange::SetDisabled(is_disabled) => altered.person.record.is_disabled = is_disabled,
         }
-        altered.commit()?;
-        self.person(id).ok_or_else(|| PersonError::NotFound(id).into())
+        altered.commit()
     }
 
     /// Removes a person: nothing is known of him any more, and his name and certificates are free. Gives what he was.
@@ -314,21 +312,28 @@ impl Altered<'_> {
 
     fn set_assigned(&mut self, store: StoreId, keys: BTreeSet<KeyId>) {
         let address = address::assigned_keys(self.person.record.id, store);
-        if !self.person.keys.contains_key(&store) {
+        let before = self.person.keys.remove(&store);
+        if before.is_none() {
             self.compares.push(Compare::absent(address.clone()));
         }
-        self.writes.push(if keys.is_empty() {
-            Write::Delete { address }
-        } else {
-            self.ledger.vault().put(address, &AssignedKeysRecord { keys })
-        });
+        if keys.is_empty() {
+            self.writes.push(Write::Delete { address });
+            return;
+        }
+        let revision = before.map_or(self.person.revision, |before| before.revision);
+        self.writes.push(self.ledger.vault().put(address, &AssignedKeysRecord { keys: keys.clone() }));
+        self.person.keys.insert(store, AssignedKeys { keys, revision });
     }
 
-    fn commit(mut self) -> Result<(), Error> {
+    /// Makes the change; gives the person as he is then, or, if it is only tried or made later, as he would be.
+    fn commit(mut self) -> Result<Arc<Person>, Error> {
         let Self { ledger, person, compares, writes } = &mut self;
+        let id = person.record.id;
         person.record.changed_ms = ledger.clock.now_ms();
         // Written even where nothing is new: whoever made it so may still be waiting, and what is said here must be in force.
-        writes.push(ledger.vault().put(address::person(person.record.id), &person.record));
-        ledger.commit(compares, writes)
+        writes.push(ledger.vault().put(address::person(id), &person.record));
+        ledger.commit(compares, writes)?;
+        let in_force = ledger.source.persons.by_id(id).filter(|_| ledger.makes_at_once());
+        Ok(in_force.unwrap_or_else(|| Arc::new(self.person)))
     }
 }
