@@ -109,7 +109,12 @@ impl Port {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&body).unwrap_or_else(|_| panic!("not JSON: {body:?}"));
+        let is_text = parts.headers.get("content-type").is_some_and(|form| form.as_bytes().starts_with(b"text/plain"));
+        let body = if is_text {
+            Value::String(String::from_utf8(body.to_vec()).unwrap())
+        } else {
+            serde_json::from_slice(&body).unwrap_or_else(|_| panic!("not JSON: {body:?}"))
+        };
         Reply { status: parts.status, headers: parts.headers, body }
     }
 
