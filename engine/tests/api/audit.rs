@@ -16,7 +16,13 @@ use crate::support::installation::new_key;
 use crate::support::{Client, Installation};
 
 fn act(actor: &str, operation: &'static str) -> Act {
-    Act { actor: actor.to_owned(), operation, shown: format!("{operation} by {actor}"), trace_id: "trace".to_owned() }
+    Act {
+        actor: actor.to_owned(),
+        operation,
+        shown: format!("{operation} by {actor}"),
+        trace_id: "trace".to_owned(),
+        guards: Vec::new(),
+    }
 }
 
 /// Everything that is in the log, which must be as it was written.
