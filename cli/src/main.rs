@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use claviger_control::ControlError;
 
 use crate::config::Config;
 
@@ -41,6 +42,10 @@ enum Command {
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
+        Err(error) if matches!(error.downcast_ref(), Some(ControlError::NeedsApproval(_))) => {
+            eprintln!("claviger: {error:#}");
+            ExitCode::from(NEEDS_APPROVAL)
+        }
         Err(error) => {
             eprintln!("claviger: {error:#}");
             ExitCode::FAILURE
@@ -67,6 +72,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     result
 }
 
+/// Exit code of what was not done, but asked for.
+const NEEDS_APPROVAL: u8 = 4;
+
 /// Place of the options of every command: after its own.
 const LAST: usize = 900;
 
@@ -77,4 +85,4 @@ const AFTER_HELP: &str = "\
   claviger key list --store demo
 
 Exit codes: 0 done; 1 not done, or the answer is no (not ready, not valid); 2 the command line is wrong;
-3 `secret wait` was over before there was a newer version.";
+3 `secret wait` was over before there was a newer version; 4 not done, but asked for: it needs an approval.";

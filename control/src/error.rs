@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::AlertDescription;
 
-use crate::message::Problem;
+use crate::message::{Approval, Problem};
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,11 @@ pub enum ControlError {
         /// What is wrong with it.
         what: String,
     },
+    /// It was not done, but asked for.
+    #[error(
+        "not done yet: it needs the approval of {} (request {}; see `claviger approval show`)", .0.quorum, .0.id
+    )]
+    NeedsApproval(Box<Approval>),
     /// The server refused the request and says why.
     #[error("{} ({}, trace {})", .0.detail, .0.title, .0.trace_id)]
     Refused(Box<Problem>),

@@ -1,6 +1,7 @@
 //! The control operations: what an administrator does, for people and for scripts.
 
 mod alias;
+mod approval;
 mod backup;
 mod certificate;
 mod confirm;
@@ -38,6 +39,9 @@ pub(crate) enum ControlCommand {
     /// Work with aliases: other names of keys
     #[command(subcommand)]
     Alias(alias::AliasCommand),
+    /// Decide what others ask for, and set which changes need that
+    #[command(subcommand)]
+    Approval(approval::ApprovalCommand),
     /// Make and verify full backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -65,6 +69,7 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Store(command) => store::run(command, client, json).await?,
         ControlCommand::Key(command) => key::run(command, client, json).await?,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
+        ControlCommand::Approval(command) => approval::run(command, client, json).await?,
         ControlCommand::Backup(command) => backup::run(command, client, json).await?,
         ControlCommand::SystemKey(command) => return system_key::run(command, client, json).await,
         ControlCommand::RootKey(command) => root_key::run(command, client, json).await?,

@@ -1,6 +1,7 @@
 //! A client of the control port: HTTPS with a client certificate, one connection a request. Here is how it asks; what it asks is in the other files.
 
 mod about;
+mod approvals;
 mod backups;
 mod keys;
 mod life;
@@ -99,6 +100,9 @@ impl ControlClient {
 
     async fn request<R: DeserializeOwned>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<R, ControlError> {
         let (status, body) = self.exchange(method, path, body).await?;
+        if status == StatusCode::ACCEPTED {
+            return Err(ControlError::NeedsApproval(Box::new(self.parse(&body)?)));
+        }
         if status.is_success() {
             return self.parse(&body);
         }

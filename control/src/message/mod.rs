@@ -4,6 +4,7 @@
 
 mod about;
 mod algorithm;
+mod approval;
 mod backup;
 mod certificate;
 mod health;
@@ -22,6 +23,10 @@ use utoipa::ToSchema;
 
 pub use about::{Alias, AliasList, CreateAlias, MoveAlias, SetAbout};
 pub use algorithm::{Algorithm, AlgorithmList, OutputSize};
+pub use approval::{
+    Approval, ApprovalAnswers, ApprovalChange, ApprovalList, ApprovalPolicy, AskForApproval, AskedChange, Decider,
+    GivenApproval, RejectApproval, Rejection, SetApprovalPolicy,
+};
 pub use backup::{Backup, BackupFile, BackupList, Journal, Progress, PruneJournal, PrunedJournal, Verified};
 pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
 pub use health::{Health, Readiness};

@@ -1,6 +1,8 @@
 //! Aliases of keys: list, create, move, delete.
 
+use super::approvals::Approved;
 use claviger_control::message::{Alias, AliasList, CreateAlias, MoveAlias, Nothing};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::names::AliasPage;
 
 use super::answer::Answer;
@@ -22,14 +24,22 @@ pub(super) static ROUTES: &[Route] = &[
     )
     .needs(&READ_STORE)
     .paged(),
-    change("/v1/stores/{store}/aliases", "create_alias", "Give a key one more name", form::<Alias>(), create)
-        .needs(&MANAGE_STORE)
-        .takes::<CreateAlias>()
-        .creates(),
+    change(
+        "/v1/stores/{store}/aliases",
+        "create_alias",
+        "Give a key one more name",
+        Approved::As(ChangeClass::Modify),
+        form::<Alias>(),
+        create,
+    )
+    .needs(&MANAGE_STORE)
+    .takes::<CreateAlias>()
+    .creates(),
     change(
         "/v1/stores/{store}/aliases/{alias}/move",
         "move_alias",
         "Have an alias stand for another key, in one step",
+        Approved::As(ChangeClass::Modify),
         form::<Alias>(),
         move_to,
     )
@@ -39,6 +49,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/aliases/{alias}/delete",
         "delete_alias",
         "Take an alias from its key; the key stays",
+        Approved::As(ChangeClass::Modify),
         form::<Alias>(),
         delete,
     )

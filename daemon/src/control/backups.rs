@@ -1,8 +1,10 @@
 //! Backups and the journal: list, make, verify, prune. What takes long is begun, and asked after.
 
+use super::approvals::Approved;
 use claviger_control::message::{
     Backup, BackupFile, BackupList, Journal, Nothing, Progress, PruneJournal, PrunedJournal, Verified,
 };
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::backup::{self, Backups, Kind, Outcome, Work};
 
 use super::ControlState;
@@ -18,13 +20,22 @@ use super::route::{Route, change, form, read};
 pub(super) static ROUTES: &[Route] = &[
     read("/v1/backups", "list_backups", "Full backups, oldest first, and the journal", form::<BackupList>(), list)
         .needs(&READ_INSTALLATION),
-    change("/v1/backups", "create_backup", "Begin to make a full backup", form::<Backup>(), create).creates(),
+    change(
+        "/v1/backups",
+        "create_backup",
+        "Begin to make a full backup",
+        Approved::As(ChangeClass::Installation),
+        form::<Backup>(),
+        create,
+    )
+    .creates(),
     read("/v1/backups/{backup}", "read_backup", "Describe a backup, and how far it has got", form::<Backup>(), show)
         .needs(&READ_INSTALLATION),
     change(
         "/v1/backups/{backup}/verify",
         "verify_backup",
         "Begin to prove that a backup and the journal after it can be restored",
+        Approved::As(ChangeClass::Installation),
         form::<Backup>(),
         verify,
     ),
@@ -32,6 +43,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/journal/prune",
         "prune_journal",
         "Remove what a verified backup makes superfluous in the journal",
+        Approved::As(ChangeClass::Installation),
         form::<PrunedJournal>(),
         prune,
     )

@@ -66,16 +66,21 @@ impl Call {
 
     /// The part of a list that the query asks for.
     pub(super) fn page(&self) -> Result<Page, Problem> {
+        let (after, limit) = self.after_and_limit()?;
+        let after = after.map(|after| after.parse::<Name>());
+        let after = after.transpose().map_err(|error| Problem::new(Kind::InvalidValue, format!("after: {error}")))?;
+        Ok(Page { after, limit })
+    }
+
+    /// As [`Call::page`], where what a page begins after is no name.
+    pub(super) fn after_and_limit(&self) -> Result<(Option<String>, usize), Problem> {
         let Query(query) = Query::<PageQuery>::try_from_uri(&self.uri).map_err(|_| {
             Problem::new(
                 Kind::Malformed,
                 "the query may say `after=NAME` and `limit=NUMBER`, each once, and nothing else",
             )
         })?;
-        let limit = limit(query.limit)?;
-        let after = query.after.map(|after| after.parse::<Name>());
-        let after = after.transpose().map_err(|error| Problem::new(Kind::InvalidValue, format!("after: {error}")))?;
-        Ok(Page { after, limit })
+        Ok((query.after, limit(query.limit)?))
     }
 
     /// The id of the key store that the path names by id or name.
@@ -145,7 +150,7 @@ impl Call {
         })
     }
 
-    fn parameter(&self, name: &str) -> &str {
+    pub(super) fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use claviger_engine::Engine;
@@ -51,6 +51,18 @@ impl Caller {
             not_before: pem::not_before(certificate)?,
             not_after: pem::not_after(certificate)?,
         })
+    }
+
+    /// Who asked for something that is done now, because it was approved: whoever is known by the key now, whatever has become of the certificate.
+    pub(super) fn who_asked(name: String, fingerprint: [u8; 32], key: PublicKeyHash) -> Self {
+        let not_before = SystemTime::UNIX_EPOCH;
+        let not_after = not_before.checked_add(FAR).unwrap_or(not_before);
+        Self { name, fingerprint, key, is_administrator: false, not_before, not_after }
+    }
+
+    /// What [`Caller::who_asked`] takes.
+    pub(super) fn parts(&self) -> (String, [u8; 32], [u8; 32]) {
+        (self.name.clone(), self.fingerprint, self.key.0)
     }
 
     /// Common name of the certificate's subject.
@@ -132,6 +144,9 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 const FINGERPRINT_DIGITS: usize = 16;
+
+/// Until when somebody has asked for something: longer than anything waits.
+const FAR: Duration = Duration::from_hours(1_000 * 365 * 24);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Client certificates of a key store, and the authority that issues them.
 
+use super::approvals::Approved;
+use claviger_engine::approval::ChangeClass;
 use std::time::Duration;
 
 use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICATE_DAYS_MIN};
@@ -28,6 +30,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/certificates",
         "issue_certificate",
         "Issue a client certificate",
+        Approved::As(ChangeClass::AccessControl),
         form::<IssuedCertificate>(),
         issue,
     )

@@ -1,7 +1,9 @@
 //! Imports: begin, list, describe, complete, cancel.
 
+use super::approvals::Approved;
 use claviger_algorithm::Algorithm;
 use claviger_control::message::{BeginImport, CompleteImport, Import, ImportList, Key, Nothing};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::key::id::{ImportId, StoreId};
 use claviger_engine::transfer::{self, ImportTarget, NewImport};
 use claviger_engine::{Engine, Error};
@@ -23,6 +25,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/imports",
         "begin_import",
         "Make a transport key for a key, or a new version of one, that was made elsewhere",
+        Approved::As(ChangeClass::Create),
         form::<Import>(),
         begin,
     )
@@ -35,6 +38,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/imports/{import}/complete",
         "complete_import",
         "Bring in the wrapped material, by one try",
+        Approved::As(ChangeClass::Create),
         form::<Key>(),
         complete,
     )
@@ -46,6 +50,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/imports/{import}/cancel",
         "cancel_import",
         "End an import; its transport key is gone",
+        Approved::As(ChangeClass::Modify),
         form::<Import>(),
         cancel,
     )

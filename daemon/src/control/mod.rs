@@ -9,6 +9,7 @@
 mod algorithms;
 mod aliases;
 mod answer;
+pub mod approvals;
 mod backups;
 pub mod browser;
 mod call;

@@ -1,7 +1,8 @@
 //! The API description (OpenAPI 3.1), made from the table of routes.
 
-use claviger_control::message::Problem as ProblemMessage;
+use claviger_control::message::{Approval, Problem as ProblemMessage};
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use claviger_engine::person::Role;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -17,7 +18,7 @@ use super::ControlState;
 use super::answer::Answer;
 use super::browser::REQUEST_HEADER;
 use super::call::Call;
-use super::permission::EVERYBODY;
+use super::permission::{EVERYBODY, Scope};
 use super::problem::Problem;
 use super::route::{Form, Route, read, routes};
 use crate::limits::LIST_PAGE_SIZE;
@@ -63,7 +64,9 @@ fn show(_: &ControlState, _: &Call) -> Result<Answer, Problem> {
 }
 
 fn operation(route: &Route) -> OperationBuilder {
-    let roles: Vec<_> = route.permission.all_roles().collect();
+    let asks = route.approved.is_some() && matches!(route.permission.scope, Scope::Store | Scope::Key);
+    let asks = asks.then(|| format!("{} (asks for it)", Role::Requester));
+    let roles: Vec<_> = route.permission.all_roles().chain(asks).collect();
     let mut operation = OperationBuilder::new()
         .operation_id(Some(route.operation))
         .summary(Some(route.summary))
@@ -114,6 +117,13 @@ fn operation(route: &Route) -> OperationBuilder {
         ResponseBuilder::new().description(description).content(route.media_type, reply_content(route))
     };
     operation = operation.response(route.success.as_str(), reply("done"));
+    if route.approved.is_some() {
+        let content = Content::new(Some(Ref::from_schema_name(Approval::name())));
+        let asked = ResponseBuilder::new()
+            .description("not done yet: it needs an approval, and was asked for")
+            .content("application/json", content);
+        operation = operation.response("202", asked);
+    }
     if route.may_be_unavailable {
         operation = operation.response("503", reply("not now"));
     }

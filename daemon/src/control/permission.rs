@@ -61,6 +61,8 @@ pub enum Right {
 pub(super) struct Permit {
     /// The person; none is an administrator by configuration.
     pub(super) person: Option<Arc<Person>>,
+    /// He may only ask for it: somebody has to approve, whatever needs an approval.
+    pub(super) must_ask: bool,
     /// What he reaches.
     reach: Reach,
 }
@@ -86,7 +88,7 @@ pub(super) fn authorise(
 ) -> Result<Permit, Problem> {
     caller.check_end(now)?;
     let person = caller.person(engine)?;
-    let all = |person| Ok(Permit { person, reach: Reach::All });
+    let all = |person| Ok(Permit { person, must_ask: false, reach: Reach::All });
     let Some(person) = person else { return all(None) };
     let permission = route.permission;
     if person.has(Role::SystemAdministrator, None) || permission.scope == Scope::Everybody {
@@ -104,14 +106,16 @@ pub(super) fn authorise(
     let met = |allowed: &&Allowed| allowed.is_met_in(&person, store);
     let mut met = permission.roles.iter().filter(met).peekable();
     if met.peek().is_none() {
-        return Err(refusal(permission));
+        let may_ask = route.approved.is_some() && person.has(Role::Requester, Some(store));
+        let permit = || Permit { person: Some(Arc::clone(&person)), must_ask: true, reach: Reach::All };
+        return if may_ask { Ok(permit()) } else { Err(refusal(permission)) };
     }
     let reach = if met.all(|allowed| allowed.role == Role::KeyManager) {
         Reach::Assigned(Arc::clone(&person), store)
     } else {
         Reach::All
     };
-    Ok(Permit { person: Some(person), reach })
+    Ok(Permit { person: Some(person), must_ask: false, reach })
 }
 
 /// Whether somebody has anything to do with a key store.
@@ -201,6 +205,13 @@ impl Permit {
         self.person.as_ref().is_none_or(|person| sees(person, store))
     }
 
+    /// Whether the caller has anything to do with a key store, or with the installation.
+    pub(super) fn sees_place(&self, store: Option<StoreId>) -> bool {
+        let Some(person) = &self.person else { return true };
+        store
+            .map_or_else(|| person.record.grants.iter().any(|grant| grant.store.is_none()), |store| sees(person, store))
+    }
+
     /// What must still be so when a change is made: that nobody has changed what the caller may do.
     pub(super) fn guards(&self) -> Vec<Compare> {
         self.person.iter().map(|person| person.unchanged()).collect()
@@ -229,6 +240,12 @@ pub(super) static READ_STORE: Permission = Permission { scope: Scope::Store, rol
 /// New keys.
 pub(super) static CREATE_KEYS: Permission =
     Permission { scope: Scope::Store, roles: &[STORE_ADMINISTRATOR, CREATING_KEY_MANAGER] };
+
+/// To ask for changes of a key store, each of which whoever asks may make or ask for.
+pub(super) static ASK_IN_STORE: Permission = Permission {
+    scope: Scope::Store,
+    roles: &[STORE_ADMINISTRATOR, Allowed::any(Role::KeyManager), Allowed::any(Role::Requester)],
+};
 
 /// Imports, of which a key manager finds his own.
 pub(super) static READ_IMPORTS: Permission = Permission {

@@ -1,9 +1,11 @@
 //! Persons: list, describe, add, change, remove. Only system administrators change them, so that nobody grants himself anything.
 
+use super::approvals::Approved;
 use claviger_control::limits::PERSON_CERTIFICATES_MAX;
 use claviger_control::message::{
     self, AddPerson, AddPersonCertificate, GrantRole, Nothing, PersonList, RemovePersonCertificate, RevokeRole,
 };
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::change::{NewPerson, PersonChange};
 use claviger_engine::key::client::ClientName;
 use claviger_engine::key::id::{KeyId, StoreId};
@@ -29,16 +31,24 @@ pub(super) static ROUTES: &[Route] = &[
     read("/v1/persons", "list_persons", "Persons in the order of their names", form::<PersonList>(), list)
         .needs(&READ_INSTALLATION)
         .paged(),
-    change("/v1/persons", "add_person", "Add a person, who may do nothing yet", form::<message::Person>(), add)
-        .takes::<AddPerson>()
-        .creates()
-        .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME),
+    change(
+        "/v1/persons",
+        "add_person",
+        "Add a person, who may do nothing yet",
+        Approved::As(ChangeClass::Installation),
+        form::<message::Person>(),
+        add,
+    )
+    .takes::<AddPerson>()
+    .creates()
+    .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME),
     read("/v1/persons/{person}", "read_person", "Describe a person", form::<message::Person>(), show)
         .needs(&READ_INSTALLATION),
     change(
         "/v1/persons/{person}/certificates",
         "add_person_certificate",
         "Have a person known by one more certificate",
+        Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         add_certificate,
     )
@@ -47,6 +57,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/persons/{person}/certificates/remove",
         "remove_person_certificate",
         "Have a person not known by a public key any more, at once",
+        Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         remove_certificate,
     )
@@ -55,6 +66,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/persons/{person}/grants",
         "grant_role",
         "Grant a person a role, or what goes beside one that he has",
+        Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         grant,
     )
@@ -64,6 +76,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/persons/{person}/grants/revoke",
         "revoke_role",
         "Take a role from a person, or only keys, at once",
+        Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         revoke,
     )
@@ -73,14 +86,23 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/persons/{person}/disable",
         "disable_person",
         "Keep a person out with all of his certificates, at once",
+        Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         disable,
     ),
-    change("/v1/persons/{person}/enable", "enable_person", "Let a person in again", form::<message::Person>(), enable),
+    change(
+        "/v1/persons/{person}/enable",
+        "enable_person",
+        "Let a person in again",
+        Approved::As(ChangeClass::Installation),
+        form::<message::Person>(),
+        enable,
+    ),
     change(
         "/v1/persons/{person}/remove",
         "remove_person",
         "Remove a person; his name and his certificates are free then",
+        Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         remove,
     ),

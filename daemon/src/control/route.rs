@@ -9,18 +9,19 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use super::answer::Answer;
+use super::approvals::Approved;
 use super::call::Call;
 use super::change::Change;
 use super::permission::{MANAGE_INSTALLATION, Permission};
 use super::problem::Problem;
 use super::{
-    ControlState, algorithms, aliases, backups, certificates, health, imports, keys, metrics, openapi, persons, stores,
-    system_keys, whoami,
+    ControlState, algorithms, aliases, approvals, backups, certificates, health, imports, keys, metrics, openapi,
+    persons, stores, system_keys, whoami,
 };
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 18] = [
+static TABLES: [&[Route]; 21] = [
     health::ROUTES,
     metrics::ROUTES,
     openapi::ROUTES,
@@ -39,6 +40,9 @@ static TABLES: [&[Route]; 18] = [
     system_keys::ROUTES,
     persons::ROUTES,
     whoami::ROUTES,
+    approvals::ROUTES,
+    approvals::DECISIONS,
+    approvals::POLICIES,
 ];
 
 /// All routes.
@@ -58,6 +62,8 @@ pub struct Route {
     pub summary: &'static str,
     /// Who may use it.
     pub permission: &'static Permission,
+    /// What approval has to say to it, if it changes something that may need one.
+    pub approved: Option<Approved>,
     /// Most bytes of its body.
     pub body_size_max: usize,
     /// How long it may take, the body's arrival included.
@@ -86,6 +92,8 @@ pub(super) enum Handler {
     Read(fn(&ControlState, &Call) -> Result<Answer, Problem>),
     /// Finds out what is to change; `change::make` makes it and answers.
     Change(fn(&ControlState, &Call) -> Result<Change, Problem>),
+    /// Asks for a change, or decides one that somebody asks for: no approval is needed for that.
+    Decide(fn(&ControlState, &Call) -> Result<Answer, Problem>),
 }
 
 /// The form of a message, for the API description.
@@ -100,7 +108,7 @@ impl Route {
     /// Whether it changes anything.
     #[must_use]
     pub const fn changes(&self) -> bool {
-        matches!(self.handler, Handler::Change(_))
+        matches!(self.handler, Handler::Change(_) | Handler::Decide(_))
     }
 
     pub(super) const fn takes<T: ToSchema>(mut self) -> Self {
@@ -110,6 +118,11 @@ impl Route {
 
     pub(super) const fn needs(mut self, permission: &'static Permission) -> Self {
         self.permission = permission;
+        self
+    }
+
+    pub(super) const fn accepts(mut self) -> Self {
+        self.success = StatusCode::ACCEPTED;
         self
     }
 
@@ -158,6 +171,7 @@ pub(super) const fn read(
         summary,
         // Who says nothing else lets nobody else.
         permission: &MANAGE_INSTALLATION,
+        approved: None,
         body_size_max: 0,
         time: READ_TIME,
         paged: false,
@@ -175,8 +189,31 @@ pub(super) const fn change(
     path: &'static str,
     operation: &'static str,
     summary: &'static str,
+    approved: Approved,
     reply: Option<Form>,
     handler: fn(&ControlState, &Call) -> Result<Change, Problem>,
+) -> Route {
+    let mut route = posted(path, operation, summary, reply, Handler::Change(handler));
+    route.approved = Some(approved);
+    route
+}
+
+pub(super) const fn decide(
+    path: &'static str,
+    operation: &'static str,
+    summary: &'static str,
+    reply: Option<Form>,
+    handler: fn(&ControlState, &Call) -> Result<Answer, Problem>,
+) -> Route {
+    posted(path, operation, summary, reply, Handler::Decide(handler))
+}
+
+const fn posted(
+    path: &'static str,
+    operation: &'static str,
+    summary: &'static str,
+    reply: Option<Form>,
+    handler: Handler,
 ) -> Route {
     Route {
         method: Method::POST,
@@ -185,6 +222,7 @@ pub(super) const fn change(
         summary,
         // Who says nothing else lets nobody else.
         permission: &MANAGE_INSTALLATION,
+        approved: None,
         body_size_max: SMALL_BODY_SIZE_MAX,
         time: CHANGE_TIME,
         paged: false,
@@ -194,7 +232,7 @@ pub(super) const fn change(
         media_type: JSON,
         success: StatusCode::OK,
         may_be_unavailable: false,
-        handler: Handler::Change(handler),
+        handler,
     }
 }
 

@@ -103,7 +103,11 @@ async fn answer(
         let _place = place;
         match route.handler {
             Handler::Read(read) => read(&state, &call),
-            Handler::Change(prepare) => change::make(&state, &call, prepare(&state, &call)?),
+            Handler::Change(understand) => {
+                let change = understand(&state, &call)?;
+                change::make(&state, call, change)
+            }
+            Handler::Decide(decide) => decide(&state, &call),
         }
     });
     let done = timeout_at(deadline, work).await;

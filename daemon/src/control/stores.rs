@@ -1,6 +1,8 @@
 //! Key stores: create, list, describe, settings.
 
+use super::approvals::Approved;
 use claviger_control::message::{CreateStore, SetStoreSettings, Store, StoreList};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::change::StoreSettings;
 use claviger_engine::{AccessMethods, Error};
 
@@ -18,13 +20,27 @@ pub(super) static ROUTES: &[Route] = &[
     read("/v1/stores", "list_stores", "Key stores in the order of their names", form::<StoreList>(), list)
         .needs(&EVERYBODY)
         .paged(),
-    change("/v1/stores", "create_store", "Create a key store", form::<Store>(), create)
-        .takes::<CreateStore>()
-        .creates(),
+    change(
+        "/v1/stores",
+        "create_store",
+        "Create a key store",
+        Approved::As(ChangeClass::Installation),
+        form::<Store>(),
+        create,
+    )
+    .takes::<CreateStore>()
+    .creates(),
     read("/v1/stores/{store}", "read_store", "Describe a key store", form::<Store>(), show).needs(&READ_STORE),
-    change("/v1/stores/{store}/settings", "set_store_settings", "Set settings of a key store", form::<Store>(), set)
-        .needs(&SET_STORE)
-        .takes::<SetStoreSettings>(),
+    change(
+        "/v1/stores/{store}/settings",
+        "set_store_settings",
+        "Set settings of a key store",
+        Approved::As(ChangeClass::AccessControl),
+        form::<Store>(),
+        set,
+    )
+    .needs(&SET_STORE)
+    .takes::<SetStoreSettings>(),
 ];
 
 fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {

@@ -1,6 +1,8 @@
 //! The root key and the system keys: show, rotate, destroy.
 
+use super::approvals::Approved;
 use claviger_control::message::{Nothing, Renewal, RootKey, SystemKey, SystemKeyList};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::hierarchy::RootKeyStatus;
 use claviger_engine::{RenewalStatus, SystemKeyState};
 
@@ -23,6 +25,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/root-key/rotate",
         "rotate_root_key",
         "Make a new root key, wrap the system keys by it, and destroy the one before",
+        Approved::As(ChangeClass::Custody),
         form::<RootKey>(),
         rotate_root_key,
     ),
@@ -38,6 +41,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/system-keys/rotate",
         "rotate_system_key",
         "Make a new system key; all records are protected anew by it while everything is served",
+        Approved::As(ChangeClass::Custody),
         form::<SystemKeyList>(),
         rotate,
     ),
@@ -45,6 +49,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/system-keys/{version}/destroy",
         "destroy_system_key",
         "Destroy an old system key for good, if nothing needs it; older backups become unreadable",
+        Approved::As(ChangeClass::Custody),
         form::<SystemKeyList>(),
         destroy,
     )

@@ -8,6 +8,7 @@
 )]
 
 mod about;
+mod approvals;
 mod backups;
 mod certificates;
 mod description;

@@ -24,6 +24,7 @@ pub(crate) fn path_of(route: &str, store: &str, key: &str) -> String {
         .replace("{alias}", "absent")
         .replace("{person}", "absent")
         .replace("{import}", ABSENT_IMPORT)
+        .replace("{approval}", ABSENT_IMPORT)
 }
 
 const ABSENT_IMPORT: &str = "00000000000000000000000000000000";

@@ -121,10 +121,16 @@ impl ApprovalPolicy {
     /// Nothing needs an approval.
     pub const OFF: Self = Self { classes: ChangeClasses::NONE, quorum: NonZeroU8::MIN };
 
-    /// Whether a change of this class needs an approval. What needs one is itself not changed without, as long as anything does.
+    /// Whether a change of this class needs an approval.
     #[must_use]
-    pub fn needs(&self, class: ChangeClass, is_of_policy: bool) -> bool {
-        self.classes.contains(class) || is_of_policy && !self.classes.is_empty()
+    pub const fn needs(&self, class: ChangeClass) -> bool {
+        self.classes.contains(class)
+    }
+
+    /// Whether anything needs an approval: then a change of the policy does, too.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        !self.classes.is_empty()
     }
 
     /// Whether it may stand at a place.
@@ -161,7 +167,16 @@ impl Engine {
         self.read_approval_policy(store).map(|(policy, _)| policy)
     }
 
-    /// Sets what needs an approval at a place. Whether that needs an approval itself, [`ApprovalPolicy::needs`] says.
+    /// As [`Engine::approval_policy`], with the condition that it is still so: for a change that needs no approval.
+    ///
+    /// # Errors
+    /// As [`Engine::approval_policy`].
+    pub fn approval_policy_in_force(&self, store: Option<StoreId>) -> Result<(ApprovalPolicy, Compare), Error> {
+        let (policy, revision) = self.read_approval_policy(store)?;
+        Ok((policy, Compare::unchanged(address::approval_policy(store), revision)))
+    }
+
+    /// Sets what needs an approval at a place. Whether that needs an approval itself, [`ApprovalPolicy::is_on`] says of the one before.
     ///
     /// # Errors
     /// [`Error::KeyStoreNotFound`], [`Error::Approval`] if it cannot stand there, [`Error::Conflict`], [`Error::Damaged`], [`Error::Storage`]: nothing was set.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::key::id::StoreId;
+use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
 use crate::limits::{
     APPROVAL_CALLS_SIZE_MAX, APPROVAL_SHOWN_SIZE_MAX, APPROVAL_TEXT_SIZE_MAX, APPROVAL_TIME_MAX, APPROVAL_TIME_MIN,
@@ -54,6 +54,11 @@ pub struct ApprovalPage {
 }
 
 impl Trial {
+    /// Adds that they build on a key.
+    pub fn add_key(&mut self, id: KeyId) {
+        self.0.insert(address::key(id));
+    }
+
     /// Adds what the other one is known to build on.
     pub fn add(&mut self, other: Self) {
         self.0.extend(other.0);

@@ -17,7 +17,7 @@ pub enum Role {
     KeyManager = 3,
     /// Reads a key store and asks for changes, which others approve.
     Requester = 4,
-    /// Reads a key store and approves changes that others ask for.
+    /// Reads a key store, or the installation, and approves changes of it that others ask for.
     Approver = 5,
     /// Reads everything of a key store or of the installation, and changes nothing.
     Auditor = 6,
@@ -95,7 +95,7 @@ impl Grant {
             Role::SystemAdministrator if in_store => {
                 "a system administrator administers the installation: name no key store, or grant store-administrator"
             }
-            Role::StoreAdministrator | Role::KeyManager | Role::Requester | Role::Approver if !in_store => {
+            Role::StoreAdministrator | Role::KeyManager | Role::Requester if !in_store => {
                 "this role is had in a key store: name one"
             }
             role if self.may_create && role != Role::KeyManager => {
@@ -121,7 +121,7 @@ mod tests {
         let is_refused = |grant: Grant| grant.check().is_err();
         for role in Role::ALL {
             let installation_only = role == Role::SystemAdministrator;
-            let either = role == Role::Auditor;
+            let either = matches!(role, Role::Auditor | Role::Approver);
             assert_eq!(is_refused(Grant::new(role, store)), installation_only, "{role}");
             assert_eq!(is_refused(Grant::new(role, None)), !installation_only && !either, "{role}");
             let place = if installation_only { None } else { store };

@@ -14,6 +14,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use claviger_control::message::KeyList;
+use claviger_engine::approval::ApprovalPolicy;
 use claviger_engine::change::{NewKey, NewKeyStore, NewPerson, PersonChange, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
@@ -26,7 +27,7 @@ use claviger_engine::{AccessMethods, Act, Engine};
 use super::answer::Answer;
 use super::call::Call;
 use super::problem::Problem;
-use super::{ControlState, describe, permission, persons, shred_table};
+use super::{ControlState, approvals, describe, permission, persons, shred_table};
 use crate::authority::Authority;
 use crate::installation::Installation;
 
@@ -51,6 +52,13 @@ pub enum Change {
         store: StoreId,
         /// What is set.
         settings: StoreSettings,
+    },
+    /// What needs an approval.
+    SetApprovalPolicy {
+        /// In which key store; `None` for the installation.
+        store: Option<StoreId>,
+        /// What.
+        policy: ApprovalPolicy,
     },
     /// New keys, all or none.
     CreateKeys {
@@ -124,28 +132,62 @@ pub enum Change {
     },
 }
 
-/// The one way of every change: authorised, made, in the log, answered.
-pub(super) fn make(state: &ControlState, call: &Call, change: Change) -> Result<Answer, Problem> {
+/// The one way of every change: authorised, made or asked for, in the log, answered.
+pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<Answer, Problem> {
     // Once more, because time has passed; what is changed after this fails by its guards.
-    let engine = &state.installation.engine;
+    let installation = &state.installation;
+    let engine = &installation.engine;
     permission::authorise(engine, call.route, &call.parameters, &call.caller, SystemTime::now())?;
+    let (needs_approval, none_needed) = approvals::is_needed(engine, &call)?;
+    if needs_approval {
+        return approvals::ask_for_one(state, call, change);
+    }
     let shown = change.to_string();
     let actor = call.permit.actor(&call.caller);
+    let mut guards = call.permit.guards();
+    guards.push(none_needed);
     let act = Act {
         actor: actor.clone(),
         operation: call.route.operation,
         shown: shown.clone(),
         trace_id: call.trace_id.clone(),
-        guards: call.permit.guards(),
+        guards,
     };
-    let installation = &state.installation;
     let answer = change.apply(&engine.on_behalf_of(act), installation)?;
     tracing::info!(trace_id = call.trace_id, caller = actor, "changed: {shown}");
     Ok(answer)
 }
 
 impl Change {
-    fn apply(self, engine: &Engine, installation: &Installation) -> Result<Answer, Problem> {
+    /// Whether it changes nothing but records, and answers nothing that only who asked may see: then it can be tried, shown as it will be, and made together with others.
+    pub(super) const fn is_of_records(&self) -> bool {
+        match self {
+            Self::CreateStore { .. }
+            | Self::SetStoreSettings { .. }
+            | Self::SetApprovalPolicy { .. }
+            | Self::CreateKeys { .. }
+            | Self::Key { .. }
+            | Self::Alias { .. }
+            | Self::AddPerson(_)
+            | Self::Person { .. }
+            | Self::RemovePerson { .. } => true,
+            Self::Backup(_)
+            | Self::Import { .. }
+            | Self::Export { .. }
+            | Self::KeyTree(_)
+            | Self::IssueCertificate { .. } => false,
+        }
+    }
+
+    /// The keys on which it builds without changing them.
+    pub(super) fn builds_on(&self) -> Option<KeyId> {
+        match self {
+            Self::Export { key, .. } => Some(*key),
+            _ => None,
+        }
+    }
+
+    pub(super) fn apply(self, engine: &Engine, installation: &Installation) -> Result<Answer, Problem> {
         match self {
             Self::CreateStore { name, methods } => {
                 let now = SystemTime::now();
@@ -160,6 +202,9 @@ impl Change {
             }
             Self::SetStoreSettings { store, settings } => {
                 Answer::ok(&describe::store(&engine.set_store_settings(store, settings)?))
+            }
+            Self::SetApprovalPolicy { store, policy } => {
+                Answer::ok(&approvals::describe_policy(&engine.set_approval_policy(store, policy)?))
             }
             Self::CreateKeys { store, keys, by } => {
                 let records = match by {
@@ -207,6 +252,8 @@ impl fmt::Display for Change {
                     write!(f, " public keys are given to {}", if *open { "everybody" } else { "its clients only" })
                 })
             }
+            Self::SetApprovalPolicy { store: Some(store), policy } => write!(f, "key store {store}: {policy}"),
+            Self::SetApprovalPolicy { store: None, policy } => write!(f, "installation: {policy}"),
             Self::CreateKeys { store, keys, .. } => {
                 write!(f, "{} keys created in store {store}:", keys.len())?;
                 keys.iter().take(SHOWN_KEYS).try_for_each(|key| write!(f, " {} ({})", key.name, key.algorithm))?;

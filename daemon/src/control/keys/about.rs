@@ -1,5 +1,7 @@
 //! What people say of a key.
 
+use crate::control::approvals::Approved;
+use claviger_engine::approval::ChangeClass;
 use std::collections::BTreeMap;
 
 use claviger_control::message::{Key, SetAbout};
@@ -21,6 +23,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     "/v1/stores/{store}/keys/{key}/about",
     "set_about",
     "Change description and labels of a key",
+    Approved::As(ChangeClass::Modify),
     form::<Key>(),
     set_about,
 )

@@ -1,7 +1,9 @@
 //! Export of a key.
 
+use crate::control::approvals::Approved;
 use claviger_control::message::{ExportKey, ExportedKey};
 use claviger_engine::Error;
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::version::KeyVersion;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
@@ -19,6 +21,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     "/v1/stores/{store}/keys/{key}/export",
     "export_key",
     "Wrap the material of a key that was created exportable to a public key",
+    Approved::As(ChangeClass::Custody),
     form::<ExportedKey>(),
     export,
 )

@@ -1,5 +1,7 @@
 //! What happens to a key in its life: its states, its deletion, its rotation.
 
+use crate::control::approvals::Approved;
+use claviger_engine::approval::ChangeClass;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/rotate",
         "rotate_key",
         "Add a version and make it the current one",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         rotate,
     )
@@ -34,6 +37,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/disable",
         "disable_key",
         "Refuse every cryptographic operation",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         disable,
     )
@@ -42,6 +46,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/enable",
         "enable_key",
         "Make a disabled key available again",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         enable,
     )
@@ -50,6 +55,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/request-deletion",
         "request_deletion",
         "Refuse every cryptographic operation, and delete the key after a wait",
+        Approved::As(ChangeClass::Delete),
         form::<Key>(),
         request_deletion,
     )
@@ -59,6 +65,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/cancel-deletion",
         "cancel_deletion",
         "Keep a key whose deletion was requested; it is disabled then",
+        Approved::As(ChangeClass::Delete),
         form::<Key>(),
         cancel_deletion,
     )
@@ -67,6 +74,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/delete-now",
         "delete_now",
         "Delete a key whose deletion was requested, for good, without the rest of the wait",
+        Approved::As(ChangeClass::Delete),
         form::<Key>(),
         delete_now,
     )
@@ -76,6 +84,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/set-rotation",
         "set_rotation",
         "Have a key rotated by itself, or no longer",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         set_rotation,
     )
@@ -85,6 +94,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/set-rotation-by-use",
         "set_rotation_by_use",
         "Have a key rotated because of its use, or no longer",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         set_rotation_by_use,
     )
@@ -94,6 +104,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/set-lowest-version",
         "set_lowest_version",
         "Refuse ciphertexts of lower versions",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         set_lowest_version,
     )

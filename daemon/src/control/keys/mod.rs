@@ -7,8 +7,10 @@ mod list;
 pub(super) mod secret;
 pub(super) mod version;
 
+use crate::control::approvals::Approved;
 use claviger_algorithm::{Algorithm, Generation};
 use claviger_control::message::{self, CreateKeys, KeyList, NewKey};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::change as engine_change;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::limits::CREATE_KEYS_MAX;
@@ -35,11 +37,18 @@ pub(super) static ROUTES: &[Route] = &[
     .needs(&READ_STORE)
     .paged()
     .filtered(),
-    change("/v1/stores/{store}/keys", "create_keys", "Create keys, all or none", form::<KeyList>(), create)
-        .needs(&CREATE_KEYS)
-        .takes::<CreateKeys>()
-        .creates()
-        .within(CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME),
+    change(
+        "/v1/stores/{store}/keys",
+        "create_keys",
+        "Create keys, all or none",
+        Approved::As(ChangeClass::Create),
+        form::<KeyList>(),
+        create,
+    )
+    .needs(&CREATE_KEYS)
+    .takes::<CreateKeys>()
+    .creates()
+    .within(CREATE_KEYS_BODY_SIZE_MAX, CREATE_KEYS_TIME),
     read("/v1/stores/{store}/keys/{key}", "read_key", "Describe a key", form::<message::Key>(), show).needs(&READ_KEY),
 ];
 

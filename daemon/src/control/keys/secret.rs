@@ -1,6 +1,8 @@
 //! New values of secrets.
 
+use crate::control::approvals::Approved;
 use claviger_control::message::{Key, UpdateSecret};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::version::KeyVersion;
 
@@ -18,6 +20,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     "/v1/stores/{store}/keys/{key}/update",
     "update_secret",
     "Give a secret a new value, as a version that is the current one; the newest 10 are kept",
+    Approved::As(ChangeClass::Modify),
     form::<Key>(),
     update,
 )

@@ -1,6 +1,8 @@
 //! Single versions of a key.
 
+use crate::control::approvals::Approved;
 use claviger_control::message::{Key, Nothing};
+use claviger_engine::approval::ChangeClass;
 use claviger_engine::key::state::VersionState;
 
 use super::life::of_key;
@@ -17,6 +19,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/versions/{version}/disable",
         "disable_key_version",
         "Have a version do nothing, which is not the current one",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         disable_version,
     )
@@ -25,6 +28,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/versions/{version}/enable",
         "enable_key_version",
         "Make a disabled version active again",
+        Approved::As(ChangeClass::Modify),
         form::<Key>(),
         enable_version,
     )
@@ -33,6 +37,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/keys/{key}/versions/{version}/destroy",
         "destroy_key_version",
         "Destroy the material of a version for good, which is not the current one",
+        Approved::As(ChangeClass::Delete),
         form::<Key>(),
         destroy_version,
     )

@@ -1,0 +1,116 @@
+//! What needs an approval.
+
+use std::num::NonZeroU8;
+
+use claviger_control::message::{self, SetApprovalPolicy};
+use claviger_engine::Engine;
+use claviger_engine::approval::{ApprovalPolicy, ChangeClass};
+use claviger_engine::key::id::StoreId;
+use claviger_engine::person::Role;
+
+use super::Approved;
+use crate::control::ControlState;
+use crate::control::answer::Answer;
+use crate::control::call::Call;
+use crate::control::change::Change;
+use crate::control::permission::{MANAGE_INSTALLATION, MANAGE_STORE, READ_INSTALLATION, READ_STORE};
+use crate::control::problem::{Kind, Problem};
+use crate::control::route::{Route, change, form, read};
+
+/// What needs an approval, in key stores and of the installation.
+pub(in crate::control) static ROUTES: &[Route] = &[
+    read(
+        "/v1/stores/{store}/approval-policy",
+        "read_approval_policy",
+        "Which changes of a key store need an approval",
+        form::<message::ApprovalPolicy>(),
+        show_of_store,
+    )
+    .needs(&READ_STORE),
+    change(
+        "/v1/stores/{store}/approval-policy",
+        "set_approval_policy",
+        "Set which changes of a key store need an approval",
+        Approved::AsPolicy,
+        form::<message::ApprovalPolicy>(),
+        set_of_store,
+    )
+    .needs(&MANAGE_STORE)
+    .takes::<SetApprovalPolicy>(),
+    read(
+        "/v1/approval-policy",
+        "read_installation_approval_policy",
+        "Which changes of the installation need an approval",
+        form::<message::ApprovalPolicy>(),
+        show,
+    )
+    .needs(&READ_INSTALLATION),
+    change(
+        "/v1/approval-policy",
+        "set_installation_approval_policy",
+        "Set which changes of the installation need an approval",
+        Approved::AsPolicy,
+        form::<message::ApprovalPolicy>(),
+        set,
+    )
+    .needs(&MANAGE_INSTALLATION)
+    .takes::<SetApprovalPolicy>(),
+];
+
+/// As it is told.
+pub(in crate::control) fn describe(policy: &ApprovalPolicy) -> message::ApprovalPolicy {
+    let classes = policy.classes.iter().map(|class| class.name().to_owned()).collect();
+    message::ApprovalPolicy { classes, quorum: policy.quorum.get() }
+}
+
+fn show_of_store(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let engine = &state.installation.engine;
+    Answer::ok(&describe(&engine.approval_policy(Some(call.store(engine)?))?))
+}
+
+fn show(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
+    Answer::ok(&describe(&state.installation.engine.approval_policy(None)?))
+}
+
+fn set_of_store(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    let engine = &state.installation.engine;
+    let store = call.store(engine)?;
+    policy(engine, call, Some(store))
+}
+
+fn set(state: &ControlState, call: &Call) -> Result<Change, Problem> {
+    policy(&state.installation.engine, call, None)
+}
+
+fn policy(engine: &Engine, call: &Call, store: Option<StoreId>) -> Result<Change, Problem> {
+    let SetApprovalPolicy { classes, quorum } = call.body()?;
+    let invalid = |detail: String| Problem::new(Kind::InvalidValue, detail);
+    let class = |name: &String| {
+        ChangeClass::from_name(name).filter(|class| class.is_of(store)).ok_or_else(|| {
+            let known: Vec<_> = ChangeClass::ALL.into_iter().filter(|class| class.is_of(store)).collect();
+            let known: Vec<_> = known.iter().map(|class| class.name()).collect();
+            invalid(format!("{name:?} is no class of changes here: give some of {}", known.join(", ")))
+        })
+    };
+    let classes = classes.iter().map(class).collect::<Result<_, _>>()?;
+    let quorum = NonZeroU8::new(quorum.unwrap_or(1))
+        .ok_or_else(|| invalid("quorum is 0: somebody has to approve, so give 1 to 10".to_owned()))?;
+    let policy = ApprovalPolicy { classes, quorum };
+    let approvers = approvers(engine, store);
+    // Whoever asks does not approve: without enough others nothing would ever be approved, this included.
+    if policy.is_on() && approvers < usize::from(quorum.get()) {
+        let place = if store.is_some() { "this key store" } else { "the installation" };
+        let detail = format!(
+            "{approvers} persons have the role {} of {place}, fewer than the {quorum} that would have to approve, and nothing could be changed any more: grant it first (`claviger person grant`)",
+            Role::Approver
+        );
+        return Err(invalid(detail));
+    }
+    Ok(Change::SetApprovalPolicy { store, policy })
+}
+
+/// How many persons could approve something.
+fn approvers(engine: &Engine, store: Option<StoreId>) -> usize {
+    let persons = engine.persons();
+    persons.iter().filter(|person| !person.record.is_disabled && person.has(Role::Approver, store)).count()
+}
