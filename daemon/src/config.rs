@@ -4,6 +4,7 @@
 //! Relative paths start at the folder of the configuration file.
 
 mod defaults;
+mod live;
 
 use std::collections::BTreeSet;
 use std::fs;

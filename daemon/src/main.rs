@@ -145,7 +145,7 @@ fn serve(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     logging::start(&config.log);
     let listeners = Listeners::bind(&config)?;
-    runtime()?.block_on(async { run(config, listeners, end_of_process()?).await })
+    runtime()?.block_on(async { run(path, config, listeners, end_of_process()?).await })
 }
 
 fn develop(options: Options) -> anyhow::Result<()> {

@@ -32,6 +32,12 @@ impl Credential {
     pub fn read(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
         Ok(Self { certificate_chain: certificates(certificate)?, private_key: private_key(key)? })
     }
+
+    /// The same once more. Not `Clone`: a private key is not to be copied in passing.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { certificate_chain: self.certificate_chain.clone(), private_key: self.private_key.clone_key() }
+    }
 }
 
 /// All certificates of a PEM file, at least one.

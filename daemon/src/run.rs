@@ -1,13 +1,18 @@
 //! From bound sockets to a running daemon, and back to silence.
 
+mod reload;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use parking_lot::Mutex;
-use tokio::task::spawn_blocking;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{block_in_place, spawn_blocking};
 
 use crate::config::Config;
 use crate::control::metrics::listen::MetricsListener;
@@ -15,7 +20,9 @@ use crate::control::{ControlPort, ControlSettings, ControlState};
 use crate::data_port::{DataPort, DataPortSettings, Times};
 use crate::hardening::Hardening;
 use crate::installation::Installation;
-use crate::pem::{self, Credential};
+
+pub use self::reload::Reloaded;
+use self::reload::{Credentials, InForce};
 
 /// The sockets of both ports, bound before anything else is done, so that a port that is taken is reported at once.
 pub struct Listeners {
@@ -49,7 +56,7 @@ pub struct Daemon {
     data: Arc<Mutex<Option<DataPort>>>,
     control: ControlPort,
     metrics: Option<MetricsListener>,
-    drain: Duration,
+    in_force: Mutex<InForce>,
     data_address: SocketAddr,
     control_address: SocketAddr,
     metrics_address: Option<SocketAddr>,
@@ -65,9 +72,8 @@ impl Daemon {
         let data_address = listeners.data_tcp.local_addr()?;
         let control_address = listeners.control.local_addr()?;
         let metrics_address = listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
-        let of_data = Credential::read(&config.tls.certificate, &config.tls.key).context("[tls]")?;
-        let of_control = Credential::read(&config.control.certificate, &config.control.key).context("[control]")?;
-        let administrators = pem::certificates(&config.control.administrators).context("[control] administrators")?;
+        let credentials = Credentials::read(config)?;
+        let certificates = credentials.certificates();
         let installation = {
             let config = config.clone();
             spawn_blocking(move || Installation::open(&config)).await??
@@ -77,27 +83,19 @@ impl Daemon {
             connections_max: config.data.connections_max,
             idle: config.data.idle,
             times: Times::default(),
-            certificate_chain: of_data.certificate_chain.clone(),
-            private_key: of_data.private_key,
+            credential: credentials.data.copy(),
         };
         let engine = Arc::clone(&installation.engine);
         let data = DataPort::start(engine, settings, listeners.data_tcp, listeners.data_udp).context("data port")?;
         let data = Arc::new(Mutex::new(Some(data)));
-        let settings = ControlSettings {
-            credential: of_control,
-            administrators,
-            free_space_floor: config.storage.free_space_floor,
-            folder: config.storage.folder.clone(),
-            data_certificates: of_data.certificate_chain,
-            metrics_are_open: metrics_address.is_some_and(|address| !address.ip().is_loopback()),
-        };
+        let settings = control_settings(config, credentials, metrics_address);
         let state = ControlState::new(installation, Arc::clone(&data), &settings).context("control port")?;
         let metrics = listeners.metrics.map(|listener| MetricsListener::start(&state, listener));
         let metrics = metrics.transpose().context("listener for metrics")?;
         let control = ControlPort::start(state, &settings, listeners.control).context("control port")?;
         tracing::info!(data = %data_address, control = %control_address, metrics = metrics_address.map(tracing::field::display), after = ?began.elapsed(), "started");
-        let drain = config.data.drain;
-        Ok(Self { data, control, metrics, drain, data_address, control_address, metrics_address })
+        let in_force = Mutex::new(InForce { config: config.clone(), certificates });
+        Ok(Self { data, control, metrics, in_force, data_address, control_address, metrics_address })
     }
 
     /// Where the data port listens, TCP and UDP.
@@ -120,7 +118,8 @@ impl Daemon {
 
     /// Ends both ports: what has been read is finished first, within the configured time.
     pub async fn stop(self) {
-        let Self { data, control, metrics, drain, .. } = self;
+        let Self { data, control, metrics, in_force, .. } = self;
+        let drain = in_force.lock().config.data.drain;
         let data = data.lock().take();
         tracing::info!("ending: requests that have been read are finished first");
         tokio::join!(control.drain(drain), async {
@@ -129,21 +128,50 @@ impl Daemon {
             }
         });
         // To the last it says that the daemon is ending.
-        drop(metrics);
+        if let Some(metrics) = metrics {
+            metrics.end().await;
+        }
         tracing::info!("ended");
     }
 }
 
-/// Runs a daemon until `shutdown` is ready, then ends it in good order.
+fn control_settings(config: &Config, credentials: Credentials, metrics_address: Option<SocketAddr>) -> ControlSettings {
+    ControlSettings {
+        data_certificates: credentials.data.certificate_chain,
+        credential: credentials.control,
+        administrators: credentials.administrators,
+        free_space_floor: config.storage.free_space_floor,
+        folder: config.storage.folder.clone(),
+        metrics_are_open: metrics_address.is_some_and(|address| !address.ip().is_loopback()),
+    }
+}
+
+/// Runs a daemon with the configuration file at `path` until `shutdown` is ready, then ends it in good order. At SIGHUP the file and the certificates are read anew.
 ///
 /// # Errors
 /// As [`Daemon::start`].
-pub async fn run(config: Config, listeners: Listeners, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(
+    path: &Path,
+    config: Config,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    // Before anything else: by default the signal ends a process.
+    let mut hangup = signal(SignalKind::hangup())?;
     for warning in Hardening::of_process().warnings() {
         tracing::warn!("{warning}");
     }
     let daemon = Daemon::start(&config, listeners).await?;
-    shutdown.await;
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(()) = hangup.recv() => match block_in_place(|| daemon.reload_file(path)) {
+                Ok(reloaded) => tracing::info!("the configuration was read anew; {reloaded}"),
+                Err(error) => tracing::error!("the configuration was not read anew, and what was in force stays: {error:#}"),
+            },
+        }
+    }
     daemon.stop().await;
     Ok(())
 }
@@ -153,7 +181,6 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: impl Future<Out
 /// # Errors
 /// If the system does not tell of signals.
 pub fn end_of_process() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -95,6 +95,9 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let class = state.installation.engine.shred_table().class();
     warnings.extend(shred_table::warnings(&shred_table, class, facts.mirrors_separated));
     warnings.extend(certificate_ends::warnings(&state.shown().ends, &state.installation.engine, SystemTime::now()));
+    if let Some(failure) = &*state.reload_failure.lock() {
+        warnings.push(format!("the configuration was not read anew, and what was in force stays: {failure}"));
+    }
     if state.metrics_are_open {
         warnings.push("the listener of [metrics] can be reached from other machines, and asks nobody who he is: set its address to loopback, or to a network of its own".to_owned());
     }

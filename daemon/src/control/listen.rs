@@ -8,6 +8,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -20,7 +21,7 @@ use tower::ServiceExt;
 use super::caller::Caller;
 use super::router::router;
 use super::tls::{HTTP2, Tls};
-use super::{ControlSettings, ControlState};
+use super::{ControlSettings, ControlState, Shown};
 use crate::limits::{
     ACCEPT_PAUSE, CONTROL_CONNECTION_TIME, CONTROL_CONNECTIONS_MAX, CONTROL_HANDSHAKE_TIME, CONTROL_HANDSHAKES_MAX,
     CONTROL_HEADER_TIME, CONTROL_KEEP_ALIVE, CONTROL_SEND_BUFFER_SIZE, CONTROL_STREAMS_MAX,
@@ -28,8 +29,24 @@ use crate::limits::{
 
 /// A running control port.
 pub struct ControlPort {
+    state: Arc<ControlState>,
+    in_force: Arc<Mutex<InForce>>,
     ending: CancellationToken,
     connections: TaskTracker,
+}
+
+/// What connections begin with.
+#[derive(Clone)]
+struct InForce {
+    tls: Arc<Tls>,
+    /// Whoever began with this is to connect anew.
+    over: CancellationToken,
+}
+
+/// What the control port shows and whom it believes, not in force yet.
+pub(crate) struct PreparedControl {
+    tls: Arc<Tls>,
+    shown: Shown,
 }
 
 impl ControlPort {
@@ -41,11 +58,39 @@ impl ControlPort {
         let tls = Arc::new(Tls::new(settings, &state.installation.engine)?);
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let port = Self { ending: CancellationToken::new(), connections: TaskTracker::new() };
         let router = router(&state)?;
-        let accept = accept(listener, tls, (state, router), port.ending.clone(), port.connections.clone());
+        let in_force = Arc::new(Mutex::new(InForce { tls, over: CancellationToken::new() }));
+        let port = Self { state, in_force, ending: CancellationToken::new(), connections: TaskTracker::new() };
+        let state = Arc::clone(&port.state);
+        let (in_force, ending) = (Arc::clone(&port.in_force), port.ending.clone());
+        let accept = accept(listener, in_force, (state, router), ending, port.connections.clone());
         port.connections.spawn(accept);
         Ok(port)
+    }
+
+    /// Makes ready what the port is to show, and whom it is to believe.
+    ///
+    /// # Errors
+    /// As [`ControlPort::start`].
+    pub(crate) fn prepare(&self, settings: &ControlSettings) -> anyhow::Result<PreparedControl> {
+        let tls = Arc::new(Tls::new(settings, &self.state.installation.engine)?);
+        Ok(PreparedControl { tls, shown: Shown::of(settings)? })
+    }
+
+    /// New connections begin with this. Those that are there go on, unless they are to be judged anew: then they finish what they have begun, and their clients connect again.
+    pub(crate) fn put_in_force(&self, prepared: PreparedControl, judge_anew: bool) {
+        let PreparedControl { tls, shown } = prepared;
+        *self.state.shown.lock() = Arc::new(shown);
+        let mut in_force = self.in_force.lock();
+        in_force.tls = tls;
+        if judge_anew {
+            std::mem::take(&mut in_force.over).cancel();
+        }
+    }
+
+    /// Why the last reload has failed, if it has.
+    pub(crate) fn note_reload(&self, failure: Option<String>) {
+        *self.state.reload_failure.lock() = failure;
     }
 
     /// Takes no more connections and requests, finishes those that have been read, after `grace` at the latest.
@@ -63,7 +108,7 @@ impl ControlPort {
 
 async fn accept(
     listener: tokio::net::TcpListener,
-    tls: Arc<Tls>,
+    in_force: Arc<Mutex<InForce>>,
     (state, router): (Arc<ControlState>, Router),
     ending: CancellationToken,
     connections: TaskTracker,
@@ -88,10 +133,10 @@ async fn accept(
             tracing::warn!("control port: {CONTROL_HANDSHAKES_MAX} handshakes are under way, one more is refused");
             continue;
         };
-        let (tls, router, ending, places, state) =
-            (Arc::clone(&tls), router.clone(), ending.clone(), Arc::clone(&places), Arc::clone(&state));
+        let (in_force, router, ending, places, state) =
+            (in_force.lock().clone(), router.clone(), ending.clone(), Arc::clone(&places), Arc::clone(&state));
         connections.spawn(async move {
-            let Some((stream, caller)) = meet(stream, &tls, &ending, handshake).await else {
+            let Some((stream, caller)) = meet(stream, &in_force.tls, &ending, handshake).await else {
                 return state.counts.refused();
             };
             // Only now, so that strangers take no places of those who are known.
@@ -99,7 +144,7 @@ async fn accept(
                 state.counts.refused();
                 return tracing::warn!(%caller, "control port: {CONTROL_CONNECTIONS_MAX} connections are open, one more is refused");
             };
-            serve(stream, caller, router, ending).await;
+            serve(stream, caller, router, (ending, in_force.over)).await;
         });
     }
 }
@@ -134,7 +179,12 @@ async fn meet(
     Some((stream, meeting.caller()?))
 }
 
-async fn serve(stream: TlsStream<TcpStream>, caller: Caller, router: Router, ending: CancellationToken) {
+async fn serve(
+    stream: TlsStream<TcpStream>,
+    caller: Caller,
+    router: Router,
+    (ending, over): (CancellationToken, CancellationToken),
+) {
     let (socket, session) = stream.get_ref();
     let peer = socket.peer_addr().ok();
     let http2 = session.alpn_protocol() == Some(HTTP2);
@@ -149,6 +199,7 @@ async fn serve(stream: TlsStream<TcpStream>, caller: Caller, router: Router, end
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
         () = ending.cancelled() => None,
+        () = over.cancelled() => None,
         () = sleep(CONTROL_CONNECTION_TIME) => None,
     };
     let ended = match ended {

@@ -67,7 +67,9 @@ async fn serve(
     };
     let (status, response) = match result {
         Ok(answer) => (answer.status, respond(answer, route.media_type, &trace_id)),
-        Err(problem) => (problem.kind().row().1, respond_problem(&problem, &path, &trace_id, caller.as_ref())),
+        Err(problem) => {
+            (problem.kind().row().1, respond_problem(&problem, &path, (&trace_id, route.operation), caller.as_ref()))
+        }
     };
     state.counts.answered(route, status);
     tracing::debug!(trace_id, operation = route.operation, status = status.as_u16(), after = ?began.elapsed(), "answered");
@@ -141,7 +143,7 @@ async fn read_body(mut body: Body, size_max: usize) -> Result<Zeroizing<Vec<u8>>
 
 fn refuse(state: &ControlState, request: &Request, problem: Problem) -> Response {
     let caller = request.extensions().get::<Caller>();
-    respond_problem(&problem, request.uri().path(), &trace_id(request.headers(), state), caller)
+    respond_problem(&problem, request.uri().path(), (&trace_id(request.headers(), state), "none"), caller)
 }
 
 fn respond(answer: Answer, media_type: &'static str, trace_id: &str) -> Response {
@@ -153,13 +155,37 @@ fn respond(answer: Answer, media_type: &'static str, trace_id: &str) -> Response
     response
 }
 
-fn respond_problem(problem: &Problem, path: &str, trace_id: &str, caller: Option<&Caller>) -> Response {
+fn respond_problem(
+    problem: &Problem,
+    path: &str,
+    (trace_id, operation): (&str, &'static str),
+    caller: Option<&Caller>,
+) -> Response {
     let (name, status, _) = problem.kind().row();
+    let code = status.as_u16();
     let caller = caller.map(tracing::field::display);
     if status.is_server_error() {
-        tracing::error!(trace_id, caller, problem = name, path, "not done: {}", problem.detail());
+        tracing::error!(
+            trace_id,
+            operation,
+            status = code,
+            caller,
+            problem = name,
+            path,
+            "not done: {}",
+            problem.detail()
+        );
     } else {
-        tracing::info!(trace_id, caller, problem = name, path, "refused: {}", problem.detail());
+        tracing::info!(
+            trace_id,
+            operation,
+            status = code,
+            caller,
+            problem = name,
+            path,
+            "refused: {}",
+            problem.detail()
+        );
     }
     let body = serde_json::to_vec(&problem.message(path, trace_id)).unwrap_or_default();
     let mut response = reply(status, "application/problem+json", Bytes::from(body), trace_id);

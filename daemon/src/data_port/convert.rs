@@ -6,10 +6,10 @@ use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::state::KeyState;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::{Error, ItemError, LoadError};
-use claviger_protocol::{Status, TraceId};
+use claviger_protocol::{Opcode, RequestHeader, Status};
 
 /// The status of a request that failed as a whole. What only the operator can mend is logged.
-pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
+pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
     match error {
         Error::KeyNotFound(_) | Error::KeyStoreNotFound(_) => Status::NotPermitted,
         Error::KeyNotUsable { state, .. } => match state {
@@ -25,13 +25,11 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         Error::UsesNotWritten { .. } => Status::StorageUnavailable,
         Error::SizeNotAllowed => Status::SizeNotAllowed,
         Error::Storage(_) | Error::Damaged(_) | Error::SystemKeyMissing(_) => {
-            tracing::error!(trace = %trace_id, %error, "a request failed at storage");
-            Status::StorageUnavailable
+            failed(error, header, Status::StorageUnavailable, "a request failed at storage")
         }
         Error::KeyShredded(_) => Status::KeyDeleted,
         Error::ShredTable(_) | Error::Audit(_) => {
-            tracing::error!(trace = %trace_id, %error, "a request failed at the shred table");
-            Status::StorageUnavailable
+            failed(error, header, Status::StorageUnavailable, "a request failed at the shred table")
         }
         Error::Closed => Status::ShuttingDown,
         // The last ones are of changes, which do not come from this port.
@@ -75,11 +73,18 @@ pub(super) fn status(error: &Error, trace_id: TraceId) -> Status {
         | Error::SystemKeyNotFound(_)
         | Error::SystemKeyNeeded { .. }
         | Error::Hierarchy(_)
-        | Error::Conflict => {
-            tracing::error!(trace = %trace_id, %error, "a request failed");
-            Status::InternalError
-        }
+        | Error::Conflict => failed(error, header, Status::InternalError, "a request failed"),
     }
+}
+
+fn failed(error: &Error, header: &RequestHeader, status: Status, said: &str) -> Status {
+    tracing::error!(trace_id = %header.trace_id, operation = operation_name(header), %status, %error, "{said}");
+    status
+}
+
+/// The name of the operation that a request asks for, as the log tells it.
+pub(super) fn operation_name(header: &RequestHeader) -> &'static str {
+    Opcode::from_code(header.opcode).map_or("none", Opcode::name)
 }
 
 /// The status of one item.

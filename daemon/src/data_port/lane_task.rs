@@ -194,7 +194,7 @@ impl Piece {
         let mut results = output.items(part.len());
         let mut scope = task.engine.read_scope(&task.client);
         let mut sink = LaneSink { task, results: WireSink { reply: &mut results, failures: &mut failures } };
-        perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, request.header.trace_id)?;
+        perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, &request.header)?;
         results.finish().map_err(|_| Status::InternalError)?;
         Ok((output, failures))
     }

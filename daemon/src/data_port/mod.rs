@@ -29,12 +29,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use claviger_engine::Engine;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 
 use self::connection_counts::ConnectionCounts;
 use self::tally::{OperationCounts, Place};
 use self::workers::{Service, Workers};
 use crate::limits::{DRAIN_NOTICE, FRAME_TIME, HELLO_TIME, LINGER_TIME, WRITE_TIME};
+use crate::pem::Credential;
 
 /// What the data port is told by the configuration.
 pub struct DataPortSettings {
@@ -46,10 +48,8 @@ pub struct DataPortSettings {
     pub idle: Duration,
     /// How long clients are waited for.
     pub times: Times,
-    /// Certificate of the server and those that lead from it to the authority.
-    pub certificate_chain: Vec<CertificateDer<'static>>,
-    /// Its private key.
-    pub private_key: PrivateKeyDer<'static>,
+    /// What it shows of itself.
+    pub credential: Credential,
 }
 
 /// How long clients are waited for. The daemon takes the defaults, which the specification names; tests do not wait that long.
@@ -79,6 +79,18 @@ impl Default for Times {
     }
 }
 
+/// TLS of both transports, not in force yet.
+pub(crate) struct PreparedTls {
+    tcp: Arc<ServerConfig>,
+    quic: quinn::ServerConfig,
+}
+
+impl PreparedTls {
+    fn new(credential: &Credential, idle: Duration, provider: &Arc<CryptoProvider>) -> anyhow::Result<Self> {
+        Ok(Self { tcp: Arc::new(tls::tcp(credential, provider)?), quic: tls::quic(credential, idle, provider)? })
+    }
+}
+
 /// A running data port.
 pub struct DataPort {
     service: Arc<Service>,
@@ -98,8 +110,8 @@ impl DataPort {
         udp: UdpSocket,
     ) -> anyhow::Result<Self> {
         let provider = tls::provider();
-        let tls_config = Arc::new(tls::tcp(&settings, &provider)?);
-        let quic_config = tls::quic(&settings, &provider)?;
+        let PreparedTls { tcp: tls_config, quic: quic_config } =
+            PreparedTls::new(&settings.credential, settings.idle, &provider)?;
         tcp.set_nonblocking(true).context("the TCP socket of the data port cannot be used")?;
         let listener =
             tokio::net::TcpListener::from_std(tcp).context("the TCP socket of the data port cannot be used")?;
@@ -133,6 +145,25 @@ impl DataPort {
         &self.service.counts
     }
 
+    /// Makes TLS ready that shows another certificate.
+    ///
+    /// # Errors
+    /// If certificate and key do not belong together.
+    pub(crate) fn prepare(&self, credential: &Credential) -> anyhow::Result<PreparedTls> {
+        PreparedTls::new(credential, self.service.idle, &self.service.provider)
+    }
+
+    /// New connections are shown another certificate from now on; those that are there go on.
+    pub(crate) fn put_in_force(&self, prepared: PreparedTls) {
+        self.service.set_tls(prepared.tcp);
+        self.endpoint.set_server_config(Some(prepared.quic));
+    }
+
+    /// Sets how many connections there may be at once. Those that are there stay.
+    pub(crate) fn set_connections_max(&self, connections_max: usize) {
+        self.service.set_connections_max(connections_max);
+    }
+
     /// Most connections at once.
     pub(crate) fn connections_max(&self) -> usize {
         self.service.connections_max()
@@ -146,6 +177,7 @@ impl DataPort {
     /// Stops accepting, finishes the requests that have been read, answers new ones with ShuttingDown, then closes everything, after `grace` at the latest.
     pub async fn drain(self, grace: Duration) {
         self.service.drain.cancel();
+        let refusing = tokio::spawn(quic::refuse(self.endpoint.clone()));
         self.service.tasks.close();
         if tokio::time::timeout(grace, self.service.tasks.wait()).await.is_err() {
             tracing::warn!(
@@ -157,6 +189,8 @@ impl DataPort {
         }
         self.endpoint.close(quic::SHUTTING_DOWN, b"");
         self.endpoint.wait_idle().await;
+        // It ends because the endpoint has; the task itself fails only with its runtime.
+        let _ = refusing.await;
         drop(self.workers);
     }
 }

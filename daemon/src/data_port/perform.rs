@@ -13,7 +13,7 @@ use claviger_engine::operation::{
 use claviger_engine::{Error, ItemError, ItemSink, KeyEntry, ReadScope};
 use claviger_protocol::limits::{BODY_SIZE_MAX, RANDOM_SIZE_MAX, RESULT_PREFIX_SIZE};
 use claviger_protocol::message::{self, Item, Items, MessageForm};
-use claviger_protocol::{BatchWriter, KeyId, Request, Status, TraceId};
+use claviger_protocol::{BatchWriter, KeyId, Request, RequestHeader, Status};
 
 use super::convert;
 use crate::limits::{RANDOM_ITEM_COST, RANDOM_KIBIBYTE_COST};
@@ -152,7 +152,7 @@ pub(super) fn perform(
     keys: Keys<'_>,
     scope: &mut ReadScope<'_>,
     sink: &mut impl ItemSink,
-    trace_id: TraceId,
+    header: &RequestHeader,
 ) -> Result<(), Status> {
     let done = match (request, keys) {
         (Request::Encrypt(r), Keys::One(key)) => key.encrypt(scope, of(part, &r.items).map(encrypt_item), sink),
@@ -197,7 +197,7 @@ pub(super) fn perform(
         // `Batch::of` gives each operation the keys that it needs.
         _ => return Err(Status::InternalError),
     };
-    done.map_err(|error: Error| convert::status(&error, trace_id))
+    done.map_err(|error: Error| convert::status(&error, header))
 }
 
 /// Lets the engine write results straight into the reply.

@@ -29,6 +29,13 @@ pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, workers: A
     }
 }
 
+/// Refuses whoever comes while the daemon ends, so that clients go elsewhere at once, until the endpoint is closed. What listens on TCP is closed instead.
+pub(super) async fn refuse(endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        incoming.refuse();
+    }
+}
+
 fn hand_over(incoming: Incoming, service: &Service, workers: &Workers) {
     let address = incoming.remote_address();
     // Addresses can be made up in the first packet: once places are in demand, a client first shows that it is where it says.

@@ -62,7 +62,7 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, place: Place, 
 
 async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: WorkerContext) -> std::io::Result<()> {
     let stream = BufReader::with_capacity(SOCKET_READ_SIZE, tokio::net::TcpStream::from_std(stream)?);
-    let accepting = TlsAcceptor::from(Arc::clone(&context.service.tls)).accept_with(stream, |connection| {
+    let accepting = TlsAcceptor::from(context.service.tls()).accept_with(stream, |connection| {
         // What a reply needs is bounded by the session; a second bound would only cut its records.
         connection.set_buffer_limit(None);
     });

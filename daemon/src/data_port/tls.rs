@@ -1,6 +1,7 @@
 //! TLS 1.3 on TCP and inside QUIC, from one set of choices.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -9,12 +10,12 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::TLS13;
 
-use super::DataPortSettings;
 use super::client_certificate::AskForCertificate;
 use crate::limits::{
     QUIC_CONNECTION_WINDOW, QUIC_DATAGRAM_SIZE_MAX, QUIC_KEEP_ALIVES, QUIC_SEND_WINDOW, QUIC_STREAM_WINDOW,
     QUIC_STREAMS_MAX,
 };
+use crate::pem::Credential;
 
 /// The one crypto provider, with its hybrid key exchange first.
 pub(super) fn provider() -> Arc<CryptoProvider> {
@@ -25,14 +26,14 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// If certificate and private key do not belong together.
-pub(super) fn tcp(settings: &DataPortSettings, provider: &Arc<CryptoProvider>) -> anyhow::Result<ServerConfig> {
+pub(super) fn tcp(credential: &Credential, provider: &Arc<CryptoProvider>) -> anyhow::Result<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13])
         .context("TLS 1.3 is not available")?
         .with_client_cert_verifier(AskForCertificate::new(Arc::clone(provider)))
-        .with_single_cert(settings.certificate_chain.clone(), settings.private_key.clone_key())
+        .with_single_cert(credential.certificate_chain.clone(), credential.private_key.clone_key())
         .context(
-            "the certificate and the private key of the data port do not belong together: check both files in [data]",
+            "the certificate and the private key of the data port do not belong together: check both files in [tls]",
         )?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     // No early data: it can be replayed.
@@ -44,11 +45,15 @@ pub(super) fn tcp(settings: &DataPortSettings, provider: &Arc<CryptoProvider>) -
 ///
 /// # Errors
 /// As [`tcp`].
-pub(super) fn quic(settings: &DataPortSettings, provider: &Arc<CryptoProvider>) -> anyhow::Result<quinn::ServerConfig> {
-    let crypto = QuicServerConfig::try_from(tcp(settings, provider)?).context("no cipher suite for QUIC")?;
+pub(super) fn quic(
+    credential: &Credential,
+    idle: Duration,
+    provider: &Arc<CryptoProvider>,
+) -> anyhow::Result<quinn::ServerConfig> {
+    let crypto = QuicServerConfig::try_from(tcp(credential, provider)?).context("no cipher suite for QUIC")?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.migration(false);
-    config.transport_config(Arc::new(transport(settings)));
+    config.transport_config(Arc::new(transport(idle)));
     Ok(config)
 }
 
@@ -62,7 +67,7 @@ pub(super) fn endpoint() -> anyhow::Result<EndpointConfig> {
     Ok(config)
 }
 
-fn transport(settings: &DataPortSettings) -> TransportConfig {
+fn transport(idle: Duration) -> TransportConfig {
     let mut transport = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(QUIC_DATAGRAM_SIZE_MAX);
@@ -74,8 +79,8 @@ fn transport(settings: &DataPortSettings) -> TransportConfig {
         .receive_window(VarInt::from_u32(QUIC_CONNECTION_WINDOW))
         .send_window(QUIC_SEND_WINDOW)
         .mtu_discovery_config(Some(discovery))
-        .max_idle_timeout(IdleTimeout::try_from(settings.idle).ok())
-        .keep_alive_interval(Some(settings.idle / QUIC_KEEP_ALIVES));
+        .max_idle_timeout(IdleTimeout::try_from(idle).ok())
+        .keep_alive_interval(Some(idle / QUIC_KEEP_ALIVES));
     transport
 }
 

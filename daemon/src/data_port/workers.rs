@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use claviger_engine::{Engine, Worker};
+use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use tokio::runtime::{Builder, Handle};
@@ -28,7 +29,7 @@ use super::{DataPortSettings, Times, quic, tcp};
 pub(super) struct Service {
     pub(super) engine: Arc<Engine>,
     pub(super) provider: Arc<CryptoProvider>,
-    pub(super) tls: Arc<ServerConfig>,
+    tls: RwLock<Arc<ServerConfig>>,
     pub(super) budgets: Budgets,
     pub(super) idle: Duration,
     pub(super) times: Times,
@@ -40,7 +41,7 @@ pub(super) struct Service {
     pub(super) tasks: TaskTracker,
     pub(super) counts: Arc<ConnectionCounts>,
     connections: Arc<AtomicUsize>,
-    connections_max: usize,
+    connections_max: AtomicUsize,
 }
 
 /// A place for one connection, given back when it is dropped.
@@ -88,7 +89,7 @@ impl Service {
         Self {
             engine,
             provider,
-            tls,
+            tls: RwLock::new(tls),
             budgets: Budgets::new(),
             idle: settings.idle,
             times: settings.times,
@@ -97,8 +98,17 @@ impl Service {
             tasks: TaskTracker::new(),
             counts: Arc::default(),
             connections: Arc::default(),
-            connections_max: settings.connections_max,
+            connections_max: settings.connections_max.into(),
         }
+    }
+
+    /// What is shown to connections that come now.
+    pub(super) fn tls(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.tls.read())
+    }
+
+    pub(super) fn set_tls(&self, tls: Arc<ServerConfig>) {
+        *self.tls.write() = tls;
     }
 
     /// Whether an eighth of the places is taken.
@@ -108,7 +118,11 @@ impl Service {
 
     /// Most connections at once.
     pub(super) fn connections_max(&self) -> usize {
-        self.connections_max
+        self.connections_max.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_connections_max(&self, connections_max: usize) {
+        self.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
     /// Open connections.

@@ -168,6 +168,9 @@ pub(crate) struct Running {
     pub(crate) server: Authority,
     pub(crate) administrators: Authority,
     pub(crate) folder: TempDir,
+    /// With what it was started.
+    #[allow(dead_code, reason = "for tests that start it again or have it reload")]
+    pub(crate) config: Config,
 }
 
 impl Running {
@@ -189,12 +192,17 @@ impl Running {
         write_pem(&folder, "tls/server", &issue(&server, "server", &Purpose::Server(&names())));
         write(&folder, "tls/administrators-ca.pem", &pem::encode("CERTIFICATE", administrators.certificate()));
         let daemon = Daemon::start(&config, Listeners::bind(&config).unwrap()).await.unwrap();
-        Self { daemon, server, administrators, folder }
+        Self { daemon, server, administrators, folder, config }
     }
 
     pub(crate) fn client(&self, issued: &Issued) -> ControlClient {
+        self.client_believing(&self.server, issued)
+    }
+
+    /// A client that believes another authority of servers.
+    pub(crate) fn client_believing(&self, server: &Authority, issued: &Issued) -> ControlClient {
         let Credential { certificate_chain, private_key } = credential(issued);
-        let server_authorities = vec![self.server.certificate().clone()];
+        let server_authorities = vec![server.certificate().clone()];
         let credentials = Credentials { server_authorities, certificate_chain, private_key };
         ControlClient::new(&self.daemon.control_address().to_string(), credentials).unwrap()
     }

@@ -9,5 +9,7 @@
 )]
 
 mod dev;
+mod logs;
+mod reload;
 mod run;
 mod support;

@@ -18,14 +18,14 @@ use tempfile::TempDir;
 use crate::support::{Ended, Process, run, write};
 
 /// A folder with a configuration file, and certificates for both ports and an administrator.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
-    server: Authority,
+    pub(crate) server: Authority,
     administrator: Issued,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (now, random) = (SystemTime::now(), SystemRandom::new());
         let server = Authority::create("Server", now, &random).unwrap();
@@ -46,20 +46,20 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         write(&self.path(name), text);
     }
 
-    fn write_private(&self, name: &str, text: &str) {
+    pub(crate) fn write_private(&self, name: &str, text: &str) {
         self.write(name, text);
         set_mode(&self.path(name), 0o600);
     }
 
-    fn configure(&self, data: &str, control: &str, more: &str) {
+    pub(crate) fn configure(&self, data: &str, control: &str, more: &str) {
         let text = format!(
             "[data]\naddress = \"{data}\"\nworkers = 1\n[control]\naddress = \"{control}\"\n\
              [storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{more}"
@@ -83,13 +83,13 @@ impl Place {
         errors
     }
 
-    fn init(&self) {
+    pub(crate) fn init(&self) {
         let Ended { success, errors, .. } = self.run("init");
         assert!(success, "{errors}");
     }
 
     /// Starts, and waits until both ports are open.
-    fn start(&self) -> (Process, SocketAddr, String) {
+    pub(crate) fn start(&self) -> (Process, SocketAddr, String) {
         let arguments = self.arguments("run");
         let mut process = Process::start(&arguments.iter().map(std::ffi::OsString::as_os_str).collect::<Vec<_>>());
         let log = process.log_until("\"started\"");
@@ -97,7 +97,7 @@ impl Place {
         (process, line["control"].as_str().unwrap().parse().unwrap(), log)
     }
 
-    fn administrator(&self, address: SocketAddr) -> ControlClient {
+    pub(crate) fn administrator(&self, address: SocketAddr) -> ControlClient {
         self.write("ada.pem", &pem::encode("CERTIFICATE", &self.administrator.certificate));
         self.write_private("ada-key.pem", self.administrator.private_key.as_ref().unwrap());
         let own = Credential::read(&self.path("ada.pem"), &self.path("ada-key.pem")).unwrap();

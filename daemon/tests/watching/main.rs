@@ -11,6 +11,8 @@
 #[path = "../control/support.rs"]
 mod support;
 
+mod drain;
 mod manual;
 mod metrics;
+mod reload;
 mod world;

@@ -154,7 +154,8 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
         guards,
     };
     let answer = change.apply(&engine.on_behalf_of(act), installation)?;
-    tracing::info!(trace_id = call.trace_id, caller = actor, "changed: {shown}");
+    let (operation, status) = (call.route.operation, answer.status.as_u16());
+    tracing::info!(trace_id = call.trace_id, operation, status, caller = actor, "changed: {shown}");
     Ok(answer)
 }
 

@@ -41,6 +41,7 @@ fn daemon(text: &mut Text, state: &ControlState) {
     let protocol = claviger_protocol::header::VERSION.to_string();
     text.family(&table::BUILD).value(&[env!("CARGO_PKG_VERSION"), &protocol], 1);
     text.single(&table::STARTED, state.started.as_second());
+    text.single(&table::RELOAD_FAILED, u8::from(state.reload_failure.lock().is_some()));
     text.single(&table::READY, u8::from(health::reasons(state).is_empty()));
 }
 

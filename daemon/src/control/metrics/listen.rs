@@ -3,6 +3,7 @@
 //! Whoever reaches it may read it, so it is off unless it is set, and should listen on loopback or a network of its own.
 
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,18 +17,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::super::{ControlState, health};
 use super::{MEDIA_TYPE, gather};
 use crate::limits::{ACCEPT_PAUSE, METRICS_CONNECTION_TIME, METRICS_CONNECTIONS_MAX};
 
-/// A running listener. It goes on while the daemon ends, and tells so, until it is dropped.
+/// A running listener.
 pub struct MetricsListener {
-    _ending: DropGuard,
-    _accept: JoinHandle<()>,
+    ending: CancellationToken,
+    connections: TaskTracker,
 }
 
 impl MetricsListener {
@@ -43,9 +45,16 @@ impl MetricsListener {
             .route("/health/live", get(live))
             .route("/health/ready", get(ready))
             .with_state(Watched { state: Arc::clone(state), one_at_a_time: Arc::new(Semaphore::new(1)) });
-        let ending = CancellationToken::new();
-        let accept = tokio::spawn(accept(listener, router, ending.clone()));
-        Ok(Self { _ending: ending.drop_guard(), _accept: accept })
+        let (ending, connections) = (CancellationToken::new(), TaskTracker::new());
+        connections.spawn(accept(listener, router, ending.clone(), connections.clone()));
+        Ok(Self { ending, connections })
+    }
+
+    /// Takes no more connections, and answers what has been asked.
+    pub async fn end(self) {
+        self.ending.cancel();
+        self.connections.close();
+        self.connections.wait().await;
     }
 }
 
@@ -69,7 +78,12 @@ impl Watched {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, router: Router, ending: CancellationToken) {
+async fn accept(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    ending: CancellationToken,
+    connections: TaskTracker,
+) {
     let places = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -83,23 +97,28 @@ async fn accept(listener: tokio::net::TcpListener, router: Router, ending: Cance
         // Dropped, a connection beyond that is closed.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let (router, ending) = (router.clone(), ending.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let _place = place;
-            tokio::select! {
-                _ = timeout(METRICS_CONNECTION_TIME, serve(stream, router)) => {}
-                () = ending.cancelled() => {}
-            }
+            // Over is over: the connection is closed either way.
+            let _ = timeout(METRICS_CONNECTION_TIME, serve(stream, router, ending)).await;
         });
     }
 }
 
 /// One request: whoever scrapes comes again.
-async fn serve(stream: TcpStream, router: Router) {
+async fn serve(stream: TcpStream, router: Router, ending: CancellationToken) {
     let service = TowerToHyperService::new(router);
     let mut server = http1::Builder::new();
     server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(METRICS_CONNECTION_TIME);
+    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
     // A connection that breaks is the scraper's affair.
-    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+    tokio::select! {
+        _ = &mut connection => {}
+        () = ending.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
 }
 
 async fn metrics(State(watched): State<Watched>) -> Response {

@@ -41,6 +41,7 @@ impl fmt::Display for Kind {
 pub static METRICS: &[&Metric] = &[
     &BUILD,
     &STARTED,
+    &RELOAD_FAILED,
     &READY,
     &REQUESTS,
     &ITEMS,
@@ -103,6 +104,13 @@ pub(super) static BUILD: Metric =
 pub(super) static STARTED: Metric =
     metric("claviger_start_time_seconds", Gauge, &[], "When the daemon was started, in seconds since 1970")
         .alert("it changes and nobody has restarted it");
+pub(super) static RELOAD_FAILED: Metric = metric(
+    "claviger_reload_failed",
+    Gauge,
+    &[],
+    "1 if the configuration was to be read anew and something was wrong with it: what was in force stays",
+)
+.alert("1");
 pub(super) static READY: Metric = metric(
     "claviger_ready",
     Gauge,

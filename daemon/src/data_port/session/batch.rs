@@ -80,7 +80,7 @@ impl Session {
         self.failures.clear();
         let mut sink = WireSink { reply: &mut reply, failures: &mut self.failures };
         let all = 0..batch.items;
-        match perform(decoded, &all, keys, scope, &mut sink, header.trace_id) {
+        match perform(decoded, &all, keys, scope, &mut sink, header) {
             Ok(()) => {
                 let written = reply.finish();
                 self.finish_batch(header, batch.items, written);

@@ -27,7 +27,7 @@ impl Session {
         let header = &request.header;
         let record = match result {
             Ok(record) => record,
-            Err(error) => return self.refuse(header, convert::status(&error, header.trace_id)),
+            Err(error) => return self.refuse(header, convert::status(&error, header)),
         };
         if !self.may_describe(turn, &record) {
             return self.refuse(header, Status::NotPermitted);
@@ -81,7 +81,7 @@ impl Session {
         let header = &request.header;
         let keys = match found.keys {
             Ok(keys) => keys,
-            Err(error) => return self.refuse(header, convert::status(&error, header.trace_id)),
+            Err(error) => return self.refuse(header, convert::status(&error, header)),
         };
         // Held until the reply is written: what an alias stands for is in force inside.
         let frame = turn.worker.enter();

@@ -285,6 +285,8 @@ impl Session {
     /// Answers with a status alone.
     fn refuse(&mut self, header: &RequestHeader, status: Status) {
         let retry_ms = if status == Status::Overloaded { self.retry_ms() } else { 0 };
+        let operation = convert::operation_name(header);
+        tracing::debug!(trace_id = %header.trace_id, operation, %status, "refused");
         self.output.status_reply(header, status, retry_ms);
         self.counts.replied(header, status, self.output.len());
     }
@@ -294,7 +296,8 @@ impl Session {
         match written {
             Ok(()) => self.counts.replied(header, Status::Ok, self.output.len()),
             Err(error) => {
-                tracing::error!(trace = %header.trace_id, %error, "a reply could not be written");
+                let operation = convert::operation_name(header);
+                tracing::error!(trace_id = %header.trace_id, operation, status = %Status::InternalError, %error, "a reply could not be written");
                 self.refuse(header, Status::InternalError);
             }
         }

@@ -63,7 +63,7 @@ impl Session {
                         let written = reply.finish();
                         return self.finish(header, written);
                     }
-                    Err(error) => Some(convert::status(&error, header.trace_id)),
+                    Err(error) => Some(convert::status(&error, header)),
                 }
             }
             None => None,

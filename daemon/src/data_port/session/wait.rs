@@ -162,7 +162,7 @@ impl Session {
         }
         let newer = match key.newer_secret(scope, known) {
             Ok(newer) => newer,
-            Err(error) => return Outcome::Refused(convert::status(&error, header.trace_id)),
+            Err(error) => return Outcome::Refused(convert::status(&error, header)),
         };
         if let Some(secret) = newer {
             let value = SecretValue { key_version: secret.version.get(), value: secret.value };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use claviger_algorithm::Algorithm;
 use claviger_daemon::data_port::{DataPort, DataPortSettings, Times};
 use claviger_daemon::limits::{CONNECTIONS_MAX, IDLE};
+use claviger_daemon::pem::Credential;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
@@ -85,8 +86,7 @@ impl Server {
             connections_max: options.connections_max,
             idle: options.idle,
             times: options.times,
-            certificate_chain: credential.chain,
-            private_key: credential.private_key,
+            credential: Credential { certificate_chain: credential.chain, private_key: credential.private_key },
         };
         let port = DataPort::start(Arc::clone(&engine), settings, tcp, udp).unwrap();
         Self { engine, address, server_authority, authority, store, port: Some(port), _folder: folder }
