@@ -1,5 +1,8 @@
 //! Import: what comes in, and who may bring it (R-K18).
 
+mod ending;
+mod material;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,20 +110,6 @@ on_every_storage! {
 
 // R-K18
 #[test]
-fn a_try_in_vain_spends_the_transport_key() {
-    let installation = Installation::in_memory();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    let mut wrapped = wrap(&import.public_key, &MATERIAL);
-    wrapped[0] ^= 1;
-    let tried = installation.engine.complete_import(installation.store, import.id, ADA, &wrapped);
-    assert!(matches!(tried, Err(Error::ImportFailed)));
-    not_open(installation.complete(&import, &MATERIAL), &import);
-    assert_eq!(transport_keys(&installation), 0);
-    assert_eq!(installation.engine.find_key(installation.store, &name("webhooks")).unwrap(), None);
-}
-
-// R-K18
-#[test]
 fn an_import_is_completed_by_its_requester_in_its_store_or_not_at_all() {
     let installation = Installation::in_memory();
     let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
@@ -152,142 +141,6 @@ fn sizes_that_cannot_be_are_told_and_leave_the_import_open() {
         assert!(matches!(refused, Err(Error::ImportSize)), "{size}");
     }
     installation.complete(&import, &MATERIAL).unwrap();
-}
-
-// R-K18
-#[test]
-fn a_cancelled_import_is_over() {
-    let installation = Installation::in_memory();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    assert_eq!(installation.engine.cancel_import(installation.store, import.id).unwrap(), import);
-    not_open(installation.complete(&import, &MATERIAL), &import);
-    not_open(installation.engine.cancel_import(installation.store, import.id), &import);
-    assert_eq!(transport_keys(&installation), 0);
-}
-
-// R-K18
-#[test]
-fn an_import_ends_after_a_day_and_its_transport_key_is_removed() {
-    let installation = Installation::in_memory();
-    installation.clock.hold();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    installation.clock.pass(DAY - Duration::from_millis(1));
-    assert_eq!(installation.engine.do_due().unwrap(), 0);
-    assert_eq!(installation.engine.imports(installation.store).unwrap().len(), 1);
-    installation.clock.pass(Duration::from_millis(1));
-    assert!(installation.engine.imports(installation.store).unwrap().is_empty());
-    not_open(installation.complete(&import, &MATERIAL), &import);
-    not_open(installation.engine.cancel_import(installation.store, import.id), &import);
-    assert_eq!(transport_keys(&installation), 1);
-    assert_eq!(installation.engine.do_due().unwrap(), 0, "no key was changed");
-    assert_eq!(transport_keys(&installation), 0);
-}
-
-// R-K18
-#[test]
-fn an_import_is_over_too_when_the_clock_is_put_back_behind_it_by_a_day_but_not_by_an_hour() {
-    let installation = Installation::in_memory();
-    installation.clock.hold();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    installation.clock.put_back(HOUR);
-    assert_eq!(installation.engine.imports(installation.store).unwrap().len(), 1);
-    installation.clock.put_back(DAY);
-    not_open(installation.complete(&import, &MATERIAL), &import);
-}
-
-// R-K18
-#[test]
-fn an_import_is_over_after_a_day_of_running_too_however_often_the_clock_is_put_back() {
-    let installation = Installation::in_memory();
-    installation.clock.hold();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    let half = DAY / 2;
-    installation.clock.pass(half);
-    installation.clock.put_back(half);
-    installation.clock.pass(half - Duration::from_millis(1));
-    assert_eq!(installation.engine.imports(installation.store).unwrap().len(), 1);
-    installation.clock.put_back(half);
-    installation.clock.pass(Duration::from_millis(1));
-    assert!(installation.engine.imports(installation.store).unwrap().is_empty());
-    not_open(installation.complete(&import, &MATERIAL), &import);
-    installation.engine.do_due().unwrap();
-    assert_eq!((transport_keys(&installation), taken_slots(&installation)), (0, 0));
-}
-
-// R-K11, R-K18
-#[test]
-fn the_shred_secret_of_an_import_is_destroyed_however_it_ends() {
-    let installation = Installation::in_memory();
-    installation.clock.hold();
-    let spent_in_vain = installation.begin_key("a", Algorithm::HmacSha256);
-    let cancelled = installation.begin_key("b", Algorithm::HmacSha256);
-    let ended = installation.begin_key("c", Algorithm::HmacSha256);
-    assert_eq!(taken_slots(&installation), 3);
-    assert!(matches!(installation.complete(&spent_in_vain, &[0; 32]), Err(Error::ImportFailed)));
-    assert_eq!(taken_slots(&installation), 2);
-    installation.engine.cancel_import(installation.store, cancelled.id).unwrap();
-    assert_eq!(taken_slots(&installation), 1);
-    installation.clock.pass(DAY);
-    installation.engine.do_due().unwrap();
-    not_open(installation.engine.import(installation.store, ended.id), &ended);
-    assert_eq!(taken_slots(&installation), 0);
-    installation.import_key("d", Algorithm::HmacSha256, &MATERIAL);
-    assert_eq!(taken_slots(&installation), 1, "that of the key");
-    assert_eq!(installation.engine.pending_destructions().unwrap(), 0);
-}
-
-// R-K11, R-K18
-#[test]
-fn an_import_that_comes_back_with_an_old_copy_of_storage_stays_over() {
-    let installation = Installation::in_memory();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    let (place, stored) = transport_key(&installation);
-    let id = installation.complete(&import, &MATERIAL).unwrap().id;
-    installation.engine.request_deletion(id, DELETION_WAIT_DEFAULT).unwrap();
-    installation.engine.delete_now(id, true).unwrap();
-    put(&*installation.storage, &place, stored);
-    assert!(installation.engine.imports(installation.store).unwrap().is_empty());
-    not_open(installation.complete(&import, &MATERIAL), &import);
-    not_open(installation.engine.cancel_import(installation.store, import.id), &import);
-    installation.engine.do_due().unwrap();
-    assert_eq!(transport_keys(&installation), 0, "it is removed");
-}
-
-// R-K11, R-K18
-#[test]
-fn a_secret_that_cannot_be_destroyed_yet_is_when_the_mirror_is_back() {
-    let installation = Installation::in_memory();
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    let (mirror, aside) = away(&installation);
-    installation.engine.cancel_import(installation.store, import.id).unwrap();
-    not_open(installation.engine.import(installation.store, import.id), &import);
-    assert_eq!(installation.engine.pending_destructions().unwrap(), 1);
-    fs::rename(aside, mirror).unwrap();
-    installation.engine.do_due().unwrap();
-    assert_eq!((installation.engine.pending_destructions().unwrap(), taken_slots(&installation)), (0, 0));
-}
-
-// R-K18
-#[test]
-fn an_import_is_not_spent_while_a_mirror_of_the_shred_table_is_away() {
-    let installation = Installation::in_memory();
-    let id = installation.create("key", Algorithm::HmacSha256);
-    let imports = [
-        installation.begin_key("webhooks", Algorithm::HmacSha256),
-        installation.begin(NewImport::Version { key: id }).unwrap(),
-    ];
-    let (mirror, aside) = away(&installation);
-    for (import, material) in imports.iter().flat_map(|import| [(import, MATERIAL), (import, [0; 32])]) {
-        let refused = installation.complete(import, &material);
-        assert!(matches!(refused, Err(Error::ShredTable(_))), "good or not, the same is said: {refused:?}");
-    }
-    let refused = installation.begin(NewImport::Version { key: id });
-    assert!(matches!(refused, Err(Error::ShredTable(_))), "{refused:?}");
-    fs::rename(aside, mirror).unwrap();
-    installation.engine.do_due().unwrap();
-    for import in imports {
-        installation.complete(&import, &MATERIAL).unwrap();
-    }
 }
 
 // R-K18
@@ -399,108 +252,6 @@ fn an_import_that_is_open_while_the_system_key_is_rotated_is_completed() {
 
 // R-K18
 #[test]
-fn material_and_transport_key_stand_nowhere_in_plain() {
-    let installation = Installation::in_memory();
-    installation.import_key("webhooks", Algorithm::HmacSha256, &MATERIAL);
-    let import = installation.begin_key("records", Algorithm::Xaes256Gcm);
-    for (address, versioned) in all_records(&*installation.storage) {
-        assert!(!versioned.value.windows(MATERIAL.len()).any(|window| window == MATERIAL), "{address}");
-        // The version and the algorithm of PKCS#8, as in every RSA key.
-        let rsa = [2, 1, 0, 0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0, 4, 0x82];
-        assert!(!versioned.value.windows(rsa.len()).any(|window| window == rsa), "{address}");
-    }
-    assert!(!import.public_key.is_empty());
-}
-
-// R-K3, R-K18
-#[test]
-fn what_imported_keys_encrypt_another_implementation_opens_with_the_material() {
-    let installation = Installation::in_memory();
-    let mut client = Client::new(&installation.engine);
-    for algorithm in [Algorithm::Xaes256Gcm, Algorithm::Aes256Gcm] {
-        let id = installation.import_key(algorithm.name(), algorithm, &MATERIAL).id;
-        let sealing = Sealing {
-            algorithm: algorithm.id(),
-            key: MATERIAL,
-            key_id: id.0,
-            version: 1,
-            purpose: 1,
-            context: b"context".to_vec(),
-        };
-        let ciphertext = client.encrypt_one(id, b"context", b"plaintext");
-        assert_eq!(sealing.open(&ciphertext).as_deref(), Ok(&b"plaintext"[..]), "{algorithm}");
-        let theirs = sealing.seal(&vec![7; sealing.nonce_size()], b"theirs");
-        assert_eq!(only(client.decrypt(id, &[(b"context", &theirs)]).unwrap()).unwrap(), b"theirs", "{algorithm}");
-    }
-}
-
-// R-K18
-#[test]
-fn a_new_version_is_imported_into_a_key_and_ends_its_schedule() {
-    let installation = Installation::in_memory();
-    let id = installation.create("webhooks", Algorithm::HmacSha256);
-    installation.engine.set_rotation(id, Some(90)).unwrap();
-    let mut client = Client::new(&installation.engine);
-    let (_, before) = made(&mut client, id, b"message");
-    let import = installation.begin(NewImport::Version { key: id }).unwrap();
-    assert_eq!((import.name.as_str(), import.algorithm), ("webhooks", Algorithm::HmacSha256));
-    assert_eq!(import.target, ImportTarget::NewVersion { key: id });
-    let record = installation.complete(&import, &MATERIAL).unwrap();
-    let versions: Vec<_> = record.versions.iter().map(|version| (version.state, version.origin)).collect();
-    assert_eq!(versions, [(VersionState::Active, Origin::Generated), (VersionState::Current, Origin::Imported)]);
-    assert_eq!(record.rotation, None, "what it would make is not imported");
-    assert_eq!(made(&mut client, id, b"message"), (2, mac(&MATERIAL, b"message")));
-    let verified = client.with(id, |key| calls::verify_mac(key, None, &[(b"message", &before)])).unwrap();
-    assert!(only(verified).is_ok(), "the version before still verifies");
-
-    // By order of its owner it is rotated all the same.
-    let rotated = installation.engine.set_rotation(id, Some(1)).unwrap();
-    assert!(rotated.rotation.is_some());
-    let rotated = installation.engine.rotate(id).unwrap();
-    assert_eq!(rotated.versions.last().unwrap().origin, Origin::Generated);
-}
-
-// R-K2, R-K18
-#[test]
-fn secrets_are_imported_and_keep_their_newest_ten_versions() {
-    let installation = Installation::in_memory();
-    let record = installation.import_key("password", Algorithm::Opaque, b"hunter2");
-    let mut client = Client::new(&installation.engine);
-    let read = |client: &mut Client| {
-        client.with(record.id, |key| key.secret(&mut calls::uncounted(), None).unwrap().value.to_vec())
-    };
-    assert_eq!(read(&mut client), b"hunter2");
-    for number in 2..=10_u8 {
-        installation.engine.update_secret(record.id, vec![number].into(), None).unwrap();
-    }
-    let import = installation.begin(NewImport::Version { key: record.id }).unwrap();
-    let updated = installation.complete(&import, b"hunter3").unwrap();
-    assert_eq!((updated.versions.len(), updated.current().unwrap().get()), (10, 11));
-    assert_eq!(read(&mut client), b"hunter3");
-}
-
-// R-K18
-#[test]
-fn material_that_is_not_good_for_its_algorithm_is_the_one_failure() {
-    let installation = Installation::in_memory();
-    for (algorithm, bad) in [
-        (Algorithm::Xaes256Gcm, &[0; 32][..]),
-        (Algorithm::Aes256Gcm, &MATERIAL[..16]),
-        (Algorithm::HmacSha512, &MATERIAL),
-        (Algorithm::Ed25519, &MATERIAL),
-        (Algorithm::Rsa4096PssSha256, b"-----BEGIN PRIVATE KEY-----"),
-    ] {
-        let import = installation.begin_key("key", algorithm);
-        let said = installation.complete(&import, bad).unwrap_err();
-        assert!(matches!(said, Error::ImportFailed), "{algorithm}");
-        assert_eq!(said.to_string(), Error::ImportFailed.to_string());
-        not_open(installation.complete(&import, bad), &import);
-    }
-    assert_eq!(installation.engine.list_keys(installation.store, &KeyFilter::default(), None, 10).unwrap().keys, []);
-}
-
-// R-K18
-#[test]
 fn an_import_that_could_not_be_completed_is_not_begun() {
     let installation = Installation::in_memory();
     let id = installation.create("taken", Algorithm::HmacSha256);
@@ -540,17 +291,6 @@ fn what_has_come_between_is_told_before_the_try_and_can_be_put_right() {
     installation.complete(&import, &MATERIAL).unwrap();
 }
 
-// R-K9, R-K18
-#[test]
-fn a_disabled_key_takes_a_new_version_and_stays_disabled() {
-    let installation = Installation::in_memory();
-    let id = installation.create("webhooks", Algorithm::HmacSha256);
-    installation.engine.set_state(id, KeyState::Disabled).unwrap();
-    let import = installation.begin(NewImport::Version { key: id }).unwrap();
-    let record = installation.complete(&import, &MATERIAL).unwrap();
-    assert_eq!((record.state, record.current().unwrap().get()), (KeyState::Disabled, 2));
-}
-
 // R-K18
 #[test]
 fn of_many_who_complete_an_import_at_once_one_does() {
@@ -566,36 +306,6 @@ fn of_many_who_complete_an_import_at_once_one_does() {
     for refused in results.into_iter().filter_map(Result::err) {
         assert!(matches!(refused, Error::ImportNotFound(_) | Error::NameTaken(_)), "{refused}");
     }
-}
-
-// R-K18
-#[test]
-fn a_transport_key_is_spent_before_it_is_used() {
-    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
-    let installation = Installation::on(storage.clone());
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    // The first change spends it, the second one notes that its shred secret is destroyed, the third one would be the key.
-    storage.fail(Call::Transact, 3);
-    let refused = installation.complete(&import, &MATERIAL);
-    let spent =
-        |error: &Error| matches!(error, Error::ImportSpent { cause, .. } if matches!(**cause, Error::Storage(_)));
-    assert!(refused.as_ref().is_err_and(spent), "{refused:?}");
-    assert_eq!(installation.engine.find_key(installation.store, &name("webhooks")).unwrap(), None);
-    not_open(installation.complete(&import, &MATERIAL), &import);
-}
-
-// R-K18
-#[test]
-fn an_import_that_cannot_be_spent_is_not_tried() {
-    let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
-    let installation = Installation::on(storage.clone());
-    let import = installation.begin_key("webhooks", Algorithm::HmacSha256);
-    for material in [&MATERIAL[..], b"not good at all"] {
-        storage.fail(Call::Transact, 1);
-        let refused = installation.complete(&import, material);
-        assert!(matches!(refused, Err(Error::Storage(_))), "good or not, the same is said: {refused:?}");
-    }
-    installation.complete(&import, &MATERIAL).unwrap();
 }
 
 // R-K18
