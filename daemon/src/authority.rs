@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use claviger_engine::crypto::random::{EntropyError, Random};
+use claviger_engine::key::text::is_shown;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -201,7 +202,7 @@ fn serial_number(random: &dyn Random) -> Result<SerialNumber, AuthorityError> {
 }
 
 fn common_name(name: &str) -> Result<String, AuthorityError> {
-    let printable = !name.chars().any(char::is_control) && name.trim() == name;
+    let printable = name.chars().all(is_shown) && name.trim() == name;
     let fits = (1..=COMMON_NAME_SIZE_MAX).contains(&name.len());
     (printable && fits).then(|| name.to_owned()).ok_or(AuthorityError::CommonName)
 }
@@ -334,7 +335,7 @@ mod tests {
     #[test]
     fn refuses_names_that_a_certificate_cannot_hold() {
         let authority = authority();
-        for name in ["", " ", " a", "a\n", "a\0b", &"x".repeat(COMMON_NAME_SIZE_MAX + 1)] {
+        for name in ["", " ", " a", "a\n", "a\0b", "a\u{202e}b", "a\u{200b}", &"x".repeat(COMMON_NAME_SIZE_MAX + 1)] {
             let error = issue(&authority, name, &Purpose::Client, &Subject::Generated).err().unwrap();
             assert!(matches!(error, AuthorityError::CommonName), "{name:?}");
         }

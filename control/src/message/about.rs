@@ -11,7 +11,7 @@ use super::is_zero;
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetAbout {
-    /// Its description, up to 1,024 bytes of UTF-8 without control characters but line feeds. Empty, it has none.
+    /// Its description, up to 1,024 bytes of UTF-8 without control and format characters (categories Cc and Cf) but line feeds. Empty, it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Labels by name: 1 to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen. Each value is one line of up to 256 bytes of UTF-8; `null` removes the label.

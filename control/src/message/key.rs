@@ -35,7 +35,7 @@ pub struct NewKey {
     /// Whether its material may be exported, wrapped to a public key; `false` unless given. It never changes.
     #[serde(default)]
     pub exportable: bool,
-    /// Its description, up to 1,024 bytes of UTF-8 without control characters but line feeds.
+    /// Its description, up to 1,024 bytes of UTF-8 without control and format characters (categories Cc and Cf) but line feeds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Up to 32 labels by name, written as names of keys are; each value is one line of up to 256 bytes of UTF-8.

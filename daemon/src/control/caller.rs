@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use claviger_engine::Engine;
+use claviger_engine::key::text::is_shown;
 use claviger_engine::person::{Person, PublicKeyHash};
 use claviger_engine::transfer::Requester;
 use rustls_pki_types::CertificateDer;
@@ -43,8 +44,8 @@ impl Caller {
         }
         let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
         Some(Self {
-            // Control characters would let a name forge lines of the log.
-            name: name.unwrap_or("(no name)").chars().filter(|c| !c.is_control()).collect(),
+            // Control and format characters would let a name forge lines of the log.
+            name: name.unwrap_or("(no name)").chars().filter(|character| is_shown(*character)).collect(),
             fingerprint: sha256(certificate),
             key: PublicKeyHash(sha256(parsed.public_key().raw)),
             is_administrator: false,

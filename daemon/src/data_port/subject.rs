@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use claviger_engine::key::text::is_shown;
 use x509_parser::asn1_rs::ToDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
@@ -44,12 +45,12 @@ fn write_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     }
 }
 
-/// RFC 4514 section 2.4. Control characters are written as hexadecimal digits as well, so that a subject does not break a line of a log.
+/// RFC 4514 section 2.4. Control and format characters are written as hexadecimal digits as well, so that a subject does not break a line of a log.
 fn write_escaped(text: &mut String, value: &str) {
     let last = value.chars().count().saturating_sub(1);
     for (index, character) in value.chars().enumerate() {
         let at_edge = (character == ' ' && (index == 0 || index == last)) || (character == '#' && index == 0);
-        if character.is_control() {
+        if !is_shown(character) {
             character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| write_hex(text, "\\", byte));
         } else {
             if at_edge || "\"+,;<>\\".contains(character) {
@@ -110,6 +111,7 @@ mod tests {
         check(&[(DnType::CommonName, "#a# ")], Some("CN=\\#a#\\ "));
         check(&[(DnType::CommonName, " ")], Some("CN=\\ "));
         check(&[(DnType::CommonName, "a\nb\0c\u{85}")], Some("CN=a\\0ab\\00c\\c2\\85"));
+        check(&[(DnType::CommonName, "a\u{202e}b")], Some("CN=a\\e2\\80\\aeb"));
     }
 
     #[test]

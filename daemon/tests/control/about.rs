@@ -69,6 +69,8 @@ async fn what_is_said_of_keys_is_refused_with_its_bounds() {
     for (body, problem, said) in [
         (json!({"description": "x".repeat(1_025)}), "invalid-value", "1024 bytes"),
         (json!({"description": "\u{1b}[31m"}), "invalid-value", "line feeds"),
+        (json!({"description": "for tests \u{202e}noitcudorp"}), "invalid-value", "reorder others"),
+        (json!({"labels": {"team": "pay\u{200b}ments"}}), "invalid-value", "not seen"),
         (json!({"labels": {"a b": "x"}}), "invalid-value", "1 to 100 characters"),
         (json!({"labels": {"": null}}), "invalid-value", "1 to 100 characters"),
         (json!({"labels": {"team": "a\nb"}}), "invalid-value", "one line"),

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::{AccessRowId, KeyId, StoreId};
 use crate::key::state::KeyState;
+use crate::key::text::is_shown;
 use crate::ledger::Ledger;
 use crate::limits::{
     ACCESS_DESCRIPTION_SIZE_MAX, ACCESS_ROWS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, LIST_PAGE_SIZE_MAX,
@@ -339,10 +340,10 @@ fn must_be(row: &AccessRow, states: &[KeyState], needed: &'static str) -> Result
     if states.contains(&state) { Ok(()) } else { Err(Error::AccessStateWrong { id, state, needed }) }
 }
 
-/// Cut to what a row holds, without control characters.
+/// Cut to what a row holds, without control and format characters.
 fn creator(text: &str) -> String {
     let mut kept = String::new();
-    for character in text.chars().map(|character| if character.is_control() { '?' } else { character }) {
+    for character in text.chars().map(|character| if is_shown(character) { character } else { '?' }) {
         if kept.len() + character.len_utf8() > crate::limits::ACCESS_CREATOR_SIZE_MAX {
             break;
         }

@@ -50,7 +50,7 @@ pub enum ApprovalError {
     )]
     TooLarge,
     /// A text is not one.
-    #[error("a reason has at most {APPROVAL_TEXT_SIZE_MAX} bytes, without control characters")]
+    #[error("a reason has at most {APPROVAL_TEXT_SIZE_MAX} bytes, without control and format characters")]
     Text,
     /// The time to decide is out of bounds.
     #[error("a request waits for 1 hour to 30 days")]

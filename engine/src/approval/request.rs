@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
+use crate::key::text::is_shown;
 use crate::limits::{
     APPROVAL_CALLS_SIZE_MAX, APPROVAL_SHOWN_SIZE_MAX, APPROVAL_TEXT_SIZE_MAX, APPROVAL_TIME_MAX, APPROVAL_TIME_MIN,
     APPROVALS_MAX, BUNDLE_CHANGES_MAX, LIST_EXAMINED_MAX, LIST_PAGE_SIZE_MAX,
@@ -183,6 +184,6 @@ impl NewRequest {
 
 /// Refuses what is no reason.
 pub(super) fn check_text(text: &str) -> Result<(), ApprovalError> {
-    let is_text = text.len() <= APPROVAL_TEXT_SIZE_MAX && !text.chars().any(char::is_control);
+    let is_text = text.len() <= APPROVAL_TEXT_SIZE_MAX && text.chars().all(is_shown);
     if is_text { Ok(()) } else { Err(ApprovalError::Text) }
 }

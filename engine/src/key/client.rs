@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use data_encoding::HEXLOWER;
 
+use super::text::is_shown;
 use crate::limits::CLIENT_NAME_SIZE_MAX;
 
 /// A client as statistics of use remember it: by its certificate, or by its address if it shows none. Not confidential. Not proof of anything either: what a
@@ -17,7 +18,7 @@ pub struct ClientName(Shown);
 pub(crate) enum Shown {
     /// A certificate.
     Certificate {
-        /// 0..=64 bytes of UTF-8 without control characters.
+        /// 0..=64 bytes of UTF-8, each character shown as itself ([`is_shown`]).
         common_name: String,
         /// Of the whole certificate, DER.
         sha256: [u8; SHA256_SIZE],
@@ -27,12 +28,12 @@ pub(crate) enum Shown {
 }
 
 impl ClientName {
-    /// The client that holds the certificate with this SHA-256, whose subject has this common name. Of a longer name the first 64 bytes are kept, control characters
-    /// become `?`.
+    /// The client that holds the certificate with this SHA-256, whose subject has this common name. Of a longer name the first 64 bytes are kept, control and format
+    /// characters become `?`.
     #[must_use]
     pub fn certificate(common_name: &str, sha256: [u8; SHA256_SIZE]) -> Self {
         let mut kept = String::new();
-        for character in common_name.chars().map(|character| if character.is_control() { '?' } else { character }) {
+        for character in common_name.chars().map(|character| if is_shown(character) { character } else { '?' }) {
             if kept.len() + character.len_utf8() > CLIENT_NAME_SIZE_MAX {
                 break;
             }
@@ -91,7 +92,7 @@ impl ClientName {
     pub(crate) fn from_shown(shown: Shown) -> Option<Self> {
         match &shown {
             Shown::Certificate { common_name, .. }
-                if common_name.len() > CLIENT_NAME_SIZE_MAX || common_name.chars().any(char::is_control) =>
+                if common_name.len() > CLIENT_NAME_SIZE_MAX || !common_name.chars().all(is_shown) =>
             {
                 None
             }
@@ -125,6 +126,7 @@ mod tests {
         assert_eq!(kept("billing"), "billing");
         assert_eq!(kept(""), "");
         assert_eq!(kept("a\nb\u{9b}31m"), "a?b?31m");
+        assert_eq!(kept("\u{202e}gnillib"), "?gnillib");
         assert_eq!(kept(&"x".repeat(1_000)), "x".repeat(CLIENT_NAME_SIZE_MAX));
         // Never in the middle of a character.
         assert_eq!(kept(&format!("{}é", "x".repeat(CLIENT_NAME_SIZE_MAX - 1))), "x".repeat(CLIENT_NAME_SIZE_MAX - 1));
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_stored_name_that_could_not_have_been_made_is_refused() {
-        for bad in ["a\nb".to_owned(), "x".repeat(CLIENT_NAME_SIZE_MAX + 1)] {
+        for bad in ["a\nb".to_owned(), "\u{202e}gnillib".to_owned(), "x".repeat(CLIENT_NAME_SIZE_MAX + 1)] {
             assert_eq!(ClientName::from_shown(Shown::Certificate { common_name: bad, sha256: [1; 32] }), None);
         }
     }

@@ -5,4 +5,5 @@ pub mod id;
 pub mod material;
 pub mod name;
 pub mod state;
+pub mod text;
 pub mod version;

@@ -6,6 +6,7 @@ use super::codec::{Reader, Writer};
 use super::{Record, WrapField};
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
+use crate::key::text::is_shown;
 use crate::limits::{ASSIGNED_KEYS_MAX, CLIENT_NAME_SIZE_MAX, GRANTS_MAX, PERSON_CERTIFICATES_MAX};
 use crate::person::{Grant, PersonId, PublicKeyHash, Role};
 
@@ -33,7 +34,7 @@ pub struct PersonRecord {
 pub struct PersonCertificate {
     /// The public key; another certificate for it is as good.
     pub key: PublicKeyHash,
-    /// Common name of the subject, up to 64 bytes, without control characters.
+    /// Common name of the subject, up to 64 bytes, without control and format characters.
     pub common_name: String,
     /// The end of the certificate, in milliseconds since 1970. Each certificate is checked for its own when it is shown.
     pub ends_ms: u64,
@@ -59,7 +60,7 @@ impl PersonRecord {
 impl PersonCertificate {
     /// Whether it is within bounds.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.common_name.len() <= CLIENT_NAME_SIZE_MAX && !self.common_name.chars().any(char::is_control)
+        self.common_name.len() <= CLIENT_NAME_SIZE_MAX && self.common_name.chars().all(is_shown)
     }
 }
 

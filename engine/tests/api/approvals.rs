@@ -354,6 +354,7 @@ on_every_storage! {
             (NewRequest { time: HOUR - Duration::from_secs(1), ..at() }, ApprovalError::Time),
             (NewRequest { time: DAY * 31, ..at() }, ApprovalError::Time),
             (NewRequest { reason: "a\u{1b}[2J".into(), ..at() }, ApprovalError::Text),
+            (NewRequest { reason: "a\u{202e}b".into(), ..at() }, ApprovalError::Text),
             (NewRequest { reason: "x".repeat(1_001), ..at() }, ApprovalError::Text),
         ] {
             assert_eq!(refused(bad), expected);

@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 
 use super::super::codec::{Reader, Writer};
 use crate::key::client::SHA256_SIZE;
+use crate::key::text::is_shown;
 use crate::limits::{CLIENT_NAME_SIZE_MAX, SERIAL_SIZE_MAX};
 
 /// What a client must show.
@@ -54,7 +55,7 @@ pub struct IssuedCertificate {
     pub serial: Vec<u8>,
     /// SHA-256 of its public key (`SubjectPublicKeyInfo`, DER).
     pub public_key_sha256: [u8; SHA256_SIZE],
-    /// The common name of its subject: 1..=64 bytes of UTF-8 without control characters.
+    /// The common name of its subject: 1..=64 bytes of UTF-8 without control and format characters.
     pub common_name: String,
 }
 
@@ -120,8 +121,8 @@ impl AccessData {
     pub(crate) fn check(&self) -> Result<(), InvalidAccessData> {
         match self {
             Self::IssuedCertificate(IssuedCertificate { serial, common_name, .. }) => {
-                let is_name = (1..=CLIENT_NAME_SIZE_MAX).contains(&common_name.len())
-                    && !common_name.chars().any(char::is_control);
+                let is_name =
+                    (1..=CLIENT_NAME_SIZE_MAX).contains(&common_name.len()) && common_name.chars().all(is_shown);
                 let is_serial = (1..=SERIAL_SIZE_MAX).contains(&serial.len());
                 if is_name && is_serial { Ok(()) } else { Err(InvalidAccessData::Certificate) }
             }

@@ -11,6 +11,7 @@ use super::key::Deletion;
 use super::{Record, WrapField};
 use crate::key::id::{AccessRowId, StoreId};
 use crate::key::state::KeyState;
+use crate::key::text::is_shown;
 use crate::limits::{ACCESS_CREATOR_SIZE_MAX, ACCESS_DESCRIPTION_SIZE_MAX};
 
 /// One row of the authentication data of a key store: who shows this passes the method that it is for.
@@ -64,9 +65,9 @@ impl AccessRow {
     }
 }
 
-/// Whether a text has at most so many bytes, and no control characters.
+/// Whether a text has at most so many bytes, and no control and format characters.
 pub(crate) fn is_line(text: &str, size_max: usize) -> bool {
-    text.len() <= size_max && !text.chars().any(char::is_control)
+    text.len() <= size_max && text.chars().all(is_shown)
 }
 
 impl Record for AccessRow {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::super::codec::{Reader, Writer};
 use crate::key::name::Name;
+use crate::key::text::is_shown;
 use crate::limits::{DESCRIPTION_SIZE_MAX, LABEL_VALUE_SIZE_MAX, LABELS_MAX};
 
 /// Description and labels of a key. Not confidential: they are shown wherever the key is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
-    /// 0..=1,024 bytes of UTF-8, without control characters but line feeds.
+    /// 0..=1,024 bytes of UTF-8, each shown as itself ([`is_shown`]), and line feeds.
     pub description: String,
-    /// 0..=32 labels, by name; values of 0..=256 bytes of UTF-8 without control characters.
+    /// 0..=32 labels, by name; values of 0..=256 bytes of UTF-8, each character shown as itself.
     pub labels: BTreeMap<Name, String>,
 }
 
@@ -22,7 +23,9 @@ pub enum InvalidAbout {
     #[error("a description has at most {DESCRIPTION_SIZE_MAX} bytes of UTF-8, this one has {0}")]
     DescriptionSize(usize),
     /// The description has a character that is not text.
-    #[error("a description is text: of the control characters it may have line feeds only")]
+    #[error(
+        "a description is text: of control and format characters, which are not seen or reorder others, it may have line feeds only"
+    )]
     DescriptionCharacter,
     /// More labels than a key may have.
     #[error("a key has at most {LABELS_MAX} labels, these are {0}: remove others first")]
@@ -31,7 +34,9 @@ pub enum InvalidAbout {
     #[error("the value of a label has at most {LABEL_VALUE_SIZE_MAX} bytes of UTF-8, that of {0} has more")]
     LabelSize(Name),
     /// The value of a label has a character that is not text.
-    #[error("the value of a label is one line of text without control characters, that of {0} is not")]
+    #[error(
+        "the value of a label is one line of text without control and format characters, which are not seen or reorder others; that of {0} has some"
+    )]
     LabelCharacter(Name),
 }
 
@@ -41,7 +46,7 @@ impl About {
     /// # Errors
     /// The first thing that is not.
     pub fn check(&self) -> Result<(), InvalidAbout> {
-        let is_plain = |text: &str| !text.chars().any(char::is_control);
+        let is_plain = |text: &str| text.chars().all(is_shown);
         if self.description.len() > DESCRIPTION_SIZE_MAX {
             return Err(InvalidAbout::DescriptionSize(self.description.len()));
         }
@@ -143,6 +148,9 @@ pub(super) mod tests {
             (described(&"x".repeat(DESCRIPTION_SIZE_MAX + 1)), InvalidAbout::DescriptionSize(DESCRIPTION_SIZE_MAX + 1)),
             (described("a\tb"), InvalidAbout::DescriptionCharacter),
             (described("\u{9b}31m"), InvalidAbout::DescriptionCharacter),
+            (described("for tests\n\u{202e}noitcudorp"), InvalidAbout::DescriptionCharacter),
+            (labelled("pay\u{200b}ments"), InvalidAbout::LabelCharacter(last())),
+            (labelled("\u{2066}payments"), InvalidAbout::LabelCharacter(last())),
             (labelled("a\nb"), InvalidAbout::LabelCharacter(last())),
             (labelled(&"x".repeat(LABEL_VALUE_SIZE_MAX + 1)), InvalidAbout::LabelSize(last())),
             (
