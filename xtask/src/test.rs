@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{process, programs};
+use crate::{api, process, programs};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -21,7 +21,7 @@ impl Arguments {
     }
 }
 
-/// Runs unit, integration and documentation tests, all of them even if one fails; shows what cargo prints.
+/// Runs unit, integration and documentation tests, all of them even if one fails; shows what cargo prints. Then compares the control port with its description.
 ///
 /// # Errors
 /// If a program is missing that must not be, if something does not build, if a test fails, or if there was no test.
@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     println!("\n{tally}");
     ensure!(status.success(), "{} ended with {status}", process::line(&command));
     ensure!(tally.passed > 0, "no test ran");
+    println!("{}", api::run(arguments.install)?);
     Ok(tally)
 }
 

@@ -8,6 +8,7 @@ mod confirm;
 mod health;
 mod key;
 mod new_file;
+mod person;
 mod root_key;
 mod store;
 mod system_key;
@@ -42,6 +43,9 @@ pub(crate) enum ControlCommand {
     /// Decide what others ask for, and set which changes need that
     #[command(subcommand)]
     Approval(approval::ApprovalCommand),
+    /// Work with persons: who manages what, by which certificates
+    #[command(subcommand)]
+    Person(person::PersonCommand),
     /// Make and verify full backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -70,6 +74,7 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Key(command) => key::run(command, client, json).await?,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
         ControlCommand::Approval(command) => approval::run(command, client, json).await?,
+        ControlCommand::Person(command) => person::run(command, client, json).await?,
         ControlCommand::Backup(command) => backup::run(command, client, json).await?,
         ControlCommand::SystemKey(command) => return system_key::run(command, client, json).await,
         ControlCommand::RootKey(command) => root_key::run(command, client, json).await?,

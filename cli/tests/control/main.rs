@@ -11,6 +11,7 @@ mod about;
 mod backup;
 mod damaged;
 mod life;
+mod persons;
 mod system_key;
 mod transfer;
 mod usage;

@@ -61,11 +61,11 @@ pub struct DeleteNow {
 pub struct SetRotationByUse {
     /// After so many items; `null` is no bound. What the current version was used for already counts.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(required = true, minimum = 1)]
+    #[schema(required = true, minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub items: Option<u64>,
     /// After so many bytes; `null` is no bound. Without both bounds it ends. Both have to be there: nothing is not taken for the end.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(required = true, minimum = 1)]
+    #[schema(required = true, minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub bytes: Option<u64>,
 }
 

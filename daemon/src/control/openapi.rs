@@ -1,7 +1,7 @@
 //! The API description (OpenAPI 3.1), made from the table of routes.
 
 use claviger_control::message::{Approval, Problem as ProblemMessage};
-use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use claviger_engine::limits::{LIST_PAGE_SIZE_MAX, NAME_SIZE_MAX};
 use claviger_engine::person::Role;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
@@ -82,7 +82,9 @@ fn operation(route: &Route) -> OperationBuilder {
         operation = operation.parameter(parameter(name, ParameterIn::Path, Required::True, description, schema));
     }
     if route.paged {
-        let after = parameter("after", ParameterIn::Query, Required::False, "only names after this one", text());
+        let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]+$"));
+        let name = name.max_length(Some(NAME_SIZE_MAX)).into();
+        let after = parameter("after", ParameterIn::Query, Required::False, "only names after this one", name);
         let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(LIST_PAGE_SIZE_MAX));
         let limit = parameter(
             "limit",

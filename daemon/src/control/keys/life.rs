@@ -159,6 +159,12 @@ fn set_rotation(state: &ControlState, call: &Call) -> Result<Change, Problem> {
 
 fn set_rotation_by_use(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let SetRotationByUse { items, bytes } = call.body()?;
+    // As far as the description goes: what other languages take for an integer.
+    for (what, bound) in [("items", items), ("bytes", bytes)] {
+        if bound.is_some_and(|bound| i64::try_from(bound).is_err()) {
+            return Err(Problem::new(Kind::InvalidValue, format!("{what}: give 1 to {}", i64::MAX)));
+        }
+    }
     let bounds = (items.is_some() || bytes.is_some()).then_some(RotationByUse { items, bytes });
     of_key(state, call, KeyChange::SetRotationByUse { bounds })
 }
