@@ -173,6 +173,9 @@ pub const CERTIFICATE_WARNING: Duration = days(14);
 /// Key stores whose authorities have a metric of their own; the rest has one in common.
 pub const STORES_WATCHED: usize = 100;
 
+/// How long a worker thread may take to take up something: twenty thousand times what it works at a stretch.
+pub const LIVENESS_TIME: Duration = Duration::from_secs(5);
+
 /// Connections of the listener for metrics at once: a few scrapers, and probes.
 pub const METRICS_CONNECTIONS_MAX: usize = 32;
 

@@ -12,6 +12,7 @@ pub(crate) mod connection_counts;
 mod convert;
 pub(crate) mod identity;
 mod lane_task;
+mod liveness;
 mod perform;
 mod quic;
 mod request;
@@ -138,6 +139,11 @@ impl DataPort {
             self.workers.tallies().for_each(|tally| tally.add_to(place, &mut counts));
             (name, counts)
         })
+    }
+
+    /// Whether all worker threads take up what they are given within this time.
+    pub(crate) fn workers_answer(&self, within: Duration) -> impl Future<Output = bool> + Send + use<> {
+        liveness::all_answer(self.workers.runtimes(), within)
     }
 
     /// Connections that came, stay, or were not let in.

@@ -137,6 +137,11 @@ impl Workers {
         (0..count.max(1)).map(|index| WorkerThread::start(service, index)).collect::<anyhow::Result<_>>().map(Self)
     }
 
+    /// The runtime of each.
+    pub(super) fn runtimes(&self) -> Vec<Handle> {
+        self.0.iter().map(|worker| worker.runtime.clone()).collect()
+    }
+
     /// What each of them has counted.
     pub(super) fn tallies(&self) -> impl Iterator<Item = &WorkerTally> {
         self.0.iter().map(|worker| &*worker.tally)

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::{ControlState, health};
 use super::{MEDIA_TYPE, gather};
-use crate::limits::{ACCEPT_PAUSE, METRICS_CONNECTION_TIME, METRICS_CONNECTIONS_MAX};
+use crate::limits::{ACCEPT_PAUSE, LIVENESS_TIME, METRICS_CONNECTION_TIME, METRICS_CONNECTIONS_MAX};
 
 /// A running listener.
 pub struct MetricsListener {
@@ -132,9 +132,19 @@ async fn metrics(State(watched): State<Watched>) -> Response {
     }
 }
 
-/// The process is there and answers.
-async fn live() -> &'static str {
-    "live\n"
+/// The process is there, and its worker threads take up what they are given.
+async fn live(State(watched): State<Watched>) -> Response {
+    // None are left when the daemon ends: that is no reason to end it.
+    let workers = watched.state.data.lock().as_ref().map(|data| data.workers_answer(LIVENESS_TIME));
+    let are_live = match workers {
+        Some(answer) => answer.await,
+        None => true,
+    };
+    if are_live {
+        "live\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "a worker thread is stuck: restart the daemon\n").into_response()
+    }
 }
 
 /// Whether everything is served, and if not, what is wrong: in single words, because anybody may read them.
