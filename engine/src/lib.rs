@@ -20,6 +20,7 @@ mod destruction;
 pub mod engine;
 pub mod epoch;
 pub mod error;
+mod files;
 mod follow;
 pub mod fuzzing;
 pub mod hierarchy;

@@ -1,6 +1,5 @@
 //! A full backup: all values of one moment in one file, while changes go on.
 
-use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,6 +12,7 @@ use super::header::{Header, Kind};
 use super::journal::{Journal, Position};
 use super::progress::Progress;
 use crate::crypto::random::{EntropyError, Random};
+use crate::files::PendingFile;
 use crate::limits::BACKUP_RECORD_SIZE;
 use crate::storage::{Address, Revision, SnapshotVisitor, Storage, TransactError, Versioned};
 
@@ -30,11 +30,7 @@ pub(super) fn create(
     progress.begin();
     let mut writing = Writing { path, journal, position, random, now_ms, progress, open: None, failure: None };
     storage.snapshot(&mut writing)?;
-    let finished = writing.finish();
-    if finished.is_err() {
-        file::abandon(path);
-    }
-    finished.map(|()| position.number)
+    writing.finish().map(|()| position.number)
 }
 
 /// Begins a segment of the journal, and waits until everything in those before it is in storage.
@@ -64,7 +60,7 @@ struct Writing<'a> {
 }
 
 struct Open {
-    file: BufWriter<File>,
+    file: BufWriter<PendingFile>,
     chain: Chain,
     values: Values,
     total: u64,
@@ -88,6 +84,8 @@ impl Writing<'_> {
             Chain::begin(&header, sealing)
         });
         let (header, chain) = begun.ok_or(EntropyError)?;
+        // Before another one is begun: it would be removed in its place.
+        self.open = None;
         let mut file = BufWriter::with_capacity(BACKUP_RECORD_SIZE, file::begin(self.path)?);
         file.write_all(&header).map_err(BackupError::file(self.path, "write"))?;
         self.progress.begin();
@@ -111,7 +109,7 @@ impl Writing<'_> {
         open.put_values(self.path, self.random, self.progress)?;
         open.put(&Part::end(open.total), self.path, self.random, self.progress)?;
         let file = open.file.into_inner().map_err(|error| BackupError::file(self.path, "write")(error.into_error()))?;
-        file::finish(&file, self.path)
+        file::finish(file, self.path).map(drop)
     }
 
     fn keep(&mut self, result: Result<(), BackupError>) -> ControlFlow<()> {

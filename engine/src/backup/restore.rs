@@ -15,6 +15,7 @@ use super::{bury, chain, file, spend};
 use crate::audit::outbox;
 use crate::crypto::random::Random;
 use crate::error::Error;
+use crate::files::folder_of;
 use crate::hierarchy::SystemKeys;
 use crate::record::address;
 use crate::record::use_count::RunRecord;
@@ -125,9 +126,7 @@ impl Restore<'_> {
         fs::rename(&from, &to).map_err(BackupError::file(&to, "create"))?;
         remove_folder(scratch)?;
         file::sync_folder(self.target)?;
-        file::sync_folder(
-            self.target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-        )
+        file::sync_folder(folder_of(self.target))
     }
 
     /// What it was, in words.

@@ -2,11 +2,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::MirrorError;
+use crate::files::{PendingFile, folder_of};
 
 /// Where mirrors are.
 pub(super) trait Disk: Send + Sync {
@@ -70,23 +71,11 @@ impl Disk for FileSystem {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> Result<(), MirrorError> {
-        let folder = folder_of(path);
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".new");
-        let temporary = Path::new(&temporary);
         let write = || {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            match fs::remove_file(temporary) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            // A hard link fails if there is something; a rename would overwrite it.
-            fs::hard_link(temporary, path)?;
-            fs::remove_file(temporary)?;
-            File::open(folder)?.sync_all()
+            DirBuilder::new().recursive(true).mode(0o700).create(folder_of(path))?;
+            let mut pending = PendingFile::begin(path)?;
+            pending.write_all(content)?;
+            pending.create()
         };
         write().map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => MirrorError::Exists,
@@ -141,10 +130,6 @@ impl Drop for OpenFile {
         // Should it fail, closing the file unlocks it all the same.
         let _closing_unlocks_too = self.file.unlock();
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Permission bits of everyone but the owner.

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::StorageError;
 use super::environment::Failure;
+use crate::files;
 
 /// A data folder that this process, and nobody else, has open. Let go of when dropped.
 pub(super) struct Folder {
@@ -85,8 +86,7 @@ impl Folder {
     }
 
     fn free_space(&self) -> Result<u64, StorageError> {
-        let disk = rustix::fs::statvfs(self.path()).map_err(|error| self.error("measure", error.into()))?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        files::free_space(self.path()).map_err(|error| self.error("measure", error))
     }
 
     /// Ends changes to this folder for the rest of this process, even if it is closed and opened again.
