@@ -11,5 +11,5 @@ pub mod limits;
 pub mod message;
 pub mod secret;
 
-pub use client::{ControlClient, Credentials, KeyFilter};
+pub use client::{AuditFilter, ControlClient, Credentials, KeyFilter};
 pub use error::ControlError;

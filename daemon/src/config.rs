@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Deserializer};
 
 use crate::limits::{CONFIG_FILE_SIZE_MAX, WORKERS_MAX};
-use claviger_engine::limits::{MAP_SIZE_MAX, SHRED_MIRRORS_MAX, SHRED_MIRRORS_MIN};
+use claviger_engine::limits::{AUDIT_FILE_SIZE_MIN, MAP_SIZE_MAX, SHRED_MIRRORS_MAX, SHRED_MIRRORS_MIN};
 
 /// Everything that a daemon is told. Unknown settings are refused.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Config {
     pub system_keys: SystemKeys,
     /// The shred secrets.
     pub shred_table: ShredTable,
+    /// The audit log.
+    pub audit: Audit,
     /// Keys in memory.
     pub cache: Cache,
     /// What is told to the operator.
@@ -166,6 +168,22 @@ pub enum ShredTableClass {
     Development,
 }
 
+/// Section `[audit]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// The folder of its files, on another disk than the data folder.
+    pub folder: PathBuf,
+    /// The file that remembers where it ends, on another disk than the folder.
+    pub head: PathBuf,
+    /// Bytes at which a file is closed and another begun.
+    #[serde(rename = "file_size_mib", deserialize_with = "mebibytes")]
+    pub file_size: u64,
+    /// Bytes that must be free on its disk before a change is taken.
+    #[serde(rename = "free_space_floor_mib", deserialize_with = "mebibytes")]
+    pub free_space_floor: u64,
+}
+
 /// Section `[cache]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
@@ -265,6 +283,7 @@ impl Config {
             names.len() == mirrors.len(),
             "[shred_table] mirrors names a file twice: name different ones, on different disks"
         );
+        ensure!(self.audit.file_size >= AUDIT_FILE_SIZE_MIN, "[audit] file_size_mib is 0: set 1 or more");
         ensure!(self.cache.keys_max > 0, "[cache] keys_max is 0: set 1 or more");
         if usize::try_from(self.storage.map_size).is_ok_and(|size| size <= MAP_SIZE_MAX) {
             return Ok(());
@@ -275,7 +294,9 @@ impl Config {
     /// What is to outlive the data folder does not lie in it.
     fn check_folders(&self) -> anyhow::Result<()> {
         let data = &self.storage.folder;
-        for (section, folder) in [("[journal]", &self.journal.folder), ("[backup]", &self.backup.folder)] {
+        let folders =
+            [("[journal]", &self.journal.folder), ("[backup]", &self.backup.folder), ("[audit]", &self.audit.folder)];
+        for (section, folder) in folders {
             ensure!(
                 !folder.starts_with(data) && !data.starts_with(folder),
                 "{section} folder is {}, and the data folder {}: set a folder that is lost on another day",
@@ -287,6 +308,11 @@ impl Config {
             self.journal.folder != self.backup.folder,
             "[journal] and [backup] have the same folder, {}: set two",
             self.journal.folder.display()
+        );
+        ensure!(
+            !self.audit.head.starts_with(&self.audit.folder),
+            "[audit] head is {}, inside of its folder: set a place that is altered by somebody else",
+            self.audit.head.display()
         );
         Ok(())
     }
@@ -303,6 +329,8 @@ impl Config {
             &mut self.backup.folder,
             &mut self.root_key.path,
             &mut self.system_keys.path,
+            &mut self.audit.folder,
+            &mut self.audit.head,
         ];
         places.into_iter().chain(&mut self.shred_table.mirrors)
     }
@@ -350,7 +378,7 @@ mod tests {
         let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
         let commented =
             EXAMPLE.lines().filter(|line| line.starts_with("# workers = ") || line.starts_with("# address = ")).count();
-        assert_eq!(settings + commented, 25, "a setting is missing in config.example.toml, or this number is old");
+        assert_eq!(settings + commented, 29, "a setting is missing in config.example.toml, or this number is old");
     }
 
     #[test]

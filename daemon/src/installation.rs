@@ -5,11 +5,12 @@
 //! beside the data folder, on a disk of its own, and gives it back when it is lost.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use claviger_engine::audit::{AuditOptions, InstallationPublicKey};
 use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
@@ -48,6 +49,8 @@ pub struct Facts {
     pub separated: bool,
     /// Whether the journal is on another device than the data folder.
     pub journal_separated: bool,
+    /// Whether the audit log, and what remembers its end, are each on another device than the data folder.
+    pub audit_separated: bool,
     /// Whether each mirror of the shred table is on a device of its own.
     pub mirrors_separated: bool,
     /// Whether the processor has a random generator of its own.
@@ -60,6 +63,11 @@ impl Installation {
     /// # Errors
     /// With place and remedy: one is missing or damaged, cannot be read, is in use, or they do not belong together.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_by(config, false)
+    }
+
+    /// As [`Installation::open`]; `begin_audit_anew` has the audit log begun anew if it is lost, or not as it was left.
+    pub(crate) fn open_by(config: &Config, begin_audit_anew: bool) -> anyhow::Result<Self> {
         if let Some(missing) = Places::of(config).missing() {
             bail!(missing);
         }
@@ -91,13 +99,20 @@ impl Installation {
             clock: Arc::new(SystemClock),
             cached_keys_max: config.cache.keys_max,
             compute_threads: config::cores(),
-            audit: None,
+            audit: Some(AuditOptions {
+                file_size: config.audit.file_size,
+                free_space_floor: config.audit.free_space_floor,
+                begin_anew: begin_audit_anew,
+                ..AuditOptions::at(config.audit.folder.clone(), config.audit.head.clone())
+            }),
         })
         .with_context(|| format!("data folder {}", config.storage.folder.display()))?;
         let facts = Facts {
             root_key: class,
             separated: false,
             mirrors_separated: shred_table::are_separated(config),
+            audit_separated: is_separated(&config.audit.folder, &config.storage.folder)
+                && is_separated(&config.audit.head, &config.audit.folder),
             journal_separated: journal.is_separated_from(&config.storage.folder),
             hardware_generator: random.has_hardware_generator(),
         };
@@ -112,11 +127,11 @@ impl Installation {
     }
 }
 
-/// Makes the places of a new installation. Nothing that exists is touched.
+/// Makes the places of a new installation, and gives the public half of its key. Nothing that exists is touched.
 ///
 /// # Errors
 /// With what is there and what is not, if one of the places exists already; otherwise with the place that could not be made.
-pub fn init(config: &Config) -> anyhow::Result<()> {
+pub fn init(config: &Config) -> anyhow::Result<InstallationPublicKey> {
     if let Some(existing) = Places::of(config).existing() {
         bail!(existing);
     }
@@ -132,7 +147,11 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
     SystemKeyFile::at(config.system_keys.path.clone()).create(&root_key, &random, SystemClock.now_ms())?;
     let system_keys = unlock(config)?;
     open_storage(config, &open_journal(config, &system_keys, false)?)?;
-    shred_table::create(config, &system_keys)
+    shred_table::create(config, &system_keys)?;
+    // Makes the installation key, and begins the audit log.
+    let installation = Installation::open(config)?;
+    let status = installation.engine.audit_status().context("the audit log was not begun")?;
+    Ok(status.public_key)
 }
 
 /// Makes the mirrors of the shred table that are missing, as copies of one that is there. Gives their files.
@@ -164,6 +183,8 @@ impl Places {
             // The lock alone is no journal: one that was to be opened leaves it. What cannot be read is there.
             place("journal", journal, !Journal::is_empty(journal).unwrap_or(false)),
         ];
+        let audit = &config.audit.folder;
+        places.push(place(AUDIT_LOG, audit, !is_empty(audit)));
         places.extend(config.shred_table.mirrors.iter().map(|mirror| place(MIRROR, mirror, mirror.exists())));
         Self(places)
     }
@@ -175,7 +196,9 @@ impl Places {
         }
         // A mirror of the shred table may be away, while there is another.
         let has_mirror = self.0.iter().any(|place| place.name == MIRROR && place.exists);
-        let is_there = self.0.iter().all(|place| place.exists || place.name == MIRROR && has_mirror);
+        // Of a lost audit log the engine tells what is remembered of it.
+        let may_be_away = |place: &Place| place.name == AUDIT_LOG || place.name == MIRROR && has_mirror;
+        let is_there = self.0.iter().all(|place| place.exists || may_be_away(place));
         (!is_there).then(|| self.half_made())
     }
 
@@ -214,6 +237,14 @@ fn custody(config: &Config) -> impl RootKeyCustody + use<> {
     match config.root_key.custody {
         Custody::DevelopmentFile => DevelopmentRootKey::at(config.root_key.path.clone()),
     }
+}
+
+/// The unwrapped system keys.
+///
+/// # Errors
+/// With file and remedy.
+pub fn system_keys(config: &Config) -> anyhow::Result<SystemKeys> {
+    unlock(config)
 }
 
 /// The unwrapped system keys.
@@ -262,6 +293,12 @@ pub(crate) fn open_storage(config: &Config, journal: &Arc<Journal>) -> anyhow::R
     Ok(without_locking(|| LmdbStorage::open(&config.storage.folder, &options))?)
 }
 
+/// Whether two places are on different devices; `false` if that cannot be found out.
+fn is_separated(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    device(one).zip(device(other)).is_some_and(|(one, other)| one != other)
+}
+
 /// Makes the folder that `path` is to stand in, for its owner only, if it is missing.
 pub(crate) fn make_parent(path: &Path) -> anyhow::Result<()> {
     let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
@@ -275,12 +312,15 @@ pub(crate) fn make_parent(path: &Path) -> anyhow::Result<()> {
 /// What each mirror is called in the list of places.
 const MIRROR: &str = "shred table";
 
+/// What the folder of the audit log is called there.
+const AUDIT_LOG: &str = "audit log";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config(folder: &Path) -> Config {
-        let text = "[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0";
+        let text = "[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[audit]\nfile_size_mib = 1\nfree_space_floor_mib = 0";
         Config::parse(text, folder).unwrap()
     }
 
@@ -323,20 +363,21 @@ mod tests {
 
     #[test]
     fn half_an_installation_is_named_piece_by_piece_and_not_completed() {
-        for keep in 0..6 {
+        for keep in 0..7 {
             let folder = tempfile::tempdir().unwrap();
             let config = config(folder.path());
             init(&config).unwrap();
             let [one, other] = [&config.shred_table.mirrors[0], &config.shred_table.mirrors[1]];
             let (data, journal) = (&config.storage.folder, &config.journal.folder);
-            let places = [&config.root_key.path, &config.system_keys.path, data, journal, one, other];
+            let audit = &config.audit.folder;
+            let places = [&config.root_key.path, &config.system_keys.path, data, journal, audit, one, other];
             for (_, path) in places.into_iter().enumerate().filter(|(index, _)| *index != keep) {
                 if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
             }
             for error in [said(init(&config)), said(Installation::open(&config))] {
                 assert!(error.contains("half there"), "{error}");
                 assert_eq!(error.matches("exists  ").count(), 1, "{error}");
-                assert_eq!(error.matches("missing  ").count(), 5, "{error}");
+                assert_eq!(error.matches("missing  ").count(), 6, "{error}");
             }
             let left = places.into_iter().filter(|path| path.exists()).count();
             assert_eq!(left, 1, "nothing was completed");

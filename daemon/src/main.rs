@@ -18,6 +18,7 @@ use claviger_daemon::dev::{self, Options};
 use claviger_daemon::hardening::Hardening;
 use claviger_daemon::run::{Listeners, end_of_process, run};
 use claviger_daemon::{installation, logging, restore};
+use claviger_engine::audit::{Finding, InstallationPublicKey, Report, Verification};
 use claviger_engine::backup::{Progress, Restored};
 use claviger_engine::crypto::random::SystemRandom;
 
@@ -71,6 +72,19 @@ Examples:
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Begin the audit log anew, because the one before is lost, or not as it was left. What is known of that is written into it.
+    #[command(after_help = "Example:\n  clavigerd new-audit-log --config /etc/claviger/clavigerd.toml")]
+    NewAuditLog {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Look at the audit log without a daemon.
+    #[command(arg_required_else_help = true)]
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// See to the shred table: the secrets without which no key can be used.
     #[command(name = "shred-table", arg_required_else_help = true)]
     ShredTable {
@@ -107,6 +121,36 @@ Examples:
 }
 
 #[derive(Subcommand)]
+enum AuditCommand {
+    /// Verify that the audit log is as it was written: nothing altered, removed, moved, or cut off
+    #[command(after_help = "\
+By the public key alone, which `claviger audit key` shows and `clavigerd init` has shown, the chain and the signed checkpoints are verified; with --head also that nothing was cut off
+at the end; with --config each record by the audit key, too. Exit code 1: something was found.
+
+Examples:
+  clavigerd audit verify --public-key KEY --folder /audit/claviger
+  clavigerd audit verify --public-key KEY --folder /audit/claviger --head /etc/claviger/audit-head
+  clavigerd audit verify --public-key KEY --config /etc/claviger/clavigerd.toml")]
+    Verify {
+        /// The public half of the installation key, 64 hexadecimal digits.
+        #[arg(long, value_name = "KEY")]
+        public_key: InstallationPublicKey,
+        /// The configuration file, for the places and the system keys.
+        #[arg(long, value_name = "FILE", required_unless_present = "folder")]
+        config: Option<PathBuf>,
+        /// The folder of the log, if it is not that of the configuration file.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+        /// The file that remembers where the log ends, if it is not that of the configuration file.
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+        /// Begin with the file of this number: those before it are in an archive, or were lost.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        from_file: u64,
+    },
+}
+
+#[derive(Subcommand)]
 enum ShredTableCommand {
     /// Make the mirrors that are missing, as copies of one that is there. Not while clavigerd runs. First make sure that the disk of the missing one is not merely away.
     #[command(after_help = "Example:\n  clavigerd shred-table mirror --config /etc/claviger/clavigerd.toml")]
@@ -128,6 +172,15 @@ fn main() -> ExitCode {
             restore_data(&config, backup.as_deref(), without_journal)
         }
         Command::NewJournal { config } => new_journal(&config),
+        Command::NewAuditLog { config } => new_audit_log(&config),
+        Command::Audit { command: AuditCommand::Verify { public_key, config, folder, head, from_file } } => {
+            let places = AuditPlaces { config: config.as_deref(), folder: folder.as_deref(), head: head.as_deref() };
+            match verify_audit(public_key, &places, from_file) {
+                Ok(true) => Ok(()),
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
         Command::ShredTable { command: ShredTableCommand::Mirror { config } } => make_mirrors(&config),
         Command::Certificates { config, names } => make_certificates(&config, &names),
         Command::Dev { folder, data, control } => develop(Options { folder, data, control }),
@@ -154,7 +207,7 @@ fn develop(options: Options) -> anyhow::Result<()> {
 
 fn init(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
-    installation::init(&config)?;
+    let public_key = installation::init(&config)?;
     println!("made a new installation:");
     println!(
         "  root key     {}   UNSAFE, for development: whoever reads this file has the root key",
@@ -169,7 +222,75 @@ fn init(path: &Path) -> anyhow::Result<()> {
             mirror.display()
         );
     }
+    println!("  audit log    {}   on another disk than the data folder", config.audit.folder.display());
+    println!("               {}   remembers where it ends: apart from the log", config.audit.head.display());
+    println!("give auditors the public key of this installation, by which its audit log is verified:\n  {public_key}");
     Ok(())
+}
+
+fn new_audit_log(path: &Path) -> anyhow::Result<()> {
+    let config = Config::read(path)?;
+    if restore::new_audit_log(&config)? {
+        println!("began the audit log anew in {}; what was before it stays where it is", config.audit.folder.display());
+        println!("`claviger audit verify --from-file NUMBER` verifies it from the new file on");
+    } else {
+        println!("the audit log is as it was left: nothing had to be begun anew");
+    }
+    Ok(())
+}
+
+/// Where an audit log is that is verified.
+struct AuditPlaces<'a> {
+    config: Option<&'a Path>,
+    folder: Option<&'a Path>,
+    head: Option<&'a Path>,
+}
+
+/// Verifies an audit log, and says what was found; whether that was nothing.
+fn verify_audit(public_key: InstallationPublicKey, places: &AuditPlaces<'_>, from_file: u64) -> anyhow::Result<bool> {
+    let config = places.config.map(Config::read).transpose()?;
+    let keys = config.as_ref().map(installation::system_keys).transpose()?;
+    let folder = places.folder.or(config.as_ref().map(|config| &*config.audit.folder));
+    let folder = folder.context("name the folder of the log by --folder")?;
+    // What is remembered belongs to the log of the configuration file, not to a copy of it elsewhere.
+    let own_head = config.as_ref().filter(|_| places.folder.is_none()).map(|config| &*config.audit.head);
+    let mut verification = Verification::new(folder, public_key).from_file(from_file);
+    if let Some(keys) = &keys {
+        verification = verification.by_keys(keys);
+    }
+    if let Some(head) = places.head.or(own_head) {
+        verification = verification.with_head(head);
+    }
+    let Report {
+        files,
+        records,
+        last,
+        signed_until,
+        authenticated,
+        end_is_known,
+        is_unfinished,
+        findings,
+        more_findings,
+        ..
+    } = verification.run()?;
+    println!("{records} records in {files} files, up to record {last}");
+    println!("  proven by signature up to record {signed_until}; {authenticated} by the audit key each");
+    if !end_is_known {
+        println!("  whether records were cut off at the end cannot be told: name the file that remembers it by --head");
+    }
+    if is_unfinished {
+        println!("  the last line is not finished, as a crash leaves it: the next start takes it away");
+    }
+    for Finding { path, offset, what } in &findings {
+        println!("  FOUND {} at byte {offset}: {what}", path.display());
+    }
+    if more_findings > 0 {
+        println!("  and {more_findings} more");
+    }
+    if findings.is_empty() {
+        println!("nothing was altered, removed or moved");
+    }
+    Ok(findings.is_empty())
 }
 
 fn make_mirrors(path: &Path) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
 
 use crate::config::Config;
-use crate::installation::{is_empty, make_parent, open_journal, open_storage, unlock};
+use crate::installation::{Installation, is_empty, make_parent, open_journal, open_storage, unlock};
 use crate::shred_table;
 
 /// Restores the data folder from a backup and the journal after it, or from the journal alone. Only for a daemon that does not run.
@@ -69,15 +69,26 @@ pub fn new_journal(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Begins the audit log anew if it is lost, or not as it was left; what is known of that is its first record. Gives whether it was.
+///
+/// # Errors
+/// With file and remedy.
+pub fn new_audit_log(config: &Config) -> anyhow::Result<bool> {
+    let files = || std::fs::read_dir(&config.audit.folder).map_or(0, Iterator::count);
+    let before = files();
+    drop(Installation::open_by(config, true)?);
+    Ok(files() > before)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-    use crate::installation::{Installation, init};
+    use crate::installation::init;
 
     fn config(folder: &Path) -> Config {
-        Config::parse("[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0", folder).unwrap()
+        Config::parse("[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[audit]\nfile_size_mib = 1\nfree_space_floor_mib = 0", folder).unwrap()
     }
 
     fn said(result: anyhow::Result<impl Sized>) -> String {

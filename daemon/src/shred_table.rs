@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn mirrors_beside_the_data_or_of_one_file_are_refused_whatever_links_lead_there() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0";
+        let text = "[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[audit]\nfile_size_mib = 1\nfree_space_floor_mib = 0";
         let good = Config::parse(text, folder.path()).unwrap();
         let path = |name: &str| folder.path().join(name);
         symlink(path("data"), path("elsewhere")).unwrap();

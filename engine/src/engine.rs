@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::act::Act;
 use crate::approval;
-use crate::audit::{AuditFilter, AuditOptions, AuditPage, AuditStatus, Auditor, Event, Report};
+use crate::audit::{AuditFilter, AuditOptions, AuditPage, AuditStatus, Auditor, Event, Refused, Report};
 use crate::cache::{Cache, CacheActivity, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -96,7 +96,7 @@ impl Engine {
         let (due_by_use, woken) = DueByUse::new();
         let statistics =
             UseStatistics::new(Arc::clone(&vault), Arc::clone(&clock), use_counts.signal(), Arc::new(due_by_use));
-        let statistics = Arc::new(statistics);
+        let statistics = Arc::new(statistics.counted_by(audit.as_ref().map(Auditor::counts)));
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts), shred_table));
         source.refresh_stores()?;
         source.refresh_persons()?;
@@ -153,6 +153,13 @@ impl Engine {
     pub fn tell(&self, event: Event) {
         if let Some(audit) = &self.ledger.audit {
             audit.tell(event);
+        }
+    }
+
+    /// Tells the audit log that somebody was refused, by a client's words: the first of its kind in a minute, then a count. `address`: where he asks from.
+    pub fn tell_refused(&self, refused: Refused, address: &str) {
+        if let Some(audit) = &self.ledger.audit {
+            audit.refused(refused, address);
         }
     }
 

@@ -310,11 +310,17 @@ pub const AUDIT_TENDED_EVERY: Duration = Duration::from_secs(1);
 /// Clients, stores and reasons of refusals on the data port that are told apart within a minute. Others are counted together.
 pub const AUDIT_REFUSALS_MAX: usize = 1_024;
 
+/// Bytes of lines at which a page of a list of records ends: some thousand of them.
+pub const AUDIT_PAGE_SIZE: usize = 1024 * 1024;
+
 /// Records of the audit log that one page of a list looks at: some hundred milliseconds.
 pub const AUDIT_EXAMINED_MAX: usize = 20_000;
 
-/// Keys whose uses are told apart within a minute, and clients of all of them. Others are counted together.
+/// Keys whose uses are told apart within a minute. Others are counted together.
 pub const AUDIT_USED_KEYS_MAX: usize = 4_096;
+
+/// Clients of all these keys that are told apart within a minute: some two MB. Others are counted together.
+pub const AUDIT_USED_CLIENTS_MAX: usize = 16 * 1_024;
 
 /// Findings of a verification that are told one by one; more are counted.
 pub const AUDIT_FINDINGS_MAX: usize = 100;

@@ -2,6 +2,7 @@
 
 mod alias;
 mod approval;
+mod audit;
 mod backup;
 mod certificate;
 mod confirm;
@@ -46,6 +47,9 @@ pub(crate) enum ControlCommand {
     /// Work with persons: who manages what, by which certificates
     #[command(subcommand)]
     Person(person::PersonCommand),
+    /// Look at the audit log: who did what, and whether it is as it was written
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Make and verify full backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -75,6 +79,7 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
         ControlCommand::Approval(command) => approval::run(command, client, json).await?,
         ControlCommand::Person(command) => person::run(command, client, json).await?,
+        ControlCommand::Audit(command) => return audit::run(command, client, json).await,
         ControlCommand::Backup(command) => backup::run(command, client, json).await?,
         ControlCommand::SystemKey(command) => return system_key::run(command, client, json).await,
         ControlCommand::RootKey(command) => root_key::run(command, client, json).await?,

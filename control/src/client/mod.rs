@@ -2,6 +2,7 @@
 
 mod about;
 mod approvals;
+mod audit;
 mod backups;
 mod keys;
 mod life;
@@ -33,6 +34,7 @@ use crate::error::ControlError;
 use crate::limits::{CONNECT_TIME, REPLY_SIZE_MAX, REQUEST_TIME};
 use crate::message::{AlgorithmList, Health, Problem, Readiness};
 
+pub use audit::AuditFilter;
 pub use list::KeyFilter;
 
 /// Asks one control port.

@@ -24,6 +24,9 @@ pub struct Health {
     pub journal_separated: bool,
     /// The shred table.
     pub shred_table: ShredTable,
+    /// The public half of the installation key, 64 hexadecimal digits: by it the audit log is verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installation_public_key: Option<String>,
     /// Whether memory is excluded from core dumps.
     pub core_dumps_excluded: bool,
     /// Whether memory is locked, so that it never gets into swap space.

@@ -5,6 +5,7 @@
 mod about;
 mod algorithm;
 mod approval;
+mod audit;
 mod backup;
 mod certificate;
 mod health;
@@ -27,6 +28,7 @@ pub use approval::{
     Approval, ApprovalAnswers, ApprovalChange, ApprovalList, ApprovalPolicy, AskForApproval, AskedChange, Decider,
     GivenApproval, RejectApproval, Rejection, SetApprovalPolicy,
 };
+pub use audit::{AuditFinding, AuditLog, AuditRecord, AuditRecordList, AuditReport, AuditUse};
 pub use backup::{Backup, BackupFile, BackupList, Journal, Progress, PruneJournal, PrunedJournal, Verified};
 pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
 pub use health::{Health, Readiness};

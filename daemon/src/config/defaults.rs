@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use claviger_engine::limits::{FREE_SPACE_FLOOR, MAP_SIZE};
+use claviger_engine::limits::{AUDIT_FILE_SIZE, AUDIT_FREE_SPACE_FLOOR, FREE_SPACE_FLOOR, MAP_SIZE};
 
 use super::{
-    Backup, Cache, Control, Custody, Data, Journal, Log, LogFormat, LogLevel, RootKey, ShredTable, ShredTableClass,
-    Storage, SystemKeys, Tls, cores,
+    Audit, Backup, Cache, Control, Custody, Data, Journal, Log, LogFormat, LogLevel, RootKey, ShredTable,
+    ShredTableClass, Storage, SystemKeys, Tls, cores,
 };
 use crate::limits::{CONNECTIONS_MAX, CONTROL_PORT, DATA_PORT, DRAIN, IDLE, KEYS_CACHED};
 
@@ -74,6 +74,17 @@ impl Default for ShredTable {
     fn default() -> Self {
         let mirrors = ["shred-table-1", "shred-table-2"].map(PathBuf::from).to_vec();
         Self { mirrors, class: ShredTableClass::File }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            folder: "audit".into(),
+            head: "audit-head".into(),
+            file_size: AUDIT_FILE_SIZE,
+            free_space_floor: AUDIT_FREE_SPACE_FLOOR,
+        }
     }
 }
 

@@ -47,6 +47,13 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     if state.installation.backups.journal().has_gap() {
         warnings.push("the journal lacks changes, and no backup has them: make a full backup now (`claviger backup create`); until then a lost data folder is lost".to_owned());
     }
+    let audit = state.installation.engine.audit_status();
+    if let Some(failure) = audit.as_ref().and_then(|audit| audit.failure.as_ref()) {
+        warnings.push(format!("changes are refused: {failure}"));
+    }
+    if !facts.audit_separated {
+        warnings.push("not separated: data folder, audit log and what remembers its end are not each on a disk of its own; set [audit] folder and head to others".to_owned());
+    }
     let hardening = Hardening::of_process();
     warnings.extend(hardening.warnings().map(str::to_owned));
     if !facts.hardware_generator {
@@ -109,6 +116,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
         separated: facts.separated,
         journal_separated: facts.journal_separated,
         shred_table,
+        installation_public_key: audit.map(|audit| audit.public_key.to_string()),
         core_dumps_excluded: hardening.undumpable,
         memory_locked: hardening.locked,
         hardware_random_generator: facts.hardware_generator,
@@ -143,6 +151,8 @@ pub(super) fn reasons(state: &ControlState) -> Vec<Reason> {
     }
     // That goes past the journal, which takes what is written only.
     reasons.extend(state.installation.backups.journal().failure().map(because("journal")));
+    let audit = state.installation.engine.audit_status();
+    reasons.extend(audit.and_then(|audit| audit.failure).map(because("audit log")));
     // Keys cannot be created then.
     reasons.extend(shred_table::faults(&state.installation.engine).into_iter().map(because("shred table")));
     reasons

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use claviger_engine::audit::Refused;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -136,8 +137,11 @@ async fn accept(
         let (in_force, router, ending, places, state) =
             (in_force.lock().clone(), router.clone(), ending.clone(), Arc::clone(&places), Arc::clone(&state));
         connections.spawn(async move {
+            let peer = stream.peer_addr().map(|peer| peer.ip().to_canonical().to_string()).unwrap_or_default();
             let Some((stream, caller)) = meet(stream, &in_force.tls, &ending, handshake).await else {
-                return state.counts.refused();
+                state.counts.refused();
+                let refused = Refused { client: peer.clone(), store: None, reason: HANDSHAKE_REFUSED };
+                return state.installation.engine.tell_refused(refused, &peer);
             };
             // Only now, so that strangers take no places of those who are known.
             let Ok(_place) = places.try_acquire() else {
@@ -229,3 +233,6 @@ fn http_server(http2: bool) -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(CONTROL_KEEP_ALIVE);
     server
 }
+
+/// Why, as the audit log has it: who it was, nobody knows.
+const HANDSHAKE_REFUSED: &str = "control port: no handshake with a certificate of an administrator";

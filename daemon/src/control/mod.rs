@@ -10,6 +10,7 @@ mod algorithms;
 mod aliases;
 mod answer;
 pub mod approvals;
+mod audit;
 mod backups;
 pub mod browser;
 mod call;

@@ -100,6 +100,9 @@ fn operation(route: &Route) -> OperationBuilder {
             operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, description, text()));
         }
     }
+    for (name, description) in route.query {
+        operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, description, text()));
+    }
     if route.changes() {
         let description = "any value; a browser cannot be made to send it to a foreign site";
         operation = operation.parameter(parameter(

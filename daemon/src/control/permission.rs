@@ -237,6 +237,10 @@ pub(super) static MANAGE_STORE: Permission = Permission { scope: Scope::Store, r
 /// To read what there is in a key store. Key managers find their keys there.
 pub(super) static READ_STORE: Permission = Permission { scope: Scope::Store, roles: ALL_OF_STORE };
 
+/// What the audit log tells of a key store.
+pub(super) static AUDIT_STORE: Permission =
+    Permission { scope: Scope::Store, roles: &[STORE_ADMINISTRATOR, Allowed::any(Role::Auditor)] };
+
 /// New keys.
 pub(super) static CREATE_KEYS: Permission =
     Permission { scope: Scope::Store, roles: &[STORE_ADMINISTRATOR, CREATING_KEY_MANAGER] };

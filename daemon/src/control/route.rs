@@ -15,13 +15,13 @@ use super::change::Change;
 use super::permission::{MANAGE_INSTALLATION, Permission};
 use super::problem::Problem;
 use super::{
-    ControlState, algorithms, aliases, approvals, backups, certificates, health, imports, keys, metrics, openapi,
-    persons, stores, system_keys, whoami,
+    ControlState, algorithms, aliases, approvals, audit, backups, certificates, health, imports, keys, metrics,
+    openapi, persons, stores, system_keys, whoami,
 };
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 21] = [
+static TABLES: [&[Route]; 22] = [
     health::ROUTES,
     metrics::ROUTES,
     openapi::ROUTES,
@@ -43,6 +43,7 @@ static TABLES: [&[Route]; 21] = [
     approvals::ROUTES,
     approvals::DECISIONS,
     approvals::POLICIES,
+    audit::ROUTES,
 ];
 
 /// All routes.
@@ -72,6 +73,8 @@ pub struct Route {
     pub paged: bool,
     /// Whether it takes what keys are to be like.
     pub filtered: bool,
+    /// What else its query may say: name and description each.
+    pub query: &'static [(&'static str, &'static str)],
     /// The form of its body, if it takes one.
     pub request: Option<Form>,
     /// The form of its reply; without one, any JSON object, or a text if its media type is another.
@@ -151,6 +154,11 @@ impl Route {
         self
     }
 
+    pub(super) const fn asking(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = query;
+        self
+    }
+
     pub(super) const fn or_unavailable(mut self) -> Self {
         self.may_be_unavailable = true;
         self
@@ -176,6 +184,7 @@ pub(super) const fn read(
         time: READ_TIME,
         paged: false,
         filtered: false,
+        query: &[],
         request: None,
         reply,
         media_type: JSON,
@@ -227,6 +236,7 @@ const fn posted(
         time: CHANGE_TIME,
         paged: false,
         filtered: false,
+        query: &[],
         request: form::<Nothing>(),
         reply,
         media_type: JSON,

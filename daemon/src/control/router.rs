@@ -10,6 +10,8 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
+use claviger_engine::audit::{Event, EventKind};
+use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::Random;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -68,6 +70,7 @@ async fn serve(
     let (status, response) = match result {
         Ok(answer) => (answer.status, respond(answer, route.media_type, &trace_id)),
         Err(problem) => {
+            tell_refused(&state, route.operation, &problem, &trace_id, caller.as_ref());
             (problem.kind().row().1, respond_problem(&problem, &path, (&trace_id, route.operation), caller.as_ref()))
         }
     };
@@ -143,7 +146,22 @@ async fn read_body(mut body: Body, size_max: usize) -> Result<Zeroizing<Vec<u8>>
 
 fn refuse(state: &ControlState, request: &Request, problem: Problem) -> Response {
     let caller = request.extensions().get::<Caller>();
-    respond_problem(&problem, request.uri().path(), (&trace_id(request.headers(), state), "none"), caller)
+    let trace_id = trace_id(request.headers(), state);
+    tell_refused(state, request.uri().path(), &problem, &trace_id, caller);
+    respond_problem(&problem, request.uri().path(), (&trace_id, "none"), caller)
+}
+
+/// Has the audit log tell of each request that was refused; not of those that could not be served.
+fn tell_refused(state: &ControlState, operation: &str, problem: &Problem, trace_id: &str, caller: Option<&Caller>) {
+    let (name, status, _) = problem.kind().row();
+    if status.is_client_error() {
+        let mut event = Event::new(EventKind::Refusal, SystemClock.now_ms());
+        event.actor = caller.map(ToString::to_string).unwrap_or_default();
+        event.operation = operation.to_owned();
+        event.reason = format!("{name}: {}", problem.detail());
+        event.trace_id = trace_id.to_owned();
+        state.installation.engine.tell(event);
+    }
 }
 
 fn respond(answer: Answer, media_type: &'static str, trace_id: &str) -> Response {

@@ -22,6 +22,8 @@ pub(super) struct Admissions {
     decisions: Vec<Decision>,
     /// No store lets the client in, as was found some time before this one, in milliseconds since 1970.
     stranger_until: u64,
+    /// The store that has refused last, and why, for the audit log.
+    refused: Option<(StoreId, &'static str)>,
 }
 
 /// What was decided under one policy of one store.
@@ -57,7 +59,7 @@ pub(super) struct Admitted<'a> {
 
 impl Admissions {
     pub(super) const fn new(identity: Arc<ClientIdentity>, provider: Arc<CryptoProvider>) -> Self {
-        Self { identity, provider, decisions: Vec::new(), stranger_until: 0 }
+        Self { identity, provider, decisions: Vec::new(), stranger_until: 0, refused: None }
     }
 
     /// What the connection shows.
@@ -75,7 +77,10 @@ impl Admissions {
         let place = known.unwrap_or_else(|| self.decide(store.id(), &policy, now_ms));
         let Decision { verdict, until_ms, .. } = self.decisions.get_mut(place)?;
         match verdict {
-            Verdict::Refused => None,
+            Verdict::Refused => {
+                self.refused = Some((store.id(), NOT_ADMITTED));
+                None
+            }
             Verdict::Admitted { permit, rows, note_ms } => {
                 if now_ms >= *note_ms {
                     rows.iter().for_each(|row| row.note_use(now_ms));
@@ -88,7 +93,16 @@ impl Admissions {
 
     /// Whether the client may do this with a key. To be asked inside a frame.
     pub(super) fn allows(&mut self, operation: Operation, key: &KeyEntry, now_ms: u64) -> bool {
-        self.admitted(key.store(), now_ms).is_some_and(|admitted| admitted.permit.allows(operation, key.id()))
+        let allowed = self.admitted(key.store(), now_ms).map(|admitted| admitted.permit.allows(operation, key.id()));
+        if allowed == Some(false) {
+            self.refused = Some((key.store().id(), NARROWED));
+        }
+        allowed == Some(true)
+    }
+
+    /// The store that has refused last since this was asked, and why; without one, what was asked for is not there.
+    pub(super) fn take_refused(&mut self) -> (Option<StoreId>, &'static str) {
+        self.refused.take().map_or((None, NOT_FOUND), |(store, reason)| (Some(store), reason))
     }
 
     /// Whether no store lets this client in: then it may ask for less at once.
@@ -100,6 +114,7 @@ impl Admissions {
             // A client of a store beyond these is told Overloaded earlier than others, until a store has let it in.
             let mut stores = engine.stores().into_iter().take(DECISIONS_MAX);
             let known = stores.any(|store| self.admitted(&store, now_ms).is_some());
+            self.refused = None;
             self.stranger_until = if known { 0 } else { now_ms.saturating_add(REFUSAL_MS) };
         }
         now_ms < self.stranger_until
@@ -140,3 +155,8 @@ impl Admissions {
         judged.collect::<Option<Vec<_>>>().filter(|passed| !passed.is_empty())
     }
 }
+
+/// Reasons of refusals, as the audit log has them. The client is told none.
+const NOT_ADMITTED: &str = "the access methods of the key store do not let the client in";
+const NARROWED: &str = "its authentication data do not permit this operation or key";
+const NOT_FOUND: &str = "no such key or key store, or not its own";

@@ -9,6 +9,7 @@
 
 mod about;
 mod approvals;
+mod audit;
 mod backups;
 mod certificates;
 mod description;

@@ -213,7 +213,7 @@ impl Running {
 }
 
 pub(crate) fn config(folder: &Path) -> Config {
-    Config::parse("[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[data]\nworkers = 1", folder).unwrap()
+    Config::parse("[storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[audit]\nfile_size_mib = 1\nfree_space_floor_mib = 0\n[data]\nworkers = 1", folder).unwrap()
 }
 
 pub(crate) fn authority(name: &str) -> Authority {

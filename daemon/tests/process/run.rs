@@ -62,7 +62,7 @@ impl Place {
     pub(crate) fn configure(&self, data: &str, control: &str, more: &str) {
         let text = format!(
             "[data]\naddress = \"{data}\"\nworkers = 1\n[control]\naddress = \"{control}\"\n\
-             [storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{more}"
+             [storage]\nmap_size_mib = 1\nfree_space_floor_mib = 0\n[audit]\nfile_size_mib = 1\nfree_space_floor_mib = 0\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{more}"
         );
         self.write("config.toml", &text);
     }

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
-use super::event::Event;
+use super::counts::{Counts, Refused};
+use super::event::{Event, EventKind};
 use super::log::{AuditOptions, Log};
 use super::recorder::{Job, Recorder, Shared};
 use super::{AuditError, AuditFilter, AuditPage, InstallationPublicKey, Report, Verification, list, outbox};
@@ -87,6 +88,7 @@ impl Auditor {
             clock: Arc::clone(clock),
             failure: Mutex::default(),
             end: Mutex::new(log.end()),
+            counts: Arc::default(),
             waiting: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
         });
@@ -148,6 +150,24 @@ impl Auditor {
         if let Some(jobs) = self.jobs.as_ref().filter(|_| self.shared.take_place()) {
             let _gone = jobs.send(Job::Event(Box::new(event.bounded())));
         }
+    }
+
+    /// Has the first refusal of its kind in a minute told, and further ones counted.
+    pub(crate) fn refused(&self, refused: Refused, address: &str) {
+        let first = self.shared.counts.refuse(refused, |refused| {
+            let mut event = Event::new(EventKind::Refusal, self.shared.clock.now_ms());
+            event.actor.clone_from(&refused.client);
+            (event.store, event.reason, event.address) = (refused.store, refused.reason.to_owned(), address.to_owned());
+            event
+        });
+        if let Some(event) = first {
+            self.tell(event);
+        }
+    }
+
+    /// Where uses of keys are counted.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.shared.counts)
     }
 
     /// How the log is.

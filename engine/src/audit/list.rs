@@ -9,7 +9,7 @@ use super::line::Line;
 use super::log::End;
 use super::reader::{Lines, Read};
 use crate::key::id::{KeyId, StoreId};
-use crate::limits::AUDIT_EXAMINED_MAX;
+use crate::limits::{AUDIT_EXAMINED_MAX, AUDIT_PAGE_SIZE};
 
 /// What records are wanted. All that is said must hold; what is not said, does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(super) fn page(
     limit: usize,
 ) -> Result<AuditPage, AuditError> {
     let mut page = AuditPage::default();
-    let mut examined = 0;
+    let (mut examined, mut page_size) = (0, 0);
     for number in files_behind(folder, end, after)? {
         let path = folder::path(folder, number);
         let size = if number == end.file { end.size } else { u64::MAX };
@@ -79,8 +79,12 @@ pub(super) fn page(
         loop {
             let offset = lines.offset();
             let damaged = |what| AuditError::Damaged { path: path.clone(), offset, what };
+            let line_size;
             let line = match lines.next()? {
-                Read::Line(bytes) => Line::parse(bytes).ok_or_else(|| damaged("it is no line of an audit log"))?,
+                Read::Line(bytes) => {
+                    line_size = bytes.len();
+                    Line::parse(bytes).ok_or_else(|| damaged("it is no line of an audit log"))?
+                }
                 Read::End => break,
                 Read::Unfinished => return Err(damaged("the line has no end")),
             };
@@ -90,9 +94,10 @@ pub(super) fn page(
             let event = line.event().ok_or_else(|| damaged("it is no line of an audit log"))?;
             examined += 1;
             if filter.takes(&event) {
+                page_size += line_size;
                 page.records.push(AuditRecord { seq: line.seq, event });
             }
-            if page.records.len() >= limit || examined >= AUDIT_EXAMINED_MAX {
+            if page.records.len() >= limit || page_size >= AUDIT_PAGE_SIZE || examined >= AUDIT_EXAMINED_MAX {
                 page.next = Some(line.seq).filter(|seq| *seq < end.last.seq);
                 return Ok(page);
             }

@@ -5,9 +5,10 @@
 //! that was altered, removed or moved is found, and so is a log that was computed anew, or cut at its end. `docs/AUDIT.md` has every byte.
 //!
 //! `event` what is told · `line` how it stands in a file · `signer` the installation key · `folder` the files · `head` where the log ends · `reader` their lines · `log` appending, and what a crash left
-//! · `outbox` what changes have to tell · `recorder` the thread that writes · `auditor` what the engine holds of it · `list` reading it · `verify` whether all of it is as it was written · `error`.
+//! · `outbox` what changes have to tell · `recorder` the thread that writes · `counts` what is counted within a minute · `auditor` what the engine holds of it · `list` reading it · `verify` whether all of it is as it was written · `error`.
 
 mod auditor;
+mod counts;
 mod error;
 mod event;
 mod folder;
@@ -25,6 +26,8 @@ mod verify;
 
 pub use auditor::AuditStatus;
 pub(crate) use auditor::{AuditFeed, Auditor};
+pub(crate) use counts::Counts;
+pub use counts::Refused;
 pub use error::AuditError;
 pub use event::{Event, EventKind, Use};
 pub use list::{AuditFilter, AuditPage, AuditRecord};

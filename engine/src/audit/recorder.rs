@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 
+use super::counts::Counts;
 use super::event::{Event, EventKind};
 use super::log::{End, Log};
 use super::outbox;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) failure: Mutex<Option<String>>,
     /// How far it is durable and remembered.
     pub(super) end: Mutex<End>,
+    /// What is counted within a minute.
+    pub(super) counts: Arc<Counts>,
     /// Events that are no changes and wait to be written.
     pub(super) waiting: AtomicUsize,
     /// Events for which there was no place.
@@ -134,6 +137,7 @@ impl Recorder {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.next.extend(self.shared.counts.end(self.shared.clock.now_ms()));
         self.flush();
         self.tidy();
         if let Err(error) = self.log.close(&self.shared.vault.keys()) {
@@ -190,6 +194,8 @@ impl Recorder {
 
     /// Appends what waits, and answers those who wait for it.
     fn flush(&mut self) {
+        let Shared { counts, clock, .. } = &*self.shared;
+        self.next.extend(counts.roll(clock.monotonic_ms(), clock.now_ms()));
         self.tell_lost();
         let flushed = self.try_flush();
         let failure = flushed.err().map(|error| error.to_string());

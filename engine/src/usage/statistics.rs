@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::client::{Client, Clients};
 use super::tally::{Count, Place, Table, Tallies};
 use super::{DueByUse, Signal};
+use crate::audit::Counts;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::key::client::ClientName;
@@ -30,6 +31,8 @@ pub(crate) struct UseStatistics {
     /// Keys whose current version has been used so much that they are to be rotated.
     due: Arc<DueByUse>,
     failing: AtomicBool,
+    /// Where the audit log counts them by the minute.
+    audit: Option<Arc<Counts>>,
 }
 
 /// What was gathered and is not in storage yet.
@@ -70,7 +73,13 @@ impl UseStatistics {
             unwritten: Mutex::default(),
             due,
             failing: AtomicBool::new(false),
+            audit: None,
         }
+    }
+
+    /// The same, whose uses the audit log counts too.
+    pub(crate) fn counted_by(self, audit: Option<Arc<Counts>>) -> Self {
+        Self { audit, ..self }
     }
 
     /// Where uses are counted on the way.
@@ -132,6 +141,9 @@ impl UseStatistics {
         let mut moment = None;
         let Unwritten { keys, entries, spare, lost } = unwritten;
         self.tallies.empty(spare, |Place { id, version, client }, Count { items, bytes, has_bounds }| {
+            if let Some(audit) = &self.audit {
+                audit.used(id, self.clients.name(client).as_ref(), items);
+            }
             let now_ms = *moment.get_or_insert_with(|| self.clock.now_ms());
             let is_full = keys.len() >= UNWRITTEN_KEYS_MAX;
             let added = match keys.entry(id) {

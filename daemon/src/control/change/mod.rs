@@ -188,7 +188,15 @@ impl Change {
         }
     }
 
+    /// Whether it is told of beforehand, because it goes on beside the records that tell of themselves, or something leaves with it.
+    const fn is_told_beforehand(&self) -> bool {
+        matches!(self, Self::Backup(_) | Self::Export { .. } | Self::KeyTree(_))
+    }
+
     pub(super) fn apply(self, engine: &Engine, installation: &Installation) -> Result<Answer, Problem> {
+        if self.is_told_beforehand() {
+            engine.tell_act()?;
+        }
         match self {
             Self::CreateStore { name, methods } => {
                 let now = SystemTime::now();

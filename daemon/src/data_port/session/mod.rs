@@ -13,6 +13,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use claviger_engine::audit::Refused;
 use claviger_engine::{Client, Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
@@ -284,11 +285,22 @@ impl Session {
 
     /// Answers with a status alone.
     fn refuse(&mut self, header: &RequestHeader, status: Status) {
+        if status == Status::NotPermitted {
+            self.tell_refused();
+        }
         let retry_ms = if status == Status::Overloaded { self.retry_ms() } else { 0 };
         let operation = convert::operation_name(header);
         tracing::debug!(trace_id = %header.trace_id, operation, %status, "refused");
         self.output.status_reply(header, status, retry_ms);
         self.counts.replied(header, status, self.output.len());
+    }
+
+    /// Has the audit log tell or count that this client was refused.
+    fn tell_refused(&mut self) {
+        let (store, reason) = self.admissions.take_refused();
+        let identity = self.admissions.identity();
+        let (client, address) = (identity.name().to_string(), identity.address().to_string());
+        self.engine.tell_refused(Refused { client, store, reason }, &address);
     }
 
     /// Ends a reply that has been written, or says that it could not be.
