@@ -15,6 +15,7 @@ mod persons;
 mod system_key;
 mod transfer;
 mod usage;
+mod watching;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

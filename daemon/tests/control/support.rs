@@ -221,8 +221,12 @@ pub(crate) fn authority(name: &str) -> Authority {
 }
 
 pub(crate) fn issue(authority: &Authority, name: &str, purpose: &Purpose<'_>) -> Issued {
-    let day = Duration::from_secs(24 * 60 * 60);
-    authority.issue(name, purpose, &Subject::Generated, day, SystemTime::now(), &SystemRandom::new()).unwrap()
+    issue_for(authority, name, purpose, Duration::from_secs(24 * 60 * 60))
+}
+
+/// A certificate that lives for so long.
+pub(crate) fn issue_for(authority: &Authority, name: &str, purpose: &Purpose<'_>, lifetime: Duration) -> Issued {
+    authority.issue(name, purpose, &Subject::Generated, lifetime, SystemTime::now(), &SystemRandom::new()).unwrap()
 }
 
 /// A certificate that ended an hour ago.

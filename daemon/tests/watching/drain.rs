@@ -92,14 +92,16 @@ async fn no_call_of_a_pipelining_client_fails_over_a_restart_on_either_transport
 // R-O4, R-O1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_daemon_ends_it_says_so_and_lets_nobody_in() {
-    let world = World::start_with(|config| config.data.drain = Duration::from_secs(5)).await;
-    let client = world.client(Transport::Tcp).await;
-    client.ping(b"").await.unwrap();
+    let world = World::start_with(|config| config.data.drain = Duration::from_secs(30)).await;
+    // In the middle of its handshake, it holds up the end until it goes.
+    let holding_up = tokio::net::TcpStream::connect(world.running.daemon.data_address()).await.unwrap();
+    while world.metric(r#"claviger_connections{transport="tcp"}"#).await != Some(1.0) {
+        tokio::task::yield_now().await;
+    }
     let metrics = world.running.daemon.metrics_address().unwrap();
     let mut quic = world.config(Transport::Quic).await;
     quic.reconnect.attempts_max = 1;
     let stop = tokio::spawn(world.running.daemon.stop());
-    // A connection without work stays for a moment, to be told.
     let mut said = String::new();
     while !said.starts_with("HTTP/1.1 503") {
         let mut stream = tokio::net::TcpStream::connect(metrics).await.unwrap();
@@ -113,9 +115,10 @@ async fn while_the_daemon_ends_it_says_so_and_lets_nobody_in() {
     let began = Instant::now();
     Client::connect(quic).await.err().unwrap();
     assert!(
-        began.elapsed() < Duration::from_secs(4),
+        began.elapsed() < Duration::from_secs(8),
         "whoever comes is refused at once, and does not wait for an answer"
     );
+    drop(holding_up);
     stop.await.unwrap();
     tokio::net::TcpStream::connect(metrics).await.unwrap_err();
 }

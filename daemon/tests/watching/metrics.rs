@@ -221,3 +221,54 @@ async fn connections_that_are_not_let_in_are_counted_with_the_reason() {
     }
     world.running.daemon.stop().await;
 }
+
+// R-O1, R-A5
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_each_certificate_is_watched_and_told_before() {
+    use crate::support::{issue_for, names, write_pem};
+    let world = World::start().await;
+    let left = async |of: &str, store: &str| {
+        let series = format!("claviger_certificate_left_seconds{{of=\"{of}\",store=\"{store}\"}}");
+        world.metric(&series).await
+    };
+    const DAY: f64 = 24.0 * 3_600.0;
+    for of in ["data", "control"] {
+        assert!((DAY - 600.0..=DAY).contains(&left(of, "").await.unwrap()), "{of}");
+    }
+    assert!(left("administrators", "").await.unwrap() > 3_000.0 * DAY);
+    assert!(left("store", STORE).await.unwrap() > 3_000.0 * DAY);
+    let warned = async || {
+        let warnings = world.administrator.health().await.unwrap().warnings;
+        warnings.into_iter().filter(|warning| warning.contains("certificate of the")).collect::<Vec<_>>()
+    };
+    let warnings = warned().await;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("data port ends in 0 days: put a new one at [tls]"), "{warnings:?}");
+    assert!(warnings[1].contains("control port ends in 0 days"), "{warnings:?}");
+    let year = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+    let purpose = names();
+    let renewed =
+        issue_for(&world.running.server, "server", &claviger_daemon::authority::Purpose::Server(&purpose), year);
+    write_pem(&world.running.folder, "tls/server", &renewed);
+    world.running.daemon.reload(world.running.config.clone()).unwrap();
+    assert_eq!(warned().await, Vec::<String>::new());
+    assert!(left("data", "").await.unwrap() > 364.0 * DAY);
+    world.running.daemon.stop().await;
+}
+
+// R-O1
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_key_stores_have_lines_of_their_own_and_the_rest_has_one() {
+    use claviger_control::message::{Access, CreateStore};
+    let world = World::start().await;
+    for number in 0..101 {
+        let access = Access { client_certificate: true };
+        world.administrator.create_store(&CreateStore { name: format!("{number:03}"), access }).await.unwrap();
+    }
+    let text = world.plain("/metrics").await.1;
+    let lines = text.lines().filter(|line| line.starts_with("claviger_certificate_left_seconds{of=\"store\""));
+    let stores: Vec<_> = lines.map(|line| line.split('"').nth(3).unwrap().to_owned()).collect();
+    let expected = (0..100).map(|number| format!("{number:03}")).chain(["other".to_owned()]);
+    assert_eq!(stores, expected.collect::<Vec<_>>());
+    world.running.daemon.stop().await;
+}
