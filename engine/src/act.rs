@@ -17,6 +17,8 @@ pub struct Act {
     pub trace_id: String,
     /// What must still be so when it is made, beside what the change itself builds on: that nobody has changed what the actor may do.
     pub guards: Vec<Compare>,
+    /// The revision of the key, key store or person that is changed, as the actor has seen it; `None` if he does not mind.
+    pub expected: Option<String>,
 }
 
 impl Act {
@@ -28,6 +30,6 @@ impl Act {
     /// The same, with what it does and why, in words.
     pub(crate) fn of_engine_because(operation: &'static str, shown: &str) -> Arc<Self> {
         let (actor, shown, trace_id) = ("engine".to_owned(), shown.to_owned(), String::new());
-        Arc::new(Self { actor, operation, shown, trace_id, guards: Vec::new() })
+        Arc::new(Self { actor, operation, shown, trace_id, guards: Vec::new(), expected: None })
     }
 }

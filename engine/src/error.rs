@@ -260,6 +260,11 @@ pub enum Error {
         /// What needs it, in words, with what is to be done.
         needed_by: String,
     },
+    /// What is to be changed is not as the actor has seen it.
+    #[error(
+        "somebody else has changed it since you saw it: look at it again, then repeat the change with its revision if you still want it"
+    )]
+    NotAsExpected,
     /// A record changed between reading and writing.
     #[error("the record was changed by someone else at the same time: read it again, then repeat the change")]
     Conflict,

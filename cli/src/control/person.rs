@@ -217,12 +217,12 @@ async fn list(client: &ControlClient, json: bool) -> anyhow::Result<()> {
 
 async fn remove(client: &ControlClient, person: String, yes: bool, json: bool) -> anyhow::Result<()> {
     // What is removed then is who was shown, whatever his name may stand for by then.
-    let person = if yes {
-        person
+    let (person, client) = if yes {
+        (person, client.clone())
     } else {
-        let Person { id, name, .. } = client.person(&person).await?;
+        let Person { id, name, revision, .. } = client.person(&person).await?;
         confirm::typed(&format!("{name} is removed, with what he is let do."), "person", &name)?;
-        id
+        (id, client.expecting(&revision))
     };
     let removed = client.remove_person(&person).await?;
     if json { show::json(&removed) } else { show::line(&format!("removed person {} ({})", removed.name, removed.id)) }

@@ -16,7 +16,7 @@ mod transfer;
 use std::io;
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, IF_MATCH};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -38,10 +38,13 @@ pub use audit::AuditFilter;
 pub use list::KeyFilter;
 
 /// Asks one control port.
+#[derive(Clone)]
 pub struct ControlClient {
     address: String,
     server_name: ServerName<'static>,
     connector: TlsConnector,
+    /// The revision that what is changed must have, in quotes.
+    expected: Option<String>,
 }
 
 /// By whom a client knows the server, and the server the client.
@@ -62,7 +65,18 @@ impl ControlClient {
     pub fn new(address: &str, credentials: Credentials) -> Result<Self, ControlError> {
         let server_name = server_name(address).map_err(|_| ControlError::Address(address.to_owned()))?;
         let config = tls_config(credentials).map_err(ControlError::Credentials)?;
-        Ok(Self { address: address.to_owned(), server_name, connector: TlsConnector::from(Arc::new(config)) })
+        Ok(Self {
+            address: address.to_owned(),
+            server_name,
+            connector: TlsConnector::from(Arc::new(config)),
+            expected: None,
+        })
+    }
+
+    /// The same client, whose changes are made only if what they change still has this revision.
+    #[must_use]
+    pub fn expecting(&self, revision: &str) -> Self {
+        Self { expected: Some(format!("\"{revision}\"")), ..self.clone() }
     }
 
     /// How the daemon is.
@@ -157,9 +171,12 @@ impl ControlClient {
             .uri(path)
             .header(HOST, &self.address)
             .header(CONTENT_TYPE, "application/json")
-            .header("Claviger-Request", "1")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| self.answer(&error.to_string()))?;
+            .header("Claviger-Request", "1");
+        let request = match &self.expected {
+            Some(expected) => request.header(IF_MATCH, expected),
+            None => request,
+        };
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|error| self.answer(&error.to_string()))?;
         // The connection is driven beside the exchange; with the answer read it is let go of.
         let exchange = async {
             let reply: http::Response<Incoming> =

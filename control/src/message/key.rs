@@ -84,6 +84,8 @@ pub struct Key {
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub changed: Timestamp,
+    /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
+    pub revision: String,
     /// The version that encrypts and signs. A deleted key has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_version: Option<u32>,

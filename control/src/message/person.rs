@@ -17,6 +17,8 @@ pub struct Person {
     /// When this was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub changed: Timestamp,
+    /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
+    pub revision: String,
     /// Whether he is kept out, with all of his certificates.
     pub disabled: bool,
     /// By what he is known.

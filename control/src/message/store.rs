@@ -40,6 +40,8 @@ pub struct Store {
     pub deletion_wait_hours: u32,
     /// Whether public keys are given to every client that connects, also to those that may not come in.
     pub open_public_keys: bool,
+    /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
+    pub revision: String,
 }
 
 /// Set settings of a key store. What is not given stays as it is.

@@ -21,6 +21,7 @@ pub(super) fn store(record: &KeyStoreRecord) -> Store {
         access: access(record.methods),
         deletion_wait_hours: record.deletion_wait_hours.into(),
         open_public_keys: record.open_public_keys,
+        revision: record.revision(),
     }
 }
 
@@ -46,6 +47,7 @@ pub(super) fn key(record: &KeyRecord) -> Key {
         exportable: record.exportable,
         created: time(record.created_ms),
         changed: time(record.changed_ms),
+        revision: record.revision(),
         current_version: record.current().map(|version| version.get()),
         lowest_version: record.lowest_version.get(),
         rotation: record

@@ -113,6 +113,12 @@ fn operation(route: &Route) -> OperationBuilder {
             text(),
         ));
     }
+    if route.revised {
+        let description = "the revision of what is changed, in quotes, as it was seen; if it has another one by now, nothing is changed (412)";
+        let revision = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^\"[0-9a-f]{16}\"$")).into();
+        operation =
+            operation.parameter(parameter("If-Match", ParameterIn::Header, Required::False, description, revision));
+    }
     if let Some(form) = &route.request {
         let description = format!("at most {} bytes", route.body_size_max);
         let body = RequestBodyBuilder::new().description(Some(description)).required(Some(Required::True));

@@ -52,6 +52,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<message::Person>(),
         add_certificate,
     )
+    .revised()
     .takes::<AddPersonCertificate>(),
     change(
         "/v1/persons/{person}/certificates/remove",
@@ -61,6 +62,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<message::Person>(),
         remove_certificate,
     )
+    .revised()
     .takes::<RemovePersonCertificate>(),
     change(
         "/v1/persons/{person}/grants",
@@ -70,6 +72,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<message::Person>(),
         grant,
     )
+    .revised()
     .takes::<GrantRole>()
     .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME),
     change(
@@ -80,6 +83,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<message::Person>(),
         revoke,
     )
+    .revised()
     .takes::<RevokeRole>()
     .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME),
     change(
@@ -89,7 +93,8 @@ pub(super) static ROUTES: &[Route] = &[
         Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         disable,
-    ),
+    )
+    .revised(),
     change(
         "/v1/persons/{person}/enable",
         "enable_person",
@@ -97,7 +102,8 @@ pub(super) static ROUTES: &[Route] = &[
         Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         enable,
-    ),
+    )
+    .revised(),
     change(
         "/v1/persons/{person}/remove",
         "remove_person",
@@ -105,7 +111,8 @@ pub(super) static ROUTES: &[Route] = &[
         Approved::As(ChangeClass::Installation),
         form::<message::Person>(),
         remove,
-    ),
+    )
+    .revised(),
 ];
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
@@ -239,6 +246,7 @@ pub(super) fn describe(engine: &Engine, person: &Person) -> message::Person {
         name: record.name.to_string(),
         created: time(record.created_ms),
         changed: time(record.changed_ms),
+        revision: record.revision(),
         disabled: record.is_disabled,
         certificates: record.certificates.iter().map(certificate).collect(),
         grants: record.grants.iter().map(|grant| describe_grant(engine, person, grant)).collect(),

@@ -68,6 +68,8 @@ pub enum Kind {
     NameTaken,
     /// The state of what is to be changed does not allow it, or has moved meanwhile.
     Conflict,
+    /// What is to be changed is not as the request says that it was seen.
+    RevisionMoved,
     /// The request took longer than its route allows.
     Timeout,
     /// Too many requests at once.
@@ -90,7 +92,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -115,6 +117,7 @@ impl Kind {
         Self::ApprovalNotFound,
         Self::NameTaken,
         Self::Conflict,
+        Self::RevisionMoved,
         Self::Timeout,
         Self::Busy,
         Self::ShuttingDown,
@@ -154,6 +157,7 @@ impl Kind {
             Self::ApprovalNotFound => ("approval-not-found", StatusCode::NOT_FOUND, "Approval not found"),
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
+            Self::RevisionMoved => ("revision-moved", StatusCode::PRECONDITION_FAILED, "Changed by somebody else"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
             Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once"),
             Self::ShuttingDown => ("shutting-down", StatusCode::SERVICE_UNAVAILABLE, "Shutting down"),
@@ -263,6 +267,7 @@ impl Kind {
             | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,
             Error::Approval(error) => approval_kind(error),
+            Error::NotAsExpected => Kind::RevisionMoved,
             Error::Person(error) => person_kind(error),
             Error::Storage(error) => storage_kind(error),
             Error::Audit(_) => Kind::AuditUnavailable,

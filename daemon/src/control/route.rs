@@ -71,6 +71,8 @@ pub struct Route {
     pub time: Duration,
     /// Whether it takes `after` and `limit`.
     pub paged: bool,
+    /// Whether it takes the revision of what it changes, as that was seen (`If-Match`).
+    pub revised: bool,
     /// Whether it takes what keys are to be like.
     pub filtered: bool,
     /// What else its query may say: name and description each.
@@ -144,6 +146,11 @@ impl Route {
         self
     }
 
+    pub(super) const fn revised(mut self) -> Self {
+        self.revised = true;
+        self
+    }
+
     pub(super) const fn filtered(mut self) -> Self {
         self.filtered = true;
         self
@@ -183,6 +190,7 @@ pub(super) const fn read(
         body_size_max: 0,
         time: READ_TIME,
         paged: false,
+        revised: false,
         filtered: false,
         query: &[],
         request: None,
@@ -235,6 +243,7 @@ const fn posted(
         body_size_max: SMALL_BODY_SIZE_MAX,
         time: CHANGE_TIME,
         paged: false,
+        revised: false,
         filtered: false,
         query: &[],
         request: form::<Nothing>(),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use claviger_engine::audit::{Event, EventKind};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::Random;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, IF_MATCH, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use tokio::task::spawn_blocking;
@@ -96,13 +96,15 @@ async fn answer(
     if route.changes() {
         browser::check_change(&parts.headers)?;
     }
+    let expected = expected(route, &parts.headers)?;
     let busy = || Problem::new(Kind::Busy, "too many requests are worked on: ask again in a moment");
     let place = Arc::clone(&state.calls).try_acquire_owned().map_err(|_| busy())?;
     let deadline = Deadline::now() + route.time;
     let late = |detail: &str| Problem::new(Kind::Timeout, detail);
     let body = timeout_at(deadline, read_body(body, route.body_size_max)).await;
     let body = body.map_err(|_| late("the body did not arrive in time: send it again, faster"))??;
-    let call = Call { route, caller, permit, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, body };
+    let call =
+        Call { route, caller, permit, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, expected, body };
     // The place goes along, so that work whose caller has given up counts until it is over.
     let work = spawn_blocking(move || {
         let _place = place;
@@ -120,6 +122,26 @@ async fn answer(
         .map_err(|_| late("this takes longer than it may; a change may still be made, so look before repeating it"))?;
     // The handler panicked. What it said is in the log, and nobody else's affair.
     done.map_err(|_| Problem::new(Kind::Internal, "a fault of the program ended this request: the log says more"))?
+}
+
+/// The revision that the request names (`If-Match`, RFC 9110 section 13.1.1): one, since what is changed is one.
+fn expected(route: &Route, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let malformed = |detail| Err(Problem::new(Kind::Malformed, detail));
+    let mut values = headers.get_all(IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if !route.revised {
+        return malformed("If-Match is for routes that change something that has a revision: this one does not");
+    }
+    let value = value.to_str().ok().filter(|_| values.next().is_none());
+    let revision = value.and_then(|value| value.trim().strip_prefix('"')?.strip_suffix('"'));
+    match revision {
+        Some(revision) if (1..=REVISION_SIZE_MAX).contains(&revision.len()) && !revision.contains('"') => {
+            Ok(Some(revision.to_owned()))
+        }
+        _ => malformed(
+            "If-Match names one revision, in quotes, as the reply that showed it: If-Match: \"0123456789abcdef\"",
+        ),
+    }
 }
 
 /// The whole body, if it has at most `size_max` bytes.
@@ -243,3 +265,6 @@ fn trace_id(headers: &HeaderMap, state: &ControlState) -> String {
 
 /// Names a request in the answer and in the log. A client may choose it.
 pub const TRACE_HEADER: HeaderName = HeaderName::from_static("claviger-trace-id");
+
+/// Most characters of a revision that is looked at: more than any has.
+const REVISION_SIZE_MAX: usize = 64;

@@ -39,6 +39,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Store>(),
         set,
     )
+    .revised()
     .needs(&SET_STORE)
     .takes::<SetStoreSettings>(),
 ];

@@ -39,6 +39,7 @@ pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
         | Error::TooManyAliases(_)
         | Error::InvalidAbout(_)
         | Error::Person(_)
+        | Error::NotAsExpected
         | Error::Approval(_)
         | Error::ChangesOverlap
         | Error::AccessRowNotFound(_)

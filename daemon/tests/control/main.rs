@@ -16,6 +16,7 @@ mod description;
 mod key_life;
 mod keys;
 mod persons;
+mod revisions;
 mod roles;
 mod routes;
 mod shred_table;

@@ -319,6 +319,7 @@ impl Ledger {
         let place = address::key_store(store);
         let found = self.vault().read::<KeyStoreRecord>(&place)?;
         let (mut record, revision) = found.ok_or(Error::KeyStoreNotFound(store))?;
+        self.check_expected(&record)?;
         alter(&mut record)?;
         // Written even where nothing is new: whoever made it so may still be waiting, and what is said here must be in force.
         let write = self.vault().put(place.clone(), &record);

@@ -180,6 +180,7 @@ impl Engine {
 
     fn alter_person(&self, id: PersonId) -> Result<Altered<'_>, Error> {
         let person = self.ledger.source.read_person(id)?.ok_or(PersonError::NotFound(id))?;
+        self.ledger.check_expected(&person.record)?;
         let mut compares = vec![Compare::unchanged(address::person(id), person.revision)];
         let assigned = |(store, keys): (&StoreId, &AssignedKeys)| {
             Compare::unchanged(address::assigned_keys(id, *store), keys.revision)

@@ -24,9 +24,10 @@ use crate::error::Error;
 use crate::follow::Follower;
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
+use crate::record::content::revision;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
-use crate::record::{KeyRecord, Origin, address};
+use crate::record::{KeyRecord, Origin, Record, address};
 use crate::renewal::Renewed;
 use crate::shred::ShredSecret;
 use crate::source::VaultSource;
@@ -128,6 +129,7 @@ impl Ledger {
         revision: Revision,
         alter: impl FnOnce(&mut Altered<'_>) -> Result<(), Error>,
     ) -> Result<KeyRecord, Error> {
+        self.check_expected(&before)?;
         let place = address::key(before.id);
         let mut altered = Altered {
             ledger: self,
@@ -168,6 +170,15 @@ impl Ledger {
         }
         self.source.note_versions(&record);
         Ok(if record.shred_slot == before.shred_slot { record } else { self.destroy_former_secrets(record) })
+    }
+
+    /// Refuses a change of something that is not as its actor has seen it.
+    ///
+    /// # Errors
+    /// [`Error::NotAsExpected`].
+    pub(crate) fn check_expected<R: Record>(&self, record: &R) -> Result<(), Error> {
+        let is_other = self.act.expected.as_ref().is_some_and(|expected| *expected != revision(record));
+        if is_other { Err(Error::NotAsExpected) } else { Ok(()) }
     }
 
     /// The writes of a key's record: itself, and its place in the schedule.

@@ -10,6 +10,7 @@ pub(crate) mod address;
 pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod codec;
+pub(crate) mod content;
 pub(crate) mod destruction;
 pub(crate) mod key;
 pub(crate) mod key_name;

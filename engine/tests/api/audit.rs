@@ -22,6 +22,7 @@ fn act(actor: &str, operation: &'static str) -> Act {
         shown: format!("{operation} by {actor}"),
         trace_id: "trace".to_owned(),
         guards: Vec::new(),
+        expected: None,
     }
 }
 

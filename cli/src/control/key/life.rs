@@ -13,7 +13,7 @@ use claviger_control::message::{
 };
 use indicatif::HumanCount;
 
-use super::confirm::ConfirmedArguments;
+use super::confirm::{Confirmed, ConfirmedArguments};
 use super::{KeyArguments, changed};
 use crate::show;
 
@@ -164,7 +164,7 @@ pub(super) async fn run(command: LifeCommand, client: &ControlClient, json: bool
         LifeCommand::DeleteNow(DeleteNowArguments { confirmed, force }) => {
             let what =
                 if force { "This deletes the key, even if somebody still uses it," } else { "This deletes the key" };
-            let (store, key) = confirmed.confirm(client, what).await?;
+            let Confirmed { store, key, client } = confirmed.confirm(client, what).await?;
             let key = client.delete_now(&store, &key, force).await?;
             let destroyed = key.destruction.as_ref().map(|what| format!("; destroyed: {}", destruction(what)));
             (key, format!("deleted{}", destroyed.unwrap_or_default()))
@@ -205,7 +205,7 @@ async fn change_version(command: VersionCommand, client: &ControlClient, json: b
         }
         VersionCommand::Destroy(DestroyArguments { confirmed, version }) => {
             let what = format!("This destroys version {version} of the key");
-            let (store, key) = confirmed.confirm(client, &what).await?;
+            let Confirmed { store, key, client } = confirmed.confirm(client, &what).await?;
             (client.destroy_version(&store, &key, version).await?, version)
         }
     };

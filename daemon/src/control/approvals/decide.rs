@@ -108,6 +108,7 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
         trace_id: bundle.trace_id.clone(),
         parameters,
         uri: Uri::default(),
+        expected: None,
         body: Zeroizing::new(body),
     };
     let change = understand(state, &call)?;
@@ -133,6 +134,7 @@ fn approve(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
             .chain([Arc::clone(&person)])
             .map(|person| person.unchanged())
             .collect(),
+        expected: None,
     };
     let engine = engine.on_behalf_of(act);
     let decided = engine.approve(
@@ -195,6 +197,7 @@ fn act(call: &Call, person: &Person, shown: String) -> Act {
         shown,
         trace_id: call.trace_id.clone(),
         guards: vec![person.unchanged()],
+        expected: None,
     }
 }
 

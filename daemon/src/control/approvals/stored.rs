@@ -72,6 +72,7 @@ pub(super) fn read(state: &ControlState, stored: &SecretBytes, trace_id: &str) -
             trace_id: trace_id.to_owned(),
             parameters,
             uri: Uri::default(),
+            expected: None,
             body: Zeroizing::new(body.to_vec()),
         });
     }

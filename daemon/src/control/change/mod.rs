@@ -140,6 +140,7 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
     permission::authorise(engine, call.route, &call.parameters, &call.caller, SystemTime::now())?;
     let (needs_approval, none_needed) = approvals::is_needed(engine, &call)?;
     if needs_approval {
+        call.check_expected(engine)?;
         return approvals::ask_for_one(state, call, change);
     }
     let shown = change.to_string();
@@ -152,6 +153,7 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
         shown: shown.clone(),
         trace_id: call.trace_id.clone(),
         guards,
+        expected: call.expected.clone(),
     };
     let answer = change.apply(&engine.on_behalf_of(act), installation)?;
     let (operation, status) = (call.route.operation, answer.status.as_u16());

@@ -27,6 +27,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     form::<Key>(),
     set_about,
 )
+.revised()
 .needs(&MANAGE_KEY)
 .takes::<SetAbout>()
 .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME)];

@@ -32,6 +32,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         rotate,
     )
+    .revised()
     .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/disable",
@@ -41,6 +42,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         disable,
     )
+    .revised()
     .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/enable",
@@ -50,6 +52,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         enable,
     )
+    .revised()
     .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/request-deletion",
@@ -59,6 +62,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         request_deletion,
     )
+    .revised()
     .needs(&MANAGE_KEY)
     .takes::<RequestDeletion>(),
     change(
@@ -69,6 +73,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         cancel_deletion,
     )
+    .revised()
     .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/delete-now",
@@ -78,6 +83,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         delete_now,
     )
+    .revised()
     .needs(&MANAGE_KEY)
     .takes::<DeleteNow>(),
     change(
@@ -88,6 +94,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         set_rotation,
     )
+    .revised()
     .needs(&MANAGE_KEY)
     .takes::<SetRotation>(),
     change(
@@ -98,6 +105,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         set_rotation_by_use,
     )
+    .revised()
     .needs(&MANAGE_KEY)
     .takes::<SetRotationByUse>(),
     change(
@@ -108,6 +116,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         set_lowest_version,
     )
+    .revised()
     .needs(&MANAGE_KEY)
     .takes::<SetLowestVersion>(),
 ];

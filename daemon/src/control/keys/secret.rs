@@ -24,6 +24,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[change(
     form::<Key>(),
     update,
 )
+.revised()
 .needs(&MANAGE_KEY)
 .takes::<UpdateSecret>()
 .within(LARGE_BODY_SIZE_MAX, CHANGE_TIME)];

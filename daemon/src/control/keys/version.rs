@@ -23,6 +23,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         disable_version,
     )
+    .revised()
     .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/versions/{version}/enable",
@@ -32,6 +33,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         enable_version,
     )
+    .revised()
     .needs(&MANAGE_KEY),
     change(
         "/v1/stores/{store}/keys/{key}/versions/{version}/destroy",
@@ -41,6 +43,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<Key>(),
         destroy_version,
     )
+    .revised()
     .needs(&MANAGE_KEY),
 ];
 

@@ -10,7 +10,7 @@ use claviger_control::secret::SecretText;
 use zeroize::Zeroizing;
 
 use super::read_public_key;
-use crate::control::key::confirm::ConfirmedArguments;
+use crate::control::key::confirm::{Confirmed, ConfirmedArguments};
 use crate::control::new_file;
 use crate::show;
 
@@ -34,7 +34,7 @@ pub(crate) async fn export(arguments: ExportArguments, client: &ControlClient, j
     let ExportArguments { confirmed, to_public_key, version, output } = arguments;
     let public_key = read_public_key(&to_public_key)?;
     output.iter().try_for_each(|path| new_file::check(path, OUTPUT))?;
-    let (store, key) = confirmed.confirm(client, "This lets the material of the key leave").await?;
+    let Confirmed { store, key, .. } = confirmed.confirm(client, "This lets the material of the key leave").await?;
     let exported = client.export_key(&store, &key, &ExportKey { version, public_key }).await?;
     let Some(path) = output else {
         return if json { show::json(&exported) } else { show::line(&exported.wrapped) };
