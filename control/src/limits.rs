@@ -5,11 +5,17 @@ use std::time::Duration;
 /// Shortest lifetime of a client certificate in days.
 pub const CERTIFICATE_DAYS_MIN: u32 = 1;
 
-/// Longest lifetime of a client certificate in days: it cannot be revoked before its end other than with its store.
+/// Longest lifetime of a client certificate in days: whoever is not looked at again in a year should not come in.
 pub const CERTIFICATE_DAYS_MAX: u32 = 398;
 
 /// Lifetime of a client certificate in days, unless the request names another.
 pub const CERTIFICATE_DAYS: u32 = 90;
+
+/// Longest time for which a certificate lets in beside the one that renews it, in hours: 90 days.
+pub const OVERLAP_HOURS_MAX: u32 = 90 * 24;
+
+/// That time unless the request names another, in hours: a week, in which a client can be given the new one.
+pub const OVERLAP_HOURS: u32 = 7 * 24;
 
 /// Shortest wait between the request of a deletion and the deletion, in hours.
 pub const DELETION_WAIT_HOURS_MIN: u32 = 24;

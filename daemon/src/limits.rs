@@ -259,6 +259,9 @@ const _: () = {
     assert!(ROTATION_DAYS_MAX == engine::ROTATION_PERIOD_DAYS_MAX);
 };
 
+/// How long before their end health warns of authentication data: two weeks, in which a client can be given another certificate.
+pub const ACCESS_END_WARNED_BEFORE: Duration = Duration::from_hours(14 * 24);
+
 /// Most bytes of a body that says little: a name, a number, a signing request.
 pub const SMALL_BODY_SIZE_MAX: usize = 32 * 1024;
 

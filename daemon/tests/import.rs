@@ -37,9 +37,9 @@ impl World {
     async fn start() -> Self {
         let running = Running::start().await;
         let administrator = running.administrator();
-        let access = Access { client_certificate: true };
+        let access = Access { client_certificate: true, ..Access::default() };
         administrator.create_store(&CreateStore { name: STORE.into(), access }).await.unwrap();
-        let request = IssueCertificate { common_name: "billing".into(), lifetime_days: None, signing_request: None };
+        let request = IssueCertificate { common_name: "billing".into(), ..IssueCertificate::default() };
         let issued = administrator.issue_certificate(STORE, &request).await.unwrap();
         let key = issued.private_key.unwrap();
         let identity = Identity::from_pem(issued.certificate.as_bytes(), key.expose().as_bytes()).unwrap();

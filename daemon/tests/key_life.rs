@@ -220,7 +220,7 @@ impl World {
     async fn start(keys: &[(&str, &str)]) -> Self {
         let running = Running::start().await;
         let administrator = running.administrator();
-        let access = Access { client_certificate: true };
+        let access = Access { client_certificate: true, ..Access::default() };
         administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await.unwrap();
         create_keys(&administrator, keys).await;
         let mut clients = Vec::new();
@@ -282,7 +282,7 @@ impl World {
 
 /// A client whom the store admits by a certificate that the control port has issued.
 async fn connect(running: &Running, administrator: &ControlClient, transport: Transport) -> Client {
-    let request = IssueCertificate { common_name: "billing".into(), lifetime_days: None, signing_request: None };
+    let request = IssueCertificate { common_name: "billing".into(), ..IssueCertificate::default() };
     let issued: message::IssuedCertificate = administrator.issue_certificate(STORE, &request).await.unwrap();
     let key = issued.private_key.unwrap();
     let identity = Identity::from_pem(issued.certificate.as_bytes(), key.expose().as_bytes()).unwrap();

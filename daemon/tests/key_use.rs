@@ -143,7 +143,7 @@ impl World {
     async fn start() -> Self {
         let running = Running::start().await;
         let administrator = running.administrator();
-        let access = Access { client_certificate: true };
+        let access = Access { client_certificate: true, ..Access::default() };
         administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await.unwrap();
         let value = Some(SecretText::base64_of(b"correct horse battery staple"));
         let keys = vec![
@@ -162,8 +162,7 @@ impl World {
 
     /// A client whom the store admits by a certificate with this common name.
     async fn client(&self, common_name: &str, transport: Transport) -> Client {
-        let request =
-            IssueCertificate { common_name: common_name.to_owned(), lifetime_days: None, signing_request: None };
+        let request = IssueCertificate { common_name: common_name.to_owned(), ..IssueCertificate::default() };
         let issued = self.administrator.issue_certificate(STORE, &request).await.unwrap();
         let key = issued.private_key.unwrap();
         let identity = Identity::from_pem(issued.certificate.as_bytes(), key.expose().as_bytes()).unwrap();

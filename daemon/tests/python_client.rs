@@ -46,7 +46,7 @@ async fn python_client_does_every_operation_and_meets_every_status() {
     let administrator = ClientFile::read(&folder).administrator();
     let keys = create_keys(&administrator, STORE, &KEYS).await;
     let damaged = &keys[DAMAGED];
-    let access = Access { client_certificate: true };
+    let access = Access { client_certificate: true, ..Access::default() };
     administrator.create_store(&CreateStore { name: OTHER_STORE.into(), access }).await.unwrap();
     let others_key = create_keys(&administrator, OTHER_STORE, &[("symmetric", "XAES-256-GCM")]).await;
     assert!(process.end(Signal::TERM).success);

@@ -127,6 +127,9 @@ pub enum Error {
     /// Authentication data cannot end later than the certificate, or begin again after their end.
     #[error("authentication data of an issued certificate end with it at the latest: renew the certificate instead")]
     AccessEndTooLate,
+    /// Only certificates that are issued here are renewed.
+    #[error("the authentication data {0} are no certificate that was issued here, so that nothing can be renewed")]
+    NotACertificate(AccessRowId),
     /// The last access method of a key store would be taken away.
     #[error(
         "{0} is the only access method of this key store, without which everybody could come in: set another one first"

@@ -83,12 +83,13 @@ impl Installation {
         administrator: &ControlClient,
         address: String,
     ) -> anyhow::Result<ClientFile> {
-        let access = Access { client_certificate: true };
+        let access = Access { client_certificate: true, ..Access::default() };
         administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await?;
         let order = IssueCertificate {
             common_name: "load test".to_owned(),
             lifetime_days: Some(CERTIFICATE_DAYS),
             signing_request: None,
+            ..IssueCertificate::default()
         };
         let issued = administrator.issue_certificate(STORE, &order).await?;
         let private_key =

@@ -1,5 +1,6 @@
 //! The control operations: what an administrator does, for people and for scripts.
 
+mod access;
 mod alias;
 mod approval;
 mod audit;
@@ -38,6 +39,14 @@ pub(crate) enum ControlCommand {
     /// Work with keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Work with who may come in to key stores: addresses, hardware addresses, certificates
+    #[command(subcommand)]
+    Access(access::AccessCommand),
+    /// Find out why a client is refused: whether it comes in to a store, method by method; the exit code is 1 if it does not
+    #[command(
+        after_help = "Nothing of this is told to the client, which learns `not permitted`.\n\nExamples:\n  claviger why-denied billing.pem payments --address 192.0.2.7\n  claviger why-denied billing payments --operation decrypt --key records\n  claviger why-denied 192.0.2.7 payments"
+    )]
+    WhyDenied(access::WhyArguments),
     /// Work with aliases: other names of keys
     #[command(subcommand)]
     Alias(alias::AliasCommand),
@@ -76,6 +85,8 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         }
         ControlCommand::Store(command) => store::run(command, client, json).await?,
         ControlCommand::Key(command) => key::run(command, client, json).await?,
+        ControlCommand::Access(command) => access::run(command, client, json).await?,
+        ControlCommand::WhyDenied(arguments) => return access::why_denied(arguments, client, json).await,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
         ControlCommand::Approval(command) => approval::run(command, client, json).await?,
         ControlCommand::Person(command) => person::run(command, client, json).await?,

@@ -1,24 +1,39 @@
 //! `claviger store`.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use claviger_control::ControlClient;
 use claviger_control::limits::{DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN};
 use claviger_control::message::{Access, CreateStore, SetStoreSettings, Store, StoreList};
 
 use crate::show;
 
+/// An access method.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// A client certificate: of the store's own authority, or pinned
+    Certificate,
+    /// An address of the store's authentication data
+    Address,
+    /// A hardware (MAC) address of the store's authentication data: a hint, no proof
+    HardwareAddress,
+}
+
 /// Operations on key stores.
 #[derive(Subcommand)]
 pub(crate) enum StoreCommand {
     /// Create a key store, with an authority of its own for client certificates
     #[command(after_help = "\
-Clients come in with a certificate of the store's own authority: see `claviger certificate issue`.
+Clients come in with a certificate of the store's own authority: see `claviger certificate issue`. Other access methods, and several at once, which have to pass all: --access.
 
-Example:
-  claviger store create payments")]
+Examples:
+  claviger store create payments
+  claviger store create payments --access certificate,address")]
     Create {
         /// Its name: up to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen
         name: String,
+        /// Access methods that have to pass, with commas between them
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "certificate")]
+        access: Vec<Method>,
     },
     /// List all key stores
     #[command(after_help = "Examples:\n  claviger store list\n  claviger store list --json")]
@@ -46,6 +61,25 @@ Examples:
         /// Whether public keys are given to every client that connects, also to those that may not come in
         #[arg(long, value_name = "true|false")]
         open_public_keys: Option<bool>,
+        /// Whether the hardware address that a client says it has counts where the server sees none: weak
+        #[arg(long, value_name = "true|false")]
+        declared_hardware_address: Option<bool>,
+    },
+    /// Let nobody in to a key store any more, at once, on live connections too
+    #[command(after_help = "\
+It is in force even if it cannot be written, and says so then. Everything but the data port goes on.
+
+Example:
+  claviger store disable payments")]
+    Disable {
+        /// Its name or id
+        store: String,
+    },
+    /// Make a disabled key store available again
+    #[command(after_help = "Example:\n  claviger store enable payments")]
+    Enable {
+        /// Its name or id
+        store: String,
     },
     /// Print the certificate of the authority that issues the store's client certificates (PEM)
     #[command(after_help = "Example:\n  claviger store authority payments > payments-ca.pem")]
@@ -57,8 +91,12 @@ Examples:
 
 pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
     match command {
-        StoreCommand::Create { name } => {
-            let access = Access { client_certificate: true };
+        StoreCommand::Create { name, access } => {
+            let access = Access {
+                client_certificate: access.contains(&Method::Certificate),
+                address: access.contains(&Method::Address),
+                hardware_address: access.contains(&Method::HardwareAddress),
+            };
             let store = client.create_store(&CreateStore { name, access }).await?;
             if json {
                 show::json(&store)
@@ -71,8 +109,9 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
             if json {
                 return show::json(&list);
             }
-            let row = |store: Store| [store.name, access(store.access), show::time(store.created), store.id];
-            show::table(["name", "access", "created", "id"], list.stores.into_iter().map(row))
+            let row =
+                |store: Store| [store.name, access(store.access), store.state, show::time(store.created), store.id];
+            show::table(["name", "access", "state", "created", "id"], list.stores.into_iter().map(row))
         }
         StoreCommand::Show { store } => {
             let store = client.store(&store).await?;
@@ -81,8 +120,16 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
             }
             describe(store)
         }
-        StoreCommand::Set { store, deletion_wait_hours, open_public_keys } => {
-            let settings = SetStoreSettings { deletion_wait_hours, open_public_keys };
+        StoreCommand::Disable { store } => {
+            let stopped = client.disable_store(&store).await?;
+            super::access::stopped(&stopped, &format!("key store {store}"), json)
+        }
+        StoreCommand::Enable { store } => {
+            let store = client.enable_store(&store).await?;
+            if json { show::json(&store) } else { describe(store) }
+        }
+        StoreCommand::Set { store, deletion_wait_hours, open_public_keys, declared_hardware_address } => {
+            let settings = SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address };
             let store = client.set_store_settings(&store, &settings).await?;
             if json { show::json(&store) } else { describe(store) }
         }
@@ -93,16 +140,27 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
     }
 }
 
-fn describe(store: Store) -> anyhow::Result<()> {
+/// Shows a store, and beside that what is to be said of it.
+pub(super) fn describe(store: Store) -> anyhow::Result<()> {
     let created = show::time(store.created);
-    show::facts([
-        ("name", store.name),
-        ("id", store.id),
-        ("access", access(store.access)),
-        ("public keys", if store.open_public_keys { "open to everybody" } else { "for its clients" }.to_owned()),
-        ("deletions wait", format!("{} hours", store.deletion_wait_hours)),
-        ("created", created),
-    ])
+    let declared = store.declared_hardware_address.then(|| ("hardware addresses", "declared ones count".to_owned()));
+    show::facts(
+        [
+            ("state", store.state),
+            ("name", store.name),
+            ("id", store.id),
+            ("access", access(store.access)),
+            ("public keys", if store.open_public_keys { "open to everybody" } else { "for its clients" }.to_owned()),
+            ("deletions wait", format!("{} hours", store.deletion_wait_hours)),
+            ("created", created),
+        ]
+        .into_iter()
+        .chain(declared),
+    )?;
+    for warning in store.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
 }
 
 /// All pages in one.
@@ -117,5 +175,10 @@ async fn all(client: &ControlClient) -> anyhow::Result<StoreList> {
 }
 
 fn access(access: Access) -> String {
-    if access.client_certificate { "client certificate" } else { "unknown" }.to_owned()
+    let methods = [
+        ("client certificate", access.client_certificate),
+        ("address", access.address),
+        ("hardware address", access.hardware_address),
+    ];
+    methods.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
 }

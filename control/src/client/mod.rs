@@ -1,6 +1,7 @@
 //! A client of the control port: HTTPS with a client certificate, one connection a request. Here is how it asks; what it asks is in the other files.
 
 mod about;
+mod access;
 mod approvals;
 mod audit;
 mod backups;

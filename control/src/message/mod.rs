@@ -3,6 +3,7 @@
 //! Requests refuse fields that they do not know. Replies may gain fields, so whoever reads them ignores what he does not know.
 
 mod about;
+mod access;
 mod algorithm;
 mod approval;
 mod audit;
@@ -23,6 +24,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use about::{Alias, AliasList, CreateAlias, MoveAlias, SetAbout};
+pub use access::{
+    Access, AccessCheck, AccessList, AccessRow, AddAccess, AskWhyDenied, DescribeAccess, EndAccess, NarrowAccess,
+    SetAccessMethods, Stopped, WhyDenied,
+};
 pub use algorithm::{Algorithm, AlgorithmList, OutputSize};
 pub use approval::{
     Approval, ApprovalAnswers, ApprovalChange, ApprovalList, ApprovalPolicy, AskForApproval, AskedChange, Decider,
@@ -30,7 +35,7 @@ pub use approval::{
 };
 pub use audit::{AuditFinding, AuditLog, AuditRecord, AuditRecordList, AuditReport, AuditUse};
 pub use backup::{Backup, BackupFile, BackupList, Journal, Progress, PruneJournal, PrunedJournal, Verified};
-pub use certificate::{IssueCertificate, IssuedCertificate, StoreAuthority};
+pub use certificate::{IssueCertificate, IssuedCertificate, RenewCertificate, StoreAuthority};
 pub use health::{Health, Readiness};
 pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
 pub use life::{
@@ -42,7 +47,7 @@ pub use person::{
 };
 pub use secret::UpdateSecret;
 pub use shred_table::{Destruction, Mirror, ShredTable};
-pub use store::{Access, CreateStore, SetStoreSettings, Store, StoreList};
+pub use store::{CreateStore, SetStoreSettings, Store, StoreList};
 pub use system_key::{Renewal, RootKey, SystemKey, SystemKeyList};
 pub use transfer::{BeginImport, CompleteImport, ExportKey, ExportedKey, Import, ImportList};
 pub use usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};

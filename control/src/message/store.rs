@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Access;
+
 /// Create a key store.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -13,15 +15,6 @@ pub struct CreateStore {
     pub name: String,
     /// Who may come in. At least one method must be set, and all that are set must pass.
     pub access: Access,
-}
-
-/// The access methods of a key store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Access {
-    /// A client certificate of the store's own authority is asked for.
-    #[serde(default)]
-    pub client_certificate: bool,
 }
 
 /// A key store.
@@ -36,12 +29,19 @@ pub struct Store {
     pub created: Timestamp,
     /// Who may come in.
     pub access: Access,
+    /// Whether anybody comes in: available or disabled.
+    pub state: String,
+    /// Whether the hardware address that a client says it has counts where the server sees none: weak, because nothing proves it.
+    pub declared_hardware_address: bool,
     /// How many hours deletions of its keys wait unless the request names another number.
     pub deletion_wait_hours: u32,
     /// Whether public keys are given to every client that connects, also to those that may not come in.
     pub open_public_keys: bool,
     /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
     pub revision: String,
+    /// What is to be said of who may come in.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Set settings of a key store. What is not given stays as it is.
@@ -55,6 +55,9 @@ pub struct SetStoreSettings {
     /// Whether public keys are given to every client that connects, also to those that may not come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_public_keys: Option<bool>,
+    /// Whether the hardware address that a client says it has counts where the server sees none: weak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_hardware_address: Option<bool>,
 }
 
 /// One page of key stores, in the order of their names.

@@ -4,4 +4,4 @@ mod certificate;
 mod judge;
 
 pub(crate) use certificate::{Path, ShownCertificate, sha256};
-pub(crate) use judge::{Passed, Shown, judge};
+pub(crate) use judge::{Failure, Passed, Shown, judge};

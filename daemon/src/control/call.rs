@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::Query;
-use claviger_engine::key::id::{ImportId, KeyId, StoreId};
+use claviger_engine::key::id::{AccessRowId, ImportId, KeyId, StoreId};
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
@@ -145,6 +145,15 @@ impl Call {
     pub(super) fn import(&self) -> Result<ImportId, Problem> {
         let text = self.parameter("import");
         text.parse().map_err(|error| Problem::new(Kind::ImportNotFound, format!("{text:?} is no import: {error}")))
+    }
+
+    /// The row of authentication data that the path names by its id. Whether there is one is found out by the engine.
+    pub(super) fn access(&self) -> Result<AccessRowId, Problem> {
+        let text = self.parameter("access");
+        text.parse().map_err(|error| {
+            let detail = format!("{text:?} is no id of authentication data: {error}; see GET /v1/stores/STORE/access, or `claviger access list`");
+            Problem::new(Kind::AccessNotFound, detail)
+        })
     }
 
     /// The version that the path names by its number. Whether the key has it is found out by the engine.

@@ -8,6 +8,7 @@ use claviger_control::limits::{CERTIFICATE_DAYS, CERTIFICATE_DAYS_MAX, CERTIFICA
 use claviger_control::message::{IssueCertificate, IssuedCertificate, StoreAuthority};
 
 use super::ControlState;
+use super::access::permit;
 use super::answer::Answer;
 use super::call::Call;
 use super::change::Change;
@@ -41,14 +42,20 @@ pub(super) static ROUTES: &[Route] = &[
 
 fn issue(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let store = call.store(&state.installation.engine)?;
-    let IssueCertificate { common_name, lifetime_days, signing_request } = call.body()?;
+    let IssueCertificate { common_name, lifetime_days, signing_request, operations, keys } = call.body()?;
+    let permit = permit(&state.installation.engine, call, operations, keys)?;
+    let lifetime = lifetime(lifetime_days)?;
+    Ok(Change::IssueCertificate { store, common_name, lifetime, signing_request, permit })
+}
+
+/// How long a certificate is to be valid.
+pub(super) fn lifetime(lifetime_days: Option<u32>) -> Result<Duration, Problem> {
     let days = lifetime_days.unwrap_or(CERTIFICATE_DAYS);
     if !(CERTIFICATE_DAYS_MIN..=CERTIFICATE_DAYS_MAX).contains(&days) {
         let detail = format!("lifetime_days is {days}: give {CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX}");
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
-    let lifetime = DAY * days;
-    Ok(Change::IssueCertificate { store, common_name, lifetime, signing_request })
+    Ok(DAY * days)
 }
 
 fn authority(state: &ControlState, call: &Call) -> Result<Answer, Problem> {

@@ -3,12 +3,17 @@
 use claviger_algorithm::KeyKind;
 use claviger_control::message::{self, Access, Alias, Deletion, Destruction, Import, Key, KeyVersion, Rotation, Store};
 use claviger_engine::key::name::Name;
+use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::transfer::{self, ImportTarget};
+use claviger_engine::{AccessData, AccessRow, Engine, PermittedOperations, StoreState};
 use claviger_engine::{
     AccessMethod, AccessMethods, ClientUsage, KeyRecord, KeyStoreRecord, KeyUsage, Origin, RotationByUse,
 };
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+
+use super::access::is_stop_unwritten;
 
 use crate::pem;
 
@@ -22,8 +27,81 @@ pub(super) fn store(record: &KeyStoreRecord) -> Store {
         deletion_wait_hours: record.deletion_wait_hours.into(),
         open_public_keys: record.open_public_keys,
         revision: record.revision(),
+        state: record.state.to_string(),
+        declared_hardware_address: record.declared_hardware_address,
+        warnings: record.is_weakly_protected().then(|| WEAK.to_owned()).into_iter().collect(),
     }
 }
+
+/// As [`store`], with what is to be said of who comes in as things are.
+pub(super) fn store_of(engine: &Engine, record: &KeyStoreRecord) -> Store {
+    let mut told = store(record);
+    let Some(slot) = engine.store_by_id(record.id) else { return told };
+    let policy = slot.policy();
+    if policy.state == StoreState::Disabled && record.state == StoreState::Available {
+        told.state = StoreState::Disabled.to_string();
+        told.warnings.push("disabled in memory alone, because that could not be written yet".to_owned());
+    }
+    let has_row = |method: &AccessMethod| policy.access.rows().iter().any(|held| held.row().data.method() == *method);
+    let without = record.methods.iter().filter(|method| !has_row(method));
+    told.warnings.extend(without.map(|method| {
+        format!("nobody comes in: {method} is asked for, and no authentication data are there for it; see `claviger access add`")
+    }));
+    told
+}
+
+/// What is told of a row of authentication data.
+pub(super) fn access_row(engine: &Engine, row: &AccessRow, last_used_ms: Option<u64>) -> message::AccessRow {
+    let (mut address, mut hardware_address, mut common_name, mut serial, mut public_key_sha256) = Default::default();
+    match &row.data {
+        AccessData::Network(network) => address = Some(network.to_string()),
+        AccessData::HardwareAddress(shown) => hardware_address = Some(shown.to_string()),
+        AccessData::IssuedCertificate(issued) => {
+            common_name = Some(issued.common_name.clone());
+            serial = Some(HEXLOWER.encode(&issued.serial));
+            public_key_sha256 = Some(HEXLOWER.encode(&issued.public_key_sha256));
+        }
+        AccessData::PinnedKey(sha256) => public_key_sha256 = Some(HEXLOWER.encode(sha256)),
+    }
+    let not_durable = row.state == KeyState::Available && is_stop_unwritten(engine, row);
+    let operations = row.permit.operations;
+    let is_narrowed = operations != PermittedOperations::ALL;
+    message::AccessRow {
+        id: row.id.to_string(),
+        store_id: row.store.to_string(),
+        method: method(row.data.method()).to_owned(),
+        address,
+        hardware_address,
+        common_name,
+        serial,
+        public_key_sha256,
+        description: row.description.clone(),
+        state: if not_durable { KeyState::Disabled } else { row.state }.to_string(),
+        not_durable,
+        created: time(row.created_ms),
+        creator: row.creator.clone(),
+        ends: row.ends_ms.map(time),
+        operations: is_narrowed.then(|| operations.names().map(str::to_owned).collect()),
+        keys: row.permit.keys.as_ref().map(|keys| keys.iter().map(ToString::to_string).collect()),
+        last_used: last_used_ms.map(time),
+        deletion: row
+            .deletion
+            .as_ref()
+            .map(|deletion| Deletion { requested: time(deletion.requested_ms), deadline: time(deletion.deadline_ms) }),
+    }
+}
+
+/// One word for each access method.
+pub(super) const fn method(method: AccessMethod) -> &'static str {
+    match method {
+        AccessMethod::ClientCertificate => "client_certificate",
+        AccessMethod::Address => "address",
+        AccessMethod::HardwareAddress => "hardware_address",
+    }
+}
+
+/// What is said of a store that hardware addresses alone, or declared ones, let in to.
+pub(super) const WEAK: &str = "weakly protected: whoever is on the network can make up the hardware address that lets in; ask for a client certificate as well, and let no declared ones count";
 
 /// What is told of a key: everything but its material.
 pub(super) fn key(record: &KeyRecord) -> Key {
@@ -153,7 +231,11 @@ pub(super) const fn kind(kind: KeyKind) -> &'static str {
 }
 
 const fn access(methods: AccessMethods) -> Access {
-    Access { client_certificate: methods.contains(AccessMethod::ClientCertificate) }
+    Access {
+        client_certificate: methods.contains(AccessMethod::ClientCertificate),
+        address: methods.contains(AccessMethod::Address),
+        hardware_address: methods.contains(AccessMethod::HardwareAddress),
+    }
 }
 
 /// A time of a record. One beyond the year 9999, which no clock tells, is shown as the last there is.

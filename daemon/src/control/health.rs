@@ -14,7 +14,7 @@ use super::permission::{EVERYBODY, READ_INSTALLATION};
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::system_keys::describe_system_keys;
-use super::{ControlState, certificate_ends, shred_table};
+use super::{ControlState, access_warnings, certificate_ends, shred_table};
 use crate::hardening::Hardening;
 
 /// How the daemon is.
@@ -98,6 +98,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     warnings.extend(unused.map(|key| {
         format!("version {} of the system key is not used any more: destroy it (`claviger system-key destroy`) when no older backup is needed", key.version)
     }));
+    warnings.extend(access_warnings::warnings(&state.installation.engine));
     let shred_table = shred_table::shred_table(&state.installation.engine)?;
     let class = state.installation.engine.shred_table().class();
     warnings.extend(shred_table::warnings(&shred_table, class, facts.mirrors_separated));

@@ -6,6 +6,8 @@
 //!
 //! There is no cryptography on anybody's data here, and no secret is ever read back.
 
+mod access;
+mod access_warnings;
 mod algorithms;
 mod aliases;
 mod answer;
@@ -35,6 +37,7 @@ mod stores;
 mod system_keys;
 mod tls;
 mod whoami;
+mod why_denied;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -38,7 +38,7 @@ pub fn document() -> OpenApi {
     let (mut paths, mut schemas) =
         (PathsBuilder::new(), vec![(ProblemMessage::name().into_owned(), ProblemMessage::schema())]);
     for route in routes() {
-        let method = if route.changes() { HttpMethod::Post } else { HttpMethod::Get };
+        let method = if route.takes_body() { HttpMethod::Post } else { HttpMethod::Get };
         paths = paths.path(route.path, PathItem::new(method, operation(route)));
         for form in route.request.iter().chain(&route.reply) {
             (form.schemas)(&mut schemas);
@@ -103,7 +103,7 @@ fn operation(route: &Route) -> OperationBuilder {
     for (name, description) in route.query {
         operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, description, text()));
     }
-    if route.changes() {
+    if route.takes_body() {
         let description = "any value; a browser cannot be made to send it to a foreign site";
         operation = operation.parameter(parameter(
             REQUEST_HEADER.as_str(),

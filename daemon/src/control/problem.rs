@@ -263,6 +263,7 @@ impl Kind {
             | Error::InvalidAccessDescription
             | Error::InvalidPermit
             | Error::AccessEndTooLate
+            | Error::NotACertificate(_)
             | Error::DeletionWait
             | Error::RotationByUse
             | Error::RotationPeriod => Kind::InvalidValue,

@@ -15,19 +15,21 @@ use super::change::Change;
 use super::permission::{MANAGE_INSTALLATION, Permission};
 use super::problem::Problem;
 use super::{
-    ControlState, algorithms, aliases, approvals, audit, backups, certificates, health, imports, keys, metrics,
-    openapi, persons, stores, system_keys, whoami,
+    ControlState, access, algorithms, aliases, approvals, audit, backups, certificates, health, imports, keys, metrics,
+    openapi, persons, stores, system_keys, whoami, why_denied,
 };
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 22] = [
+static TABLES: [&[Route]; 24] = [
     health::ROUTES,
     metrics::ROUTES,
     openapi::ROUTES,
     algorithms::ROUTES,
     stores::ROUTES,
     certificates::ROUTES,
+    access::ROUTES,
+    why_denied::ROUTES,
     keys::ROUTES,
     keys::life::ROUTES,
     keys::version::ROUTES,
@@ -53,7 +55,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 /// One method on one path.
 pub struct Route {
-    /// GET reads, POST changes.
+    /// GET reads, POST changes, or asks what is too long for a path.
     pub method: Method,
     /// The path; parts in braces are parameters.
     pub path: &'static str,
@@ -114,6 +116,12 @@ impl Route {
     #[must_use]
     pub const fn changes(&self) -> bool {
         matches!(self.handler, Handler::Change(_) | Handler::Decide(_))
+    }
+
+    /// Whether it is asked by POST: it changes something, or takes a question that is too long for a path.
+    #[must_use]
+    pub const fn takes_body(&self) -> bool {
+        self.body_size_max > 0
     }
 
     pub(super) const fn takes<T: ToSchema>(mut self) -> Self {
@@ -194,6 +202,36 @@ pub(super) const fn read(
         filtered: false,
         query: &[],
         request: None,
+        reply,
+        media_type: JSON,
+        success: StatusCode::OK,
+        may_be_unavailable: false,
+        handler: Handler::Read(handler),
+    }
+}
+
+/// Reads, and takes a question that is too long for a path.
+pub(super) const fn ask<T: ToSchema>(
+    path: &'static str,
+    operation: &'static str,
+    summary: &'static str,
+    reply: Option<Form>,
+    handler: fn(&ControlState, &Call) -> Result<Answer, Problem>,
+) -> Route {
+    Route {
+        method: Method::POST,
+        path,
+        operation,
+        summary,
+        permission: &MANAGE_INSTALLATION,
+        approved: None,
+        body_size_max: SMALL_BODY_SIZE_MAX,
+        time: READ_TIME,
+        paged: false,
+        revised: false,
+        filtered: false,
+        query: &[],
+        request: form::<T>(),
         reply,
         media_type: JSON,
         success: StatusCode::OK,

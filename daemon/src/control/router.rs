@@ -93,7 +93,7 @@ async fn answer(
     let caller = caller.cloned().ok_or_else(unknown)?;
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let permit = permission::authorise(&state.installation.engine, route, &parameters, &caller, SystemTime::now())?;
-    if route.changes() {
+    if route.takes_body() {
         browser::check_change(&parts.headers)?;
     }
     let expected = expected(route, &parts.headers)?;

@@ -4,7 +4,7 @@ use super::approvals::Approved;
 use claviger_control::message::{CreateStore, SetStoreSettings, Store, StoreList};
 use claviger_engine::approval::ChangeClass;
 use claviger_engine::change::StoreSettings;
-use claviger_engine::{AccessMethods, Error};
+use claviger_engine::{AccessMethod, AccessMethods, Error};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -47,24 +47,30 @@ pub(super) static ROUTES: &[Route] = &[
 fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
     let CreateStore { name, access } = call.body()?;
     let name = name.parse().map_err(|error| Problem::new(Kind::InvalidValue, format!("name: {error}")))?;
-    if !access.client_certificate {
+    let asked = [
+        (AccessMethod::ClientCertificate, access.client_certificate),
+        (AccessMethod::Address, access.address),
+        (AccessMethod::HardwareAddress, access.hardware_address),
+    ];
+    let bits = asked.iter().filter(|(_, is_set)| *is_set).map(|(method, _)| AccessMethods::of(*method).bits()).sum();
+    let methods = AccessMethods::from_bits(bits).ok_or_else(|| {
         let detail = "a key store needs at least one access method, or everybody could come in: set \"access\": {\"client_certificate\": true}";
-        return Err(Problem::new(Kind::NoAccessMethod, detail));
-    }
-    Ok(Change::CreateStore { name, methods: AccessMethods::CLIENT_CERTIFICATE })
+        Problem::new(Kind::NoAccessMethod, detail)
+    })?;
+    Ok(Change::CreateStore { name, methods })
 }
 
 fn set(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let store = call.store(&state.installation.engine)?;
-    let SetStoreSettings { deletion_wait_hours, open_public_keys } = call.body()?;
+    let SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address } = call.body()?;
     if let Some(hours) = deletion_wait_hours.filter(|hours| !WAIT_HOURS.contains(hours)) {
         let (min, max) = (WAIT_HOURS.start(), WAIT_HOURS.end());
         return Err(Problem::new(Kind::InvalidValue, format!("deletion_wait_hours is {hours}: give {min} to {max}")));
     }
     let deletion_wait_hours = deletion_wait_hours.and_then(|hours| u16::try_from(hours).ok());
-    let settings = StoreSettings { deletion_wait_hours, open_public_keys, ..StoreSettings::default() };
+    let settings = StoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address };
     if settings == StoreSettings::default() {
-        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, or both";
+        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, declared_hardware_address, or several of them";
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
     Ok(Change::SetStoreSettings { store, settings })
@@ -91,5 +97,5 @@ fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
 
 fn show(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
-    Answer::ok(&describe::store(&engine.describe_store(call.store(engine)?)?))
+    Answer::ok(&describe::store_of(engine, &engine.describe_store(call.store(engine)?)?))
 }

@@ -51,6 +51,7 @@ pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
         | Error::InvalidPermit
         | Error::AccessEndTooLate
         | Error::LastAccessMethod(_)
+        | Error::NotACertificate(_)
         | Error::SecretMoved { .. }
         | Error::ImportNotFound(_)
         | Error::ImportOfAnother(_)

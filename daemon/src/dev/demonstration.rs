@@ -51,7 +51,7 @@ impl Demonstration<'_> {
         match client.store(STORE).await {
             Ok(_) => self.screen.done(&format!("found key store {STORE}"), &[began.elapsed()]),
             Err(ControlError::Refused(problem)) if problem.status == 404 => {
-                let access = Access { client_certificate: true };
+                let access = Access { client_certificate: true, ..Access::default() };
                 client.create_store(&CreateStore { name: STORE.to_owned(), access }).await?;
                 self.screen.done(&format!("created key store {STORE}"), &[began.elapsed()]);
             }
@@ -61,7 +61,7 @@ impl Demonstration<'_> {
         if !self.has_client_certificate() {
             let began = Instant::now();
             let name = "demo-client";
-            let request = IssueCertificate { common_name: name.to_owned(), lifetime_days: None, signing_request: None };
+            let request = IssueCertificate { common_name: name.to_owned(), ..IssueCertificate::default() };
             let issued = client.issue_certificate(STORE, &request).await?;
             let key = issued.private_key.context("the certificate came without its key")?;
             self.folder.write(&format!("{CLIENT_NAME}-key.pem"), key.expose())?;

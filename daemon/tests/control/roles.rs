@@ -84,18 +84,18 @@ async fn port_with_roles() -> (Port, Vec<Caller>) {
 
 /// Asks for a route with what it cannot read, so that whoever may use it changes nothing, and is told so.
 async fn ask(port: &Port, caller: &Caller, route: &Route, store: &str, key: &str) -> Reply {
-    let body = if route.changes() { "[" } else { "" };
+    let body = if route.takes_body() { "[" } else { "" };
     port.send_as(caller, request(route.method.as_str(), &path_of(route.path, store, key), body)).await
 }
 
 /// Whether a request has come past the decision on who may.
 fn passed(route: &Route, reply: &Reply) -> bool {
     let is_absent = reply.status == StatusCode::NOT_FOUND
-        && ["import-not-found", "backup-not-found", "person-not-found", "approval-not-found"]
+        && ["import-not-found", "backup-not-found", "person-not-found", "approval-not-found", "access-not-found"]
             .contains(&reply.problem());
     // Of readiness: there is no data port here.
     let is_unavailable = reply.status == StatusCode::SERVICE_UNAVAILABLE && route.may_be_unavailable;
-    if route.changes() {
+    if route.takes_body() {
         return reply.status == StatusCode::BAD_REQUEST && reply.problem() == "malformed" || is_absent;
     }
     reply.status == StatusCode::OK || is_absent || is_unavailable
@@ -235,7 +235,7 @@ async fn who_is_disabled_unknown_ended_or_nobody_uses_no_route() {
             let reply = ask(&port, caller, route, "store", "own").await;
             assert!(is_refused(&reply, StatusCode::FORBIDDEN, "not-permitted"), "{} {who}", route.operation);
         }
-        let body = if route.changes() { "[" } else { "" };
+        let body = if route.takes_body() { "[" } else { "" };
         let request = request(route.method.as_str(), &path_of(route.path, "store", "own"), body);
         let nobody = port.send_as_nobody(request).await;
         assert!(is_refused(&nobody, StatusCode::UNAUTHORIZED, "not-authenticated"), "{} nobody", route.operation);

@@ -15,7 +15,10 @@ async fn a_store_is_created_and_found_by_name_and_id() {
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
     let id = created.body["id"].as_str().unwrap();
     assert_eq!(created.headers.get("location").unwrap(), &format!("/v1/stores/{id}"));
-    assert_eq!(created.body["access"], json!({"client_certificate": true}));
+    assert_eq!(
+        created.body["access"],
+        json!({"client_certificate": true, "address": false, "hardware_address": false})
+    );
     for path in [format!("/v1/stores/{id}"), "/v1/stores/payments".to_owned()] {
         assert_eq!(port.get(&path).await.body, created.body);
     }

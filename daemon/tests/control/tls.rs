@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::support::{Running, authority, issue, write, write_pem};
 
 async fn create_store(client: &ControlClient, name: &str) {
-    let access = Access { client_certificate: true };
+    let access = Access { client_certificate: true, ..Access::default() };
     client.create_store(&CreateStore { name: name.to_owned(), access }).await.unwrap();
 }
 
@@ -48,7 +48,7 @@ async fn certificates_of_other_authorities_are_refused() {
     let running = Running::start().await;
     let administrator = running.administrator();
     create_store(&administrator, "payments").await;
-    let request = IssueCertificate { common_name: "billing".into(), lifetime_days: None, signing_request: None };
+    let request = IssueCertificate { common_name: "billing".into(), ..IssueCertificate::default() };
     let of_store = administrator.issue_certificate("payments", &request).await.unwrap();
     let of_store = Issued {
         certificate: crate::support::certificate(&of_store.certificate),

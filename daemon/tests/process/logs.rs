@@ -27,7 +27,7 @@ async fn no_line_of_a_whole_run_of_operations_holds_what_is_secret_and_every_lin
     let started: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     let data: SocketAddr = started["data"].as_str().unwrap().parse().unwrap();
     let administrator = place.administrator(control);
-    let access = Access { client_certificate: true };
+    let access = Access { client_certificate: true, ..Access::default() };
     administrator.create_store(&CreateStore { name: STORE.into(), access }).await.unwrap();
     let value = |bytes| Some(SecretText::base64_of(bytes));
     let keys = vec![
@@ -42,7 +42,7 @@ async fn no_line_of_a_whole_run_of_operations_holds_what_is_secret_and_every_lin
     let mut secrets = vec![PLAINTEXT.to_vec()];
     let trace_id = TraceId(*b"0123456789abcdef");
     for transport in [Transport::Tcp, Transport::Quic] {
-        let request = IssueCertificate { common_name: "billing".into(), lifetime_days: None, signing_request: None };
+        let request = IssueCertificate { common_name: "billing".into(), ..IssueCertificate::default() };
         let issued = administrator.issue_certificate(STORE, &request).await.unwrap();
         let key = issued.private_key.unwrap();
         let identity = Identity::from_pem(issued.certificate.as_bytes(), key.expose().as_bytes()).unwrap();

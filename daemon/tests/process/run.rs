@@ -258,7 +258,7 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
     place.init();
     let (process, address, mut log) = place.start();
     let client = place.administrator(address);
-    let access = Access { client_certificate: true };
+    let access = Access { client_certificate: true, ..Access::default() };
     client.create_store(&CreateStore { name: "payments".into(), access }).await.unwrap();
     let secret = |value| NewKey { value: Some(value), ..NewKey::new("password", "OPAQUE") };
     let value = || SecretText::base64_of(b"hunter2hunter2");
@@ -267,7 +267,7 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
     client.create_keys("payments", &CreateKeys { keys: vec![secret(value())] }).await.unwrap_err();
     let no_base64 = SecretText::from(zeroize::Zeroizing::new("hunter2!".to_owned()));
     client.create_keys("payments", &CreateKeys { keys: vec![secret(no_base64)] }).await.unwrap_err();
-    let request = IssueCertificate { common_name: "billing".into(), lifetime_days: None, signing_request: None };
+    let request = IssueCertificate { common_name: "billing".into(), ..IssueCertificate::default() };
     let issued = client.issue_certificate("payments", &request).await.unwrap();
     let Ended { success, output, errors } = process.end(Signal::TERM);
     assert!(success && output.is_empty());

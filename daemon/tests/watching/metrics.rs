@@ -262,7 +262,7 @@ async fn a_hundred_key_stores_have_lines_of_their_own_and_the_rest_has_one() {
     use claviger_control::message::{Access, CreateStore};
     let world = World::start().await;
     for number in 0..101 {
-        let access = Access { client_certificate: true };
+        let access = Access { client_certificate: true, ..Access::default() };
         world.administrator.create_store(&CreateStore { name: format!("{number:03}"), access }).await.unwrap();
     }
     let text = world.plain("/metrics").await.1;

@@ -28,7 +28,7 @@ impl World {
         })
         .await;
         let administrator = running.administrator();
-        let access = Access { client_certificate: true };
+        let access = Access { client_certificate: true, ..Access::default() };
         administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await.unwrap();
         let value = Some(SecretText::base64_of(SECRET));
         let keys = vec![
@@ -42,7 +42,7 @@ impl World {
 
     /// Settings of a client whom the store admits.
     pub(crate) async fn config(&self, transport: Transport) -> ClientConfig {
-        let request = IssueCertificate { common_name: CLIENT.into(), lifetime_days: None, signing_request: None };
+        let request = IssueCertificate { common_name: CLIENT.into(), ..IssueCertificate::default() };
         let issued = self.administrator.issue_certificate(STORE, &request).await.unwrap();
         let key = issued.private_key.unwrap();
         let identity = Identity::from_pem(issued.certificate.as_bytes(), key.expose().as_bytes()).unwrap();

@@ -19,7 +19,7 @@ use crate::record::key::milliseconds;
 use crate::record::{
     AccessData, AccessMethod, AccessRow, Deletion, KeyStoreRecord, Permit, PermittedOperations, StoreState, address,
 };
-use crate::storage::{Compare, Revision};
+use crate::storage::{Compare, Revision, Write};
 
 /// Authentication data to add.
 #[derive(Clone, Debug)]
@@ -59,6 +59,47 @@ impl Engine {
     /// [`Error::KeyStoreNotFound`], [`Error::InvalidAccessData`], [`Error::InvalidAccessDescription`], [`Error::InvalidPermit`], [`Error::KeyNotFound`] if it names a key that
     /// the store does not have, [`Error::AccessRowExists`], [`Error::TooManyAccessRows`], [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`].
     pub fn add_access(&self, store: StoreId, new: NewAccess) -> Result<AccessRow, Error> {
+        self.add_access_beside(store, new, |_, _| ())
+    }
+
+    /// Adds the row of an issued certificate in place of a former one, which permits what that permits, and has that end at `former_ends_ms` at the latest.
+    ///
+    /// # Errors
+    /// As [`Engine::add_access`]; [`Error::AccessRowNotFound`], [`Error::AccessStateWrong`] if the former one is not available, [`Error::NotACertificate`] if it is none.
+    pub fn renew_access(
+        &self,
+        store: StoreId,
+        former: AccessRowId,
+        renewed: AccessData,
+        ends_ms: u64,
+        former_ends_ms: u64,
+    ) -> Result<(AccessRow, AccessRow), Error> {
+        let (mut before, revision) = self.ledger.read_access(store, former)?;
+        must_be(&before, &[KeyState::Available], "available")?;
+        if !matches!(before.data, AccessData::IssuedCertificate(_)) {
+            return Err(Error::NotACertificate(former));
+        }
+        let Permit { operations, keys } = before.permit.clone();
+        // Keys that are gone meanwhile are not named any more: if all of them are, the certificate permits nothing, and is not renewed.
+        let is_there = |key: &KeyId| matches!(self.describe_named_key(*key), Ok(Some(_)));
+        let keys = keys.map(|keys| keys.iter().copied().filter(is_there).collect());
+        let permit = NewPermit { operations: Some(operations), keys };
+        let new = NewAccess { data: renewed, description: before.description.clone(), ends_ms: Some(ends_ms), permit };
+        before.ends_ms = Some(before.ends_ms.map_or(former_ends_ms, |ends_ms| ends_ms.min(former_ends_ms)));
+        let place = address::access_row(store, former);
+        let row = self.add_access_beside(store, new, |compares, writes| {
+            compares.push(Compare::unchanged(place.clone(), revision));
+            writes.push(self.vault().put(place, &before));
+        })?;
+        Ok((row, before))
+    }
+
+    fn add_access_beside(
+        &self,
+        store: StoreId,
+        new: NewAccess,
+        beside: impl FnOnce(&mut Vec<Compare>, &mut Vec<Write>),
+    ) -> Result<AccessRow, Error> {
         self.describe_store(store)?;
         new.data.check()?;
         let row = AccessRow {
@@ -86,8 +127,10 @@ impl Engine {
             return Err(Error::AccessRowExists { id, state, data });
         }
         let place = address::access_row(store, row.id);
-        let write = self.vault().put(place.clone(), &row);
-        self.ledger.commit(&[Compare::absent(place)], &[write])?;
+        let mut writes = vec![self.vault().put(place.clone(), &row)];
+        let mut compares = vec![Compare::absent(place)];
+        beside(&mut compares, &mut writes);
+        self.ledger.commit(&compares, &writes)?;
         Ok(row)
     }
 
@@ -215,24 +258,21 @@ impl Engine {
         })
     }
 
-    /// Adds a method to those that a key store asks for: who does not pass it by a row does not come in any more.
+    /// Adds methods to those that a key store asks for, and takes others away, whose rows stay. Who does not pass all that are set by a row of each does not come in any more.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::Conflict`], [`Error::Storage`].
-    pub fn add_access_method(&self, store: StoreId, method: AccessMethod) -> Result<KeyStoreRecord, Error> {
+    /// [`Error::LastAccessMethod`] if none would be left, [`Error::KeyStoreNotFound`], [`Error::Conflict`], [`Error::Storage`]: nothing was changed.
+    pub fn change_access_methods(
+        &self,
+        store: StoreId,
+        add: &[AccessMethod],
+        remove: &[AccessMethod],
+    ) -> Result<KeyStoreRecord, Error> {
         self.ledger.change_store(store, |record| {
-            record.methods = record.methods.with(method);
-            Ok(())
-        })
-    }
-
-    /// Takes a method from those that a key store asks for. Its rows stay.
-    ///
-    /// # Errors
-    /// [`Error::LastAccessMethod`], [`Error::KeyStoreNotFound`], [`Error::Conflict`], [`Error::Storage`].
-    pub fn remove_access_method(&self, store: StoreId, method: AccessMethod) -> Result<KeyStoreRecord, Error> {
-        self.ledger.change_store(store, |record| {
-            record.methods = record.methods.without(method).ok_or(Error::LastAccessMethod(method))?;
+            record.methods = add.iter().fold(record.methods, |methods, method| methods.with(*method));
+            for method in remove {
+                record.methods = record.methods.without(*method).ok_or(Error::LastAccessMethod(*method))?;
+            }
             Ok(())
         })
     }

@@ -36,6 +36,12 @@ impl JoinedPermit {
         self.each(|permit| permit.has_key(key))
     }
 
+    /// Whether an operation is permitted with some key, as far as can be told without naming one.
+    #[must_use]
+    pub fn allows_some(&self, operation: Operation) -> bool {
+        self.each(|permit| permit.operations.contains(operation))
+    }
+
     /// Whether random bytes are permitted.
     #[must_use]
     pub fn random_bytes(&self) -> bool {

@@ -220,15 +220,16 @@ on_every_storage! {
     fn the_last_method_is_not_taken_away(installation) {
         let (engine, store) = (&installation.engine, installation.store);
         let methods = || engine.store_by_id(store).unwrap().policy().methods.unwrap();
-        let refused = engine.remove_access_method(store, AccessMethod::ClientCertificate).unwrap_err();
+        let remove = |method| engine.change_access_methods(store, &[], &[method]);
+        let refused = remove(AccessMethod::ClientCertificate).unwrap_err();
         assert!(matches!(refused, Error::LastAccessMethod(AccessMethod::ClientCertificate)));
         assert_eq!(methods(), AccessMethods::CLIENT_CERTIFICATE);
-        engine.add_access_method(store, AccessMethod::Address).unwrap();
+        engine.change_access_methods(store, &[AccessMethod::Address], &[]).unwrap();
         assert_eq!(methods(), AccessMethods::CLIENT_CERTIFICATE.with(AccessMethod::Address));
-        engine.remove_access_method(store, AccessMethod::ClientCertificate).unwrap();
+        remove(AccessMethod::ClientCertificate).unwrap();
         assert_eq!(methods(), AccessMethods::of(AccessMethod::Address));
-        engine.remove_access_method(store, AccessMethod::HardwareAddress).unwrap();
-        assert!(engine.remove_access_method(store, AccessMethod::Address).is_err());
+        remove(AccessMethod::HardwareAddress).unwrap();
+        assert!(remove(AccessMethod::Address).is_err());
         assert_eq!(engine.describe_store(store).unwrap().methods, AccessMethods::of(AccessMethod::Address));
     }
 

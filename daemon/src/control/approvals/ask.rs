@@ -38,6 +38,7 @@ pub(in crate::control) fn is_needed(engine: &Engine, call: &Call) -> Result<(boo
     let needed = match call.route.approved {
         Some(Approved::As(class)) => policy.needs(class),
         Some(Approved::AsPolicy) => policy.is_on(),
+        Some(Approved::Emergency) => false,
         // A route that changes something and does not say what: nothing is known of it.
         None => true,
     };
@@ -140,7 +141,7 @@ fn place(engine: &Engine, call: &Call) -> Result<Option<StoreId>, Problem> {
 fn class(route: &Route) -> Option<ChangeClass> {
     match route.approved? {
         Approved::As(class) => Some(class),
-        Approved::AsPolicy => Some(ChangeClass::AccessControl),
+        Approved::AsPolicy | Approved::Emergency => Some(ChangeClass::AccessControl),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Approved {
     As(ChangeClass),
     /// It says what needs an approval: it needs one itself where anything does.
     AsPolicy,
+    /// It takes away at once what lets somebody in: who may order it waits for nobody. Giving it back needs what changes of access need.
+    Emergency,
 }
 
 /// To read what was asked for, and the routes of the other files.

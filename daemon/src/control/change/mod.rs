@@ -2,6 +2,7 @@
 //!
 //! A change is a value that says exactly what is to happen, before anything has: this is what can be shown to somebody who has to approve it.
 
+mod access;
 mod alias;
 mod backup;
 mod certificate;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use claviger_control::message::KeyList;
+use claviger_engine::access::NewPermit;
 use claviger_engine::approval::ApprovalPolicy;
 use claviger_engine::change::{NewKey, NewKeyStore, NewPerson, PersonChange, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
@@ -31,6 +33,7 @@ use super::{ControlState, approvals, describe, permission, persons, shred_table}
 use crate::authority::Authority;
 use crate::installation::Installation;
 
+pub use access::AccessChange;
 pub use alias::AliasChange;
 pub use backup::BackupChange;
 pub use key::KeyChange;
@@ -119,6 +122,13 @@ pub enum Change {
         /// The person.
         person: PersonId,
     },
+    /// Something happens to who may come in to a key store.
+    Access {
+        /// The key store.
+        store: StoreId,
+        /// What.
+        change: AccessChange,
+    },
     /// A new client certificate.
     IssueCertificate {
         /// The key store.
@@ -129,6 +139,8 @@ pub enum Change {
         lifetime: Duration,
         /// Signing request in PEM; without one, a key is made.
         signing_request: Option<String>,
+        /// What it permits.
+        permit: NewPermit,
     },
 }
 
@@ -174,6 +186,7 @@ impl Change {
             | Self::AddPerson(_)
             | Self::Person { .. }
             | Self::RemovePerson { .. } => true,
+            Self::Access { change, .. } => change.is_of_records(),
             Self::Backup(_)
             | Self::Import { .. }
             | Self::Export { .. }
@@ -209,10 +222,10 @@ impl Change {
                     authority_certificate: authority.certificate().to_vec(),
                     authority_private_key: SecretBytes::from(std::mem::take(&mut *authority.private_key())),
                 })?;
-                Answer::created(format!("/v1/stores/{}", record.id), &describe::store(&record))
+                Answer::created(format!("/v1/stores/{}", record.id), &describe::store_of(engine, &record))
             }
             Self::SetStoreSettings { store, settings } => {
-                Answer::ok(&describe::store(&engine.set_store_settings(store, settings)?))
+                Answer::ok(&describe::store_of(engine, &engine.set_store_settings(store, settings)?))
             }
             Self::SetApprovalPolicy { store, policy } => {
                 Answer::ok(&approvals::describe_policy(&engine.set_approval_policy(store, policy)?))
@@ -245,8 +258,9 @@ impl Change {
             }
             Self::Person { person, change } => persons::apply(engine, person, change),
             Self::RemovePerson { person } => Answer::ok(&persons::describe(engine, &engine.remove_person(person)?)),
-            Self::IssueCertificate { store, common_name, lifetime, signing_request } => {
-                certificate::issue(engine, store, &common_name, lifetime, signing_request.as_deref())
+            Self::Access { store, change } => change.apply(engine, store),
+            Self::IssueCertificate { store, common_name, lifetime, signing_request, permit } => {
+                certificate::issue(engine, store, &common_name, lifetime, signing_request.as_deref(), permit)
             }
         }
     }
@@ -256,11 +270,15 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateStore { name, .. } => write!(f, "key store {name} created"),
-            Self::SetStoreSettings { store, settings: StoreSettings { deletion_wait_hours, open_public_keys, .. } } => {
+            Self::SetStoreSettings { store, settings } => {
+                let StoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address } = settings;
                 write!(f, "key store {store} set:")?;
                 deletion_wait_hours.iter().try_for_each(|hours| write!(f, " deletions wait for {hours} hours"))?;
                 open_public_keys.iter().try_for_each(|open| {
                     write!(f, " public keys are given to {}", if *open { "everybody" } else { "its clients only" })
+                })?;
+                declared_hardware_address.iter().try_for_each(|counts| {
+                    write!(f, " declared hardware addresses {}", if *counts { "count" } else { "do not count" })
                 })
             }
             Self::SetApprovalPolicy { store: Some(store), policy } => write!(f, "key store {store}: {policy}"),
@@ -282,6 +300,7 @@ impl fmt::Display for Change {
             Self::AddPerson(new) => person::Added(new).fmt(f),
             Self::Person { person, change } => write!(f, "person {person} {}", person::InWords(change)),
             Self::RemovePerson { person } => write!(f, "person {person} removed"),
+            Self::Access { store, change } => write!(f, "key store {store} {change}"),
             Self::IssueCertificate { store, common_name, lifetime, .. } => {
                 let days = lifetime.as_secs() / (24 * 60 * 60);
                 write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")
