@@ -84,6 +84,8 @@ pub fn new_audit_log(config: &Config) -> anyhow::Result<bool> {
 mod tests {
     use std::fs;
 
+    use claviger_engine::audit::{AuditFilter, EventKind};
+
     use super::*;
     use crate::installation::init;
 
@@ -121,6 +123,26 @@ mod tests {
         assert!(!installation.backups.journal().has_gap());
     }
 
+    // R-O3
+    #[test]
+    fn a_lost_audit_log_is_begun_anew_only_by_order_which_is_its_first_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let public_key = init(&config).unwrap();
+        assert!(!new_audit_log(&config).unwrap(), "it is as it was left");
+        fs::remove_dir_all(&config.audit.folder).unwrap();
+        let error = said(Installation::open(&config));
+        assert!(error.contains("clavigerd new-audit-log"), "{error}");
+        assert!(new_audit_log(&config).unwrap());
+        let installation = Installation::open(&config).unwrap();
+        assert_eq!(installation.engine.audit_status().unwrap().public_key, public_key);
+        let anew = AuditFilter { kind: Some(EventKind::BegunAnew), ..AuditFilter::default() };
+        let told = installation.engine.audit_page(&anew, 0, 10).unwrap().unwrap().records;
+        assert!(told[0].event.shown.contains("ends at record 0"), "{told:?}");
+        drop(installation);
+        assert!(!new_audit_log(&config).unwrap(), "once");
+    }
+
     // R-H7
     #[test]
     fn a_restore_without_the_journal_begins_a_new_one_although_its_lock_is_there() {
@@ -145,5 +167,11 @@ mod tests {
         assert!(journal.join(format!("journal-{}", first_segment + 1)).exists());
         let installation = Installation::open(&config).unwrap();
         assert!(installation.backups.journal().has_gap());
+        // R-O3: the audit log goes on, and tells of it.
+        let restored = AuditFilter { kind: Some(EventKind::Restored), ..AuditFilter::default() };
+        let told = installation.engine.audit_page(&restored, 0, 10).unwrap().unwrap().records;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].event.shown.contains("without what the journal has"), "{told:?}");
+        assert!(installation.engine.verify_audit(1).unwrap().unwrap().is_intact());
     }
 }

@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::audit::{AuditError, AuditFilter, AuditRecord, Event, EventKind};
+use claviger_engine::audit::{AuditError, AuditFilter, AuditRecord, Event, EventKind, Refused};
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
-use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
+use claviger_engine::limits::{AUDIT_REFUSALS_MAX, LIST_PAGE_SIZE_MAX};
 use claviger_engine::{Act, Engine, Error};
 
-use crate::support::calls::encrypt;
+use crate::support::calls::{encrypt, encrypt_in};
 use crate::support::clock::DAY;
 use crate::support::installation::new_key;
 use crate::support::{Client, Installation};
@@ -250,6 +251,50 @@ fn lists_go_on_over_many_files() {
     assert_eq!(filtered(&installation.engine, &refusals).len(), 400);
     let page = installation.engine.audit_page(&refusals, 300, LIST_PAGE_SIZE_MAX).unwrap().unwrap();
     assert!(page.records.first().unwrap().seq > 300);
+}
+
+// R-O3
+#[test]
+fn a_flood_of_refusals_writes_a_bounded_log_in_which_each_is_counted() {
+    let installation = Installation::audited();
+    let refused = |client: u32| {
+        let refused = Refused { client: format!("client {client}"), store: Some(installation.store), reason: "no row" };
+        installation.engine.tell_refused(refused, "192.0.2.1");
+    };
+    for client in 0..3 * u32::try_from(AUDIT_REFUSALS_MAX).unwrap() {
+        (0..3).for_each(|_| refused(client));
+    }
+    installation.clock.pass(Duration::from_mins(1));
+    create(&installation, "key");
+    let told: Vec<_> = records(&installation.engine).into_iter().map(|record| record.event).collect();
+    let first = told.iter().filter(|event| event.kind == EventKind::Refusal).count();
+    let counts: Vec<_> = told.iter().filter(|event| event.kind == EventKind::Refusals).collect();
+    assert_eq!((first, counts.len()), (AUDIT_REFUSALS_MAX, AUDIT_REFUSALS_MAX + 1));
+    let all = first as u64 + counts.iter().filter_map(|event| event.count).sum::<u64>();
+    assert_eq!(all, 9 * AUDIT_REFUSALS_MAX as u64);
+    let client = told.iter().find(|event| event.kind == EventKind::Refusal).unwrap();
+    assert_eq!((client.store, client.address.as_str()), (Some(installation.store), "192.0.2.1"));
+}
+
+// R-O3
+#[test]
+fn uses_of_keys_are_told_by_client_each_minute() {
+    let installation = Installation::audited();
+    let id = create(&installation, "key");
+    let mut clients = ["alice", "bob"].map(|client| Client::named(&installation.engine, client));
+    for client in &mut clients {
+        client.counted(id, |scope, key| encrypt_in(scope, key, &[(b"", b"one"), (b"", b"two")]).unwrap());
+    }
+    installation.engine.write_uses();
+    installation.clock.pass(Duration::from_mins(1));
+    create(&installation, "other");
+    let uses = AuditFilter { kind: Some(EventKind::Uses), ..AuditFilter::default() };
+    let [told] = <[_; 1]>::try_from(filtered(&installation.engine, &uses)).unwrap();
+    assert_eq!(told.event.keys, [id]);
+    let items: Vec<_> = told.event.uses.iter().map(|used| (used.client.contains("alice"), used.items)).collect();
+    assert_eq!(items, [(true, 2), (false, 2)]);
+    let of_bob = AuditFilter { actor: Some("bob".to_owned()), ..uses };
+    assert_eq!(filtered(&installation.engine, &of_bob).len(), 1);
 }
 
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

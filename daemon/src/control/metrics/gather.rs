@@ -149,6 +149,11 @@ fn storage(text: &mut Text, state: &ControlState) {
     text.single(&table::JOURNAL_SEGMENT, segment);
     text.single(&table::JOURNAL_SEGMENT_SIZE, size);
     text.single(&table::JOURNAL_FAILING, u8::from(journal.failure().is_some()));
+    if let Some(audit) = state.installation.engine.audit_status() {
+        text.single(&table::AUDIT_RECORDS, audit.last);
+        text.single(&table::AUDIT_FAILING, u8::from(audit.failure.is_some()));
+        text.single(&table::AUDIT_LOST, audit.lost);
+    }
 }
 
 fn shred_table(text: &mut Text, engine: &Engine) -> Result<(), Error> {

@@ -72,6 +72,9 @@ pub static METRICS: &[&Metric] = &[
     &JOURNAL_SEGMENT,
     &JOURNAL_SEGMENT_SIZE,
     &JOURNAL_FAILING,
+    &AUDIT_RECORDS,
+    &AUDIT_FAILING,
+    &AUDIT_LOST,
     &SHRED_MIRRORS,
     &SHRED_SECRETS,
     &SHRED_DAMAGED,
@@ -241,6 +244,19 @@ pub(super) static JOURNAL_SEGMENT_SIZE: Metric =
 pub(super) static JOURNAL_FAILING: Metric =
     metric("claviger_journal_failing", Gauge, &[], "1 if changes are refused because the journal cannot be written")
         .alert("1");
+
+pub(super) static AUDIT_RECORDS: Metric =
+    metric("claviger_audit_records", Gauge, &[], "The number of the last record of the audit log");
+pub(super) static AUDIT_FAILING: Metric =
+    metric("claviger_audit_failing", Gauge, &[], "1 if changes are refused because the audit log cannot be written")
+        .alert("1");
+pub(super) static AUDIT_LOST: Metric = metric(
+    "claviger_audit_lost",
+    Gauge,
+    &[],
+    "Records of refusals and uses for which there was no place, and whose number is not in the audit log yet",
+)
+.alert("above 0");
 
 pub(super) static SHRED_MIRRORS: Metric =
     metric("claviger_shred_mirrors", Gauge, &["state"], "Mirrors of the shred table, `good` or `away`")
