@@ -121,6 +121,7 @@ impl Engine {
             epochs: Epochs::new(),
             renewed: Renewed::default(),
             imports: Mutex::default(),
+            looked_at_once: Mutex::default(),
             access: Mutex::default(),
         });
         ledger.reserve_named_slots()?;

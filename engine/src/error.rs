@@ -20,6 +20,7 @@ use crate::limits::{
     DELETION_WAIT_MIN, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_IN_ALL_MAX, IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX,
     VERSIONS_MAX,
 };
+use crate::once::OnceError;
 use crate::person::PersonError;
 use crate::record::{AccessData, AccessMethod, InvalidAbout, InvalidAccessData};
 use crate::shred::ShredError;
@@ -138,6 +139,9 @@ pub enum Error {
     /// A description or labels out of bounds.
     #[error(transparent)]
     InvalidAbout(#[from] InvalidAbout),
+    /// A request that is made once is not made again, nor answered.
+    #[error(transparent)]
+    Once(#[from] OnceError),
     /// Nothing of a person is changed.
     #[error(transparent)]
     Person(#[from] PersonError),

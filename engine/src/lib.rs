@@ -31,6 +31,7 @@ mod ledger;
 pub mod limits;
 pub mod list;
 pub mod names;
+pub mod once;
 pub mod operation;
 pub mod person;
 pub mod read;

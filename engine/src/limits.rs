@@ -407,6 +407,21 @@ pub const CREATE_KEYS_MAX: usize = 1_000;
 // Beside them stands to whom they are assigned.
 const _: () = assert!(6 * CREATE_KEYS_MAX + 4 <= TRANSACTION_OPERATIONS_MAX);
 
+// Requests that are made once.
+
+/// How long it is remembered what has become of a request that is made once: a day, in which whoever got no answer asks again.
+pub const ONCE_KEPT: Duration = Duration::from_hours(24);
+
+/// Most such requests of one caller that are remembered: each asks for a look at all of them, which is some milliseconds.
+pub const ONCE_PER_CALLER_MAX: usize = 500;
+
+const _: () = assert!(ONCE_PER_CALLER_MAX < SCAN_PAGE_RECORDS);
+
+/// Most bytes of an answer that is kept to be answered again: some hundred keys that were created.
+pub const ONCE_ANSWER_SIZE_MAX: usize = 64 * 1024;
+
+const _: () = assert!(1_024 + ONCE_ANSWER_SIZE_MAX <= VALUE_SIZE_MAX);
+
 // Persons.
 
 /// Most persons. All of them are in memory, some 100 bytes each and 16 for each key that is assigned to one.

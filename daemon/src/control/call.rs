@@ -37,6 +37,8 @@ pub(super) struct Call {
     pub(super) uri: Uri,
     /// The revision of what is changed, as the caller has seen it, if he minds.
     pub(super) expected: Option<String>,
+    /// The key by which a creation is made once, however often it is sent.
+    pub(super) once: Option<String>,
     /// The body; it may hold secrets.
     pub(super) body: Zeroizing<Vec<u8>>,
 }

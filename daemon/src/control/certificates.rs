@@ -37,7 +37,8 @@ pub(super) static ROUTES: &[Route] = &[
     )
     .needs(&MANAGE_STORE)
     .takes::<IssueCertificate>()
-    .creates(),
+    .creates()
+    .answers_once(),
 ];
 
 fn issue(state: &ControlState, call: &Call) -> Result<Change, Problem> {

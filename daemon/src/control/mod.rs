@@ -26,6 +26,7 @@ mod imports;
 mod keys;
 pub mod listen;
 pub mod metrics;
+mod once;
 pub mod openapi;
 pub mod permission;
 mod persons;

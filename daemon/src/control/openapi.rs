@@ -119,6 +119,12 @@ fn operation(route: &Route) -> OperationBuilder {
         operation =
             operation.parameter(parameter("If-Match", ParameterIn::Header, Required::False, description, revision));
     }
+    if route.makes_once() {
+        let description = "any text of 1 to 64 printable characters: the same request with the same key is made once in 24 hours, and answered again as it was answered first";
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,64}$")).into();
+        operation =
+            operation.parameter(parameter("Idempotency-Key", ParameterIn::Header, Required::False, description, key));
+    }
     if let Some(form) = &route.request {
         let description = format!("at most {} bytes", route.body_size_max);
         let body = RequestBodyBuilder::new().description(Some(description)).required(Some(Required::True));

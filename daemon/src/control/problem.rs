@@ -70,6 +70,8 @@ pub enum Kind {
     Conflict,
     /// What is to be changed is not as the request says that it was seen.
     RevisionMoved,
+    /// The idempotency key was used before, and there is no answer to be told again.
+    KeyUsed,
     /// The request took longer than its route allows.
     Timeout,
     /// Too many requests at once.
@@ -92,7 +94,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -118,6 +120,7 @@ impl Kind {
         Self::NameTaken,
         Self::Conflict,
         Self::RevisionMoved,
+        Self::KeyUsed,
         Self::Timeout,
         Self::Busy,
         Self::ShuttingDown,
@@ -158,6 +161,7 @@ impl Kind {
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::RevisionMoved => ("revision-moved", StatusCode::PRECONDITION_FAILED, "Changed by somebody else"),
+            Self::KeyUsed => ("idempotency-key-used", StatusCode::CONFLICT, "Idempotency key used before"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
             Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once"),
             Self::ShuttingDown => ("shutting-down", StatusCode::SERVICE_UNAVAILABLE, "Shutting down"),
@@ -269,6 +273,7 @@ impl Kind {
             | Error::RotationPeriod => Kind::InvalidValue,
             Error::Approval(error) => approval_kind(error),
             Error::NotAsExpected => Kind::RevisionMoved,
+            Error::Once(_) => Kind::KeyUsed,
             Error::Person(error) => person_kind(error),
             Error::Storage(error) => storage_kind(error),
             Error::Audit(_) => Kind::AuditUnavailable,

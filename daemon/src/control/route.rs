@@ -75,6 +75,8 @@ pub struct Route {
     pub paged: bool,
     /// Whether it takes the revision of what it changes, as that was seen (`If-Match`).
     pub revised: bool,
+    /// Whether its reply holds a secret that is told once.
+    pub answers_once: bool,
     /// Whether it takes what keys are to be like.
     pub filtered: bool,
     /// What else its query may say: name and description each.
@@ -154,6 +156,17 @@ impl Route {
         self
     }
 
+    pub(super) const fn answers_once(mut self) -> Self {
+        self.answers_once = true;
+        self
+    }
+
+    /// Whether it can be asked for once, by an idempotency key: whatever creates something.
+    #[must_use]
+    pub fn makes_once(&self) -> bool {
+        matches!(self.handler, Handler::Change(_)) && self.success == StatusCode::CREATED
+    }
+
     pub(super) const fn revised(mut self) -> Self {
         self.revised = true;
         self
@@ -199,6 +212,7 @@ pub(super) const fn read(
         time: READ_TIME,
         paged: false,
         revised: false,
+        answers_once: false,
         filtered: false,
         query: &[],
         request: None,
@@ -282,6 +296,7 @@ const fn posted(
         time: CHANGE_TIME,
         paged: false,
         revised: false,
+        answers_once: false,
         filtered: false,
         query: &[],
         request: form::<Nothing>(),

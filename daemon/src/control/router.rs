@@ -25,7 +25,7 @@ use super::call::Call;
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
 use super::route::{Handler, Route, routes};
-use super::{ControlState, browser, change, permission};
+use super::{ControlState, browser, once, permission};
 
 /// All routes. A request must carry its [`Caller`] as an extension.
 ///
@@ -97,6 +97,7 @@ async fn answer(
         browser::check_change(&parts.headers)?;
     }
     let expected = expected(route, &parts.headers)?;
+    let once = idempotency_key(route, &parts.headers)?;
     let busy = || Problem::new(Kind::Busy, "too many requests are worked on: ask again in a moment");
     let place = Arc::clone(&state.calls).try_acquire_owned().map_err(|_| busy())?;
     let deadline = Deadline::now() + route.time;
@@ -104,16 +105,13 @@ async fn answer(
     let body = timeout_at(deadline, read_body(body, route.body_size_max)).await;
     let body = body.map_err(|_| late("the body did not arrive in time: send it again, faster"))??;
     let call =
-        Call { route, caller, permit, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, expected, body };
+        Call { route, caller, permit, trace_id: trace_id.to_owned(), parameters, uri: parts.uri, expected, once, body };
     // The place goes along, so that work whose caller has given up counts until it is over.
     let work = spawn_blocking(move || {
         let _place = place;
         match route.handler {
             Handler::Read(read) => read(&state, &call),
-            Handler::Change(understand) => {
-                let change = understand(&state, &call)?;
-                change::make(&state, call, change)
-            }
+            Handler::Change(understand) => once::change(&state, call, understand),
             Handler::Decide(decide) => decide(&state, &call),
         }
     });
@@ -141,6 +139,21 @@ fn expected(route: &Route, headers: &HeaderMap) -> Result<Option<String>, Proble
         _ => malformed(
             "If-Match names one revision, in quotes, as the reply that showed it: If-Match: \"0123456789abcdef\"",
         ),
+    }
+}
+
+/// The key by which a creation is made once (`Idempotency-Key`).
+fn idempotency_key(route: &Route, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let malformed = |detail| Err(Problem::new(Kind::Malformed, detail));
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if !route.makes_once() {
+        return malformed("Idempotency-Key is for routes that create something: this one does not");
+    }
+    let key = value.to_str().ok().filter(|_| values.next().is_none());
+    match key.filter(|key| (1..=IDEMPOTENCY_KEY_SIZE_MAX).contains(&key.len())) {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => malformed("Idempotency-Key is one text of 1 to 64 printable characters of ASCII"),
     }
 }
 
@@ -268,3 +281,9 @@ pub const TRACE_HEADER: HeaderName = HeaderName::from_static("claviger-trace-id"
 
 /// Most characters of a revision that is looked at: more than any has.
 const REVISION_SIZE_MAX: usize = 64;
+
+/// Names a creation that is made once, however often it is sent. The client chooses it.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Most characters of an idempotency key: a UUID, or a hash in hexadecimal digits.
+const IDEMPOTENCY_KEY_SIZE_MAX: usize = 64;

@@ -40,6 +40,7 @@ pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
         | Error::InvalidAbout(_)
         | Error::Person(_)
         | Error::NotAsExpected
+        | Error::Once(_)
         | Error::Approval(_)
         | Error::ChangesOverlap
         | Error::AccessRowNotFound(_)

@@ -16,6 +16,7 @@ mod certificates;
 mod description;
 mod key_life;
 mod keys;
+mod once;
 mod persons;
 mod revisions;
 mod roles;

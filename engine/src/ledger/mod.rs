@@ -31,7 +31,7 @@ use crate::record::{KeyRecord, Origin, Record, address};
 use crate::renewal::Renewed;
 use crate::shred::ShredSecret;
 use crate::source::VaultSource;
-use crate::storage::{Compare, Revision, Write};
+use crate::storage::{Address, Compare, Revision, Write};
 use crate::usage::{UseCounts, UseStatistics};
 
 pub(crate) use altered::Altered;
@@ -61,6 +61,8 @@ pub(crate) struct Books {
     pub(crate) epochs: Arc<Epochs>,
     /// Held by whoever opens an import, so that there are never more than may be.
     pub(crate) imports: Mutex<()>,
+    /// Up to where it was looked last which requests that are made once can be forgotten.
+    pub(crate) looked_at_once: Mutex<Option<Address>>,
     /// Held by whoever adds authentication data, so that no two exclude each other.
     pub(crate) access: Mutex<()>,
     /// Where records have moved to that were protected anew.

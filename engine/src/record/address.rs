@@ -180,6 +180,21 @@ pub(crate) fn authority(store: StoreId) -> Address {
     authentication(AUTHORITY, &[&store.0])
 }
 
+/// A request of a caller that is made once: the one that he names by a key with this hash.
+pub(crate) fn once(caller: &[u8; 32], key: &[u8; 32]) -> Address {
+    keys(ONCE, &[caller, key])
+}
+
+/// All requests of a caller that are made once, for scans.
+pub(crate) fn onces_of(caller: &[u8; 32]) -> Address {
+    keys(ONCE, &[caller])
+}
+
+/// All requests that are made once, for scans.
+pub(crate) fn onces() -> Address {
+    keys(ONCE, &[])
+}
+
 /// A person: who he is, and what he is let do.
 pub(crate) fn person(id: PersonId) -> Address {
     authentication(PERSON, &[&id.0])
@@ -421,6 +436,7 @@ const DELETED_KEY: u8 = b'D';
 const USAGE: u8 = b'c';
 const OUTBOX: u8 = b'o';
 const INSTALLATION_KEY: u8 = b'i';
+const ONCE: u8 = b'I';
 const PERSON: u8 = b'P';
 const PERSON_INDEX: u8 = b'p';
 const ACCESS_ROW: u8 = b'R';

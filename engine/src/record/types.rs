@@ -5,6 +5,7 @@ use super::approval::ApprovalResultRecord;
 use super::codec::Reader;
 use super::key_name::KeyNameRecord;
 use super::key_version::KeyVersionRecord;
+use super::once::OnceRecord;
 use super::reference::Reference;
 use super::shred_table::ShredTableRecord;
 use super::transport_key::TransportKeyRecord;
@@ -65,6 +66,7 @@ record_types! {
     KeyVersionRecord,
     OutboxRecord,
     PendingDestruction,
+    OnceRecord,
     PersonRecord,
     Reference,
     RunRecord,

@@ -109,6 +109,7 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
         parameters,
         uri: Uri::default(),
         expected: None,
+        once: None,
         body: Zeroizing::new(body),
     };
     let change = understand(state, &call)?;

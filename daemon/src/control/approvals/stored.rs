@@ -73,6 +73,7 @@ pub(super) fn read(state: &ControlState, stored: &SecretBytes, trace_id: &str) -
             parameters,
             uri: Uri::default(),
             expected: None,
+            once: None,
             body: Zeroizing::new(body.to_vec()),
         });
     }
