@@ -138,7 +138,8 @@ pub(super) static ROUTES: &[Route] = &[
     )
     .needs(&MANAGE_STORE)
     .takes::<RenewCertificate>()
-    .creates(),
+    .creates()
+    .answers_once(),
     change(
         "/v1/stores/{store}/access-methods",
         "set_access_methods",

@@ -243,6 +243,7 @@ pub(super) const fn ask<T: ToSchema>(
         time: READ_TIME,
         paged: false,
         revised: false,
+        answers_once: false,
         filtered: false,
         query: &[],
         request: form::<T>(),

@@ -117,6 +117,7 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
 }
 
 fn approve(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let Nothing {} = call.body()?;
     let engine = &state.installation.engine;
     let (record, person) = decider(state, call)?;
     let shown: Vec<_> = record.changes.iter().map(|change| change.shown.as_str()).collect();
@@ -177,14 +178,15 @@ fn apply(
 }
 
 fn reject(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
-    let (record, person) = decider(state, call)?;
     let RejectApproval { reason } = call.body()?;
+    let (record, person) = decider(state, call)?;
     let engine = state.installation.engine.on_behalf_of(act(call, &person, format!("request {} rejected", record.id)));
     let record = engine.reject(record.id, person.record.id, reason)?;
     Answer::ok(&describe::approval(&engine, &record))
 }
 
 fn withdraw(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
+    let Nothing {} = call.body()?;
     let (record, person) = (find(state, call)?, person(call)?);
     let engine = state.installation.engine.on_behalf_of(act(call, &person, format!("request {} withdrawn", record.id)));
     let record = engine.withdraw(record.id, person.record.id)?;
