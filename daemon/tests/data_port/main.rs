@@ -19,6 +19,7 @@ mod vector;
 #[path = "../process/support.rs"]
 mod process;
 
+mod access;
 mod admission;
 mod aliases;
 mod batches;

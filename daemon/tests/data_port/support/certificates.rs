@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use claviger_engine::access::{NewAccess, NewPermit};
-use claviger_engine::key::id::StoreId;
+use claviger_engine::key::id::{AccessRowId, StoreId};
 use claviger_engine::{AccessData, AccessRow, Engine, IssuedCertificate};
 use parking_lot::Mutex;
 use rcgen::{
@@ -13,6 +13,8 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::server::Server;
 
 /// A certificate authority of a key store, or of the server.
 pub(crate) struct Authority {
@@ -75,14 +77,26 @@ impl Authority {
 
     /// Any certificate.
     pub(crate) fn issue(&self, params: &CertificateParams) -> Credential {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let credential = credential(vec![certificate.der().clone()], &key);
+        let credential = self.issue_without_row(params);
         for (engine, store) in &*self.stores.lock() {
             let_in(engine, *store, &credential);
         }
         credential
     }
+
+    /// Any certificate, of which no key store is told.
+    pub(crate) fn issue_without_row(&self, params: &CertificateParams) -> Credential {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        credential(vec![certificate.der().clone()], &key)
+    }
+}
+
+/// A client of the server's key store, and the row by which it comes in.
+pub(crate) fn client_of(server: &Server) -> (Credential, AccessRowId) {
+    let credential = server.authority.issue_without_row(&client_params("client"));
+    let row = let_in(&server.engine, server.store, &credential).id;
+    (credential, row)
 }
 
 /// Adds what the control port writes down of a certificate that it issues.
