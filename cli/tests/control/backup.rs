@@ -51,7 +51,7 @@ fn backups_are_made_verified_listed_and_the_journal_pruned() {
     assert!(daemon.refused(&["backup", "prune"]).contains("claviger backup verify"));
     assert!(daemon.refused(&["backup", "verify", "backup-1"]).contains("claviger backup list"));
     let made = daemon.say(&["backup", "create"]).output;
-    for said in ["backup", "backup-1", "ready", "segment 3", "verified            no"] {
+    for said in ["backup", "backup-1", "ready", "segment 4", "verified            no"] {
         assert!(made.contains(said), "{said:?} is missing: {made}");
     }
     assert!(daemon.refused(&["backup", "prune", "backup-1", "--yes"]).contains("was not verified"));
@@ -62,7 +62,7 @@ fn backups_are_made_verified_listed_and_the_journal_pruned() {
     assert!(reached > verified["file"]["revision"].as_u64().unwrap() && reached <= revision, "{verified}");
     let listed = daemon.say(&["backup", "list"]).output;
     assert!(
-        listed.contains("VERIFIED") && listed.contains("backup-1") && listed.contains("journal: 4 segments"),
+        listed.contains("VERIFIED") && listed.contains("backup-1") && listed.contains("journal: 5 segments"),
         "{listed}"
     );
     assert!(listed.contains("on the same disk as the data folder"), "{listed}");
@@ -70,7 +70,7 @@ fn backups_are_made_verified_listed_and_the_journal_pruned() {
     let wrong = daemon.say_with(&["backup", "prune"], "backup-2\n");
     assert!(wrong.code == 1 && wrong.errors.contains("nothing was done"), "{}", wrong.errors);
     let pruned = daemon.say_with(&["backup", "prune"], "backup-1\n");
-    assert_eq!(pruned.output, "journal: 2 segments before backup-1 removed\n");
+    assert_eq!(pruned.output, "journal: 3 segments before backup-1 removed\n");
     let begun = daemon.say(&["backup", "create", "--no-wait", "--json"]).json();
     assert_eq!(begun["name"], "backup-2");
 }
