@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use claviger_engine::audit::{AuditOptions, InstallationPublicKey};
-use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions};
+use claviger_engine::backup::{BackupError, BackupParts, Backups, Journal, JournalOptions};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::hierarchy::{
     CustodyClass, DevelopmentRootKey, KeyTree, RootKeyCustody, SystemKeyFile, SystemKeys,
 };
 use claviger_engine::limits::MAP_SIZE_MAX;
-use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
+use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, WriteAhead};
 use claviger_engine::{Engine, EngineParts};
 use rustix::process::{Resource, getrlimit};
 
@@ -290,7 +290,17 @@ pub(crate) fn open_storage(config: &Config, journal: &Arc<Journal>) -> anyhow::R
         write_ahead: Some(write_ahead),
         ..LmdbOptions::default()
     };
-    Ok(without_locking(|| LmdbStorage::open(&config.storage.folder, &options))?)
+    match without_locking(|| LmdbStorage::open(&config.storage.folder, &options)) {
+        // Only its end is read here.
+        Err(StorageError::WriteAhead(error))
+            if matches!((*error.cause).downcast_ref(), Some(BackupError::Damaged { .. })) =>
+        {
+            bail!(
+                "{error}. If there is no copy: nothing is lost as long as the data folder is whole; move this file away, start again, and make a full backup at once"
+            )
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Whether two places are on different devices; `false` if that cannot be found out.

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,6 +21,13 @@ use claviger_daemon::{installation, logging, restore};
 use claviger_engine::audit::{Finding, InstallationPublicKey, Report, Verification};
 use claviger_engine::backup::{Progress, Restored};
 use claviger_engine::crypto::random::SystemRandom;
+
+/// Prints a line. What was done is done, whether or not anybody reads of it.
+macro_rules! say {
+    ($($line:tt)*) => {
+        let _nobody_reads = writeln!(std::io::stdout(), $($line)*);
+    };
+}
 
 /// The key management service Claviger.
 #[derive(Parser)]
@@ -52,14 +59,15 @@ The data folder of the configuration file must be empty or missing, and no daemo
 configuration file says. If anything is missing or damaged, nothing is restored.
 
 Examples:
-  clavigerd restore --config /etc/claviger/clavigerd.toml --backup /backup/claviger/backup-7
+  clavigerd restore --config /etc/claviger/clavigerd.toml --backup backup-7
+  clavigerd restore --config /etc/claviger/clavigerd.toml --backup /copies/claviger/backup-7
   clavigerd restore --config /etc/claviger/clavigerd.toml")]
     Restore {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// The full backup; without one, the journal must reach back to its beginning.
-        #[arg(long, value_name = "FILE")]
+        /// The full backup: its file, or its name in the folder of backups; without one, the journal must reach back to its beginning.
+        #[arg(long, value_name = "BACKUP")]
         backup: Option<PathBuf>,
         /// The journal is lost: give up what has changed since the backup, and begin a new journal.
         #[arg(long, requires = "backup")]
@@ -188,10 +196,19 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("clavigerd: {error:#}");
+            eprintln!("clavigerd: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each once: most name theirs in their own text.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        before if before.contains(&cause) => told,
+        before => format!("{before}: {cause}"),
+    })
 }
 
 fn serve(path: &Path) -> anyhow::Result<()> {
@@ -208,33 +225,33 @@ fn develop(options: Options) -> anyhow::Result<()> {
 fn init(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     let public_key = installation::init(&config)?;
-    println!("made a new installation:");
-    println!(
+    say!("made a new installation:");
+    say!(
         "  root key     {}   UNSAFE, for development: whoever reads this file has the root key",
         config.root_key.path.display()
     );
-    println!("  system keys  {}   keep a copy apart from the data folder", config.system_keys.path.display());
-    println!("  data folder  {}", config.storage.folder.display());
-    println!("  journal      {}   on another disk than the data folder", config.journal.folder.display());
+    say!("  system keys  {}   keep a copy apart from the data folder", config.system_keys.path.display());
+    say!("  data folder  {}", config.storage.folder.display());
+    say!("  journal      {}   belongs on another disk than the data folder", config.journal.folder.display());
     for mirror in &config.shred_table.mirrors {
-        println!(
-            "  shred table  {}   on a disk of its own, in no backup: without all of these no key can be used",
+        say!(
+            "  shred table  {}   belongs on a disk of its own, and in no backup: if all of these are lost, every key is",
             mirror.display()
         );
     }
-    println!("  audit log    {}   on another disk than the data folder", config.audit.folder.display());
-    println!("               {}   remembers where it ends: apart from the log", config.audit.head.display());
-    println!("give auditors the public key of this installation, by which its audit log is verified:\n  {public_key}");
+    say!("  audit log    {}   belongs on another disk than the data folder", config.audit.folder.display());
+    say!("               {}   remembers where it ends: apart from the log", config.audit.head.display());
+    say!("give auditors the public key of this installation, by which its audit log is verified:\n  {public_key}");
     Ok(())
 }
 
 fn new_audit_log(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     if restore::new_audit_log(&config)? {
-        println!("began the audit log anew in {}; what was before it stays where it is", config.audit.folder.display());
-        println!("`claviger audit verify --from-file NUMBER` verifies it from the new file on");
+        say!("began the audit log anew in {}; what was before it stays where it is", config.audit.folder.display());
+        say!("`claviger audit verify --from-file NUMBER` verifies it from the new file on");
     } else {
-        println!("the audit log is as it was left: nothing had to be begun anew");
+        say!("the audit log is as it was left: nothing had to be begun anew");
     }
     Ok(())
 }
@@ -273,22 +290,22 @@ fn verify_audit(public_key: InstallationPublicKey, places: &AuditPlaces<'_>, fro
         more_findings,
         ..
     } = verification.run()?;
-    println!("{records} records in {files} files, up to record {last}");
-    println!("  proven by signature up to record {signed_until}; {authenticated} by the audit key each");
+    say!("{records} records in {files} files, up to record {last}");
+    say!("  proven by signature up to record {signed_until}; {authenticated} by the audit key each");
     if !end_is_known {
-        println!("  whether records were cut off at the end cannot be told: name the file that remembers it by --head");
+        say!("  whether records were cut off at the end cannot be told: name the file that remembers it by --head");
     }
     if is_unfinished {
-        println!("  the last line is not finished, as a crash leaves it: the next start takes it away");
+        say!("  the last line is not finished, as a crash leaves it: the next start takes it away");
     }
     for Finding { path, offset, what } in &findings {
-        println!("  FOUND {} at byte {offset}: {what}", path.display());
+        say!("  FOUND {} at byte {offset}: {what}", path.display());
     }
     if more_findings > 0 {
-        println!("  and {more_findings} more");
+        say!("  and {more_findings} more");
     }
     if findings.is_empty() {
-        println!("nothing was altered, removed or moved");
+        say!("nothing was altered, removed or moved");
     }
     Ok(findings.is_empty())
 }
@@ -296,10 +313,10 @@ fn verify_audit(public_key: InstallationPublicKey, places: &AuditPlaces<'_>, fro
 fn make_mirrors(path: &Path) -> anyhow::Result<()> {
     let made = installation::make_missing_mirrors(&Config::read(path)?)?;
     if made.is_empty() {
-        println!("all mirrors of the shred table are there, and equal");
+        say!("all mirrors of the shred table are there, and equal");
     }
     for path in made {
-        println!("made mirror {} of the shred table", path.display());
+        say!("made mirror {} of the shred table", path.display());
     }
     Ok(())
 }
@@ -311,44 +328,48 @@ fn restore_data(path: &Path, backup: Option<&Path>, without_journal: bool) -> an
     let restored = restore::restore(&config, backup, without_journal, &progress);
     drop(shown);
     let Restored { revision, changes, segments, torn, destroyed, spent, inventory } = restored?;
-    println!("restored data folder {}", config.storage.folder.display());
-    println!("  up to change   {revision}, of which {changes} come from {segments} segments of the journal");
-    println!(
+    say!("restored data folder {}", config.storage.folder.display());
+    say!("  up to change   {revision}, of which {changes} come from {segments} segments of the journal");
+    say!(
         "  key stores     {}\n  keys           {}, with {} versions, each unwrapped\n  records        {}, each authenticated",
-        inventory.stores, inventory.keys, inventory.versions, inventory.records
+        inventory.stores,
+        inventory.keys,
+        inventory.versions,
+        inventory.records
     );
     if destroyed > 0 {
-        println!(
+        say!(
             "  destroyed      {destroyed} keys that backup and journal still had: their shred secrets are gone, and they are deleted again. \
-             If nobody has deleted them, the mirrors of the shred table are older than the keys: bring newer ones, and restore anew"
+             They were deleted since, or a version of them was destroyed, as the oldest value is when a secret that has ten is updated. \
+             If neither was done, the mirrors of the shred table are older than the keys: bring newer ones, and restore anew"
         );
     }
     if let Some(torn) = torn {
-        println!(
+        say!(
             "The last record of {} was cut off, as a crash leaves it: nobody was told of its changes. If the disk of the journal was damaged, changes at its end may be missing.",
             torn.display()
         );
     }
     if spent > 0 {
-        println!(
+        say!(
             "Nobody knows how often {spent} AES-256-GCM keys were used since the backup: they decrypt, and encrypt again when they are rotated (`claviger key rotate`)."
         );
     }
     if without_journal {
-        println!(
+        say!(
             "What has changed since the backup is lost. What was deleted stays so; requests of deletions, disabled keys and rotations have to be made again. \
              A new journal has begun: make a full backup now (`claviger backup create`), because the older ones do not go with it."
         );
     }
-    println!("start it with `clavigerd run`");
+    say!("start it with `clavigerd run`");
     Ok(())
 }
 
 fn new_journal(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     restore::new_journal(&config)?;
-    println!("began a new journal in {}", config.journal.folder.display());
-    println!(
+    say!("began a new journal in {}", config.journal.folder.display());
+    say!(
         "Older backups do not go with it: start the daemon and make a full backup now (`claviger backup create`); until then a lost data folder is lost."
     );
     Ok(())
@@ -394,8 +415,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 fn make_certificates(path: &Path, names: &[String]) -> anyhow::Result<()> {
     let certificates = Certificates::of(&Config::read(path)?);
     certificates.make(names, &SystemRandom::new())?;
-    println!("made certificates, valid for ten years:\n{certificates}");
-    println!(
+    say!("made certificates, valid for ten years:\n{certificates}");
+    say!(
         "The private keys of the two authorities are not kept: for further or new certificates move these files away and make all of them again."
     );
     Ok(())

@@ -1,10 +1,10 @@
 //! What brings a lost place back: a restore of the data folder, and a new journal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
-use claviger_engine::backup::{Journal, Progress, Restore, Restored};
+use claviger_engine::backup::{BackupError, Journal, Progress, Restore, Restored};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
 
@@ -34,22 +34,42 @@ pub fn restore(
     if without_journal && backup.is_none() {
         bail!("without a journal there is nothing to restore: name a backup by --backup");
     }
+    if !without_journal && !journal.exists() {
+        bail!(
+            "the journal {} is missing: bring it back, or name where it is in the configuration file; if it is lost, give up what has changed since a backup \
+             (--backup and --without-journal)",
+            journal.display()
+        );
+    }
     make_parent(&config.storage.folder)?;
     let random = Arc::new(SystemRandom::new());
+    let backup = backup.map(|backup| backup_file(config, backup));
     let restore = Restore {
-        backup,
+        backup: backup.as_deref(),
         journal: Some(journal.as_path()).filter(|_| !without_journal),
         target: &config.storage.folder,
         now_ms: SystemClock.now_ms(),
     };
     let system_keys = unlock(config)?;
     let shred_table = shred_table::open(config, &system_keys)?;
-    let restored = restore.run(system_keys, &shred_table, random, progress)?;
+    let restored = match restore.run(system_keys, &shred_table, random, progress) {
+        Err(error @ BackupError::SegmentMissing { .. }) if backup.is_some() => bail!(
+            "{error}; if there is neither, move the rest of the journal away, and give up what has changed since this backup (--without-journal)"
+        ),
+        restored => restored?,
+    };
     drop(shred_table);
     if without_journal {
         new_journal(config)?;
     }
     Ok(restored)
+}
+
+/// The file of a backup that was given by its path, or by its name as lists of backups have it.
+fn backup_file(config: &Config, backup: &Path) -> PathBuf {
+    let named = config.backup.folder.join(backup);
+    let is_name = backup.components().count() == 1 && !backup.exists() && named.exists();
+    if is_name { named } else { backup.to_owned() }
 }
 
 /// Begins a new journal, in a folder without segments, for a data folder that has lost its journal.
