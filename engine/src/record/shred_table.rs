@@ -3,12 +3,12 @@
 use super::codec::{Reader, Writer};
 use super::{Record, WrapField};
 
-/// Written before each writing of secrets.
+/// Written before each writing of secrets, and by a start that finds out whether some are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ShredTableRecord {
     /// The number of that writing. A table that knows of no later one may lack secrets that keys need.
     pub(crate) sequence: u64,
-    /// It lacked some at that time.
+    /// It lacked some at that time, and may since.
     pub(crate) is_behind: bool,
 }
 

@@ -12,6 +12,7 @@ use super::disk::MirrorFile;
 use super::error::MirrorError;
 use super::slot::{Head, SLOT_SIZE, Slot, head};
 use super::space::Space;
+use crate::key::id::KeyId;
 use crate::limits::SHRED_MERGE_SLOTS;
 
 /// A mirror that takes part.
@@ -31,6 +32,10 @@ pub(super) struct Merged {
     pub(super) damaged: Vec<Slot>,
     /// Slots that are taken by keys of which the parts do not know.
     pub(super) reserved: BTreeSet<Slot>,
+    /// Slots that these keys name, and in which the parts have what was another key's before.
+    pub(super) contested: BTreeSet<(Slot, KeyId)>,
+    /// The parts are older than the storage: they have been at the writing of this number, or further.
+    pub(super) behind: Option<u64>,
 }
 
 /// Why a merge was given up. Nothing is worse than before: what was written already is what would be written again.

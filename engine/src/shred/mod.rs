@@ -5,7 +5,7 @@
 //! Whoever loses all mirrors has lost all keys.
 //!
 //! `slot` one secret as bytes · `disk` files, behind a trait that tests fail · `mirror` one file of the table · `space` which slots are free · `merge` how mirrors are brought
-//! to one state · `table` the table over its mirrors, `together` which of them take part · `class` what a destruction is worth.
+//! to one state · `table` the table over its mirrors, `lookup` one secret of it, `together` which of them take part, `reserved` what they lack · `class` what a destruction is worth.
 //!
 //! ```text
 //! file    header [64] | slot 1 [64] | slot 2 [64] | ...
@@ -22,6 +22,7 @@
 mod class;
 mod disk;
 mod error;
+mod lookup;
 mod merge;
 mod mirror;
 mod reserved;

@@ -99,37 +99,8 @@ impl ShredTable {
         Ok(missing)
     }
 
-    /// The secret of a key, which stands in `slot`; `None` if it was destroyed.
-    ///
-    /// # Errors
-    /// [`ShredError::Mirror`] if it is not found and not every mirror can be asked, [`ShredError::Damaged`], [`ShredError::Older`] for a slot that the table never had, or that is kept by [`ShredTable::reserve`].
-    pub(crate) fn secret(&self, slot: Slot, id: KeyId) -> Result<Option<ShredSecret>, ShredError> {
-        let (mut is_damaged, mut is_inside) = (false, false);
-        // Good ones first. Another one may be behind, but what it holds for a slot that a key names is its secret.
-        let states = self.mirrors.iter().map(|mirror| (mirror, mirror.state()));
-        let (good, others): (Vec<_>, Vec<_>) = states.partition(|(_, state)| state.fault.is_none());
-        let mut error = None;
-        for (mirror, state) in good.into_iter().chain(others) {
-            match state.file.map(|file| read_slot(&*file, slot, &self.installation)) {
-                Some(Ok(Some(Content::Taken { id: found, secret, .. }))) if found == id => return Ok(Some(secret)),
-                Some(Ok(Some(content))) => {
-                    is_inside = true;
-                    is_damaged |= matches!(content, Content::Damaged);
-                }
-                Some(Err(fault)) => error = Some(ShredError::Mirror { path: mirror.path.clone(), error: fault }),
-                _ => {}
-            }
-        }
-        error.map_or(Ok(()), Err)?;
-        self.check()?;
-        if !is_inside || self.is_reserved(slot) {
-            return Err(ShredError::Older(slot));
-        }
-        if is_damaged { Err(ShredError::Damaged(slot)) } else { Ok(None) }
-    }
-
     /// Writes secrets of keys, each to a slot of its own on every mirror; durable when it returns. Gives the slots, in the order of the keys. `note` is told of them, of the number
-    /// of this writing, and whether slots are reserved, before anything is written. They are in flight until [`ShredTable::land`].
+    /// of this writing, and whether the mirrors are older than the storage, before anything is written. They are in flight until [`ShredTable::land`].
     ///
     /// # Errors
     /// [`ShredError::Mirror`] if a mirror does not take them, [`ShredError::Full`], those of `note`: nothing refers to what may have been written.
@@ -143,12 +114,13 @@ impl ShredTable {
         self.check()?;
         let slots = writer.space.allocate(keys.len()).ok_or(ShredError::Full)?;
         self.in_flight.lock().extend(&slots);
-        let sequence = next(&mut writer);
-        if let Err(error) = note(&slots, sequence, !writer.reserved.is_empty()) {
+        let sequence = writer.next_noted();
+        if let Err(error) = note(&slots, sequence, writer.behind.is_some()) {
             slots.iter().for_each(|slot| writer.space.free(*slot));
             self.land(&slots);
             return Err(error);
         }
+        writer.sequence = sequence;
         let places: Vec<_> = slots.iter().copied().zip(keys).collect();
         self.write(&places, |out, slot, key| write_taken(out, slot, &self.installation, sequence, **key));
         if let Err(error) = self.check() {
@@ -188,7 +160,8 @@ impl ShredTable {
     /// Destroys the secrets of keys, each if it still stands in its slot; done when it returns.
     ///
     /// # Errors
-    /// [`ShredError::Mirror`] if a mirror cannot be read or written: not yet destroyed there. [`ShredError::Older`] for slots that the table never had, while the others are destroyed.
+    /// [`ShredError::Mirror`] if a mirror cannot be read or written: not yet destroyed there. [`ShredError::Older`] for slots that the table never had, or that are kept by
+    /// [`ShredTable::reserve`], while the others are destroyed.
     pub(crate) fn destroy(&self, keys: &[(Slot, KeyId)]) -> Result<(), ShredError> {
         self.overwrite_held(keys)?.map_or(Ok(()), |slot| Err(ShredError::Older(slot)))
     }
@@ -210,7 +183,7 @@ impl ShredTable {
         for &(slot, id) in keys {
             match self.holder(slot, id) {
                 Holder::Key => held.push((slot, id)),
-                Holder::Nobody if writer.reserved.contains(&slot) => beyond = Some(slot),
+                Holder::Nobody | Holder::Other if writer.lacks(slot, id) => beyond = Some(slot),
                 Holder::Nobody => empty.push(slot),
                 Holder::Beyond => beyond = Some(slot),
                 // The slot was given to another key since; or a mirror has just failed, which is looked at below.
@@ -271,7 +244,7 @@ impl ShredTable {
     }
 
     /// Whose secret good mirrors have in `slot`: that of `id`, if only on one of them. A mirror that cannot be read fails.
-    fn holder(&self, slot: Slot, id: KeyId) -> Holder {
+    pub(super) fn holder(&self, slot: Slot, id: KeyId) -> Holder {
         let mut holder = Holder::Beyond;
         for (mirror, file) in self.mirrors.iter().filter_map(|mirror| Some((mirror, mirror.good()?))) {
             let found = match read_slot(&*file, slot, &self.installation) {
@@ -293,11 +266,12 @@ impl ShredTable {
 
     /// Makes slots free, which are ascending and those of these keys, on every good mirror.
     fn overwrite(&self, writer: &mut Merged, places: &[(Slot, KeyId)]) {
-        let sequence = next(writer);
+        writer.sequence = writer.sequence.saturating_add(1);
+        let sequence = writer.sequence;
         self.write(places, |out, slot, id| write_free(out, slot, &self.installation, sequence, *id));
         if self.check().is_ok() {
             for (slot, _) in places {
-                writer.space.free(*slot);
+                writer.release(*slot);
                 writer.damaged.retain(|damaged| damaged != slot);
             }
         }
@@ -343,21 +317,17 @@ impl ShredTable {
 
 /// Whose secret is in a slot. Where mirrors differ, the last of these counts.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Holder {
+pub(super) enum Holder {
     /// The slot is beyond the end.
     Beyond,
+    /// Nobody's.
     Nobody,
     /// That of the key, or what may be it.
     Key,
+    /// Another key's.
     Other,
     /// It cannot be read.
     Unknown,
-}
-
-/// The number of the next writing.
-fn next(writer: &mut Merged) -> u64 {
-    writer.sequence = writer.sequence.saturating_add(1);
-    writer.sequence
 }
 
 fn create_on(disk: &dyn Disk, mirrors: &[PathBuf], installation: [u8; 16]) -> Result<(), ShredError> {

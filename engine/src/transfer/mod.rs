@@ -10,3 +10,4 @@ mod transport_key;
 
 pub use export::Exported;
 pub use import::{Import, ImportTarget, NewImport, Requester};
+pub(crate) use transport_key::secret_id;

@@ -238,6 +238,6 @@ enum Condition {
 }
 
 /// Under which id the shred secret of an import stands in the table: ids are random, so no key has it.
-const fn secret_id(id: ImportId) -> KeyId {
+pub(crate) const fn secret_id(id: ImportId) -> KeyId {
     KeyId(id.0)
 }

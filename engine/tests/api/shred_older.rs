@@ -140,6 +140,52 @@ fn no_slot_of_a_key_is_given_to_another_and_a_newer_mirror_brings_back_all_that_
     installation.create("next", Algorithm::HmacSha256);
 }
 
+// R-K11
+#[test]
+fn slots_are_kept_over_restarts_though_keys_were_destroyed_meanwhile() {
+    let scene = Scene::new();
+    let ids = scene.ids();
+    let (mut installation, _) = with_mirrors(scene.installation, [Some(&scene.older), Some(&scene.older)]);
+    delete(&installation, scene.kept.0);
+    for _ in 0..2 {
+        (installation, _) = with_mirrors(installation, [None, None]);
+        assert_eq!(reserved(&installation), 3, "two keys and an import");
+        ids.iter().for_each(|id| is_missing(&installation, *id));
+    }
+    let created = create_many(&installation, "created");
+    no_slot_is_given_twice(&installation, &[&ids[..], &created].concat());
+    let (installation, _) = with_mirrors(installation, [None, None]);
+    ids.iter().for_each(|id| is_missing(&installation, *id));
+}
+
+// R-K11
+#[test]
+fn a_key_in_whose_slot_older_mirrors_have_another_key_is_not_taken_for_destroyed() {
+    let installation = Installation::on_lmdb();
+    let before = installation.create("before", Algorithm::HmacSha256);
+    let slot = |installation: &Installation, id| installation.engine.describe_key(id).unwrap().shred_slot;
+    let contested = slot(&installation, before);
+    let (installation, older) = mirror_of(installation);
+    delete(&installation, before);
+    let since = create_many(&installation, "since");
+    let id = *since.iter().find(|id| slot(&installation, **id) == contested).unwrap();
+    let [lives, deleted] = [since[1], since[2]];
+    let expected = mac(&installation, lives);
+    let (installation, newer) = with_mirrors(installation, [Some(&older), Some(&older)]);
+    is_missing(&installation, id);
+    assert_eq!(reserved(&installation), 70);
+    delete(&installation, deleted);
+    let (installation, _) = with_mirrors(installation, [None, None]);
+    is_missing(&installation, id);
+    delete(&installation, id);
+    let destroyed =
+        |installation: &Installation, id| installation.engine.describe_key(id).unwrap().deleted.unwrap().destroyed;
+    assert!([id, deleted].iter().all(|id| destroyed(&installation, *id).is_none()));
+    let (installation, _) = with_mirrors(installation, [Some(&newer), Some(&newer)]);
+    assert!([id, deleted].iter().all(|id| destroyed(&installation, *id).is_some()));
+    assert_eq!((mac(&installation, lives), reserved(&installation)), (expected, 0));
+}
+
 // R-K11, R-H6
 #[test]
 fn a_rotation_of_the_system_key_leaves_the_material_of_keys_whose_secrets_are_missing() {

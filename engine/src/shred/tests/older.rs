@@ -77,7 +77,7 @@ fn a_slot_beyond_the_end_is_not_taken_for_destroyed_and_its_number_is_not_given_
     }
     let table = disk.open(HERE).unwrap();
     kept.is_whole_in(&table);
-    table.reserve(newer.slots().into_iter().map(|(slot, _)| slot));
+    table.reserve(newer.slots());
     for (id, slot, _) in &newer.0 {
         let said = table.secret(*slot, *id).err().unwrap();
         assert!(matches!(said, ShredError::Older(beyond) if beyond == *slot), "{said}");
@@ -101,6 +101,67 @@ fn a_slot_beyond_the_end_is_not_taken_for_destroyed_and_its_number_is_not_given_
     let beyond = (Slot::new(1_000_000).unwrap(), id(1));
     assert!(matches!(table.destroy(&[beyond, kept.slots()[0]]), Err(ShredError::Older(_))));
     assert!(table.secret(kept.0[0].1, kept.0[0].0).unwrap().is_none());
+}
+
+// R-K11
+#[test]
+fn a_slot_in_which_older_mirrors_have_another_key_is_not_taken_for_destroyed() {
+    let disk = MemoryDisk::default();
+    let table = disk.table(HERE);
+    let before = put(&table, 0..64);
+    let copy = disk.bytes(ONE);
+    table.destroy(&before.slots()[..1]).unwrap();
+    let since = put(&table, 100..101);
+    assert_eq!(since.0[0].1, before.0[0].1);
+    let real = disk.bytes(ONE);
+    drop(table);
+    for path in [ONE, TWO] {
+        disk.set(path, copy.clone());
+    }
+    let table = disk.open(HERE).unwrap();
+    table.reserve(before.slots());
+    assert_eq!(table.reserved(), 0, "what the mirrors have is not missing");
+    table.reserve(since.slots());
+    assert_eq!((table.reserved(), table.taken()), (1, (64, 0)));
+    let is_missing = || {
+        let (id, slot, _) = &since.0[0];
+        assert!(matches!(table.secret(*slot, *id), Err(ShredError::Older(_))));
+        assert!(matches!(table.destroy(&since.slots()), Err(ShredError::Older(_))));
+        table.take_back(&since.slots()).unwrap();
+    };
+    is_missing();
+    before.is_whole_in(&table);
+    // Nor is the slot given away when the other key is destroyed there once more.
+    table.destroy(&before.slots()[..1]).unwrap();
+    let other = put(&table, 200..400);
+    assert!(other.0.iter().all(|(_, slot, _)| *slot != since.0[0].1));
+    is_missing();
+    drop(table);
+    for path in [ONE, TWO] {
+        disk.set(path, real.clone());
+    }
+    since.is_whole_in(&disk.open(HERE).unwrap());
+}
+
+// R-K11
+#[test]
+fn what_is_destroyed_before_it_is_noted_that_secrets_are_missing_makes_mirrors_no_newer() {
+    let disk = MemoryDisk::default();
+    let table = disk.table(HERE);
+    let keys = put(&table, 0..3);
+    table.is_behind(1_000);
+    table.destroy(&keys.slots()[..1]).unwrap();
+    assert_eq!(table.sequence(), 2);
+    let secret = secret();
+    let refused = table.put(&[(id(7), &secret)], |_, sequence, is_behind| {
+        assert!(sequence > 1_000 && is_behind);
+        Err(ShredError::Full)
+    });
+    assert!(refused.is_err());
+    table.destroy(&keys.slots()[1..2]).unwrap();
+    assert_eq!(table.sequence(), 3);
+    put(&table, [8]);
+    assert!(table.sequence() > 1_000);
 }
 
 // R-K11
