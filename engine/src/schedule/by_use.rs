@@ -1,8 +1,9 @@
 //! Rotation by use: of keys whose current version has been used as much as they say.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
-use super::Schedule;
+use super::{Schedule, settle};
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::record::KeyRecord;
@@ -46,13 +47,15 @@ impl Schedule {
     }
 
     fn rotate_by_use(&self, id: KeyId) -> Result<usize, Error> {
-        self.try_each(id, |record, revision| {
-            let rotated = self.rotate_if_used_enough(record, revision);
-            if rotated.is_err() {
-                self.ledger.statistics.due().keep(id);
-            }
-            rotated
-        })
+        if self.ending.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        let read = self.ledger.read_key(id);
+        let rotated = read.and_then(|(record, revision)| self.rotate_if_used_enough(record, revision));
+        if rotated.as_ref().is_err_and(|error| !matches!(error, Error::KeyNotFound(_))) {
+            self.ledger.statistics.due().keep(id);
+        }
+        settle(id, rotated)
     }
 
     /// The schedule by the clock is not moved, as by no other rotation.
@@ -89,5 +92,46 @@ pub(super) fn warn_of_many_versions(record: &KeyRecord) {
     if record.is_near_version_limit() {
         let (id, versions) = (record.id, record.versions.len());
         tracing::warn!(key = %id, versions, "the key has nearly or fully as many versions as a key may have, after which it is rotated no more: create a new key and re-encrypt");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::act::Act;
+    use crate::clock::SystemClock;
+    use crate::crypto::random::SystemRandom;
+    use crate::hierarchy::SystemKeys;
+    use crate::record::address;
+    use crate::shred::ShredTable;
+    use crate::storage::{MemoryStorage, Storage, Write};
+    use crate::{Engine, EngineParts};
+
+    // R-K12
+    #[test]
+    fn a_key_that_cannot_be_read_is_tried_again_at_the_next_look_at_everything_and_not_before() {
+        let storage = Arc::new(MemoryStorage::new());
+        let parts = EngineParts {
+            storage: storage.clone(),
+            system_keys: SystemKeys::for_tests([3; 32]),
+            shred_table: Arc::new(ShredTable::for_tests([9; 16])),
+            random: Arc::new(SystemRandom::new()),
+            clock: Arc::new(SystemClock),
+            cached_keys_max: 10,
+            compute_threads: 1,
+            audit: None,
+        };
+        let engine = Engine::start(parts).unwrap();
+        let [damaged, purged] = [1, 2].map(|number| KeyId([number; 16]));
+        storage.transact(&[], &[Write::Put { address: address::key(damaged), value: vec![1; 99] }]).unwrap();
+        let schedule = Schedule::new(engine.ledger.on_behalf_of(Act::of_engine("schedule")));
+        assert_eq!(schedule.do_by_use([damaged, purged].into()).unwrap(), 0);
+        let due = engine.ledger.statistics.due();
+        // Its use goes on, and tells it each time.
+        due.tell(damaged);
+        assert_eq!(due.take_told(), BTreeSet::new());
+        assert_eq!(due.take_all(), [damaged].into());
     }
 }

@@ -173,19 +173,7 @@ impl Schedule {
         if self.ending.load(Ordering::Relaxed) {
             return Ok(0);
         }
-        match self.ledger.read_key(id).and_then(|(record, revision)| act(record, revision)) {
-            Ok(changed) => Ok(usize::from(changed)),
-            // Purged, or changed, between the look at the index and now: the next look sees how it stands then.
-            Err(Error::KeyNotFound(_) | Error::Conflict) => Ok(0),
-            Err(
-                error @ (Error::Storage(StorageError::WritesEnded { .. } | StorageError::FreeSpaceFloor { .. })
-                | Error::Closed),
-            ) => Err(error),
-            Err(error) => {
-                tracing::error!(key = %id, %error, "what is due for a key cannot be done: it is tried again in a minute");
-                Ok(0)
-            }
-        }
+        settle(id, self.ledger.read_key(id).and_then(|(record, revision)| act(record, revision)))
     }
 
     fn do_due_of(&self, record: KeyRecord, revision: Revision) -> Result<bool, Error> {
@@ -275,5 +263,22 @@ impl Schedule {
         ledger.commit(&[Compare::unchanged(address::key(id), revision)], &writes)?;
         tracing::info!(key = %id, "what was kept of a deleted key is gone");
         Ok(true)
+    }
+}
+
+/// What became of one key: 1 if it was changed. Only what fails for all keys is an error.
+fn settle(id: KeyId, done: Result<bool, Error>) -> Result<usize, Error> {
+    match done {
+        Ok(changed) => Ok(usize::from(changed)),
+        // Purged, or changed, between the look at the index and now: the next look sees how it stands then.
+        Err(Error::KeyNotFound(_) | Error::Conflict) => Ok(0),
+        Err(
+            error @ (Error::Storage(StorageError::WritesEnded { .. } | StorageError::FreeSpaceFloor { .. })
+            | Error::Closed),
+        ) => Err(error),
+        Err(error) => {
+            tracing::error!(key = %id, %error, "what is due for a key cannot be done: it is tried again in a minute");
+            Ok(0)
+        }
     }
 }
