@@ -13,6 +13,7 @@ pub mod hardening;
 pub mod installation;
 pub mod limits;
 pub mod logging;
+mod neighbours;
 pub mod pem;
 pub mod restore;
 pub mod run;

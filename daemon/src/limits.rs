@@ -259,6 +259,21 @@ const _: () = {
     assert!(ROTATION_DAYS_MAX == engine::ROTATION_PERIOD_DAYS_MAX);
 };
 
+/// How often the kernel is asked for neighbours, as long as some key store asks for hardware addresses: that of a client that moves is known a second later.
+pub const NEIGHBOURS_ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// How long what the kernel has said of a neighbour counts.
+pub const NEIGHBOURS_BELIEVED_FOR: Duration = Duration::from_secs(10);
+
+/// How long a new connection waits until the kernel has been asked for it.
+pub const NEIGHBOURS_ASKED_TIME: Duration = Duration::from_secs(1);
+
+/// Most neighbours that are remembered: many times what the kernel keeps of itself.
+pub const NEIGHBOURS_MAX: usize = 65_536;
+
+/// Connections that wait until the kernel has been asked for them: the others are known by the next look.
+pub const NEIGHBOUR_LOOKS_MAX: usize = 1_024;
+
 /// How long before their end health warns of authentication data: two weeks, in which a client can be given another certificate.
 pub const ACCESS_END_WARNED_BEFORE: Duration = Duration::from_hours(14 * 24);
 

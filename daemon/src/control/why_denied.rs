@@ -58,14 +58,16 @@ fn why_denied(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let hardware = |text: Option<String>, field: &str| {
         text.map(|text| text.parse().map_err(|error| invalid(field, error))).transpose()
     };
+    let address = address.transpose()?.map(|address| address.to_canonical());
+    let seen = address.and_then(|address| state.data.lock().as_ref()?.hardware_address(address));
     let question = Question {
         engine,
         store,
         policy: &policy,
         certificate: certificate.map(|text| shown_certificate(&text)).transpose()?,
         named: client.map(|client| rows_named(&policy, &client)).transpose()?,
-        address: address.transpose()?.map(|address| address.to_canonical()),
-        seen: hardware(hardware_address, "hardware_address")?,
+        address,
+        seen: hardware(hardware_address, "hardware_address")?.or(seen),
         declared: hardware(declared_hardware_address, "declared_hardware_address")?,
         provider: Arc::new(aws_lc_rs::default_provider()),
         now_ms: now_ms(),

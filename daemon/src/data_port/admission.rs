@@ -3,22 +3,25 @@
 //! A decision is made once for each connection and policy, and remembered no longer than what it rests on holds.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use claviger_algorithm::Operation;
 use claviger_engine::access::{HeldRow, JoinedPermit};
 use claviger_engine::key::id::StoreId;
 use claviger_engine::limits::ACCESS_USE_NOTED_EVERY_MS;
-use claviger_engine::{Engine, KeyEntry, StorePolicy, StoreSlot, StoreState};
+use claviger_engine::{AccessMethod, Engine, KeyEntry, StorePolicy, StoreSlot, StoreState};
 use rustls::crypto::CryptoProvider;
 
 use super::identity::ClientIdentity;
 use crate::access::{Passed, Path, Shown, judge};
-use crate::limits::{DECISIONS_MAX, REFUSAL_MS};
+use crate::limits::{DECISIONS_MAX, NEIGHBOURS_ASKED_EVERY, REFUSAL_MS};
+use crate::neighbours::Neighbours;
 
 /// The decisions about one connection.
 pub(super) struct Admissions {
     identity: Arc<ClientIdentity>,
     provider: Arc<CryptoProvider>,
+    neighbours: Arc<Neighbours>,
     decisions: Vec<Decision>,
     /// No store lets the client in, as was found some time before this one, in milliseconds since 1970.
     stranger_until: u64,
@@ -33,6 +36,8 @@ struct Decision {
     verdict: Verdict,
     /// When it is judged again, in milliseconds since 1970: something that lets in ends then, or what is refused may begin to be valid.
     until_ms: u64,
+    /// When it is judged again by a clock that nobody sets: what it rests on is a neighbour, who may be another one by then.
+    until: Option<Instant>,
     /// What path validation has said, which outlives the policy.
     path: Option<Path>,
 }
@@ -58,8 +63,12 @@ pub(super) struct Admitted<'a> {
 }
 
 impl Admissions {
-    pub(super) const fn new(identity: Arc<ClientIdentity>, provider: Arc<CryptoProvider>) -> Self {
-        Self { identity, provider, decisions: Vec::new(), stranger_until: 0, refused: None }
+    pub(super) const fn new(
+        identity: Arc<ClientIdentity>,
+        provider: Arc<CryptoProvider>,
+        neighbours: Arc<Neighbours>,
+    ) -> Self {
+        Self { identity, provider, neighbours, decisions: Vec::new(), stranger_until: 0, refused: None }
     }
 
     /// What the connection shows.
@@ -71,7 +80,10 @@ impl Admissions {
     pub(super) fn admitted(&mut self, store: &StoreSlot, now_ms: u64) -> Option<Admitted<'_>> {
         let policy = store.policy();
         let holds = |decision: &Decision| {
-            decision.store == store.id() && decision.generation == policy.generation && now_ms < decision.until_ms
+            decision.store == store.id()
+                && decision.generation == policy.generation
+                && now_ms < decision.until_ms
+                && decision.until.is_none_or(|until| Instant::now() < until)
         };
         let known = self.decisions.iter().position(holds);
         let place = known.unwrap_or_else(|| self.decide(store.id(), &policy, now_ms));
@@ -138,7 +150,9 @@ impl Admissions {
         if self.decisions.len() >= DECISIONS_MAX {
             self.decisions.remove(0);
         }
-        self.decisions.push(Decision { store, generation: policy.generation, verdict, until_ms, path });
+        let by_neighbour = policy.methods.is_some_and(|methods| methods.contains(AccessMethod::HardwareAddress));
+        let until = by_neighbour.then(|| Instant::now() + NEIGHBOURS_ASKED_EVERY);
+        self.decisions.push(Decision { store, generation: policy.generation, verdict, until_ms, until, path });
         self.decisions.len() - 1
     }
 
@@ -148,7 +162,7 @@ impl Admissions {
         let shown = Shown {
             address: Some(self.identity.address()),
             certificate: self.identity.certificate(),
-            seen: None,
+            seen: self.neighbours.hardware_address(self.identity.address()),
             declared: None,
         };
         let judged = methods.iter().map(|method| judge(method, policy, &shown, path, &self.provider, now_ms).ok());

@@ -24,12 +24,12 @@ mod tcp;
 mod tls;
 mod workers;
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use claviger_engine::Engine;
+use claviger_engine::{Engine, HardwareAddress};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 
@@ -37,6 +37,7 @@ use self::connection_counts::ConnectionCounts;
 use self::tally::{OperationCounts, Place};
 use self::workers::{Service, Workers};
 use crate::limits::{DRAIN_NOTICE, FRAME_TIME, HELLO_TIME, LINGER_TIME, WRITE_TIME};
+use crate::neighbours::Neighbours;
 use crate::pem::Credential;
 
 /// What the data port is told by the configuration.
@@ -119,11 +120,18 @@ impl DataPort {
         let runtime = quinn::default_runtime().context("the data port needs a tokio runtime")?;
         let endpoint = quinn::Endpoint::new(tls::endpoint()?, Some(quic_config), udp, runtime)
             .context("the UDP socket of the data port cannot be used")?;
-        let service = Arc::new(Service::new(engine, provider, tls_config, &settings));
+        let neighbours = Arc::new(Neighbours::start(Arc::clone(&engine))?);
+        let service = Arc::new(Service::new(engine, provider, tls_config, neighbours, &settings));
         let workers = Arc::new(Workers::start(&service, settings.workers)?);
         service.tasks.spawn(tcp::accept(listener, Arc::clone(&service), Arc::clone(&workers)));
         service.tasks.spawn(quic::accept(endpoint.clone(), Arc::clone(&service), Arc::clone(&workers)));
         Ok(Self { service, workers, endpoint })
+    }
+
+    /// The hardware address of whoever has this address, if the kernel has seen it on a link of this machine in the last seconds, and some key store asks for that.
+    #[must_use]
+    pub fn hardware_address(&self, address: IpAddr) -> Option<HardwareAddress> {
+        self.service.neighbours.hardware_address(address)
     }
 
     /// Open connections, TCP and QUIC together.

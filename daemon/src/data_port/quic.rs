@@ -78,6 +78,7 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
         }
     };
     counts.accepted(Transport::Quic);
+    context.service.neighbours.know(address.ip()).await;
     let identity = Arc::new(ClientIdentity::new(address, Transport::Quic, certificates(&connection)));
     let shares = context.service.budgets.shares();
     let mut streams = JoinSet::new();

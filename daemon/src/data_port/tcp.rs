@@ -79,6 +79,7 @@ async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: Wo
     counts.accepted(Transport::Tcp);
     let certificates =
         connection.peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
+    context.service.neighbours.know(address.ip()).await;
     let identity = Arc::new(ClientIdentity::new(address, Transport::Tcp, certificates));
     let shares = context.service.budgets.shares();
     if connection::serve(&mut stream, identity, shares, &context).await? != Ending::ByClient {

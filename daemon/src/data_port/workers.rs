@@ -24,12 +24,14 @@ use super::identity::Transport;
 use super::room::Budgets;
 use super::tally::WorkerTally;
 use super::{DataPortSettings, Times, quic, tcp};
+use crate::neighbours::Neighbours;
 
 /// What all connections share.
 pub(super) struct Service {
     pub(super) engine: Arc<Engine>,
     pub(super) provider: Arc<CryptoProvider>,
     tls: RwLock<Arc<ServerConfig>>,
+    pub(super) neighbours: Arc<Neighbours>,
     pub(super) budgets: Budgets,
     pub(super) idle: Duration,
     pub(super) times: Times,
@@ -84,12 +86,14 @@ impl Service {
         engine: Arc<Engine>,
         provider: Arc<CryptoProvider>,
         tls: Arc<ServerConfig>,
+        neighbours: Arc<Neighbours>,
         settings: &DataPortSettings,
     ) -> Self {
         Self {
             engine,
             provider,
             tls: RwLock::new(tls),
+            neighbours,
             budgets: Budgets::new(),
             idle: settings.idle,
             times: settings.times,
