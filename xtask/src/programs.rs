@@ -25,6 +25,12 @@ const PROGRAMS: &[Program] = &[
         purpose: "checks our signatures and certificates, and makes some for us to check",
     },
     Program {
+        name: "ip",
+        probe: &["-V"],
+        package: "iproute2",
+        purpose: "makes hosts in network namespaces, whose hardware addresses the daemon sees",
+    },
+    Program {
         name: "python3",
         probe: &["-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
         package: "python3",

@@ -30,6 +30,7 @@ mod endings;
 mod framing;
 mod garbage;
 mod handshake;
+mod hosts;
 mod memory;
 mod operations;
 mod order;

@@ -42,6 +42,8 @@ pub(crate) struct Server {
 
 /// What tests choose.
 pub(crate) struct Options {
+    /// Where it listens.
+    pub(crate) ip: Ipv4Addr,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cached_keys_max: usize,
@@ -55,6 +57,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST,
             storage: Arc::new(MemoryStorage::new()),
             clock: Arc::new(SystemClock),
             cached_keys_max: 1_000,
@@ -78,7 +81,7 @@ impl Server {
         let engine = engine(&folder, &options);
         let (server_authority, authority) = (Authority::new("server authority"), Authority::new("store authority"));
         let store = create_store(&engine, "store", &authority);
-        let (tcp, udp) = bind();
+        let (tcp, udp) = bind(options.ip);
         let address = tcp.local_addr().unwrap();
         let credential = server_authority.server();
         let settings = DataPortSettings {
@@ -281,9 +284,9 @@ pub(crate) const fn engine_id(key: KeyId) -> id::KeyId {
 }
 
 /// The same free port for both transports.
-fn bind() -> (TcpListener, UdpSocket) {
+fn bind(ip: Ipv4Addr) -> (TcpListener, UdpSocket) {
     loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let tcp = TcpListener::bind((ip, 0)).unwrap();
         if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()) {
             return (tcp, udp);
         }
