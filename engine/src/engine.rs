@@ -122,6 +122,7 @@ impl Engine {
             renewed: Renewed::default(),
             imports: Mutex::default(),
             looked_at_once: Mutex::default(),
+            asking: Mutex::default(),
             access: Mutex::default(),
         });
         ledger.reserve_named_slots()?;

@@ -88,6 +88,14 @@ pub const APPROVAL_TEXT_SIZE_MAX: usize = 1_000;
 /// Most requests for approval that are open at once.
 pub const APPROVALS_MAX: usize = 1_000;
 
+/// Most requests for approval of one person that are open at once: nobody takes the room of the others.
+pub const APPROVALS_OF_ONE_MAX: usize = 100;
+
+/// Most requests for approval of changes in key stores that are open at once: what is left is for the installation.
+pub const APPROVALS_OF_STORES_MAX: usize = 900;
+
+const _: () = assert!(APPROVALS_OF_STORES_MAX + APPROVALS_OF_ONE_MAX <= APPROVALS_MAX);
+
 /// The shortest time in which a request can be decided.
 pub const APPROVAL_TIME_MIN: Duration = Duration::from_hours(1);
 

@@ -180,6 +180,7 @@ pub(super) fn show_approval(approval: &Approval) -> anyhow::Result<()> {
         facts.push(("rejected by", name(&rejection.by)));
         facts.push(("because", rejection.reason.clone()));
     }
+    facts.extend(approval.failure.iter().map(|failure| ("has failed", failure.clone())));
     facts.extend(approval.moved.iter().map(|moved| ("had changed", moved.clone())));
     show::facts(facts)?;
     approval.changes.iter().try_for_each(show_change)
@@ -188,6 +189,9 @@ pub(super) fn show_approval(approval: &Approval) -> anyhow::Result<()> {
 /// One change: in words, and then each field that will be another one.
 fn show_change(change: &ApprovalChange) -> anyhow::Result<()> {
     show::line(&format!("\n{}: {}", change.operation, change.change))?;
+    if let Some(request) = &change.request {
+        show::line(&format!("  as asked for: {request}"))?;
+    }
     let (Some(before), Some(after)) = (&change.before, &change.after) else { return Ok(()) };
     let mut lines = Vec::new();
     differences("", before, after, &mut lines);

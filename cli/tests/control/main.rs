@@ -8,6 +8,7 @@
 )]
 
 mod about;
+mod approvals;
 mod backup;
 mod damaged;
 mod life;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{Daemon, run};
 
 /// A key and a certificate of somebody's own, and the configuration file by which he asks.
-fn own_certificate(daemon: &Daemon, name: &str) {
+pub(crate) fn own_certificate(daemon: &Daemon, name: &str) {
     let subject = format!("/CN={name}");
     let (key, certificate) = (daemon.path(&format!("{name}-key.pem")), daemon.path(&format!("{name}.pem")));
     let made = Command::new("openssl")

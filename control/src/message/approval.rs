@@ -37,7 +37,7 @@ pub struct Approval {
     /// Name of the key store whose changes these are; missing for the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
-    /// `open`, `applied`, `rejected`, `withdrawn`, `expired`, or `moved`: approved, and not done, because what it builds on had changed.
+    /// `open`, `applied`, `rejected`, `withdrawn`, `expired`, `moved` (approved, and not done, because what it builds on had changed), or `failed` (approved and begun).
     pub state: String,
     /// Who asks.
     pub requester: Decider,
@@ -66,6 +66,9 @@ pub struct Approval {
     /// Which record had changed, if it was not done because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<String>,
+    /// Why it has failed, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// A person who asks or decides.
@@ -105,6 +108,10 @@ pub struct ApprovalChange {
     pub operation: String,
     /// The change in words, without secrets.
     pub change: String,
+    /// The body of the request that was sent, with `null` in the place of secrets. Missing if it said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub request: Option<Value>,
     /// What it changes, as that stood when it was asked for. Missing if nothing was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]

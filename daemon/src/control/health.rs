@@ -14,7 +14,7 @@ use super::permission::{EVERYBODY, READ_INSTALLATION};
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::system_keys::describe_system_keys;
-use super::{ControlState, access_warnings, certificate_ends, shred_table};
+use super::{ControlState, access_warnings, approvals, certificate_ends, shred_table};
 use crate::hardening::Hardening;
 
 /// How the daemon is.
@@ -54,6 +54,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     if !facts.audit_separated {
         warnings.push("not separated: data folder, audit log and what remembers its end are not each on a disk of its own; set [audit] folder and head to others".to_owned());
     }
+    warnings.extend(approvals::warning(&state.installation.engine));
     let hardening = Hardening::of_process();
     warnings.extend(hardening.warnings().map(str::to_owned));
     if !facts.hardware_generator {

@@ -205,11 +205,12 @@ impl Permit {
         self.person.as_ref().is_none_or(|person| sees(person, store))
     }
 
-    /// Whether the caller has anything to do with a key store, or with the installation.
-    pub(super) fn sees_place(&self, store: Option<StoreId>) -> bool {
+    /// Whether the caller sees a request for approval of changes in a key store, or of the installation: his own, and those where he has a role; not a key manager those of others, who
+    /// may be about keys that he does not reach.
+    pub(super) fn sees_request(&self, store: Option<StoreId>, requester: PersonId) -> bool {
         let Some(person) = &self.person else { return true };
-        store
-            .map_or_else(|| person.record.grants.iter().any(|grant| grant.store.is_none()), |store| sees(person, store))
+        let sees = |grant: &Grant| grant.role != Role::KeyManager && (grant.store.is_none() || grant.store == store);
+        person.record.id == requester || person.record.grants.iter().any(sees)
     }
 
     /// What must still be so when a change is made: that nobody has changed what the caller may do.

@@ -214,6 +214,12 @@ impl Problem {
     }
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
 impl From<Error> for Problem {
     /// Administrators are told the detail: they are those who can act. No message of the engine holds a secret.
     fn from(error: Error) -> Self {

@@ -427,7 +427,7 @@ async fn an_approval_that_nobody_could_give_is_not_switched_on() {
     let parties = parties().await;
     let path = "/v1/stores/store/approval-policy";
     for (policy, part) in [
-        (json!({"classes": ["delete"], "quorum": 3}), "fewer than the 3"),
+        (json!({"classes": ["delete"], "quorum": 3}), "approval of 3 others"),
         (json!({"classes": ["delete"], "quorum": 0}), "quorum is 0"),
         (json!({"classes": ["installation"]}), "no class"),
         (json!({"classes": ["everything"]}), "no class"),
@@ -455,6 +455,77 @@ async fn switching_it_off_needs_an_approval_itself() {
     assert_eq!(parties.port.get(path).await.body["classes"], json!(["delete"]));
     assert_eq!(parties.decide(&parties.bob, &off, "approve").await.body["state"], "applied");
     assert_eq!(parties.port.get(path).await.body["classes"], json!([]));
+}
+
+// R-A9, R-K18
+#[tokio::test]
+async fn the_import_of_a_version_is_a_change_of_its_key() {
+    let parties = parties().await;
+    let only = json!({"classes": ["modify"]});
+    assert_eq!(parties.port.post("/v1/stores/store/approval-policy", &only).await.status, StatusCode::OK);
+    let path = "/v1/stores/store/imports";
+    let new = json!({"name": "imported", "algorithm": "XAES-256-GCM"});
+    assert_eq!(parties.post(&parties.ada, path, &new).await.status, StatusCode::CREATED, "a new key needs none");
+    let begun = parties.ask(&parties.ada, path, &json!({"key": "own"})).await;
+    parties.decide(&parties.bob, &begun, "approve").await;
+    let answers = parties.get(&parties.ada, &format!("/v1/approvals/{begun}/answers")).await.body;
+    let complete = format!("{path}/{}/complete", answers["answers"][0]["id"].as_str().unwrap());
+    parties.ask(&parties.ada, &complete, &json!({"wrapped": "AAAA"})).await;
+}
+
+// R-A9
+#[tokio::test]
+async fn somebody_else_with_the_same_certificate_did_not_ask() {
+    let parties = parties().await;
+    let id = parties.ask(&parties.rita, "/v1/stores/store/keys/own/rotate", &json!({})).await;
+    parties.port.post("/v1/persons/rita/remove", &json!({})).await;
+    let gone = parties.decide(&parties.bob, &id, "approve").await;
+    assert_eq!((gone.status, gone.problem()), (StatusCode::CONFLICT, "conflict"), "{}", gone.body);
+    assert_eq!(parties.port.get("/v1/stores/store/keys/own").await.body["current_version"], 3);
+}
+
+// R-A9
+#[tokio::test]
+async fn what_was_begun_and_failed_says_why() {
+    let parties = parties().await;
+    let begun = json!({"name": "begun", "algorithm": "XAES-256-GCM"});
+    let id = parties.ask(&parties.rita, "/v1/stores/store/imports", &begun).await;
+    parties.decide(&parties.bob, &id, "approve").await;
+    let answers = parties.get(&parties.rita, &format!("/v1/approvals/{id}/answers")).await.body;
+    let complete = format!("/v1/stores/store/imports/{}/complete", answers["answers"][0]["id"].as_str().unwrap());
+    let wrapped = "A".repeat(4 * 184);
+    let id = parties.ask(&parties.rita, &complete, &json!({ "wrapped": wrapped })).await;
+    let failed = parties.decide(&parties.bob, &id, "approve").await;
+    assert_eq!(failed.problem(), "import-failed", "{}", failed.body);
+    let shown = parties.get(&parties.rita, &format!("/v1/approvals/{id}")).await.body;
+    assert_eq!(shown["state"], "failed");
+    assert!(!shown["failure"].as_str().unwrap().is_empty() && !shown.to_string().contains(&wrapped));
+}
+
+// R-A9
+#[tokio::test]
+async fn what_is_asked_for_is_shown_in_full_but_for_secrets() {
+    let parties = parties().await;
+    let keys = json!({"keys": [
+        {"name": "a", "algorithm": "OPAQUE", "value": "aHVudGVyMg==", "exportable": true, "description": "for the vault"},
+    ]});
+    let id = parties.ask(&parties.rita, "/v1/stores/store/keys", &keys).await;
+    let request = &parties.get(&parties.bob, &format!("/v1/approvals/{id}")).await.body["changes"][0]["request"];
+    let mut expected = keys;
+    expected["keys"][0]["value"] = Value::Null;
+    assert_eq!(request, &expected);
+}
+
+// R-A9
+#[tokio::test]
+async fn nobody_locks_out_himself() {
+    let port = Port::with_store().await;
+    let roles = [json!({"role": "system-administrator"}), json!({"role": "approver"})];
+    let paul = port.person("paul", &roles).await;
+    let on = request("POST", "/v1/approval-policy", &json!({"classes": ["installation"]}).to_string());
+    let reply = port.send_as(&paul, on).await;
+    assert_eq!(reply.problem(), "invalid-value", "{}", reply.body);
+    assert!(reply.detail().contains("approval of 1 others"), "{}", reply.detail());
 }
 
 // R-A9

@@ -1,12 +1,14 @@
 //! Deciding what was asked for.
 
+use std::fmt::Display;
+
 use super::request::check_text;
 use super::{ApprovalError, ApprovalId, ApprovalRecord, ApprovalState, GivenApproval};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::material::SecretBytes;
 use crate::ledger::Beside;
-use crate::limits::APPROVAL_RESULT_TIME;
+use crate::limits::{APPROVAL_RESULT_TIME, APPROVAL_TEXT_SIZE_MAX};
 use crate::person::PersonId;
 use crate::record::address;
 use crate::record::approval::ApprovalResultRecord;
@@ -28,8 +30,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Approval`], with a name from `may_approve` for who may not any more; those of `apply`; [`Error::Conflict`], [`Error::Damaged`], [`Error::Storage`]: nothing was done, and
-    /// unless it is over by that, it can be approved again.
-    pub fn approve<E: From<Error>>(
+    /// unless it is over by that, it can be approved again; but what is more than a change of records may have been begun, and is then [`ApprovalState::Failed`].
+    pub fn approve<E: From<Error> + Display>(
         &self,
         id: ApprovalId,
         by: PersonId,
@@ -66,9 +68,19 @@ impl Engine {
             self.ledger.together(beside, |ledger| apply(&self.with_ledger(ledger), &record, calls))?
         } else {
             let ledger = self.ledger.beside(beside);
-            let result = apply(&self.with_ledger(ledger.clone()), &record, calls)?;
-            ledger.make_what_is_left()?;
-            result
+            match apply(&self.with_ledger(ledger.clone()), &record, calls) {
+                Ok(result) => {
+                    ledger.make_what_is_left()?;
+                    result
+                }
+                Err(error) => {
+                    // What was begun is not done anew: who asked is told why.
+                    if ledger.has_made_first() {
+                        self.note_failure(id, at_ms, error.to_string());
+                    }
+                    return Err(error);
+                }
+            }
         };
         self.keep_result(id, at_ms, &result);
         Ok(Decided::Applied(record))
@@ -132,6 +144,20 @@ impl Engine {
         self.ledger.commit(&[unchanged(record.id, revision)], &writes)
     }
 
+    /// Notes that a request which was begun has failed.
+    fn note_failure(&self, id: ApprovalId, at_ms: u64, mut why: String) {
+        let end = why.floor_char_boundary(APPROVAL_TEXT_SIZE_MAX);
+        why.truncate(end);
+        let noted = self.read_approval(id).and_then(|(mut record, revision)| {
+            record.state = ApprovalState::Failed { at_ms, why };
+            let write = self.vault().put(address::approval(id), &record);
+            self.vault().transact(&[unchanged(id, revision)], &[write]).map(drop)
+        });
+        if let Err(error) = noted {
+            tracing::error!(request = %id, %error, "that an approved change has failed cannot be noted");
+        }
+    }
+
     /// Keeps what came of a request for a day. It was done: what cannot be kept is told of in the log.
     fn keep_result(&self, id: ApprovalId, at_ms: u64, result: &SecretBytes) {
         let place = address::approval_result(id);
@@ -141,7 +167,8 @@ impl Engine {
                 self.vault().put(place, &ApprovalResultRecord { wrapped }),
                 address::mark(address::approval_result_end(end, id)),
             ];
-            self.ledger.commit(&[], &writes)
+            // Nothing that is cached: and the audit log is told of the change itself.
+            self.vault().transact(&[], &writes).map(drop)
         });
         if let Err(error) = kept {
             tracing::error!(request = %id, %error, "an approved change was made, and its answer cannot be kept for who asked for it");

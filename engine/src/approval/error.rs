@@ -3,7 +3,7 @@
 use super::{ApprovalId, ApprovalState, ChangeClass};
 use crate::limits::{
     APPROVAL_CALLS_SIZE_MAX, APPROVAL_QUORUM_MAX, APPROVAL_SHOWN_SIZE_MAX, APPROVAL_TEXT_SIZE_MAX, APPROVALS_MAX,
-    BUNDLE_CHANGES_MAX,
+    APPROVALS_OF_ONE_MAX, APPROVALS_OF_STORES_MAX, BUNDLE_CHANGES_MAX,
 };
 
 /// Why nothing was asked for or decided.
@@ -42,7 +42,9 @@ pub enum ApprovalError {
     #[error("a quorum is 1 to {APPROVAL_QUORUM_MAX}")]
     Quorum,
     /// Too many requests are open.
-    #[error("{APPROVALS_MAX} requests for approval are open, which is the most: have some decided or withdrawn first")]
+    #[error(
+        "too many requests for approval are open ({APPROVALS_OF_ONE_MAX} of one person, {APPROVALS_OF_STORES_MAX} of key stores, {APPROVALS_MAX} in all): have some decided or withdrawn first"
+    )]
     TooMany,
     /// It is too large.
     #[error(

@@ -75,6 +75,8 @@ pub struct ShownChange {
     pub operation: String,
     /// The change in words, without secrets.
     pub shown: String,
+    /// What was asked for in full, as JSON without secrets; nothing if there is nothing to say.
+    pub request: Option<String>,
     /// What it changes as that stood when it was asked for, as JSON; nothing if it is made by it or cannot be shown.
     pub before: Option<String>,
     /// What it changes as it will stand, as JSON; nothing if that is known only when it has been made.
@@ -126,6 +128,13 @@ pub enum ApprovalState {
         /// Which record.
         what: String,
     },
+    /// It was approved and begun, and has failed.
+    Failed {
+        /// When, in milliseconds since 1970.
+        at_ms: u64,
+        /// Why, as it was answered.
+        why: String,
+    },
 }
 
 impl ApprovalId {
@@ -174,6 +183,7 @@ impl ApprovalState {
             Self::Withdrawn { .. } => "withdrawn",
             Self::Expired { .. } => "expired",
             Self::Moved { .. } => "moved",
+            Self::Failed { .. } => "failed",
         }
     }
 
@@ -186,7 +196,8 @@ impl ApprovalState {
             | Self::Rejected { at_ms, .. }
             | Self::Withdrawn { at_ms }
             | Self::Expired { at_ms }
-            | Self::Moved { at_ms, .. } => Some(*at_ms),
+            | Self::Moved { at_ms, .. }
+            | Self::Failed { at_ms, .. } => Some(*at_ms),
         }
     }
 }

@@ -104,6 +104,12 @@ impl ChangeClasses {
         ChangeClass::ALL.into_iter().filter(move |class| self.contains(*class))
     }
 
+    /// These and those.
+    #[must_use]
+    pub const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(self) -> bool {

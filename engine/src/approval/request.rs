@@ -13,7 +13,8 @@ use crate::key::material::SecretBytes;
 use crate::key::text::is_shown;
 use crate::limits::{
     APPROVAL_CALLS_SIZE_MAX, APPROVAL_SHOWN_SIZE_MAX, APPROVAL_TEXT_SIZE_MAX, APPROVAL_TIME_MAX, APPROVAL_TIME_MIN,
-    APPROVALS_MAX, BUNDLE_CHANGES_MAX, LIST_EXAMINED_MAX, LIST_PAGE_SIZE_MAX,
+    APPROVALS_MAX, APPROVALS_OF_ONE_MAX, APPROVALS_OF_STORES_MAX, BUNDLE_CHANGES_MAX, LIST_EXAMINED_MAX,
+    LIST_PAGE_SIZE_MAX,
 };
 use crate::person::PersonId;
 use crate::record::address;
@@ -43,7 +44,12 @@ pub struct NewRequest {
 
 /// What is known of changes before they are made: which records they build on.
 #[derive(Default)]
-pub struct Trial(BTreeSet<Address>);
+pub struct Trial {
+    /// Conditions under which they would be made now.
+    compares: Vec<Compare>,
+    /// Other records that they build on.
+    places: BTreeSet<Address>,
+}
 
 /// Some of the requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +63,13 @@ pub struct ApprovalPage {
 impl Trial {
     /// Adds that they build on a key.
     pub fn add_key(&mut self, id: KeyId) {
-        self.0.insert(address::key(id));
+        self.places.insert(address::key(id));
     }
 
     /// Adds what the other one is known to build on.
     pub fn add(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.compares.extend(other.compares);
+        self.places.extend(other.places);
     }
 }
 
@@ -72,8 +79,8 @@ impl Engine {
     /// # Errors
     /// Those of `changes`, which are those of making them.
     pub fn try_out<T, E>(&self, changes: impl FnOnce(&Self) -> Result<T, E>) -> Result<(T, Trial), E> {
-        let (outcome, read) = self.ledger.try_out(|ledger| changes(&self.with_ledger(ledger)))?;
-        Ok((outcome, Trial(read)))
+        let (outcome, compares) = self.ledger.try_out(|ledger| changes(&self.with_ledger(ledger)))?;
+        Ok((outcome, Trial { compares, places: BTreeSet::new() }))
     }
 
     /// Asks for an approval. What the changes build on is `trial`, what needs an approval at the place, and the key store.
@@ -82,9 +89,11 @@ impl Engine {
     /// [`Error::Approval`] if it is out of bounds or too many are open; [`Error::KeyStoreNotFound`], [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`]: nothing was asked for.
     pub fn request_approval(&self, new: NewRequest, trial: Trial) -> Result<ApprovalRecord, Error> {
         new.check()?;
-        let quorum = self.approval_policy(new.store)?.quorum;
-        let mut places = trial.0;
-        places.insert(address::approval_policy(new.store));
+        // What is shown is what its hashes say, and how many have to approve: nothing of it may move until it is asked for.
+        let (policy, unchanged) = self.approval_policy_in_force(new.store)?;
+        let Trial { mut compares, mut places } = trial;
+        compares.push(unchanged);
+        places.extend(compares.iter().map(|compare| compare.address.clone()));
         places.extend(new.store.map(address::key_store));
         let created_ms = self.ledger.clock.now_ms();
         let id = ApprovalId::generate(created_ms, &*self.ledger.random)?;
@@ -96,7 +105,7 @@ impl Engine {
             requester: new.requester,
             created_ms,
             ends_ms: created_ms.saturating_add(milliseconds(new.time)),
-            quorum,
+            quorum: policy.quorum,
             reason: new.reason,
             is_bundle: new.is_bundle,
             changes: new.changes,
@@ -105,12 +114,12 @@ impl Engine {
             state: ApprovalState::Open,
             wrapped_calls: self.vault().wrap::<ApprovalRecord>(&place, None, new.calls.expose())?,
         };
-        if self.vault().storage().scan(&address::approval_ends(), None, APPROVALS_MAX)?.len() >= APPROVALS_MAX {
-            return Err(ApprovalError::TooMany.into());
-        }
+        let _one_at_a_time = self.ledger.asking.lock();
+        self.check_room(&record)?;
         let writes =
             [self.vault().put(place.clone(), &record), address::mark(address::approval_end(record.ends_ms, id))];
-        self.ledger.commit(&[Compare::absent(place)], &writes)?;
+        compares.push(Compare::absent(place));
+        self.ledger.commit(&compares, &writes)?;
         Ok(record)
     }
 
@@ -125,7 +134,7 @@ impl Engine {
     /// One page of the requests that `is_listed`, in the order in which they were asked for, after `after`: at most `limit`. It looks at 1,000 at most.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::Storage`]. One that is damaged is logged and passed over.
     pub fn approvals(
         &self,
         after: Option<ApprovalId>,
@@ -134,20 +143,42 @@ impl Engine {
     ) -> Result<ApprovalPage, Error> {
         let limit = limit.min(LIST_PAGE_SIZE_MAX);
         let after = after.map(address::approval);
-        let found = self.vault().scan::<ApprovalRecord>(&address::approvals(), after.as_ref(), LIST_EXAMINED_MAX)?;
+        let found = self.vault().storage().scan(&address::approvals(), after.as_ref(), LIST_EXAMINED_MAX)?;
         let mut page = ApprovalPage { requests: Vec::new(), next: None };
         let is_whole = found.is_empty();
-        for (_, record) in found {
+        for (place, stored) in found {
             if page.requests.len() >= limit {
                 return Ok(page);
             }
-            page.next = Some(record.id);
-            page.requests.extend(Some(record).filter(&is_listed));
+            page.next = address::parse_approval(&place);
+            match self.vault().open::<ApprovalRecord>(&place, &stored.value) {
+                Ok(record) => page.requests.extend(Some(record).filter(&is_listed)),
+                // One that is damaged hides no other.
+                Err(error) => {
+                    tracing::warn!(%place, %error, "a list passes over a request for approval that cannot be read")
+                }
+            }
         }
         if is_whole {
             page.next = None;
         }
         Ok(page)
+    }
+
+    /// Refuses one more open request, if there are as many as may be: in all, of who asks, or in key stores, so that there is room for those of the installation.
+    fn check_room(&self, new: &ApprovalRecord) -> Result<(), Error> {
+        let open = self.vault().storage().scan(&address::approval_ends(), None, APPROVALS_MAX)?;
+        let (mut of_requester, mut of_stores) = (0, 0);
+        for (_, id) in open.iter().filter_map(|(place, _)| address::parse_approval_end(place)) {
+            if let Ok((record, _)) = self.read_approval(id) {
+                of_requester += usize::from(record.requester == new.requester);
+                of_stores += usize::from(record.store.is_some());
+            }
+        }
+        let is_full = open.len() >= APPROVALS_MAX
+            || of_requester >= APPROVALS_OF_ONE_MAX
+            || new.store.is_some() && of_stores >= APPROVALS_OF_STORES_MAX;
+        if is_full { Err(ApprovalError::TooMany.into()) } else { Ok(()) }
     }
 
     /// What came of changes that were approved, in the bytes of whoever did them; `None` if nothing is kept of it: for a day.
@@ -172,8 +203,9 @@ impl NewRequest {
             return Err(ApprovalError::Time);
         }
         let shown = |change: &ShownChange| {
-            let texts = [Some(&change.operation), Some(&change.shown), change.before.as_ref(), change.after.as_ref()];
-            texts.into_iter().flatten().map(String::len).sum::<usize>()
+            let texts = [&change.request, &change.before, &change.after].map(Option::as_ref);
+            let words = [Some(&change.operation), Some(&change.shown)];
+            texts.into_iter().chain(words).flatten().map(String::len).sum::<usize>()
         };
         let is_small = (1..=BUNDLE_CHANGES_MAX).contains(&self.changes.len())
             && self.calls.len() <= APPROVAL_CALLS_SIZE_MAX

@@ -16,6 +16,12 @@ impl Ledger {
     pub(super) fn end_request(&self, record: &mut ApprovalRecord, state: ApprovalState) -> Result<[Write; 2], Error> {
         let place = address::approval(record.id);
         record.wrapped_calls = self.vault().wrap::<ApprovalRecord>(&place, None, &[])?;
+        // Of what was not done it is enough to know what it was.
+        if matches!(state, ApprovalState::Withdrawn { .. } | ApprovalState::Expired { .. }) {
+            for change in &mut record.changes {
+                (change.before, change.after) = (None, None);
+            }
+        }
         record.state = state;
         let end = address::approval_end(record.ends_ms, record.id);
         Ok([self.vault().put(place, record), Write::Delete { address: end }])

@@ -36,7 +36,7 @@ pub(crate) struct Beside {
 /// What changes on trial have looked at and would have written.
 #[derive(Default)]
 pub(super) struct Tried {
-    read: BTreeSet<Address>,
+    read: Vec<Compare>,
     written: BTreeSet<Address>,
 }
 
@@ -54,17 +54,14 @@ impl Ledger {
         self.in_manner(Manner::Beside(Mutex::new(Some(beside))))
     }
 
-    /// Makes `changes` on trial: nothing is changed, and nothing is made that would have to be destroyed. Gives what comes of them, and the addresses of the records that they are made under.
+    /// Makes `changes` on trial: nothing is changed, and nothing is made that would have to be destroyed. Gives what comes of them, and the conditions that they would be made under.
     ///
     /// # Errors
     /// Those of `changes`; [`Error::ChangesOverlap`] if two of them write the same record.
-    pub(crate) fn try_out<T, E>(
-        &self,
-        changes: impl FnOnce(Self) -> Result<T, E>,
-    ) -> Result<(T, BTreeSet<Address>), E> {
+    pub(crate) fn try_out<T, E>(&self, changes: impl FnOnce(Self) -> Result<T, E>) -> Result<(T, Vec<Compare>), E> {
         let ledger = self.in_manner(Manner::OnTrial(Mutex::default()));
         let outcome = changes(ledger.clone())?;
-        let Manner::OnTrial(tried) = &*ledger.manner else { return Ok((outcome, BTreeSet::new())) };
+        let Manner::OnTrial(tried) = &*ledger.manner else { return Ok((outcome, Vec::new())) };
         let Tried { read, .. } = std::mem::take(&mut *tried.lock());
         Ok((outcome, read))
     }
@@ -134,6 +131,11 @@ impl Ledger {
         }
     }
 
+    /// Whether what was to be made beside the first change has been made.
+    pub(crate) fn has_made_first(&self) -> bool {
+        matches!(&*self.manner, Manner::Beside(beside) if beside.lock().is_none())
+    }
+
     /// Makes what was to be made beside the first change, if there was none.
     ///
     /// # Errors
@@ -152,7 +154,7 @@ impl Ledger {
 
 impl Tried {
     fn add(&mut self, compares: &[Compare], writes: &[Write]) -> Result<(), Error> {
-        self.read.extend(compares.iter().map(|compare| compare.address.clone()));
+        self.read.extend_from_slice(compares);
         let mut written = writes.iter().map(|write| write.address().clone());
         if written.all(|address| self.written.insert(address)) { Ok(()) } else { Err(Error::ChangesOverlap) }
     }

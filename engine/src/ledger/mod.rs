@@ -63,6 +63,8 @@ pub(crate) struct Books {
     pub(crate) imports: Mutex<()>,
     /// Up to where it was looked last which requests that are made once can be forgotten.
     pub(crate) looked_at_once: Mutex<Option<Address>>,
+    /// Held by whoever asks for an approval, for the same reason.
+    pub(crate) asking: Mutex<()>,
     /// Held by whoever adds authentication data, so that no two exclude each other.
     pub(crate) access: Mutex<()>,
     /// Where records have moved to that were protected anew.

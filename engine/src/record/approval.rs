@@ -57,9 +57,9 @@ impl Record for ApprovalRecord {
         out.u8(self.classes.bits()).bytes(&self.requester.0).u64(self.created_ms).u64(self.ends_ms);
         out.u8(self.quorum.get()).sized(self.reason.as_bytes()).u8(u8::from(self.is_bundle));
         out.u16(count(self.changes.len()));
-        for ShownChange { operation, shown, before, after } in &self.changes {
+        for ShownChange { operation, shown, request, before, after } in &self.changes {
             out.sized(operation.as_bytes()).sized(shown.as_bytes());
-            for text in [before, after] {
+            for text in [request, before, after] {
                 out.optional(text.as_ref(), |out, text| {
                     out.sized(text.as_bytes());
                 });
@@ -87,7 +87,8 @@ impl Record for ApprovalRecord {
         let (quorum, reason, is_bundle) = (quorum(reader)?, text(reader)?, reader.flag()?);
         let changes = list(reader, |reader| {
             let (operation, shown) = (text(reader)?, text(reader)?);
-            Some(ShownChange { operation, shown, before: reader.optional(text)?, after: reader.optional(text)? })
+            let (request, before) = (reader.optional(text)?, reader.optional(text)?);
+            Some(ShownChange { operation, shown, request, before, after: reader.optional(text)? })
         })?;
         let grounds = list(reader, |reader| {
             let database = Database::from_id(reader.u8()?)?;
@@ -129,6 +130,7 @@ fn encode_state(state: &ApprovalState, out: &mut Writer) {
         ApprovalState::Withdrawn { at_ms } => out.u8(WITHDRAWN).u64(*at_ms),
         ApprovalState::Expired { at_ms } => out.u8(EXPIRED).u64(*at_ms),
         ApprovalState::Moved { at_ms, what } => out.u8(MOVED).u64(*at_ms).sized(what.as_bytes()),
+        ApprovalState::Failed { at_ms, why } => out.u8(FAILED).u64(*at_ms).sized(why.as_bytes()),
     };
 }
 
@@ -142,6 +144,7 @@ fn decode_state(reader: &mut Reader<'_>) -> Option<ApprovalState> {
         WITHDRAWN => ApprovalState::Withdrawn { at_ms: reader.u64()? },
         EXPIRED => ApprovalState::Expired { at_ms: reader.u64()? },
         MOVED => ApprovalState::Moved { at_ms: reader.u64()?, what: text(reader)? },
+        FAILED => ApprovalState::Failed { at_ms: reader.u64()?, why: text(reader)? },
         _ => return None,
     })
 }
@@ -173,6 +176,7 @@ const REJECTED: u8 = 3;
 const WITHDRAWN: u8 = 4;
 const EXPIRED: u8 = 5;
 const MOVED: u8 = 6;
+const FAILED: u8 = 7;
 
 #[cfg(test)]
 mod tests {
@@ -195,6 +199,7 @@ mod tests {
         let change = ShownChange {
             operation: "rotate_key".into(),
             shown: "key rotated".into(),
+            request: Some("{}".into()),
             before: Some("{}".into()),
             after: None,
         };
@@ -227,6 +232,7 @@ mod tests {
             ApprovalState::Withdrawn { at_ms: 4 },
             ApprovalState::Expired { at_ms: 5 },
             ApprovalState::Moved { at_ms: 6, what: "key".into() },
+            ApprovalState::Failed { at_ms: 7, why: "disk".into() },
         ]
     }
 

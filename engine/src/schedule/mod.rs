@@ -94,7 +94,7 @@ impl Schedule {
         let mut hand = self.hand.lock();
         self.remove_ended_imports()?;
         self.ledger.tend_shred_table()?;
-        self.ledger.tend_approvals()?;
+        self.because("requests for approval ended, or forgotten, because their time is over").tend_approvals()?;
         self.ledger.forget_old_answers()?;
         self.ledger.tend_access();
         let changed = self.do_all_used_enough()? + self.do_what_has_come()? + self.check_what_is_far(&mut hand)?;

@@ -39,8 +39,13 @@ fn class(class: ChangeClass) -> ChangeClasses {
 }
 
 fn request(store: Option<StoreId>, changes: usize) -> NewRequest {
-    let change =
-        ShownChange { operation: "change".into(), shown: "something changes".into(), before: None, after: None };
+    let change = ShownChange {
+        operation: "change".into(),
+        shown: "something changes".into(),
+        request: None,
+        before: None,
+        after: None,
+    };
     NewRequest {
         store,
         classes: class(ChangeClass::Modify),

@@ -1,19 +1,20 @@
 //! Asking for changes instead of making them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use claviger_engine::Engine;
-use claviger_engine::approval::{ApprovalRecord, ChangeClass, NewRequest, ShownChange, Trial};
+use claviger_engine::approval::{ApprovalRecord, ChangeClass, ChangeClasses, NewRequest, ShownChange, Trial};
 use claviger_engine::key::id::StoreId;
 use claviger_engine::storage::Compare;
+use claviger_engine::{Act, Engine};
 use http::StatusCode;
+use serde_json::Value;
 
 use super::{Approved, describe, stored};
 use crate::control::ControlState;
 use crate::control::answer::Answer;
 use crate::control::call::Call;
 use crate::control::change::Change;
-use crate::control::permission::Scope;
+use crate::control::permission::{self, Scope};
 use crate::control::problem::{Kind, Problem};
 use crate::control::route::{Handler, Route, routes};
 
@@ -33,10 +34,10 @@ pub(super) struct Asking {
 ///
 /// # Errors
 /// If it is not known: then nothing is changed.
-pub(in crate::control) fn is_needed(engine: &Engine, call: &Call) -> Result<(bool, Compare), Problem> {
+pub(in crate::control) fn is_needed(engine: &Engine, call: &Call, change: &Change) -> Result<(bool, Compare), Problem> {
     let (policy, unchanged) = engine.approval_policy_in_force(place(engine, call)?)?;
     let needed = match call.route.approved {
-        Some(Approved::As(class)) => policy.needs(class),
+        Some(Approved::As(_)) => class_of(engine, call.route, change)?.iter().any(|class| policy.needs(class)),
         Some(Approved::AsPolicy) => policy.is_on(),
         Some(Approved::Emergency) => false,
         // A route that changes something and does not say what: nothing is known of it.
@@ -62,27 +63,28 @@ pub(super) fn ask(
 ) -> Result<ApprovalRecord, Problem> {
     let installation = &state.installation;
     let engine = &installation.engine;
-    let requester = prepared.first().and_then(|first| first.call.permit.person.as_ref()).ok_or_else(|| {
-        let detail = "this needs an approval, for which only a person can ask, not an administrator by configuration: have yourself added (`claviger person add`)";
-        Problem::new(Kind::NotPermitted, detail)
-    })?;
+    let requester = prepared.first().and_then(|first| first.call.permit.person.as_ref()).ok_or_else(only_persons)?;
     let requester = requester.record.id;
     let is_bundle = prepared.iter().all(|prepared| prepared.change.is_of_records());
     if !is_bundle && prepared.len() > 1 {
         let detail = "one of these changes is more than a change of records, and has to be asked for alone: see which in the description of `ask_for_approval`";
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
-    let classes = prepared.iter().filter_map(|prepared| class(prepared.call.route)).collect();
+    let mut classes = ChangeClasses::NONE;
+    for Prepared { call, change } in &prepared {
+        classes = classes.with(class_of(engine, call.route, change)?);
+    }
     let mut changes = Vec::with_capacity(prepared.len());
     for Prepared { call, change } in &prepared {
         let operation = call.route.operation.to_owned();
-        changes.push(ShownChange { operation, shown: change.to_string(), before: before(state, call), after: None });
+        let (shown, request) = (change.to_string(), without_secrets(call));
+        changes.push(ShownChange { operation, shown, request, before: before(state, call), after: None });
     }
     let mut trial = Trial::default();
     let (mut calls, mut tried) = (Vec::new(), Vec::new());
     for Prepared { call, change } in prepared {
-        change.builds_on().into_iter().for_each(|key| trial.add_key(key));
-        calls.push(by_ids(state, call)?);
+        change.builds_on(engine)?.into_iter().for_each(|key| trial.add_key(key));
+        calls.push((by_ids(state, call)?, change.resolved()));
         tried.push(change);
     }
     if is_bundle {
@@ -97,10 +99,29 @@ pub(super) fn ask(
             }
         }
     }
+    let by = calls.first().map(|(call, _)| act(call, &changes)).ok_or_else(only_persons)?;
     let Asking { reason, time } = asking;
     let calls = stored::write(&calls)?;
     let new = NewRequest { store, classes, requester, time, reason, is_bundle, changes, calls };
-    Ok(engine.request_approval(new, trial)?)
+    Ok(engine.on_behalf_of(by).request_approval(new, trial)?)
+}
+
+/// Who asks for what.
+fn act(call: &Call, changes: &[ShownChange]) -> Act {
+    let shown: Vec<_> = changes.iter().map(|change| change.shown.as_str()).collect();
+    Act {
+        actor: call.permit.actor(&call.caller),
+        operation: "ask_for_approval",
+        shown: format!("asked for: {}", shown.join("; ")),
+        trace_id: call.trace_id.clone(),
+        guards: call.permit.guards(),
+        expected: None,
+    }
+}
+
+fn only_persons() -> Problem {
+    let detail = "this needs an approval, for which only a person can ask, not an administrator by configuration: have yourself added (`claviger person add`)";
+    Problem::new(Kind::NotPermitted, detail)
 }
 
 /// The call with ids in the place of names, which may stand for others when it is made.
@@ -138,10 +159,37 @@ fn place(engine: &Engine, call: &Call) -> Result<Option<StoreId>, Problem> {
     }
 }
 
-fn class(route: &Route) -> Option<ChangeClass> {
-    match route.approved? {
-        Approved::As(class) => Some(class),
-        Approved::AsPolicy | Approved::Emergency => Some(ChangeClass::AccessControl),
+/// The classes of a change: that of its route, and what it turns out to be.
+fn class_of(engine: &Engine, route: &Route, change: &Change) -> Result<ChangeClasses, Problem> {
+    let class = match route.approved {
+        Some(Approved::As(class)) => class,
+        Some(Approved::AsPolicy | Approved::Emergency) | None => ChangeClass::AccessControl,
+    };
+    let further = change.further_class(engine)?;
+    Ok([class].into_iter().chain(further).collect())
+}
+
+/// The body of a call as it came, without what is secret in it.
+fn without_secrets(call: &Call) -> Option<String> {
+    let mut body: Value = serde_json::from_slice(&call.body).ok()?;
+    hide_secrets(&mut body);
+    let says_something = body.as_object().is_some_and(|body| !body.is_empty());
+    says_something.then(|| body.to_string())
+}
+
+fn hide_secrets(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if SECRET_FIELDS.contains(&name.as_str()) && value.is_string() {
+                    *value = Value::Null;
+                } else {
+                    hide_secrets(value);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(hide_secrets),
+        _ => {}
     }
 }
 
@@ -157,9 +205,15 @@ fn before(state: &ControlState, call: &Call) -> Option<String> {
     };
     let nearest = routes().filter(shows).max_by_key(|route| route.path.len())?;
     let Handler::Read(read) = nearest.handler else { return None };
+    // Nobody is shown by asking what he may not read.
+    permission::authorise(&state.installation.engine, nearest, &call.parameters, &call.caller, SystemTime::now())
+        .ok()?;
     // What cannot be read is not shown; that it can be done, others find out.
     String::from_utf8(read(state, call).ok()?.body.to_vec()).ok()
 }
+
+/// Fields of bodies that hold what nobody is shown: the value of a secret, wrapped material.
+const SECRET_FIELDS: [&str; 2] = ["value", "wrapped"];
 
 /// How long something can be decided, unless said otherwise.
 pub(super) const APPROVAL_TIME: Duration = Duration::from_hours(7 * 24);

@@ -121,7 +121,9 @@ fn approve(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let (record, person) = decider(state, call)?;
     let shown: Vec<_> = record.changes.iter().map(|change| change.shown.as_str()).collect();
-    let requester = engine.person(record.requester);
+    let requester = engine
+        .person(record.requester)
+        .ok_or_else(|| Problem::new(Kind::Conflict, "who asked for this was removed: reject it"))?;
     let act = Act {
         actor: approved_by(engine, &record, &person),
         operation: "approve",
@@ -132,8 +134,7 @@ fn approve(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
             .given
             .iter()
             .filter_map(|given| engine.person(given.by))
-            .chain(requester)
-            .chain([Arc::clone(&person)])
+            .chain([requester, Arc::clone(&person)])
             .map(|person| person.unchanged())
             .collect(),
         expected: None,
@@ -158,13 +159,13 @@ fn apply(
     calls: &SecretBytes,
     trace_id: &str,
 ) -> Result<SecretBytes, Problem> {
-    let calls = stored::read(state, calls, trace_id)?;
+    let calls = stored::read(state, calls, record.requester, trace_id)?;
     let mut answers = Zeroizing::new(b"[".to_vec());
-    for (index, (call, shown)) in calls.iter().zip(&record.changes).enumerate() {
+    for (index, ((call, resolved), shown)) in calls.iter().zip(&record.changes).enumerate() {
         let internal = || Problem::new(Kind::Internal, "what was asked for is no change");
         let Handler::Change(understand) = call.route.handler else { return Err(internal()) };
         let change = understand(state, call)?;
-        if change.to_string() != shown.shown {
+        if change.resolved() != *resolved {
             return Err(Error::from(ApprovalError::Moved(shown.shown.clone())).into());
         }
         let answer = change.apply(engine, &state.installation)?;

@@ -11,12 +11,13 @@ use crate::control::whoami::store_name;
 /// What is told of a request.
 pub(super) fn approval(engine: &Engine, record: &ApprovalRecord) -> Approval {
     let decider = |id| decider(engine, id);
-    let (mut rejection, mut moved) = (None, None);
+    let (mut rejection, mut moved, mut failure) = (None, None, None);
     match &record.state {
         ApprovalState::Rejected { by, reason, .. } => {
             rejection = Some(Rejection { by: decider(*by), reason: reason.clone() });
         }
         ApprovalState::Moved { what, .. } => moved = Some(what.clone()),
+        ApprovalState::Failed { why, .. } => failure = Some(why.clone()),
         ApprovalState::Open
         | ApprovalState::Applied { .. }
         | ApprovalState::Withdrawn { .. }
@@ -40,6 +41,7 @@ pub(super) fn approval(engine: &Engine, record: &ApprovalRecord) -> Approval {
         ended: record.state.ended_ms().map(time),
         rejection,
         moved,
+        failure,
     }
 }
 
@@ -48,6 +50,7 @@ fn change(change: &ShownChange) -> ApprovalChange {
     ApprovalChange {
         operation: change.operation.clone(),
         change: change.shown.clone(),
+        request: json(&change.request),
         before: json(&change.before),
         after: json(&change.after),
     }

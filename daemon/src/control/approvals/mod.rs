@@ -54,7 +54,7 @@ pub(super) static ROUTES: &[Route] = &[
 ];
 
 pub(super) use decide::ROUTES as DECISIONS;
-pub(super) use policy::{ROUTES as POLICIES, describe as describe_policy};
+pub(super) use policy::{ROUTES as POLICIES, describe as describe_policy, warning};
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     page(state, call, |_| true)
@@ -69,7 +69,9 @@ fn page(state: &ControlState, call: &Call, is_listed: impl Fn(&ApprovalRecord) -
     let (after, limit) = call.after_and_limit()?;
     let after = after.map(|after| after.parse::<ApprovalId>()).transpose();
     let after = after.map_err(|error| Problem::new(Kind::InvalidValue, format!("after: {error}")))?;
-    let page = engine.approvals(after, limit, |record| is_listed(record) && call.permit.sees_place(record.store))?;
+    let page = engine.approvals(after, limit, |record| {
+        is_listed(record) && call.permit.sees_request(record.store, record.requester)
+    })?;
     let approvals = page.requests.iter().map(|record| describe::approval(engine, record)).collect();
     Answer::ok(&ApprovalList { approvals, next: page.next.map(|next| next.to_string()) })
 }
@@ -104,5 +106,5 @@ fn find(state: &ControlState, call: &Call) -> Result<ApprovalRecord, Problem> {
     };
     let id: ApprovalId = text.parse().map_err(|_| missing())?;
     let record = state.installation.engine.approval(id)?;
-    if call.permit.sees_place(record.store) { Ok(record) } else { Err(missing()) }
+    if call.permit.sees_request(record.store, record.requester) { Ok(record) } else { Err(missing()) }
 }

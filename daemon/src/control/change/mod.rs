@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use claviger_control::message::KeyList;
 use claviger_engine::access::NewPermit;
-use claviger_engine::approval::ApprovalPolicy;
+use claviger_engine::approval::{ApprovalPolicy, ChangeClass};
 use claviger_engine::change::{NewKey, NewKeyStore, NewPerson, PersonChange, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
@@ -150,7 +150,7 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
     let installation = &state.installation;
     let engine = &installation.engine;
     permission::authorise(engine, call.route, &call.parameters, &call.caller, SystemTime::now())?;
-    let (needs_approval, none_needed) = approvals::is_needed(engine, &call)?;
+    let (needs_approval, none_needed) = approvals::is_needed(engine, &call, &change)?;
     if needs_approval {
         call.check_expected(engine)?;
         return approvals::ask_for_one(state, call, change);
@@ -195,11 +195,29 @@ impl Change {
         }
     }
 
-    /// The keys on which it builds without changing them.
-    pub(super) fn builds_on(&self) -> Option<KeyId> {
+    /// The keys on which it builds without looking at them in its own transaction.
+    pub(super) fn builds_on(&self, engine: &Engine) -> Result<Option<KeyId>, Problem> {
         match self {
-            Self::Export { key, .. } => Some(*key),
-            _ => None,
+            Self::Export { key, .. } => Ok(Some(*key)),
+            Self::Import { store, change } => change.key(engine, *store),
+            _ => Ok(None),
+        }
+    }
+
+    /// What class of changes it is beside that of its route: an import of a version alters a key that is there.
+    pub(super) fn further_class(&self, engine: &Engine) -> Result<Option<ChangeClass>, Problem> {
+        match self {
+            Self::Import { store, change } => Ok(change.key(engine, *store)?.map(|_| ChangeClass::Modify)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What it comes to, in full, with ids for names: the same words as ever where those leave nothing out.
+    pub(super) fn resolved(&self) -> String {
+        match self {
+            Self::Person { person, change } => format!("person {person} {change:?}"),
+            Self::AddPerson(new) => format!("{new:?}"),
+            other => other.to_string(),
         }
     }
 

@@ -10,7 +10,7 @@ use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{ImportId, KeyId, StoreId};
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::person::PersonId;
-use claviger_engine::transfer::{NewImport, Requester};
+use claviger_engine::transfer::{ImportTarget, NewImport, Requester};
 
 use crate::control::answer::Answer;
 use crate::control::describe;
@@ -44,6 +44,19 @@ pub enum ImportChange {
 }
 
 impl ImportChange {
+    /// The key of which a version is imported; none for a new key.
+    pub(super) fn key(&self, engine: &Engine, store: StoreId) -> Result<Option<KeyId>, Problem> {
+        let target = match self {
+            Self::Begin { new: NewImport::Version { key }, .. } => return Ok(Some(*key)),
+            Self::Begin { .. } => return Ok(None),
+            Self::Complete { import, .. } | Self::Cancel { import } => engine.import(store, *import)?.target,
+        };
+        Ok(match target {
+            ImportTarget::NewVersion { key } => Some(key),
+            ImportTarget::NewKey { .. } => None,
+        })
+    }
+
     pub(super) fn apply(self, engine: &Engine, store: StoreId) -> Result<Answer, Problem> {
         match self {
             Self::Begin { new, requester } => {
