@@ -8,6 +8,7 @@
 )]
 
 mod about;
+mod access;
 mod approvals;
 mod backup;
 mod damaged;
