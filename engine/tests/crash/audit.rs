@@ -7,20 +7,19 @@ use std::thread;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::audit::{AuditFilter, AuditOptions, EventKind};
-use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::change::NewKey;
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::key::id::{KeyId, StoreId};
-use claviger_engine::key::material::SecretBytes;
 use claviger_engine::limits::AUDIT_FILE_SIZE_MIN;
 use claviger_engine::list::KeyFilter;
-use claviger_engine::{AccessMethods, Engine, EngineParts};
+use claviger_engine::{Engine, EngineParts};
 
-use crate::backup::system_keys;
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
 use crate::full_disk::Disk;
-use crate::work::{Acknowledged, open, shred_table};
+use crate::place::{Random, shred_table, store, system_keys};
+use crate::work::{Acknowledged, open};
 
 /// Cycles of starting, changing and killing, all on one folder.
 const CYCLES: u64 = 12;
@@ -36,13 +35,11 @@ fn each_change_is_in_the_audit_log_once_after_kills_and_none_that_was_not_made()
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path();
     drop(start(folder, &folder.join("audit"), 0));
-    let mut random = SEED;
+    let mut random = Random(SEED);
     let mut answered = BTreeSet::new();
     for cycle in 0..CYCLES {
         let context = format!("cycle {cycle} of seed {SEED:#x}");
-        // A linear congruential generator (Knuth, MMIX); its upper bits are random enough for a moment to kill at.
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let lines_before_kill = 1 + (random >> 33) % 40;
+        let lines_before_kill = 1 + random.below(40);
         let mut child = Writer::start("changes_with_an_audit_log_until_killed", folder, Fault::None);
         let mut told = Vec::new();
         for _ in 0..lines_before_kill {
@@ -146,15 +143,6 @@ fn start(folder: &Path, logs: &Path, free_space_floor: u64) -> (Arc<Engine>, Sto
         audit: Some(AuditOptions { free_space_floor, file_size: AUDIT_FILE_SIZE_MIN, ..options }),
     });
     let engine = engine.unwrap();
-    let store_name = "store".parse().unwrap();
-    let store = engine.store_by_name(&store_name).map(|slot| slot.id()).unwrap_or_else(|| {
-        let new = NewKeyStore {
-            name: store_name,
-            methods: AccessMethods::CLIENT_CERTIFICATE,
-            authority_certificate: Vec::new(),
-            authority_private_key: SecretBytes::from(Vec::new()),
-        };
-        engine.create_store(new).unwrap().id
-    });
+    let store = store(&engine, "store");
     (engine, store)
 }

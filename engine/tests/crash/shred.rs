@@ -8,23 +8,22 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::change::NewKey;
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
 use claviger_engine::key::id::{KeyId, StoreId};
-use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::DELETION_WAIT_MIN;
 use claviger_engine::list::KeyFilter;
-use claviger_engine::{AccessMethods, Engine, EngineParts};
+use claviger_engine::{Engine, EngineParts};
 
-use crate::backup::system_keys;
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
 use crate::full_disk::Disk;
-use crate::work::{Acknowledged, mirrors, open, shred_table};
+use crate::place::{Random, mirrors, shred_table, store, system_keys};
+use crate::work::{Acknowledged, open};
 
 /// Cycles of starting, changing and killing, all on one folder.
 const CYCLES: u64 = 20;
@@ -40,13 +39,11 @@ fn no_living_key_loses_its_secret_and_no_deleted_one_keeps_it_after_kills() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path();
     drop(start(folder));
-    let mut random = SEED;
+    let mut random = Random(SEED);
     let mut deleted = BTreeSet::new();
     for cycle in 0..CYCLES {
         let context = format!("cycle {cycle} of seed {SEED:#x}");
-        // A linear congruential generator (Knuth, MMIX); its upper bits are random enough for a moment to kill at.
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let lines_before_kill = 1 + (random >> 33) % 25;
+        let lines_before_kill = 1 + random.below(25);
         let mut child = Writer::start("creates_and_deletes_until_killed", folder, Fault::None);
         let mut told = Vec::new();
         for _ in 0..lines_before_kill {
@@ -166,15 +163,7 @@ fn start(folder: &Path) -> (Arc<Engine>, StoreId) {
         audit: None,
     });
     let engine = engine.unwrap();
-    let store = engine.store_by_name(&name("store")).map(|slot| slot.id()).unwrap_or_else(|| {
-        let new = NewKeyStore {
-            name: name("store"),
-            methods: AccessMethods::CLIENT_CERTIFICATE,
-            authority_certificate: Vec::new(),
-            authority_private_key: SecretBytes::from(Vec::new()),
-        };
-        engine.create_store(new).unwrap().id
-    });
+    let store = store(&engine, "store");
     (engine, store)
 }
 

@@ -27,7 +27,8 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
-use crate::work::{mirrors, open, shred_table};
+use crate::place::{mirrors, shred_table};
+use crate::work::open;
 
 /// Keys of the installation: some thousand records, so that there are several transactions.
 const KEYS: usize = 600;

@@ -1,24 +1,23 @@
 //! Uses of a key with a limit, in processes that are killed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::change::NewKey;
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
 use claviger_engine::key::client::ClientName;
 use claviger_engine::key::id::KeyId;
-use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::limits::UNWRITTEN_USES_MAX;
 use claviger_engine::operation::EncryptItem;
-use claviger_engine::{AccessMethods, Engine, EngineParts, ItemError, ItemSink};
+use claviger_engine::{Engine, EngineParts, ItemError, ItemSink};
 
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
-use crate::work::{Acknowledged, open, shred_table};
+use crate::place::{shred_table, store, system_keys};
+use crate::work::{Acknowledged, open};
 
 /// Cycles of starting, sealing and killing.
 const CYCLES: u64 = 6;
@@ -126,23 +125,12 @@ fn seal(folder: &Path, mut after: impl FnMut(&Engine, u64)) {
 
 /// The engine on the data folder, and its key.
 fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
-    let (root_key, file) = (folder.join("root-key"), SystemKeyFile::at(folder.join("system-keys")));
-    let random = SystemRandom::new();
-    let root_key = if root_key.exists() {
-        DevelopmentRootKey::at(root_key)
-    } else {
-        let root_key = DevelopmentRootKey::create(root_key, &random).unwrap();
-        file.create(&root_key, &random, 0).unwrap();
-        root_key
-    };
-    let data: PathBuf = folder.join("data");
-    let system_keys = file.unlock(&root_key).unwrap();
-    let shred_table = shred_table(folder, &system_keys);
+    let system_keys = system_keys(folder);
     let engine = Engine::start(EngineParts {
-        storage: Arc::new(open(&data)),
+        storage: Arc::new(open(&folder.join("data"))),
+        shred_table: shred_table(folder, &system_keys),
         system_keys,
-        shred_table,
-        random: Arc::new(random),
+        random: Arc::new(SystemRandom::new()),
         clock: Arc::new(SystemClock),
         cached_keys_max: 2,
         compute_threads: 1,
@@ -150,15 +138,7 @@ fn start(folder: &Path) -> (Arc<Engine>, KeyId) {
     });
     let engine = engine.unwrap();
     let name: Name = "name".parse().unwrap();
-    let store = engine.store_by_name(&name).map(|slot| slot.id()).unwrap_or_else(|| {
-        let new = NewKeyStore {
-            name: name.clone(),
-            methods: AccessMethods::CLIENT_CERTIFICATE,
-            authority_certificate: Vec::new(),
-            authority_private_key: SecretBytes::from(Vec::new()),
-        };
-        engine.create_store(new).unwrap().id
-    });
+    let store = store(&engine, "name");
     let id = engine.find_key(store, &name).unwrap().unwrap_or_else(|| {
         let new = NewKey::new(name, Algorithm::Aes256Gcm);
         engine.create_keys(store, vec![new]).unwrap()[0].id

@@ -2,11 +2,8 @@
 //! once and leaves a trace in a third.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use claviger_engine::hierarchy::SystemKeys;
-use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::{
     Address, Compare, Database, LmdbOptions, LmdbStorage, Revision, Storage, TransactError, Write,
 };
@@ -20,20 +17,6 @@ pub(crate) type Acknowledged = BTreeMap<u8, u64>;
 /// The smallest map, so that it also grows; no floor, so that a disk can be filled.
 pub(crate) fn open(folder: &Path) -> LmdbStorage {
     LmdbStorage::open(folder, &LmdbOptions { map_size: 0, free_space_floor: 0, ..LmdbOptions::default() }).unwrap()
-}
-
-/// The mirrors of the shred table of an installation in one folder.
-pub(crate) fn mirrors(folder: &Path) -> [PathBuf; 2] {
-    [1, 2].map(|number| folder.join(format!("shred-table-{number}")))
-}
-
-/// The shred table of an installation in one folder, made if it is new.
-pub(crate) fn shred_table(folder: &Path, system_keys: &SystemKeys) -> Arc<ShredTable> {
-    let (mirrors, installation) = (mirrors(folder), system_keys.installation());
-    if mirrors.iter().all(|mirror| !mirror.exists()) {
-        ShredTable::create(&mirrors, installation).unwrap();
-    }
-    Arc::new(ShredTable::open(&mirrors, installation, ShredClass::File).unwrap())
 }
 
 /// The number that a thread has reached: 0 at first.

@@ -14,11 +14,10 @@ use claviger_engine::limits::DELETION_WAIT_MIN;
 use claviger_engine::list::KeyFilter;
 use claviger_engine::{Error, KeyRecord};
 
-use super::Random;
 use super::model::{COUNTED, PLAIN, SECRET, Step, Verb, value};
 use super::site::Site;
+use crate::place::{Random, mirrors};
 use crate::support::client::Client;
-use crate::work::mirrors;
 
 /// Goes on until the process is killed.
 pub(crate) fn change_until_killed(folder: &Path, tell: impl FnMut(&str)) {

@@ -20,15 +20,15 @@ use claviger_engine::storage::StorageError;
 use crate::child::{Line, Writer};
 use crate::failed_write::Fault;
 use crate::full_disk::Disk;
+use crate::place::{Random, mirrors, shred_table, system_keys};
 use crate::support::calls::only;
 use crate::support::client::Client;
-use crate::work::{Acknowledged, mirrors, shred_table};
+use crate::work::Acknowledged;
 use doing::{id_file, sealed_file};
 use model::{COUNTED, Expected, Keys, Life, SECRET, Step, Verb, apply, value};
 use site::Site;
 
 pub(crate) use doing::change_until_killed;
-pub(crate) use site::system_keys;
 
 /// Cycles of starting, changing, killing, losing the data folder and restoring it.
 const CYCLES: u64 = 9;
@@ -274,18 +274,4 @@ fn opens(client: &mut Client, site: &Site, folder: &Path, key: &str, version: u3
     }
     let sealed = fs::read(sealed_file(folder, key, version)).unwrap_or_default();
     client.decrypt(id, &[(b"", &sealed)]).is_ok_and(|items| only(items).is_ok_and(|opened| opened == expected))
-}
-
-/// A linear congruential generator (Knuth, MMIX), of which the upper bits are taken.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    fn index(&mut self, bound: usize) -> usize {
-        usize::try_from(self.below(u64::try_from(bound).unwrap())).unwrap()
-    }
 }

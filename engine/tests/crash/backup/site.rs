@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::backup::{BackupParts, Backups, Journal, JournalOptions};
-use claviger_engine::change::{NewKey, NewKeyStore};
+use claviger_engine::change::NewKey;
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
-use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile, SystemKeys};
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::name::Name;
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, WriteAhead};
-use claviger_engine::{AccessMethods, Engine, EngineParts, Error};
+use claviger_engine::{Engine, EngineParts, Error};
 
+use crate::place::{shred_table, store, system_keys};
 use crate::support::client::load;
-use crate::work::shred_table;
 
 /// An installation that is open.
 pub(super) struct Site {
@@ -101,16 +100,7 @@ impl Site {
         let folder = folder.join("backup");
         let parts = BackupParts { folder, journal, storage: Arc::clone(&storage), random, clock: clock.clone() };
         let backups = Backups::open(&engine, parts).unwrap();
-        let name: Name = "store".parse().unwrap();
-        let store = engine.store_by_name(&name).map(|slot| slot.id()).unwrap_or_else(|| {
-            let new = NewKeyStore {
-                name,
-                methods: AccessMethods::CLIENT_CERTIFICATE,
-                authority_certificate: Vec::new(),
-                authority_private_key: SecretBytes::from(Vec::new()),
-            };
-            engine.create_store(new).unwrap().id
-        });
+        let store = store(&engine, "store");
         Self { backups, engine, storage, store, clock }
     }
 
@@ -133,18 +123,4 @@ impl Site {
         };
         (from..).find_map(create).unwrap()
     }
-}
-
-/// The system keys of the installation in `folder`, which is made if there is none.
-pub(crate) fn system_keys(folder: &Path) -> SystemKeys {
-    let (root_key, file) = (folder.join("root-key"), SystemKeyFile::at(folder.join("system-keys")));
-    let root_key = if root_key.exists() {
-        DevelopmentRootKey::at(root_key)
-    } else {
-        let random = SystemRandom::new();
-        let root_key = DevelopmentRootKey::create(root_key, &random).unwrap();
-        file.create(&root_key, &random, 0).unwrap();
-        root_key
-    };
-    file.unlock(&root_key).unwrap()
 }
