@@ -6,7 +6,6 @@ use super::codec::{Reader, Writer};
 use super::{Record, WrapField};
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
-use crate::key::text::is_shown;
 use crate::limits::{ASSIGNED_KEYS_MAX, CLIENT_NAME_SIZE_MAX, GRANTS_MAX, PERSON_CERTIFICATES_MAX};
 use crate::person::{Grant, PersonId, PublicKeyHash, Role};
 
@@ -58,9 +57,9 @@ impl PersonRecord {
 }
 
 impl PersonCertificate {
-    /// Whether it is within bounds.
-    pub(crate) fn is_consistent(&self) -> bool {
-        self.common_name.len() <= CLIENT_NAME_SIZE_MAX && self.common_name.chars().all(is_shown)
+    /// Whether it is within bounds. Which characters are seen is asked where a name comes in, and may be answered otherwise since.
+    fn is_consistent(&self) -> bool {
+        self.common_name.len() <= CLIENT_NAME_SIZE_MAX && !self.common_name.chars().any(char::is_control)
     }
 }
 
@@ -179,6 +178,9 @@ mod tests {
     #[test]
     fn decodes_what_was_encoded() {
         assert_eq!(read(&person()), Some(person()));
+        let mut hidden = person();
+        hidden.certificates[0].common_name = "\u{202e}adA".into();
+        assert_eq!(read(&hidden), Some(hidden.clone()), "what was allowed when it came in is no damage");
         let nobody = PersonRecord { certificates: Vec::new(), grants: Vec::new(), is_disabled: false, ..person() };
         assert_eq!(read(&nobody), Some(nobody.clone()));
         let keys = AssignedKeysRecord { keys: [KeyId([1; 16]), KeyId([2; 16])].into() };

@@ -119,10 +119,15 @@ impl AccessData {
 
     /// Whether it is such that it may be stored.
     pub(crate) fn check(&self) -> Result<(), InvalidAccessData> {
+        self.check_with(is_shown)
+    }
+
+    /// As [`AccessData::check`], with another rule for characters.
+    fn check_with(&self, is_allowed: impl Fn(char) -> bool) -> Result<(), InvalidAccessData> {
         match self {
             Self::IssuedCertificate(IssuedCertificate { serial, common_name, .. }) => {
                 let is_name =
-                    (1..=CLIENT_NAME_SIZE_MAX).contains(&common_name.len()) && common_name.chars().all(is_shown);
+                    (1..=CLIENT_NAME_SIZE_MAX).contains(&common_name.len()) && common_name.chars().all(is_allowed);
                 let is_serial = (1..=SERIAL_SIZE_MAX).contains(&serial.len());
                 if is_name && is_serial { Ok(()) } else { Err(InvalidAccessData::Certificate) }
             }
@@ -174,7 +179,8 @@ impl AccessData {
             PINNED => Self::PinnedKey(reader.array()?),
             _ => return None,
         };
-        data.check().ok().map(|()| data)
+        // Which characters are seen is asked where they come in, and may be answered otherwise since.
+        data.check_with(|character| !character.is_control()).ok().map(|()| data)
     }
 }
 

@@ -56,8 +56,8 @@ impl AccessRow {
     /// Whether everything is within bounds, and state and deletion go together.
     pub(crate) fn is_consistent(&self) -> bool {
         let is_requested = self.state == KeyState::DeletionRequested;
-        is_line(&self.description, ACCESS_DESCRIPTION_SIZE_MAX)
-            && is_line(&self.creator, ACCESS_CREATOR_SIZE_MAX)
+        was_line(&self.description, ACCESS_DESCRIPTION_SIZE_MAX)
+            && was_line(&self.creator, ACCESS_CREATOR_SIZE_MAX)
             && self.state != KeyState::Deleted
             && self.deletion.is_some() == is_requested
             && self.deletion.as_ref().is_none_or(Deletion::is_consistent)
@@ -68,6 +68,11 @@ impl AccessRow {
 /// Whether a text has at most so many bytes, and no control and format characters.
 pub(crate) fn is_line(text: &str, size_max: usize) -> bool {
     text.len() <= size_max && text.chars().all(is_shown)
+}
+
+/// As [`is_line`], of a text that was stored: which characters are seen may be answered otherwise since, which is no damage.
+fn was_line(text: &str, size_max: usize) -> bool {
+    text.len() <= size_max && !text.chars().any(char::is_control)
 }
 
 impl Record for AccessRow {

@@ -10,9 +10,9 @@ use crate::limits::{DESCRIPTION_SIZE_MAX, LABEL_VALUE_SIZE_MAX, LABELS_MAX};
 /// Description and labels of a key. Not confidential: they are shown wherever the key is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
-    /// 0..=1,024 bytes of UTF-8, each shown as itself ([`is_shown`]), and line feeds.
+    /// 0..=1,024 bytes of UTF-8 without control characters but line feeds; each shown as itself ([`is_shown`]) where it comes in.
     pub description: String,
-    /// 0..=32 labels, by name; values of 0..=256 bytes of UTF-8, each character shown as itself.
+    /// 0..=32 labels, by name; values of 0..=256 bytes of UTF-8 without control characters; each shown as itself where it comes in.
     pub labels: BTreeMap<Name, String>,
 }
 
@@ -46,7 +46,12 @@ impl About {
     /// # Errors
     /// The first thing that is not.
     pub fn check(&self) -> Result<(), InvalidAbout> {
-        let is_plain = |text: &str| text.chars().all(is_shown);
+        self.check_with(is_shown)
+    }
+
+    /// As [`About::check`], with another rule for characters.
+    fn check_with(&self, is_allowed: impl Fn(char) -> bool) -> Result<(), InvalidAbout> {
+        let is_plain = |text: &str| text.chars().all(&is_allowed);
         if self.description.len() > DESCRIPTION_SIZE_MAX {
             return Err(InvalidAbout::DescriptionSize(self.description.len()));
         }
@@ -88,7 +93,9 @@ impl About {
             labels.insert(name, value);
         }
         let about = Self { description, labels };
-        (about.labels.len() == count && about.check().is_ok()).then_some(about)
+        // Which characters are seen is asked where they come in, and may be answered otherwise since: what was allowed then is no damage.
+        let is_consistent = about.check_with(|character| !character.is_control()).is_ok();
+        (about.labels.len() == count && is_consistent).then_some(about)
     }
 }
 
@@ -148,9 +155,6 @@ pub(super) mod tests {
             (described(&"x".repeat(DESCRIPTION_SIZE_MAX + 1)), InvalidAbout::DescriptionSize(DESCRIPTION_SIZE_MAX + 1)),
             (described("a\tb"), InvalidAbout::DescriptionCharacter),
             (described("\u{9b}31m"), InvalidAbout::DescriptionCharacter),
-            (described("for tests\n\u{202e}noitcudorp"), InvalidAbout::DescriptionCharacter),
-            (labelled("pay\u{200b}ments"), InvalidAbout::LabelCharacter(last())),
-            (labelled("\u{2066}payments"), InvalidAbout::LabelCharacter(last())),
             (labelled("a\nb"), InvalidAbout::LabelCharacter(last())),
             (labelled(&"x".repeat(LABEL_VALUE_SIZE_MAX + 1)), InvalidAbout::LabelSize(last())),
             (
@@ -160,6 +164,23 @@ pub(super) mod tests {
         ] {
             assert_eq!(about.check(), Err(fault));
             assert_eq!(decoded(&encoded(&about)), None);
+        }
+    }
+
+    // R-K21
+    #[test]
+    fn what_is_not_seen_is_refused_where_it_comes_in_and_read_where_it_stands_already() {
+        let hidden = |description: &str, value: &str| About {
+            description: description.to_owned(),
+            labels: [("last".parse().unwrap(), value.to_owned())].into(),
+        };
+        for (about, fault) in [
+            (hidden("for tests\n\u{202e}noitcudorp", ""), InvalidAbout::DescriptionCharacter),
+            (hidden("", "pay\u{200b}ments"), InvalidAbout::LabelCharacter("last".parse().unwrap())),
+            (hidden("", "\u{2066}payments"), InvalidAbout::LabelCharacter("last".parse().unwrap())),
+        ] {
+            assert_eq!(about.check(), Err(fault));
+            assert_eq!(decoded(&encoded(&about)), Some(about));
         }
     }
 
