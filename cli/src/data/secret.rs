@@ -33,10 +33,12 @@ keeps its mode.
 Examples:
   claviger secret wait --store demo --key database-password --known-version 3 --output password.txt
   claviger secret wait --store demo --key database-password --for 1h --output password.txt
-  known=0
+  umask 077; set -o pipefail; known=0
   while sleep 1
-  do claviger --json secret wait --store demo --key database-password --known-version $known --output new.json || continue
-     known=$(jq .key_version new.json); jq -r .value new.json | base64 -d > password.txt; systemctl reload shop
+  do claviger --json secret wait --store demo --key database-password --known-version $known --output new.json &&
+     jq -r .value new.json | base64 -d > password.new && mv password.new password.txt &&
+     systemctl reload shop && known=$(jq .key_version new.json)
+     rm -f new.json password.new
   done")]
     Wait(WaitArguments),
 }
