@@ -27,6 +27,7 @@ use crate::schedule::{Schedule, Scheduler};
 use crate::shred::ShredTable;
 use crate::source::VaultSource;
 use crate::storage::Storage;
+use crate::unreadable::Told;
 use crate::usage::{Client, DueByUse, Gathered, UseCounts, UseStatistics, UseWriter};
 use crate::waiters::{KeyWait, KeyWaiters};
 use crate::worker::{PinnedKey, Worker};
@@ -120,6 +121,7 @@ impl Engine {
             clock,
             epochs: Epochs::new(),
             renewed: Renewed::default(),
+            unreadable: Told::default(),
             imports: Mutex::default(),
             looked_at_once: Mutex::default(),
             asking: Mutex::default(),

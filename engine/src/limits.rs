@@ -398,6 +398,9 @@ pub const ROTATION_PERIOD_DAYS_MAX: u16 = 730;
 /// How often is looked at what is due: deletions wait for a day at least, rotations too.
 pub const DUE_LOOKED_AT_EVERY: Duration = Duration::from_mins(1);
 
+/// How often it is told of a key store that its lists pass over records that cannot be read: a person sees it soon, and lists that are asked for in a loop do not fill the log.
+pub(crate) const UNREADABLE_TOLD_EVERY: Duration = Duration::from_mins(1);
+
 /// How often the running time of the installation is written: so much of it a kill loses, which makes deletions later, never earlier.
 pub const RUNNING_TIME_WRITTEN_EVERY: Duration = Duration::from_mins(1);
 

@@ -140,7 +140,16 @@ impl Engine {
             last = place.or(last);
             left -= 1;
         }
-        Ok(KeyPage { keys, next: last.filter(|_| !is_whole || left > 0), unreadable: unreadable.tell(store) })
+        Ok(KeyPage {
+            keys,
+            next: last.filter(|_| !is_whole || left > 0),
+            unreadable: self.tell_unreadable(store, unreadable),
+        })
+    }
+
+    /// Says what a page has passed over, if that is due; gives how many records.
+    pub(crate) fn tell_unreadable(&self, store: StoreId, unreadable: Unreadable) -> usize {
+        unreadable.tell(store, &self.ledger.unreadable, self.ledger.clock.monotonic_ms())
     }
 
     /// The description of a key that stood in a list; `None` if it is gone by now.

@@ -64,6 +64,6 @@ impl Engine {
                 aliases.push((alias, key));
             }
         }
-        Ok(AliasPage { aliases, next, unreadable: unreadable.tell(store) })
+        Ok(AliasPage { aliases, next, unreadable: self.tell_unreadable(store, unreadable) })
     }
 }

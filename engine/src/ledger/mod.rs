@@ -32,6 +32,7 @@ use crate::renewal::Renewed;
 use crate::shred::ShredSecret;
 use crate::source::VaultSource;
 use crate::storage::{Address, Compare, Revision, Write};
+use crate::unreadable::Told;
 use crate::usage::{UseCounts, UseStatistics};
 
 pub(crate) use altered::Altered;
@@ -69,6 +70,8 @@ pub(crate) struct Books {
     pub(crate) access: Mutex<()>,
     /// Where records have moved to that were protected anew.
     pub(crate) renewed: Renewed,
+    /// Of which key stores it was told that lists pass over records.
+    pub(crate) unreadable: Told,
 }
 
 impl Deref for Ledger {
