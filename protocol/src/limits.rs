@@ -157,6 +157,9 @@ pub const NAME_SIZE_MAX: usize = 100;
 /// Bytes that a ping may carry: room for a time or a number, no channel for data.
 pub const PING_SIZE_MAX: usize = 64;
 
+/// Option of Hello: the hardware address (EUI-48) that the client says it has, 6 bytes. `SPEC.md` section 3.
+pub const HELLO_OPTION_HARDWARE_ADDRESS: u16 = 2;
+
 /// Options of one Hello. Version 1 defines none; later versions get some room.
 pub const HELLO_OPTIONS_MAX: usize = 16;
 

@@ -9,7 +9,7 @@ use claviger_algorithm::Operation;
 use claviger_engine::access::{HeldRow, JoinedPermit};
 use claviger_engine::key::id::StoreId;
 use claviger_engine::limits::ACCESS_USE_NOTED_EVERY_MS;
-use claviger_engine::{AccessMethod, Engine, KeyEntry, StorePolicy, StoreSlot, StoreState};
+use claviger_engine::{AccessMethod, Engine, HardwareAddress, KeyEntry, StorePolicy, StoreSlot, StoreState};
 use rustls::crypto::CryptoProvider;
 
 use super::identity::ClientIdentity;
@@ -22,6 +22,8 @@ pub(super) struct Admissions {
     identity: Arc<ClientIdentity>,
     provider: Arc<CryptoProvider>,
     neighbours: Arc<Neighbours>,
+    /// The hardware address that the client says it has.
+    declared: Option<HardwareAddress>,
     decisions: Vec<Decision>,
     /// No store lets the client in, as was found some time before this one, in milliseconds since 1970.
     stranger_until: u64,
@@ -68,12 +70,20 @@ impl Admissions {
         provider: Arc<CryptoProvider>,
         neighbours: Arc<Neighbours>,
     ) -> Self {
-        Self { identity, provider, neighbours, decisions: Vec::new(), stranger_until: 0, refused: None }
+        Self { identity, provider, neighbours, declared: None, decisions: Vec::new(), stranger_until: 0, refused: None }
     }
 
     /// What the connection shows.
     pub(super) fn identity(&self) -> &ClientIdentity {
         &self.identity
+    }
+
+    /// The client says that it has this hardware address, or says none. What was decided without it is decided anew.
+    pub(super) fn declare(&mut self, declared: Option<HardwareAddress>) {
+        if self.declared != declared {
+            self.declared = declared;
+            (self.decisions, self.stranger_until) = (Vec::new(), 0);
+        }
     }
 
     /// What `store` lets the client do at `now_ms`, under the policy in force, if it lets it in. To be asked inside a frame.
@@ -163,7 +173,7 @@ impl Admissions {
             address: Some(self.identity.address()),
             certificate: self.identity.certificate(),
             seen: self.neighbours.hardware_address(self.identity.address()),
-            declared: None,
+            declared: self.declared,
         };
         let judged = methods.iter().map(|method| judge(method, policy, &shown, path, &self.provider, now_ms).ok());
         judged.collect::<Option<Vec<_>>>().filter(|passed| !passed.is_empty())

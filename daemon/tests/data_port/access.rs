@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use claviger_algorithm::{Algorithm, Operation};
 use claviger_engine::access::NewPermit;
+use claviger_engine::change::StoreSettings;
 use claviger_engine::{AccessData, AccessMethod, PermittedOperations};
-use claviger_protocol::message::{DescribeKey, Ping, ReadSecret};
+use claviger_protocol::limits::HELLO_OPTION_HARDWARE_ADDRESS;
+use claviger_protocol::message::{DescribeKey, Hello, HelloOption, Ping, ReadSecret};
 use claviger_protocol::{KeyId, Status, StoreId};
 
 use crate::support::certificates::{add, client_of, client_params, let_in, public_key_sha256, self_signed};
@@ -119,6 +121,36 @@ on_both_transports! {
         let permit = NewPermit { operations: Some(both), keys: None };
         server.engine.narrow_access(server.store, row, permit).unwrap();
         assert_eq!(client.call(reencrypt(mine, other, &[[b"", b"", &ciphertext]])).await.status(), Status::Ok);
+    }
+
+    // R-A4
+    async fn a_declared_hardware_address_counts_only_where_the_store_says_so(transport) {
+        let server = Server::start();
+        let (engine, store) = (&server.engine, server.store);
+        let key = server.create("key", Algorithm::Xaes256Gcm);
+        engine.change_access_methods(store, &[AccessMethod::HardwareAddress], &[AccessMethod::ClientCertificate]).unwrap();
+        let address = "02:00:5e:10:00:01".parse::<claviger_engine::HardwareAddress>().unwrap();
+        add(engine, store, AccessData::HardwareAddress(address));
+        let mut client = Client::connect(&server, transport, None).await.unwrap();
+        client.say_hello().await;
+        let declare = async |client: &mut Client, value: &[u8]| {
+            let options = [HelloOption { option: HELLO_OPTION_HARDWARE_ADDRESS, value }];
+            let hello = Hello { version_min: 1, version_max: 1, options };
+            assert_eq!(client.call(hello).await.status(), Status::Ok);
+        };
+        declare(&mut client, &address.bytes()).await;
+        assert_eq!(status(&mut client, key).await, Status::NotPermitted);
+        let settings = |counts| StoreSettings { declared_hardware_address: Some(counts), ..StoreSettings::default() };
+        engine.set_store_settings(store, settings(true)).unwrap();
+        assert_eq!(status(&mut client, key).await, Status::Ok);
+        for other in [&[][..], &address.bytes()[..5], &[2, 0, 0x5e, 0x10, 0, 2], &[0; 6]] {
+            declare(&mut client, other).await;
+            assert_eq!(status(&mut client, key).await, Status::NotPermitted, "{other:?}");
+        }
+        declare(&mut client, &address.bytes()).await;
+        assert_eq!(status(&mut client, key).await, Status::Ok);
+        engine.set_store_settings(store, settings(false)).unwrap();
+        assert_eq!(status(&mut client, key).await, Status::NotPermitted);
     }
 
     // R-A5

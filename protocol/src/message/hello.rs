@@ -22,11 +22,11 @@ pub struct Hello<I> {
     pub version_min: u8,
     /// Highest protocol version that the client speaks.
     pub version_max: u8,
-    /// At most [`HELLO_OPTIONS_MAX`]; version 1 defines none.
+    /// At most [`HELLO_OPTIONS_MAX`]; version 1 defines one ([`crate::limits::HELLO_OPTION_HARDWARE_ADDRESS`]).
     pub options: I,
 }
 
-/// Something that a later version lets a client say of itself.
+/// Something that a client says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HelloOption<'a> {
     /// Code of the option.

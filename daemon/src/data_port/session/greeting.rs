@@ -1,13 +1,15 @@
 //! Hello, Ping, Whoami: answered at once, to any client.
 
-use claviger_protocol::message::{FactValue, Hello, HelloReply, LimitValue, Ping, WhoamiReply};
+use claviger_engine::HardwareAddress;
+use claviger_protocol::limits::HELLO_OPTION_HARDWARE_ADDRESS;
+use claviger_protocol::message::{FactValue, Hello, HelloOption, HelloReply, Items, LimitValue, Ping, WhoamiReply};
 use claviger_protocol::{Limit, RequestHeader};
 
 use super::Session;
 use crate::limits::{FRAMES_IN_FLIGHT, STREAMS_PER_CONNECTION};
 
 impl Session {
-    pub(super) fn hello<I>(&mut self, header: &RequestHeader, hello: &Hello<I>) {
+    pub(super) fn hello(&mut self, header: &RequestHeader, hello: &Hello<Items<'_, HelloOption<'_>>>) {
         let version = match hello.version() {
             Ok(version) => version,
             Err(status) => {
@@ -16,6 +18,10 @@ impl Session {
             }
         };
         self.greeted = true;
+        let mut options = hello.options.clone();
+        let declared = options.find(|option| option.option == HELLO_OPTION_HARDWARE_ADDRESS);
+        let declared = declared.and_then(|option| HardwareAddress::new(option.value.try_into().ok()?));
+        self.admissions.declare(declared);
         let limits = Limit::ALL.map(|limit| LimitValue { limit: limit.code(), value: self.limit(limit) });
         let written = self.output.reply_with(header, HelloReply { version, limits });
         self.finish(header, written);
