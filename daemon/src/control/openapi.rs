@@ -101,7 +101,13 @@ fn operation(route: &Route) -> OperationBuilder {
         }
     }
     for (name, description) in route.query {
-        operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, description, text()));
+        let number = |max| ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(max)).into();
+        let schema = match *name {
+            "limit" => number(LIST_PAGE_SIZE_MAX),
+            "after" | "from_file" => number(usize::MAX),
+            _ => text(),
+        };
+        operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, description, schema));
     }
     if route.takes_body() {
         let description = "any value; a browser cannot be made to send it to a foreign site";
