@@ -37,7 +37,8 @@ const PROGRAMS: &[Program] = &[
         purpose: "runs the client that was written from protocol/SPEC.md alone, and reads what the load test draws; version 3.11 or later",
     },
     Program {
-        name: "python3",
+        // The system's own, whose modules packages bring: another one may stand before it on the path.
+        name: "/usr/bin/python3",
         probe: &["-c", "import prometheus_client"],
         package: "python3-prometheus-client",
         purpose: "its module prometheus_client reads the metrics as others do",

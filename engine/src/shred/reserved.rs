@@ -33,7 +33,7 @@ impl ShredTable {
         }
     }
 
-    /// How many secrets the mirrors lack that [`ShredTable::reserve`] was told of.
+    /// How many secrets the mirrors lack that `reserve` was told of.
     #[must_use]
     pub fn reserved(&self) -> u32 {
         let writer = self.writer.lock();

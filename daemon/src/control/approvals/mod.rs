@@ -1,6 +1,6 @@
 //! Approvals: changes that somebody asks for and others let happen.
 //!
-//! `ask` is what [`super::change::make`] does with a change that needs an approval, and what a bundle does with several: they are tried, shown, and kept as the calls that they are (`stored`).
+//! `ask` is what `change::make` does with a change that needs an approval, and what a bundle does with several: they are tried, shown, and kept as the calls that they are (`stored`).
 //! `decide` approves, which calls again what was kept, as the one who asked; rejects, and withdraws. `policy` says what needs an approval.
 
 mod ask;
