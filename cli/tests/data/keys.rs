@@ -1,10 +1,12 @@
 //! What is read and not computed: secrets, public keys, descriptions, ids, random bytes.
 
-use crate::support::{Daemon, Files, openssl};
+use crate::support::{Daemon, Done, Files, openssl};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 const SECRET: &[u8] = b"hunter2\0\xFF\n";
+/// A line of the metrics of a daemon where one client waits for a secret.
+const WAITING: &str = "claviger_budget_taken{budget=\"waits\"} 1";
 
 fn daemon_with_secret(name: &str) -> std::sync::Arc<Daemon> {
     let daemon = Daemon::shared();
@@ -84,7 +86,9 @@ fn a_wait_for_a_secret_outlives_the_daemon_and_misses_nothing() {
     let waiting = daemon.claviger(wait);
     let done = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| waiting.done());
-        while daemon.claviger(["health", "--json"]).done().json()["data_connections"] == 0 {}
+        // Once it waits, not when it is about to: who finds no daemon at his beginning gives up.
+        let waits = |metrics: &Done| String::from_utf8_lossy(metrics.output()).lines().any(|line| line == WAITING);
+        while !waits(&daemon.claviger(["metrics"]).done()) {}
         daemon.restart();
         daemon.claviger(["key", "update", "--store", "demo", "password", "--file", "-"]).input(b"changed").done();
         waiting.join().unwrap()
