@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use crate::limits::PEM_FILE_SIZE_MAX;
+use crate::limits::{CERTIFICATE_SIZE_MAX, INTERMEDIATES_MAX, PEM_FILE_SIZE_MAX};
 
 /// A certificate that a port shows, with those that lead from it to its authority, and its private key.
 pub struct Credential {
@@ -38,6 +38,12 @@ impl Credential {
     pub fn copy(&self) -> Self {
         Self { certificate_chain: self.certificate_chain.clone(), private_key: self.private_key.clone_key() }
     }
+}
+
+/// Whether what a peer shows in a handshake is within bounds. What is not ends there, so that nothing later sees it.
+pub(crate) fn are_bounded(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> bool {
+    let is_bounded = |certificate: &CertificateDer<'_>| certificate.len() <= CERTIFICATE_SIZE_MAX;
+    intermediates.len() <= INTERMEDIATES_MAX && is_bounded(end_entity) && intermediates.iter().all(is_bounded)
 }
 
 /// All certificates of a PEM file, at least one.

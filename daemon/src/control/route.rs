@@ -232,27 +232,9 @@ pub(super) const fn ask<T: ToSchema>(
     reply: Option<Form>,
     handler: fn(&ControlState, &Call) -> Result<Answer, Problem>,
 ) -> Route {
-    Route {
-        method: Method::POST,
-        path,
-        operation,
-        summary,
-        permission: &MANAGE_INSTALLATION,
-        approved: None,
-        body_size_max: SMALL_BODY_SIZE_MAX,
-        time: READ_TIME,
-        paged: false,
-        revised: false,
-        answers_once: false,
-        filtered: false,
-        query: &[],
-        request: form::<T>(),
-        reply,
-        media_type: JSON,
-        success: StatusCode::OK,
-        may_be_unavailable: false,
-        handler: Handler::Read(handler),
-    }
+    let mut route = posted(path, operation, summary, reply, Handler::Read(handler)).takes::<T>();
+    route.time = READ_TIME;
+    route
 }
 
 pub(super) const fn change(

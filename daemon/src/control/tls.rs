@@ -20,7 +20,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::ControlSettings;
 use super::caller::Caller;
-use crate::limits::{CERTIFICATE_SIZE_MAX, INTERMEDIATES_MAX};
+use crate::pem;
 
 /// What every handshake of the control port is made with.
 pub(super) struct Tls {
@@ -133,8 +133,7 @@ impl ClientCertVerifier for Meeting {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let too_large = |certificate: &CertificateDer<'_>| certificate.len() > CERTIFICATE_SIZE_MAX;
-        if intermediates.len() > INTERMEDIATES_MAX || too_large(end_entity) || intermediates.iter().any(too_large) {
+        if !pem::are_bounded(end_entity, intermediates) {
             return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
         }
         let checked = self.administrators.0.verify_client_cert(end_entity, intermediates, now);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::limits::{CERTIFICATE_SIZE_MAX, INTERMEDIATES_MAX};
+use crate::pem;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -42,8 +42,7 @@ impl ClientCertVerifier for AskForCertificate {
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         // What is too large, or cannot be parsed, ends here, so that nothing later sees it.
-        let too_large = |certificate: &CertificateDer<'_>| certificate.len() > CERTIFICATE_SIZE_MAX;
-        if intermediates.len() > INTERMEDIATES_MAX || too_large(end_entity) || intermediates.iter().any(too_large) {
+        if !pem::are_bounded(end_entity, intermediates) {
             return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
         }
         match X509Certificate::from_der(end_entity) {
