@@ -308,6 +308,12 @@ impl Engine {
         self.running.stores.by_id(id)
     }
 
+    /// What the wall clock of the engine says, in milliseconds since 1970: the clock by which authentication data end.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.ledger.clock.now_ms()
+    }
+
     /// All key stores, in the order of their names.
     #[must_use]
     pub fn stores(&self) -> Vec<Arc<StoreSlot>> {

@@ -27,6 +27,10 @@ pub(super) struct Admissions {
     decisions: Vec<Decision>,
     /// No store lets the client in, as was found some time before this one, in milliseconds since 1970.
     stranger_until: u64,
+    /// Some store has let the client in.
+    was_let_in: bool,
+    /// What the engine counted of changes of access when the client was last looked for in all stores.
+    looked_for_at: Option<u64>,
     /// The store that has refused last, and why, for the audit log.
     refused: Option<(StoreId, &'static str)>,
 }
@@ -64,13 +68,29 @@ pub(super) struct Admitted<'a> {
     pub(super) until_ms: u64,
 }
 
+impl Decision {
+    const fn admits(&self) -> bool {
+        matches!(self.verdict, Verdict::Admitted { .. })
+    }
+}
+
 impl Admissions {
     pub(super) const fn new(
         identity: Arc<ClientIdentity>,
         provider: Arc<CryptoProvider>,
         neighbours: Arc<Neighbours>,
     ) -> Self {
-        Self { identity, provider, neighbours, declared: None, decisions: Vec::new(), stranger_until: 0, refused: None }
+        Self {
+            identity,
+            provider,
+            neighbours,
+            declared: None,
+            decisions: Vec::new(),
+            stranger_until: 0,
+            was_let_in: false,
+            looked_for_at: None,
+            refused: None,
+        }
     }
 
     /// What the connection shows.
@@ -88,15 +108,7 @@ impl Admissions {
 
     /// What `store` lets the client do at `now_ms`, under the policy in force, if it lets it in. To be asked inside a frame.
     pub(super) fn admitted(&mut self, store: &StoreSlot, now_ms: u64) -> Option<Admitted<'_>> {
-        let policy = store.policy();
-        let holds = |decision: &Decision| {
-            decision.store == store.id()
-                && decision.generation == policy.generation
-                && now_ms < decision.until_ms
-                && decision.until.is_none_or(|until| Instant::now() < until)
-        };
-        let known = self.decisions.iter().position(holds);
-        let place = known.unwrap_or_else(|| self.decide(store.id(), &policy, now_ms));
+        let place = self.decision(store, now_ms);
         let Decision { verdict, until_ms, .. } = self.decisions.get_mut(place)?;
         match verdict {
             Verdict::Refused => {
@@ -129,17 +141,53 @@ impl Admissions {
 
     /// Whether no store lets this client in: then it may ask for less at once.
     pub(super) fn is_stranger(&mut self, engine: &Engine, now_ms: u64) -> bool {
-        if self.decisions.iter().any(|decision| matches!(decision.verdict, Verdict::Admitted { .. })) {
+        if self.decisions.iter().any(Decision::admits) {
             return false;
         }
         if now_ms >= self.stranger_until {
             // A client of a store beyond these is told Overloaded earlier than others, until a store has let it in.
             let mut stores = engine.stores().into_iter().take(DECISIONS_MAX);
-            let known = stores.any(|store| self.admitted(&store, now_ms).is_some());
-            self.refused = None;
+            let known = stores.any(|store| self.lets_in(&store, now_ms));
             self.stranger_until = if known { 0 } else { now_ms.saturating_add(REFUSAL_MS) };
         }
         now_ms < self.stranger_until
+    }
+
+    /// Whether some store has let the client in, and none does any more. A client that has not asked for anything yet is looked for in the stores as [`Self::is_stranger`] does.
+    pub(super) fn is_let_in_no_more(&mut self, engine: &Engine, now_ms: u64) -> bool {
+        if !self.was_let_in {
+            let generation = engine.access_generation();
+            if self.looked_for_at != Some(generation) {
+                self.looked_for_at = Some(generation);
+                self.is_stranger(engine, now_ms);
+            }
+            return false;
+        }
+        // Mostly one of those that have let it in still does.
+        let own: Vec<_> =
+            self.decisions.iter().filter(|decision| decision.admits()).map(|decision| decision.store).collect();
+        let mut own = own.into_iter().filter_map(|id| engine.store_by_id(id));
+        !own.any(|store| self.lets_in(&store, now_ms))
+            && !engine.stores().iter().any(|store| self.lets_in(store, now_ms))
+    }
+
+    /// Whether a store lets the client in. Asking is no use of its authentication data, and no refusal.
+    fn lets_in(&mut self, store: &StoreSlot, now_ms: u64) -> bool {
+        let place = self.decision(store, now_ms);
+        self.decisions.get(place).is_some_and(Decision::admits)
+    }
+
+    /// The place of the decision about a store, made anew if it does not hold any more.
+    fn decision(&mut self, store: &StoreSlot, now_ms: u64) -> usize {
+        let policy = store.policy();
+        let holds = |decision: &Decision| {
+            decision.store == store.id()
+                && decision.generation == policy.generation
+                && now_ms < decision.until_ms
+                && decision.until.is_none_or(|until| Instant::now() < until)
+        };
+        let known = self.decisions.iter().position(holds);
+        known.unwrap_or_else(|| self.decide(store.id(), &policy, now_ms))
     }
 
     /// Decides anew; gives the place of the decision.
@@ -153,6 +201,7 @@ impl Admissions {
                     JoinedPermit::of(passed.iter().map(|method| method.iter().map(|(row, _)| &row.row().permit)));
                 let until_ms = passed.iter().flatten().map(|(_, until_ms)| *until_ms).min().unwrap_or(0);
                 let rows = passed.into_iter().flatten().map(|(row, _)| row).collect();
+                self.was_let_in = true;
                 (Verdict::Admitted { permit, rows, note_ms: 0 }, until_ms)
             }
             None => (Verdict::Refused, now_ms.saturating_add(REFUSAL_MS)),

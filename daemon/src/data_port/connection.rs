@@ -33,6 +33,8 @@ pub(super) enum Ending {
     ByServer,
     /// The client sent what cannot be understood.
     ClientFault,
+    /// The client was let in by some key store, and is let in by none any more.
+    LetInNoMore,
 }
 
 /// Serves one byte stream until it ends. All replies are with the transport then, and the server's direction is closed.
@@ -119,6 +121,8 @@ impl ByteStream {
                 },
                 () = self.watchdog.wake() => match self.watchdog.look(&self.session, resting) {
                     Look::Over => return Ok(Ending::ByServer),
+                    // Whatever it sends: it would be refused.
+                    _ if self.session.is_let_in_no_more() => return Ok(Ending::LetInNoMore),
                     Look::Resting => self.rest(),
                     Look::Busy => {}
                 },

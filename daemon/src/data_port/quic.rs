@@ -96,8 +96,11 @@ pub(super) async fn serve(connecting: Connecting, place: Place, context: WorkerC
                     break NOTHING_WRONG;
                 }
             },
-            // Streams that have ended are forgotten.
-            Some(_) = streams.join_next() => without_streams.as_mut().reset(Instant::now() + idle),
+            // Streams that have ended are forgotten; with the last of a client that nobody lets in any more, the connection is over.
+            Some(ended) = streams.join_next() => match ended {
+                Ok(Some(Ending::LetInNoMore)) if streams.is_empty() => break NOTHING_WRONG,
+                _ => without_streams.as_mut().reset(Instant::now() + idle),
+            },
             () = &mut without_streams, if streams.is_empty() => break NOTHING_WRONG,
             () = context.service.drain.cancelled(), if streams.is_empty() => break SHUTTING_DOWN,
             () = context.service.cut.cancelled() => break SHUTTING_DOWN,
@@ -112,7 +115,7 @@ async fn serve_stream(
     identity: Arc<ClientIdentity>,
     shares: Shares,
     context: WorkerContext,
-) {
+) -> Option<Ending> {
     let mut stream = join(receive, send);
     let ended = connection::serve(&mut stream, identity, shares, &context).await;
     let (mut receive, mut send) = stream.into_inner();
@@ -129,6 +132,7 @@ async fn serve_stream(
             let _ = send.reset(PROTOCOL_ERROR);
         }
     }
+    ended.ok()
 }
 
 fn certificates(connection: &Connection) -> Vec<CertificateDer<'static>> {

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
@@ -17,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::support::client::{QuicConnection, hello, tls};
 use crate::support::messages::{encrypt, sign};
 use crate::support::server::Gate;
-use crate::support::{Client, Options, Server, Transport, request, within};
+use crate::support::{Client, Options, Server, Transport, if_ready, request, within};
 
 on_both_transports! {
     // R-O4
@@ -281,14 +280,6 @@ fn code(error: &quinn::ConnectionError) -> Option<u64> {
     match error {
         quinn::ConnectionError::ApplicationClosed(close) => Some(close.error_code.into_inner()),
         _ => None,
-    }
-}
-
-/// What a future gives if it does not have to wait.
-fn if_ready<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
     }
 }
 

@@ -25,6 +25,7 @@ mod aliases;
 mod batches;
 mod changes;
 mod cold_keys;
+mod cut;
 mod due;
 mod endings;
 mod framing;

@@ -11,7 +11,7 @@ mod read;
 mod wait;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use claviger_engine::audit::Refused;
 use claviger_engine::{Client, Engine, ReadScope, Worker};
@@ -134,6 +134,11 @@ impl Session {
     /// Whether the client has said Hello.
     pub(super) const fn greeted(&self) -> bool {
         self.greeted
+    }
+
+    /// Whether its client has lost every key store that let it in. Asked when no request is in flight: those are still answered.
+    pub(super) fn is_let_in_no_more(&mut self) -> bool {
+        self.in_flight == 0 && self.admissions.is_let_in_no_more(&self.engine, self.engine.now_ms())
     }
 
     /// From now on new requests are answered with ShuttingDown, and waits at once.
@@ -276,7 +281,7 @@ impl Session {
     /// Whether one more request may wait; counts it if so.
     fn take_place(&mut self) -> bool {
         let free = self.in_flight < FRAMES_IN_FLIGHT_STRANGER
-            || self.in_flight < FRAMES_IN_FLIGHT && !self.admissions.is_stranger(&self.engine, wall_clock_ms());
+            || self.in_flight < FRAMES_IN_FLIGHT && !self.admissions.is_stranger(&self.engine, self.engine.now_ms());
         if free {
             self.in_flight += 1;
         }
@@ -333,13 +338,7 @@ impl Session {
 
 impl<'t> Turn<'t> {
     fn begin(worker: &'t mut Worker, engine: &'t Engine, client: &Client) -> Self {
-        let now_ms = wall_clock_ms();
-        Self { worker, scope: engine.read_scope(client), now: Instant::now(), now_ms, spent: Duration::ZERO }
+        let (now, now_ms) = (Instant::now(), engine.now_ms());
+        Self { worker, scope: engine.read_scope(client), now, now_ms, spent: Duration::ZERO }
     }
-}
-
-/// Milliseconds since 1970.
-fn wall_clock_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }

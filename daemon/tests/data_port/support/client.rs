@@ -1,7 +1,9 @@
 //! A client that sends whatever bytes a test likes, over TCP or QUIC.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use claviger_protocol::codec::Reader;
@@ -287,6 +289,14 @@ pub(crate) fn hello() -> Vec<u8> {
 /// Bounds a wait, so that a test whose answer never comes fails instead of hanging.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("something that must happen does not")
+}
+
+/// What a future gives if it does not have to wait.
+pub(crate) fn if_ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }
 
 /// After this long, something that must come will not come.

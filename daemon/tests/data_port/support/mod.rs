@@ -6,7 +6,7 @@ pub(crate) mod messages;
 pub(crate) mod openssl;
 pub(crate) mod server;
 
-pub(crate) use client::{CALL, Client, Reply, Transport, request, within};
+pub(crate) use client::{CALL, Client, Reply, Transport, if_ready, request, within};
 pub(crate) use server::{Options, Server};
 
 /// Makes of each function one test per transport.
