@@ -17,9 +17,9 @@ use crate::hierarchy::SystemKeys;
 use crate::key::client::ClientName;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
-use crate::lane::{Pool, PoolFull};
+use crate::lane::{Pool, PoolFull, Urgency};
 use crate::ledger::{Books, Ledger};
-use crate::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
+use crate::limits::{COMPUTE_NICENESS, COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::operation::ReadScope;
 use crate::record::vault::Vault;
 use crate::renewal::{Renewed, Renewer};
@@ -111,7 +111,7 @@ impl Engine {
             Arc::clone(&waiters),
             audit.as_ref().and_then(Auditor::feed),
         )?;
-        let pool = |name, threads, queue| Pool::new(name, threads, queue).map_err(|_| Error::Closed);
+        let pool = |name, threads, queue, urgency| Pool::new(name, threads, queue, urgency).map_err(|_| Error::Closed);
         let ledger = Ledger::new(Books {
             follower,
             audit,
@@ -134,8 +134,8 @@ impl Engine {
             renewer: Renewer::start(ledger.clone())?,
             _scheduler: Scheduler::start(Arc::clone(&schedule), woken)?,
             schedule,
-            compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE)?,
-            storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE)?,
+            compute: pool("compute", compute_threads, COMPUTE_QUEUE_SIZE, Urgency::Later(COMPUTE_NICENESS))?,
+            storage_lane: pool("storage", STORAGE_THREADS, STORAGE_QUEUE_SIZE, Urgency::Usual)?,
             _use_writer: UseWriter::start(use_counts, statistics, soon)?,
             cache,
             stores,

@@ -20,6 +20,7 @@ mod destruction;
 pub mod engine;
 pub mod epoch;
 pub mod error;
+mod fair_queue;
 mod files;
 mod follow;
 pub mod fuzzing;

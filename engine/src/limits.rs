@@ -497,6 +497,10 @@ const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INL
 /// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
 pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
 
+/// How many steps of niceness the threads of the compute pool are behind the workers: a worker that wakes up runs at once, and where workers are never idle, the pool
+/// keeps a tenth of a core.
+pub const COMPUTE_NICENESS: u8 = 10;
+
 /// Jobs that wait for the compute pool. A piece takes about half a millisecond, so that a full queue is about a second of work for two threads.
 pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use claviger_engine::key::id::StoreId;
+use claviger_engine::lane::Claim;
 use claviger_engine::limits::LANE_PIECE_COST;
 use claviger_engine::worker::PinnedKey;
 use claviger_engine::{Client, Engine, ItemError, ItemSink};
@@ -15,6 +17,7 @@ use super::completion::{Completion, Completions};
 use super::perform::{Failures, Keys, WireSink, perform};
 use super::request::{Incoming, Waiting};
 use super::room::Room;
+use super::store_shares::StoreRoom;
 use crate::limits::LANE_PLACES_MAX;
 
 /// The keys of a batch, taken along to other threads.
@@ -54,14 +57,30 @@ pub(super) struct Pieces {
     by_cost: usize,
     /// Items of one piece, at least one.
     size: usize,
+    /// What one item costs.
+    item_cost: Duration,
+}
+
+/// For whom a batch is done, and the room that it has been given.
+pub(super) struct LaneTurn {
+    /// The key store of its keys.
+    pub(super) store: StoreId,
+    /// The number of the connection.
+    pub(super) connection: u64,
+    /// Room of the connection for the reply.
+    pub(super) reply: Room,
+    /// Room of the connection in the queue.
+    pub(super) queue: Room,
+    /// What the store gives of its own for both.
+    pub(super) of_store: StoreRoom,
 }
 
 /// The work of one request, shared by its pieces.
 pub(super) struct LaneTask {
     pub(super) waiting: Waiting,
     pub(super) keys: PinnedKeys,
-    /// The place of the reply, until it is given out or the work begins anew.
-    room: Mutex<Option<Room>>,
+    /// The place of the reply, of connection and store, until it is given out or the work begins anew.
+    room: Mutex<Option<[Room; 2]>>,
     engine: Arc<Engine>,
     client: Client,
     completions: Completions,
@@ -80,16 +99,17 @@ impl LaneTask {
         waiting: Waiting,
         keys: PinnedKeys,
         pieces: Pieces,
-        (room, queue): (Room, Room),
+        turn: LaneTurn,
         (engine, client): (&Arc<Engine>, &Client),
         completions: &Completions,
     ) {
         let count = pieces.count();
-        let queue = Arc::new(queue);
+        let LaneTurn { store, connection, reply, queue, of_store } = turn;
+        let queue = Arc::new([queue, of_store.pieces]);
         let task = Arc::new(Self {
             waiting,
             keys,
-            room: Mutex::new(Some(room)),
+            room: Mutex::new(Some([reply, of_store.waiting])),
             engine: Arc::clone(engine),
             client: client.clone(),
             completions: completions.clone(),
@@ -106,8 +126,9 @@ impl LaneTask {
                 outcome: Err(Status::Overloaded),
                 queue: Some(Arc::clone(&queue)),
             };
+            let claim = Claim { store, connection, cost: task.pieces.cost(index) };
             // A full queue gives the piece back, and dropping it says Overloaded for the whole task.
-            drop(engine.compute().submit(Box::new(move || piece.run())));
+            drop(engine.compute().submit_for(claim, Box::new(move || piece.run())));
         }
     }
 
@@ -172,7 +193,7 @@ struct Piece {
     index: usize,
     outcome: Result<(OutputBuffer, Failures), Status>,
     /// The places of all pieces in the queue, given back with the last of them.
-    queue: Option<Arc<Room>>,
+    queue: Option<Arc<[Room; 2]>>,
 }
 
 impl Piece {
@@ -239,7 +260,8 @@ impl Pieces {
     pub(super) fn of(items: usize, fitting: usize, cost: Duration) -> Self {
         let by_cost =
             usize::try_from(cost.as_nanos().div_ceil(LANE_PIECE_COST.as_nanos()).max(1)).unwrap_or(usize::MAX);
-        Self { items, fitting: fitting.min(items), by_cost, size: items.div_ceil(by_cost).max(1) }
+        let item_cost = cost / u32::try_from(items.max(1)).unwrap_or(u32::MAX);
+        Self { items, fitting: fitting.min(items), by_cost, size: items.div_ceil(by_cost).max(1), item_cost }
     }
 
     /// Places in the queue of the compute pool that they take: as much as they cost, so that nobody fills the pool with few but long pieces; but not so many that a
@@ -257,6 +279,11 @@ impl Pieces {
     fn part(&self, index: usize) -> Range<usize> {
         let start = index * self.size;
         start..self.fitting.min(start + self.size)
+    }
+
+    /// What one of them costs.
+    fn cost(&self, index: usize) -> Duration {
+        self.item_cost.saturating_mul(u32::try_from(self.part(index).len()).unwrap_or(u32::MAX))
     }
 }
 
@@ -281,6 +308,19 @@ mod tests {
         assert_eq!(places(1, 46), 92);
         assert_eq!(places(1_024, 100), 200);
         assert_eq!(places(1_024, 1_000_000), LANE_PLACES_MAX);
+    }
+
+    // R-A11
+    #[test]
+    fn pieces_cost_what_their_items_cost() {
+        let pieces = Pieces::of(5, 4, Duration::from_millis(5));
+        assert_eq!(
+            (0..pieces.count()).map(|index| pieces.cost(index)).collect::<Vec<_>>(),
+            [Duration::from_millis(1); 4]
+        );
+        let pieces = Pieces::of(64, 64, Duration::from_micros(640));
+        assert_eq!((pieces.cost(0), pieces.cost(1)), (Duration::from_micros(320), Duration::from_micros(320)));
+        assert_eq!(Pieces::of(0, 0, Duration::ZERO).cost(0), Duration::ZERO);
     }
 
     #[test]

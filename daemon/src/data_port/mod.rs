@@ -18,6 +18,7 @@ mod quic;
 mod request;
 mod room;
 mod session;
+mod store_shares;
 mod subject;
 pub(crate) mod tally;
 mod tcp;

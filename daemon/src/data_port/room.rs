@@ -1,10 +1,11 @@
 //! Room for what waits: bounded in the whole daemon, and shared out among the connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use claviger_engine::limits::COMPUTE_QUEUE_SIZE;
 
+use super::store_shares::StoreShares;
 use crate::limits::{RECEIVED_BYTES_MAX, WAITING_BYTES_MAX, WAITS_MAX};
 
 /// What the daemon has room for, in some unit.
@@ -34,6 +35,9 @@ pub(super) struct Budgets {
     waiting: Arc<Budget>,
     pieces: Arc<Budget>,
     waits: Arc<Budget>,
+    stores: Arc<StoreShares>,
+    /// Connections that have had a number.
+    connections: AtomicU64,
 }
 
 /// The shares of one connection, common to its byte streams.
@@ -47,12 +51,16 @@ pub(super) struct Shares {
     pub(super) pieces: Arc<Share>,
     /// Requests that wait for a change of a secret.
     pub(super) waits: Arc<Share>,
+    /// Those of key stores, common to all connections.
+    pub(super) stores: Arc<StoreShares>,
+    /// The number of the connection, by which it has its turns in the compute pool.
+    pub(super) connection: u64,
 }
 
 impl Budgets {
     /// Of each: its name, what is taken, and how much there is.
     pub(super) fn taken(&self) -> [(&'static str, usize, usize); 4] {
-        let Self { received, waiting, pieces, waits } = self;
+        let Self { received, waiting, pieces, waits, .. } = self;
         [("received_bytes", received), ("waiting_bytes", waiting), ("lane_places", pieces), ("waits", waits)]
             .map(|(name, budget)| (name, budget.taken.load(Ordering::Relaxed), budget.max))
     }
@@ -64,6 +72,8 @@ impl Budgets {
             waiting: Budget::new(WAITING_BYTES_MAX),
             pieces: Budget::new(COMPUTE_QUEUE_SIZE),
             waits: Budget::new(WAITS_MAX),
+            stores: StoreShares::new(COMPUTE_QUEUE_SIZE, WAITING_BYTES_MAX),
+            connections: AtomicU64::new(0),
         }
     }
 
@@ -74,24 +84,28 @@ impl Budgets {
             waiting: Share::new(&self.waiting),
             pieces: Share::new(&self.pieces),
             waits: Share::new(&self.waits),
+            stores: Arc::clone(&self.stores),
+            connection: self.connections.fetch_add(1, Ordering::Relaxed),
         }
     }
 }
 
 impl Budget {
-    fn new(max: usize) -> Arc<Self> {
+    /// All of it is free.
+    pub(super) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, taken: AtomicUsize::new(0) })
     }
 }
 
 impl Share {
-    fn new(budget: &Arc<Budget>) -> Arc<Self> {
+    /// Nothing of it is taken.
+    pub(super) fn new(budget: &Arc<Budget>) -> Arc<Self> {
         Arc::new(Self { budget: Arc::clone(budget), taken: AtomicUsize::new(0) })
     }
 
-    /// Room of this size; `None` if the connection would then have more than what stays free.
+    /// Room of this size; `None` if the connection would then have more than what stays free. Not to be called by two threads at once.
     pub(super) fn take(self: &Arc<Self>, size: usize) -> Option<Room> {
-        // Taken on the connection's own thread only: it can but shrink meanwhile.
+        // Taken by one thread at a time: it can but shrink meanwhile.
         let own = self.taken.load(Ordering::Relaxed).checked_add(size)?;
         let fits = |taken: usize| {
             let taken = taken.checked_add(size)?;

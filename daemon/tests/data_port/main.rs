@@ -28,6 +28,7 @@ mod cold_keys;
 mod cut;
 mod due;
 mod endings;
+mod fairness;
 mod framing;
 mod garbage;
 mod handshake;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_algorithm::Operation;
 use claviger_engine::ReadScope;
+use claviger_engine::key::id::StoreId;
 use claviger_engine::lane::{Lane, lane};
 use claviger_engine::worker::{FoundKey, Frame};
 use claviger_protocol::{KeyId, Opcode, Request, Status};
@@ -12,7 +13,7 @@ use claviger_protocol::{KeyId, Opcode, Request, Status};
 use super::super::admission::Admissions;
 use super::super::completion::Completion;
 use super::super::convert;
-use super::super::lane_task::{LaneTask, Pieces, PinnedKeys};
+use super::super::lane_task::{LaneTask, LaneTurn, Pieces, PinnedKeys};
 use super::super::perform::{Batch, KeyIds, Keys, WireSink, perform};
 use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::Shares;
@@ -56,8 +57,9 @@ impl Session {
                 self.work(&mut turn.scope, request, decoded, keys, batch);
             }
             Lane::Compute => {
+                let store = store_of(decoded, keys);
                 let keys = pin(&frame, batch.keys)?;
-                self.hand_over(request, body, keys, batch, cost);
+                self.hand_over(request, body, keys, batch, (store, cost));
             }
         }
         Ok(())
@@ -92,18 +94,32 @@ impl Session {
         }
     }
 
-    /// Gives the work to the compute pool.
-    fn hand_over(&mut self, request: &Incoming, body: &Body<'_>, keys: PinnedKeys, batch: &Batch, cost: Duration) {
+    /// Gives the work to the compute pool, for the clients of a key store.
+    fn hand_over(
+        &mut self,
+        request: &Incoming,
+        body: &Body<'_>,
+        keys: PinnedKeys,
+        batch: &Batch,
+        (store, cost): (StoreId, Duration),
+    ) {
         // The reply waits as well, until the client reads: so there must be room for both.
-        let Shares { waiting, pieces: queue, .. } = &self.shares;
-        let room = waiting.take(batch.results_size_max(keys.entries(), body.bytes().len()));
+        let Shares { waiting, pieces: queue, stores, connection, .. } = &self.shares;
+        let body_size = body.bytes().len();
+        let reply_size = batch.results_size_max(keys.entries(), body_size);
         let pieces = Pieces::of(batch.items, batch.fitting_items(keys.entries()), cost);
-        let held = room.zip(body.keep(waiting)).zip(queue.take(pieces.places()));
-        let Some(((room, body), queue)) = held.filter(|_| self.take_place()) else {
+        let places = pieces.places();
+        let room = || {
+            let of_store = stores.take(store, places, reply_size.checked_add(body_size)?)?;
+            let (reply, body) = (waiting.take(reply_size)?, body.keep(waiting)?);
+            let queue = queue.take(places)?;
+            Some((LaneTurn { store, connection: *connection, reply, queue, of_store }, body))
+        };
+        let Some((turn, body)) = room().filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
         };
         let waiting = Waiting { request: request.clone(), body };
-        LaneTask::start(waiting, keys, pieces, (room, queue), (&self.engine, &self.client), &self.completions);
+        LaneTask::start(waiting, keys, pieces, turn, (&self.engine, &self.client), &self.completions);
     }
 
     /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.
@@ -173,6 +189,16 @@ impl Admissions {
             }
             (Keys::None, _) => false,
         }
+    }
+}
+
+/// The key store for whose clients a batch is done: that of the first key, or the one that is named.
+fn store_of(request: &Request<'_>, keys: Keys<'_>) -> StoreId {
+    match (keys, request) {
+        (Keys::One(key) | Keys::SourceAndTarget(key, _), _) => key.store().id(),
+        (Keys::None, Request::RandomBytes(random)) => convert::store_id(random.store_id),
+        // There are no others: `Batch::of` gives each operation the keys that it needs.
+        (Keys::None, _) => StoreId([0; 16]),
     }
 }
 

@@ -16,7 +16,7 @@ use claviger_engine::hierarchy::{DevelopmentRootKey, SystemKeyFile};
 use claviger_engine::key::id::{self, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
-use claviger_engine::lane::Pool;
+use claviger_engine::lane::{Claim, Pool};
 use claviger_engine::limits::DELETION_WAIT_DEFAULT;
 use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::{MemoryStorage, Storage};
@@ -229,13 +229,18 @@ impl Gate {
 
     /// Holds up one thread of a pool, and says when it does.
     pub(crate) fn at(pool: &Pool, reached: mpsc::Sender<()>) -> Self {
+        Self::at_turn(pool, Claim::COMMON, reached)
+    }
+
+    /// As [`Gate::at`], when the turn of this claim comes.
+    pub(crate) fn at_turn(pool: &Pool, claim: Claim, reached: mpsc::Sender<()>) -> Self {
         let (open, opened) = mpsc::channel::<()>();
         let job = move || {
             reached.send(()).unwrap();
             // Ends when the gate is dropped.
             let _ = opened.recv();
         };
-        assert!(pool.submit(Box::new(job)).is_ok());
+        assert!(pool.submit_for(claim, Box::new(job)).is_ok());
         Self { _open: open }
     }
 
