@@ -8,7 +8,7 @@ use claviger_engine::names::AliasPage;
 use super::answer::Answer;
 use super::call::Call;
 use super::change::{AliasChange, Change};
-use super::permission::{MANAGE_STORE, READ_STORE};
+use super::permission::{MANAGE_ALIASES, READ_STORE};
 use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
@@ -32,7 +32,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Alias>(),
         create,
     )
-    .needs(&MANAGE_STORE)
+    .needs(&MANAGE_ALIASES)
     .takes::<CreateAlias>()
     .creates(),
     change(
@@ -43,7 +43,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Alias>(),
         move_to,
     )
-    .needs(&MANAGE_STORE)
+    .needs(&MANAGE_ALIASES)
     .takes::<MoveAlias>(),
     change(
         "/v1/stores/{store}/aliases/{alias}/delete",
@@ -53,7 +53,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Alias>(),
         delete,
     )
-    .needs(&MANAGE_STORE),
+    .needs(&MANAGE_ALIASES),
 ];
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
@@ -77,14 +77,14 @@ fn create(state: &ControlState, call: &Call) -> Result<Change, Problem> {
 fn move_to(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let MoveAlias { key } = call.body()?;
     let engine = &state.installation.engine;
-    let (store, alias) = (call.store(engine)?, call.alias()?);
+    let (store, (alias, of)) = (call.store(engine)?, call.alias(engine)?);
     let key = call.key_named(engine, &key)?;
-    Ok(Change::Alias { store, alias, change: AliasChange::Move { key } })
+    Ok(Change::Alias { store, alias, change: AliasChange::Move { key, of } })
 }
 
 fn delete(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let Nothing {} = call.body()?;
     let engine = &state.installation.engine;
-    let (store, alias) = (call.store(engine)?, call.alias()?);
-    Ok(Change::Alias { store, alias, change: AliasChange::Delete })
+    let (store, (alias, of)) = (call.store(engine)?, call.alias(engine)?);
+    Ok(Change::Alias { store, alias, change: AliasChange::Delete { of } })
 }

@@ -129,13 +129,21 @@ impl Call {
         if *expected == revision { Ok(()) } else { Err(Error::NotAsExpected.into()) }
     }
 
-    /// The alias that the path names.
-    pub(super) fn alias(&self) -> Result<Name, Problem> {
+    /// The alias that the path names, and the key that it has to stand for where the caller does not reach every key. Whether there is one that may stand for any, the engine finds out.
+    pub(super) fn alias(&self, engine: &Engine) -> Result<(Name, Option<KeyId>), Problem> {
         let text = self.parameter("alias");
-        text.parse().map_err(|_| {
-            let detail = format!("no key of this store has the alias {text:?}: see GET /v1/stores/STORE/aliases, or `claviger alias list`");
+        let no_alias = || {
+            let detail = format!(
+                "no key of this store has the alias {text:?}: see GET /v1/stores/STORE/aliases, or `claviger alias list`"
+            );
             Problem::new(Kind::AliasNotFound, detail)
-        })
+        };
+        let alias: Name = text.parse().map_err(|_| no_alias())?;
+        if self.permit.reaches_all() {
+            return Ok((alias, None));
+        }
+        let key = engine.find_key(self.store(engine)?, &alias)?.filter(|key| self.permit.reaches(*key));
+        Ok((alias, Some(key.ok_or_else(no_alias)?)))
     }
 
     /// The backup that the path names. Whether there is one, those find out who look after them.

@@ -192,6 +192,11 @@ impl Permit {
         }
     }
 
+    /// Whether every key of the store that the path names is reached, those too that are created later.
+    pub(super) const fn reaches_all(&self) -> bool {
+        matches!(self.reach, Reach::All)
+    }
+
     /// The key manager to whom a key is assigned that he creates now; nobody if the caller reaches all keys anyway.
     pub(super) fn creator(&self) -> Option<PersonId> {
         match &self.reach {
@@ -232,7 +237,11 @@ pub(super) static READ_INSTALLATION: Permission =
 /// Settings of a key store.
 pub(super) static SET_STORE: Permission = Permission { scope: Scope::Store, roles: &[] };
 
-/// Who may come in to a key store, and names that its keys share.
+/// Further names of keys.
+pub(super) static MANAGE_ALIASES: Permission =
+    Permission { scope: Scope::Store, roles: &[STORE_ADMINISTRATOR, Allowed::any(Role::KeyManager)] };
+
+/// Who may come in to a key store.
 pub(super) static MANAGE_STORE: Permission = Permission { scope: Scope::Store, roles: &[STORE_ADMINISTRATOR] };
 
 /// To read what there is in a key store. Key managers find their keys there.

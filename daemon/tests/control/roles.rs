@@ -181,6 +181,51 @@ async fn a_key_that_is_not_assigned_is_not_there_for_a_key_manager() {
 
 // R-A8
 #[tokio::test]
+async fn key_managers_give_names_to_their_own_keys_and_touch_no_others() {
+    let (port, callers) = port_with_roles().await;
+    let manager = &callers[4];
+    port.create_keys(json!([{"name": "second", "algorithm": "HMAC-SHA-256"}])).await;
+    let keys = json!({"role": "key-manager", "store": "store", "keys": ["own", "second"]});
+    assert_eq!(port.post("/v1/persons/key-manager/grants", &keys).await.status, StatusCode::OK);
+    let post = async |path: &str, body: &str| {
+        port.send_as(manager, request("POST", &format!("/v1/stores/store/aliases{path}"), body)).await
+    };
+    let created = post("", r#"{"alias": "mine", "key": "own"}"#).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
+    assert_eq!(post("/mine/move", r#"{"key": "second"}"#).await.body["key"], "second");
+    for (path, body, problem) in [
+        ("", r#"{"alias": "a", "key": "other"}"#, "key-not-found"),
+        ("/mine/move", r#"{"key": "other"}"#, "key-not-found"),
+        ("/alias-other/move", r#"{"key": "own"}"#, "alias-not-found"),
+        ("/alias-other/delete", "{}", "alias-not-found"),
+        ("/other/delete", "{}", "alias-not-found"),
+        ("/absent/delete", "{}", "alias-not-found"),
+        ("/no%20name/delete", "{}", "alias-not-found"),
+    ] {
+        let reply = post(path, body).await;
+        assert!(is_refused(&reply, StatusCode::NOT_FOUND, problem), "{path}: {}", reply.body);
+    }
+    // Another's alias is not told from none.
+    let said = async |alias: &str| {
+        let reply = post(&format!("/{alias}/move"), r#"{"key": "own"}"#).await;
+        reply.detail().replace(alias, "X")
+    };
+    assert_eq!(said("alias-other").await, said("absent").await);
+    let aliases = port.get("/v1/stores/store/aliases").await.body;
+    let pairs: Vec<_> = aliases["aliases"].as_array().unwrap().iter().map(|one| (&one["alias"], &one["key"])).collect();
+    assert_eq!(
+        pairs,
+        [
+            (&json!("alias-other"), &json!("other")),
+            (&json!("alias-own"), &json!("own")),
+            (&json!("mine"), &json!("second"))
+        ]
+    );
+    assert_eq!(post("/mine/delete", "{}").await.status, StatusCode::OK);
+}
+
+// R-A8
+#[tokio::test]
 async fn roles_of_another_store_are_worth_nothing_and_do_not_show_the_store() {
     let (port, _) = port_with_roles().await;
     let roles = ["store-administrator", "key-manager", "requester", "approver", "auditor"];

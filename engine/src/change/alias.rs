@@ -43,7 +43,21 @@ impl Engine {
     /// [`Error::AliasNotFound`], [`Error::TooManyAliases`], [`Error::KeyNotFound`] in this store, [`Error::KeyStateWrong`] if it is deleted, [`Error::Conflict`],
     /// [`Error::Storage`].
     pub fn move_alias(&self, store: StoreId, alias: &Name, to: KeyId) -> Result<KeyRecord, Error> {
-        let (from, alias_revision) = self.read_alias(store, alias)?;
+        self.move_alias_of(None, store, alias, to)
+    }
+
+    /// As [`Engine::move_alias`], if it stands for this key; else as if there were no such alias.
+    ///
+    /// # Errors
+    /// Those of [`Engine::move_alias`].
+    pub fn move_alias_of(
+        &self,
+        of: Option<KeyId>,
+        store: StoreId,
+        alias: &Name,
+        to: KeyId,
+    ) -> Result<KeyRecord, Error> {
+        let (from, alias_revision) = self.read_alias(of, store, alias)?;
         if from == to {
             // Whoever moved it may still be waiting: what is said here must be in force too.
             return self.ledger.change_key(to, |_| Ok(()));
@@ -72,7 +86,15 @@ impl Engine {
     /// # Errors
     /// [`Error::AliasNotFound`], [`Error::Conflict`], [`Error::Storage`].
     pub fn delete_alias(&self, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
-        let (key, revision) = self.read_alias(store, alias)?;
+        self.delete_alias_of(None, store, alias)
+    }
+
+    /// As [`Engine::delete_alias`], if it stands for this key; else as if there were no such alias.
+    ///
+    /// # Errors
+    /// Those of [`Engine::delete_alias`].
+    pub fn delete_alias_of(&self, of: Option<KeyId>, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
+        let (key, revision) = self.read_alias(of, store, alias)?;
         self.ledger.change_key(key, |key| {
             key.record.aliases.remove(alias);
             let place = address::key_name(store, alias);
@@ -83,11 +105,13 @@ impl Engine {
         })
     }
 
-    /// The key that an alias stands for, and when that was last changed.
-    fn read_alias(&self, store: StoreId, alias: &Name) -> Result<(KeyId, Revision), Error> {
+    /// The key that an alias stands for, which has to be this one if one is given, and when that was last changed.
+    fn read_alias(&self, of: Option<KeyId>, store: StoreId, alias: &Name) -> Result<(KeyId, Revision), Error> {
         let found = self.vault().read::<KeyNameRecord>(&address::key_name(store, alias))?;
         match found {
-            Some((KeyNameRecord { key, is_alias: true }, revision)) => Ok((key, revision)),
+            Some((KeyNameRecord { key, is_alias: true }, revision)) if of.is_none_or(|of| of == key) => {
+                Ok((key, revision))
+            }
             _ => Err(Error::AliasNotFound(alias.clone())),
         }
     }

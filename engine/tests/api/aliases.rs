@@ -136,6 +136,11 @@ on_every_storage! {
         // Said again, nothing changes.
         assert_eq!(engine.move_alias(store, &name("records"), other).unwrap(), moved);
         assert_eq!(installation.storage.revision().0, revision.0 + 1);
+        // R-A8: whoever may move it only from one key does so from no other.
+        let refused = engine.move_alias_of(Some(one), store, &name("records"), one);
+        assert!(matches!(refused, Err(Error::AliasNotFound(_))), "{refused:?}");
+        assert!(matches!(engine.delete_alias_of(Some(one), store, &name("records")), Err(Error::AliasNotFound(_))));
+        assert_eq!(engine.move_alias_of(Some(other), store, &name("records"), other).unwrap(), moved);
         assert!(matches!(engine.move_alias(store, &name("nothing"), one), Err(Error::AliasNotFound(_))));
         assert!(matches!(engine.move_alias(store, &name("records"), KeyId([9; 16])), Err(Error::KeyNotFound(_))));
         assert_eq!(listed(installation, 1), [("records".to_owned(), "other".to_owned())]);

@@ -17,9 +17,14 @@ pub enum AliasChange {
     Move {
         /// The key that it stands for from then on.
         key: KeyId,
+        /// The key that it has to stand for before, where who asks does not reach every key.
+        of: Option<KeyId>,
     },
     /// It stands for nothing any more.
-    Delete,
+    Delete {
+        /// The key that it has to stand for before, where who asks does not reach every key.
+        of: Option<KeyId>,
+    },
 }
 
 impl AliasChange {
@@ -27,8 +32,8 @@ impl AliasChange {
     pub(super) fn apply(self, engine: &Engine, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
         match self {
             Self::Create { key } => engine.create_alias(store, alias, key),
-            Self::Move { key } => engine.move_alias(store, alias, key),
-            Self::Delete => engine.delete_alias(store, alias),
+            Self::Move { key, of } => engine.move_alias_of(of, store, alias, key),
+            Self::Delete { of } => engine.delete_alias_of(of, store, alias),
         }
     }
 }
@@ -37,8 +42,8 @@ impl fmt::Display for AliasChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create { key } => write!(f, "created for key {key}"),
-            Self::Move { key } => write!(f, "moved to key {key}"),
-            Self::Delete => f.write_str("deleted"),
+            Self::Move { key, .. } => write!(f, "moved to key {key}"),
+            Self::Delete { .. } => f.write_str("deleted"),
         }
     }
 }
