@@ -40,6 +40,8 @@ struct Data {
     certificate: Option<PathBuf>,
     /// PEM file of its private key.
     key: Option<PathBuf>,
+    /// The hardware address that the client says it has; none unless given.
+    hardware_address: Option<String>,
     /// `tcp` unless given.
     #[serde(default)]
     transport: TransportName,
@@ -93,6 +95,9 @@ impl Config {
             _ => bail!("{}: [data] needs certificate and key, or neither", self.path.display()),
         };
         let mut config = ClientConfig::new(&*data.address, server_ca, identity);
+        let declared = data.hardware_address.as_deref().map(str::parse).transpose();
+        config.hardware_address =
+            declared.with_context(|| format!("{}: [data] hardware_address", self.path.display()))?;
         config.transport = match data.transport {
             TransportName::Tcp => Transport::Tcp,
             TransportName::Quic => Transport::Quic,
@@ -220,6 +225,25 @@ mod tests {
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         let error = said(config.control());
         assert!(error.contains("no private key") && !error.contains("hunter2"), "{error}");
+    }
+
+    // R-A4
+    #[test]
+    fn a_hardware_address_that_is_none_is_refused_with_an_example() {
+        let text = |address| {
+            format!("[data]\naddress = \"localhost:1\"\nserver_ca = \"ca.pem\"\nhardware_address = \"{address}\"\n")
+        };
+        let authority = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let (folder, good) = config(&text("02:00:5e:10:00:01"));
+        fs::write(folder.path().join("ca.pem"), authority).unwrap();
+        let declared = good.unwrap().data().unwrap().hardware_address.unwrap();
+        assert_eq!(declared.bytes(), [2, 0, 0x5e, 0x10, 0, 1]);
+        for bad in ["", "02:00:5e:10:00", "ff:ff:ff:ff:ff:ff", "till-7"] {
+            let (folder, config) = config(&text(bad));
+            fs::write(folder.path().join("ca.pem"), authority).unwrap();
+            let said = said(config.unwrap().data());
+            assert!(said.contains("[data] hardware_address") && said.contains("02:00:5e:10:00:01"), "{said}");
+        }
     }
 
     #[test]

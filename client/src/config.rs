@@ -1,6 +1,7 @@
 //! Settings of a client.
 
 use crate::error::{CertificateError, Error};
+use crate::hardware_address::HardwareAddress;
 use crate::limits::{CONNECTIONS_MAX, NAMES_REMEMBERED_FOR};
 use claviger_protocol::limits::STREAMS_PER_CONNECTION_MAX;
 use rustls_pki_types::pem::PemObject;
@@ -21,6 +22,9 @@ pub struct ClientConfig {
     pub server_ca: ServerCa,
     /// The client's own certificate and private key. Default: none, which most key stores refuse.
     pub identity: Option<Identity>,
+    /// The hardware address that the client says it has: for key stores that take its word for it, and servers behind a
+    /// router, which do not see it. Default: none.
+    pub hardware_address: Option<HardwareAddress>,
     /// Default: TLS over TCP.
     pub transport: Transport,
     /// Connections held, 1 to 256. Default: 1. More help where one core of the server is not enough.
@@ -98,6 +102,7 @@ impl ClientConfig {
             address,
             server_ca,
             identity,
+            hardware_address: None,
             transport: Transport::default(),
             connections: 1,
             streams: 4,

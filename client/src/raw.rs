@@ -3,13 +3,14 @@
 
 use crate::config::{ClientConfig, Transport};
 use crate::error::Error;
+use crate::hardware_address::HardwareAddress;
 use crate::limits::{Limits, RECEIVE_BUFFER_SIZE};
 use crate::quic::{QuicConnector, open_stream};
 use crate::receive_buffer::ReceiveBuffer;
 use crate::tcp::TcpConnector;
 use claviger_protocol::deframer::{self, Frame, Step};
-use claviger_protocol::limits::HEADER_SIZE;
-use claviger_protocol::message::{Hello, Reply};
+use claviger_protocol::limits::{HEADER_SIZE, HELLO_OPTION_HARDWARE_ADDRESS};
+use claviger_protocol::message::{Hello, HelloOption, Reply};
 use claviger_protocol::{OutputBuffer, ReplyHeader, RequestHeader};
 use std::io;
 use std::sync::Arc;
@@ -57,19 +58,23 @@ impl RawConnection {
         Connector::new(&config)?.connect(&config).await
     }
 
-    /// Greets on a byte stream that is there already.
+    /// Greets on a byte stream that is there already, and says the hardware address that the client has, if one is given.
     ///
     /// # Errors
     /// [`Error::Disconnected`], [`Error::BadReply`], and [`Error::Refused`] if there is no common version.
     pub async fn greet(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
+        hardware_address: Option<HardwareAddress>,
     ) -> Result<Self, Error> {
         let mut sender = RawSender { stream: Box::new(writer) };
         let mut receiver =
             RawReceiver { stream: Box::new(reader), buffer: ReceiveBuffer::new(RECEIVE_BUFFER_SIZE), lent: 0 };
         let mut hello = OutputBuffer::new();
-        hello.request(RequestHeader::new(0), Hello { version_min: 1, version_max: 1, options: [] })?;
+        let declared = hardware_address.map(HardwareAddress::bytes);
+        let options =
+            declared.iter().map(|value| HelloOption { option: HELLO_OPTION_HARDWARE_ADDRESS, value: value.as_slice() });
+        hello.request(RequestHeader::new(0), Hello { version_min: 1, version_max: 1, options })?;
         sender.send(hello.as_bytes()).await?;
         let frame = receiver.receive().await?;
         let retry_ms = frame.header.retry_ms;
@@ -189,17 +194,17 @@ impl Connector {
         match self {
             Self::Tcp(connector) => {
                 let (reader, writer) = tokio::io::split(connector.connect(config).await?);
-                Ok(vec![RawConnection::greet(reader, writer).await?])
+                Ok(vec![RawConnection::greet(reader, writer, config.hardware_address).await?])
             }
             Self::Quic(connector) => {
                 let connection = connector.connect(config).await?;
                 let (writer, reader) = open_stream(config, &connection).await?;
                 // Its greeting says how many others there may be; they greet at once.
-                let first = RawConnection::greet(reader, writer).await?;
+                let first = RawConnection::greet(reader, writer, config.hardware_address).await?;
                 let mut greetings = JoinSet::new();
                 for _ in 1..config.streams.min(first.limits.streams) {
                     let (writer, reader) = open_stream(config, &connection).await?;
-                    greetings.spawn(RawConnection::greet(reader, writer));
+                    greetings.spawn(RawConnection::greet(reader, writer, config.hardware_address));
                 }
                 let mut streams = vec![first];
                 while let Some(greeted) = greetings.join_next().await {

@@ -259,8 +259,11 @@ const _: () = {
     assert!(ROTATION_DAYS_MAX == engine::ROTATION_PERIOD_DAYS_MAX);
 };
 
-/// How often the kernel is asked for neighbours, as long as some key store asks for hardware addresses: that of a client that moves is known a second later.
+/// How often the kernel is asked for neighbours as long as some key store asks for hardware addresses: that of a client that moves is known a second later.
 pub const NEIGHBOURS_ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the kernel is asked for neighbours for Whoami alone: half of the time for which it counts.
+pub const NEIGHBOURS_ASKED_SELDOM: Duration = Duration::from_secs(5);
 
 /// How long what the kernel has said of a neighbour counts.
 pub const NEIGHBOURS_BELIEVED_FOR: Duration = Duration::from_secs(10);

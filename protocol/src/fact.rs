@@ -18,11 +18,15 @@ pub enum Fact {
     CertificateSubject = 6,
     /// `u64`: milliseconds since 1970-01-01 00:00 UTC at which the certificate ends.
     CertificateEnd = 7,
+    /// 6 bytes: the client's hardware address (EUI-48) as the server sees it.
+    HardwareAddress = 8,
+    /// 6 bytes: the hardware address that the client has declared in its last Hello.
+    DeclaredHardwareAddress = 9,
 }
 
 impl Fact {
     /// All facts of version 1, by ascending code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Address,
         Self::Port,
         Self::Transport,
@@ -30,6 +34,8 @@ impl Fact {
         Self::PublicKeyDigest,
         Self::CertificateSubject,
         Self::CertificateEnd,
+        Self::HardwareAddress,
+        Self::DeclaredHardwareAddress,
     ];
 
     /// Value of [`Fact::Transport`]: TLS over TCP.
@@ -61,6 +67,8 @@ impl Fact {
             Self::PublicKeyDigest => "PublicKeyDigest",
             Self::CertificateSubject => "CertificateSubject",
             Self::CertificateEnd => "CertificateEnd",
+            Self::HardwareAddress => "HardwareAddress",
+            Self::DeclaredHardwareAddress => "DeclaredHardwareAddress",
         }
     }
 }

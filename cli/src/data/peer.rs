@@ -36,11 +36,15 @@ pub(super) async fn whoami(arguments: WhoamiArguments, session: &Session) -> any
     let digest = |digest: Option<[u8; 32]>| digest.map(|digest| hexadecimal(&digest));
     let address = who.address.map(|address| address.to_string());
     let transport = who.transport.map(transport_name);
+    let seen = who.hardware_address.map(|address| address.to_string());
+    let declared = who.declared_hardware_address.map(|address| address.to_string());
     if session.json {
         let result = json!({
             "address": address,
             "port": who.port,
             "transport": transport,
+            "hardware_address": seen,
+            "declared_hardware_address": declared,
             "certificate_subject": who.certificate_subject,
             "certificate_end": who.certificate_end.map(words::rfc_3339),
             "certificate_sha256": digest(who.certificate_digest),
@@ -54,6 +58,11 @@ pub(super) async fn whoami(arguments: WhoamiArguments, session: &Session) -> any
         ("port", who.port.map_or_else(unknown, |port| port.to_string())),
         ("transport", transport.map_or_else(unknown, str::to_owned)),
     ];
+    let not_seen = || "not seen: there is a router between, or the server has not asked yet".to_owned();
+    facts.push(("hardware address", seen.unwrap_or_else(not_seen)));
+    if let Some(declared) = declared {
+        facts.push(("... as declared", format!("{declared}, which counts only where a key store says so")));
+    }
     match who.certificate_subject {
         Some(subject) => {
             facts.push(("certificate", subject));

@@ -24,8 +24,28 @@ fn the_server_tells_who_it_sees_on_both_transports() {
         let pings = daemon.claviger(["ping", "--count", "3", "--json", "--transport", transport]).done().json();
         assert_eq!(pings["milliseconds"].as_array().unwrap().len(), 3);
     }
-    assert!(daemon.claviger(["whoami"]).done().text().contains("CN=demo-client"));
+    let who = daemon.claviger(["whoami"]).done();
+    let text = who.text();
+    assert!(text.contains("CN=demo-client") && text.contains("not seen") && !text.contains("as declared"), "{text}");
     assert_eq!(daemon.claviger(["ping", "--count", "2"]).done().text().lines().count(), 2);
+}
+
+// R-A4, R-A7
+#[test]
+fn a_client_says_its_hardware_address_if_its_configuration_does() {
+    let (daemon, files) = (Daemon::shared(), Files::new());
+    let from = "key = \"tls/demo-client-key.pem\"";
+    let declared = format!("{from}\nhardware_address = \"02-00-5E-10-00-01\"");
+    let configuration = configuration(&daemon, &files, from, &declared);
+    for transport in ["tcp", "quic"] {
+        let command = daemon.claviger(["whoami", "--json", "--transport", transport]).configuration(&configuration);
+        let who = command.done().json();
+        assert_eq!(who["declared_hardware_address"], "02:00:5e:10:00:01");
+        assert!(who["hardware_address"].is_null(), "nobody is a neighbour of himself");
+    }
+    let who = daemon.claviger(["whoami"]).configuration(&configuration).done();
+    let text = who.text();
+    assert!(text.contains("02:00:5e:10:00:01, which counts only where a key store says so"), "{text}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ async fn connection_with(draining: &CancellationToken) -> (Connection, DuplexStr
         output.reply_with(&hello, HelloReply { version: 1, limits: [] }).unwrap();
         server.write_all(output.as_bytes()).await.unwrap();
     };
-    let (raw, ()) = tokio::join!(RawConnection::greet(reader, writer), greet);
+    let (raw, ()) = tokio::join!(RawConnection::greet(reader, writer, None), greet);
     let bytes_in_flight = Arc::new(Semaphore::new(1_000_000));
     (Connection::start(raw.unwrap(), bytes_in_flight, draining.clone(), Coalescing::OFF), server)
 }

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::config::Transport;
 use crate::error::Error;
+use crate::hardware_address::HardwareAddress;
 use crate::key::{Key, UnknownCode};
 use crate::limits::Limits;
 use crate::operations::bytes;
@@ -36,6 +37,10 @@ pub struct Whoami {
     pub certificate_subject: Option<String>,
     /// When the certificate ends.
     pub certificate_end: Option<SystemTime>,
+    /// Hardware address that the server sees: none if a router lies between.
+    pub hardware_address: Option<HardwareAddress>,
+    /// Hardware address that this client has declared of itself.
+    pub declared_hardware_address: Option<HardwareAddress>,
 }
 
 /// A key as the server shows it.
@@ -189,6 +194,8 @@ impl Whoami {
                 Some(Fact::CertificateEnd) => {
                     whoami.certificate_end = array(value).map(|end| time(u64::from_be_bytes(end)));
                 }
+                Some(Fact::HardwareAddress) => whoami.hardware_address = hardware_address(value),
+                Some(Fact::DeclaredHardwareAddress) => whoami.declared_hardware_address = hardware_address(value),
                 None => {}
             }
         }
@@ -198,6 +205,10 @@ impl Whoami {
 
 fn array<const SIZE: usize>(value: &[u8]) -> Option<[u8; SIZE]> {
     value.try_into().ok()
+}
+
+fn hardware_address(value: &[u8]) -> Option<HardwareAddress> {
+    HardwareAddress::new(array(value)?)
 }
 
 fn address(bytes: [u8; 16]) -> IpAddr {
@@ -260,12 +271,16 @@ mod tests {
             FactValue { fact: 4, value: &[7; 31] },
             FactValue { fact: 6, value: &[0xFF] },
             FactValue { fact: 7, value: &[0xFF; 8] },
+            FactValue { fact: 8, value: &[2, 0, 0x5E, 0x10, 0, 1] },
+            FactValue { fact: 9, value: &[0xFF; 6] },
             FactValue { fact: 999, value: b"later" },
         ];
         let whoami = Whoami::from_facts(facts.into_iter());
         assert_eq!(whoami.address, Some(IpAddr::from([192, 0, 2, 7])));
         assert_eq!((whoami.port, whoami.transport), (Some(7_700), Some(Transport::Quic)));
         assert_eq!((whoami.certificate_digest, whoami.certificate_subject), (None, None));
+        assert_eq!(whoami.hardware_address, "02:00:5e:10:00:01".parse().ok());
+        assert_eq!(whoami.declared_hardware_address, None, "the address of a group is that of nobody");
         assert!(whoami.certificate_end.is_some(), "a time far away does no harm");
     }
 }

@@ -98,6 +98,11 @@ impl Admissions {
         &self.identity
     }
 
+    /// The client's hardware address as the server sees it, and as it says itself.
+    pub(super) fn hardware_addresses(&self) -> (Option<HardwareAddress>, Option<HardwareAddress>) {
+        (self.neighbours.hardware_address(self.identity.address()), self.declared)
+    }
+
     /// The client says that it has this hardware address, or says none. What was decided without it is decided anew.
     pub(super) fn declare(&mut self, declared: Option<HardwareAddress>) {
         if self.declared != declared {
@@ -218,12 +223,9 @@ impl Admissions {
     /// The rows by which the client passes each method that is set, if it passes all of them, and there is one at least.
     fn pass(&self, policy: &StorePolicy, path: &mut Option<Path>, now_ms: u64) -> Option<Vec<Passed>> {
         let methods = policy.methods.filter(|_| policy.state == StoreState::Available)?;
-        let shown = Shown {
-            address: Some(self.identity.address()),
-            certificate: self.identity.certificate(),
-            seen: self.neighbours.hardware_address(self.identity.address()),
-            declared: self.declared,
-        };
+        let (seen, declared) = self.hardware_addresses();
+        let (address, certificate) = (Some(self.identity.address()), self.identity.certificate());
+        let shown = Shown { address, certificate, seen, declared };
         let judged = methods.iter().map(|method| judge(method, policy, &shown, path, &self.provider, now_ms).ok());
         judged.collect::<Option<Vec<_>>>().filter(|passed| !passed.is_empty())
     }

@@ -17,7 +17,7 @@ pub(crate) struct ClientIdentity {
     certificate: Option<ShownCertificate>,
     /// As statistics of use remember it.
     name: ClientName,
-    /// What Whoami answers, put together once: whoever asks again and again costs nothing more.
+    /// What Whoami answers of the connection, put together once: whoever asks again and again costs nothing more.
     facts: Vec<(Fact, Vec<u8>)>,
 }
 

@@ -129,7 +129,7 @@ impl DataPort {
         Ok(Self { service, workers, endpoint })
     }
 
-    /// The hardware address of whoever has this address, if the kernel has seen it on a link of this machine in the last seconds, and some key store asks for that.
+    /// The hardware address of whoever has this address, if the kernel has seen it on a link of this machine in the last seconds.
     #[must_use]
     pub fn hardware_address(&self, address: IpAddr) -> Option<HardwareAddress> {
         self.service.neighbours.hardware_address(address)

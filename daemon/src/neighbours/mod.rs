@@ -1,7 +1,8 @@
 //! Hardware addresses of clients on the same link, as the kernel's neighbour table has them: hints, no proofs.
 //!
-//! A thread of its own asks the kernel, each second as long as some key store asks for hardware addresses, and when a client connects that the table does not know. What it has
-//! said counts for ten seconds: whoever is not in a table of that age has no hardware address.
+//! A thread of its own asks the kernel, each second as long as some key store asks for hardware addresses, else each five, and when a client connects that the table does not know.
+//! What it has said counts for ten seconds: whoever is not in a table of that age has no hardware address. It is asked in any case, so that what Whoami tells of a client does not tell
+//! what key stores ask for.
 
 mod netlink;
 
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
@@ -19,7 +20,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::limits::{NEIGHBOUR_LOOKS_MAX, NEIGHBOURS_ASKED_EVERY, NEIGHBOURS_ASKED_TIME, NEIGHBOURS_BELIEVED_FOR};
+use crate::limits::{
+    NEIGHBOUR_LOOKS_MAX, NEIGHBOURS_ASKED_EVERY, NEIGHBOURS_ASKED_SELDOM, NEIGHBOURS_ASKED_TIME,
+    NEIGHBOURS_BELIEVED_FOR,
+};
 
 /// The neighbours of this machine.
 pub(crate) struct Neighbours {
@@ -75,13 +79,18 @@ impl Neighbours {
         }
     }
 
-    /// Sees to it that a client that has just come is in the table, if it can be and any key store asks for that.
+    /// Sees to it that a client that has just come is in the table, if it can be. Waits for that if any key store asks for it.
     pub(crate) async fn know(&self, address: IpAddr) {
-        if !self.shared.is_needed.load(Ordering::Relaxed) || self.hardware_address(address).is_some() {
+        if self.hardware_address(address).is_some() {
+            return;
+        }
+        let is_needed = self.shared.is_needed.load(Ordering::Relaxed);
+        let is_fresh = |table: &Arc<Table>| table.taken.elapsed() < NEIGHBOURS_ASKED_EVERY;
+        if !is_needed && self.shared.table.load().as_ref().is_some_and(is_fresh) {
             return;
         }
         let (done, is_done) = oneshot::channel();
-        if self.looks.as_ref().is_some_and(|looks| looks.try_send(done).is_ok()) {
+        if self.looks.as_ref().is_some_and(|looks| looks.try_send(done).is_ok()) && is_needed {
             // If it takes longer, the next look knows it.
             let _ = timeout(NEIGHBOURS_ASKED_TIME, is_done).await;
         }
@@ -100,8 +109,10 @@ impl Drop for Neighbours {
 
 fn look_until_dropped(looks: &Receiver<oneshot::Sender<()>>, shared: &Shared, engine: &Engine) {
     let mut was_said = false;
+    // The first look is at once.
+    let mut again = Duration::ZERO;
     loop {
-        let mut waiting = match looks.recv_timeout(NEIGHBOURS_ASKED_EVERY) {
+        let mut waiting = match looks.recv_timeout(again) {
             Ok(first) => vec![first],
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return,
@@ -115,22 +126,21 @@ fn look_until_dropped(looks: &Receiver<oneshot::Sender<()>>, shared: &Shared, en
         };
         let is_needed = engine.stores().iter().any(asks(AccessMethod::HardwareAddress));
         shared.is_needed.store(is_needed, Ordering::Relaxed);
-        if is_needed {
-            let taken = Instant::now();
-            match netlink::neighbours() {
-                Ok(seen) => {
-                    shared.table.store(Some(Arc::new(Table { taken, seen })));
-                    was_said = false;
-                }
-                Err(error) if !was_said => {
-                    tracing::error!(%error, "the kernel's neighbour table cannot be read: nobody is let in by a hardware address until it can");
-                    was_said = true;
-                }
-                Err(_) => {}
+        again = if is_needed { NEIGHBOURS_ASKED_EVERY } else { NEIGHBOURS_ASKED_SELDOM };
+        let taken = Instant::now();
+        match netlink::neighbours() {
+            Ok(seen) => {
+                shared.table.store(Some(Arc::new(Table { taken, seen })));
+                was_said = false;
             }
+            Err(error) if is_needed && !was_said => {
+                tracing::error!(%error, "the kernel's neighbour table cannot be read: nobody is let in by a hardware address until it can");
+                was_said = true;
+            }
+            Err(_) => {}
         }
         for done in waiting {
-            // Who has stopped waiting needs no answer.
+            // Who does not wait, or has stopped, needs no answer.
             let _ = done.send(());
         }
     }

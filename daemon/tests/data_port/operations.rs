@@ -3,9 +3,9 @@
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
 use claviger_algorithm::{Algorithm, Operation, OutputSize};
 use claviger_protocol::Reply as Decoded;
-use claviger_protocol::limits::DATA_KEY_SIZE_MAX;
+use claviger_protocol::limits::{DATA_KEY_SIZE_MAX, HELLO_OPTION_HARDWARE_ADDRESS};
 use claviger_protocol::message::{
-    DataKeyForm, DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, WaitForSecret, Whoami,
+    DataKeyForm, DescribeKey, Hello, HelloOption, MessageForm, Ping, ReadPublicKey, ReadSecret, WaitForSecret, Whoami,
 };
 use claviger_protocol::{Fact, KeyId, KeyState, KeyVersionState, Limit, Opcode, Status, StoreId};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
@@ -60,6 +60,31 @@ on_both_transports! {
         let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap() * 1_000;
         assert_eq!(facts[6], (Fact::CertificateEnd.code(), end.to_be_bytes().to_vec()));
         assert_eq!(facts.len(), 7);
+    }
+
+    // R-A4, R-A7
+    async fn whoami_tells_what_was_declared_last_and_admits_nobody_by_it(transport) {
+        let server = Server::start();
+        let key = server.create("key", Algorithm::Xaes256Gcm);
+        let mut stranger = Client::connect(&server, transport, None).await.unwrap();
+        stranger.say_hello().await;
+        let first = facts(&stranger.call(Whoami).await.body);
+        for (values, told) in [
+            (&[&[2, 0, 0x5E, 0x10, 0, 1][..]][..], Some([2, 0, 0x5E, 0x10, 0, 1])),
+            (&[&[2, 0, 0x5E, 0x10, 0, 2], &[2, 0, 0x5E, 0x10, 0, 1]], Some([2, 0, 0x5E, 0x10, 0, 2])),
+            (&[&[0xFF; 6]], None),
+            (&[&[2, 0, 0x5E, 0x10, 0]], None),
+            (&[&[]], None),
+            (&[], None),
+        ] {
+            let options = values.iter().map(|value| HelloOption { option: HELLO_OPTION_HARDWARE_ADDRESS, value });
+            let hello = Hello { version_min: 1, version_max: 1, options };
+            assert_eq!(stranger.call(hello).await.status(), Status::Ok);
+            let expected = told.map(|told| (Fact::DeclaredHardwareAddress.code(), told.to_vec()));
+            let expected: Vec<_> = first.iter().cloned().chain(expected).collect();
+            assert_eq!(facts(&stranger.call(Whoami).await.body), expected, "{values:?}");
+            assert_eq!(stranger.call(DescribeKey { key_id: key }).await.status(), Status::NotPermitted);
+        }
     }
 
     async fn resolve_and_describe_tell_of_keys_of_every_algorithm(transport) {

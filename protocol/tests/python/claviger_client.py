@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import Callable, Iterable
 
 import claviger_wire as wire
-from claviger_codes import Opcode, Status, retry_advice
+from claviger_codes import HELLO_OPTION_HARDWARE_ADDRESS, Opcode, Status, retry_advice
 from claviger_wire import BatchItem, Frame, Incomplete, ProtocolError, decode_reply, encode_request
 
 Context = bytes
@@ -52,7 +52,9 @@ class Client:
         certificate: str | None = None,
         key: str | None = None,
         timeout_seconds: float = 60.0,
+        hardware_address: bytes | None = None,
     ):
+        self.hardware_address = hardware_address  # Of 6 bytes: declared in each Hello (section 3).
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Checks the server's name and chain.
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_verify_locations(server_ca)
@@ -135,7 +137,9 @@ class Client:
     def hello(
         self, version_min: int = 1, version_max: int = 1, options: Iterable[tuple[int, bytes]] = ()
     ) -> wire.Greeting:
-        return wire.decode_greeting(self.call(Opcode.Hello, wire.hello(version_min, version_max, list(options))))
+        declared = [] if self.hardware_address is None else [(HELLO_OPTION_HARDWARE_ADDRESS, self.hardware_address)]
+        body = wire.hello(version_min, version_max, declared + list(options))
+        return wire.decode_greeting(self.call(Opcode.Hello, body))
 
     def ping(self, payload: bytes = b"") -> bytes:
         return wire.decode_ping(self.call(Opcode.Ping, payload))

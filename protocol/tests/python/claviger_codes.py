@@ -122,8 +122,11 @@ Fact = IntEnum(
         "PublicKeyDigest": 5,
         "CertificateSubject": 6,
         "CertificateEnd": 7,
+        "HardwareAddress": 8,
+        "DeclaredHardwareAddress": 9,
     },
 )
+HELLO_OPTION_HARDWARE_ADDRESS = 2  # Section 3.
 KeyState = IntEnum("KeyState", {"Available": 1, "Disabled": 2, "DeletionRequested": 3, "Deleted": 4})  # 11.6
 KeyVersionState = IntEnum("KeyVersionState", {"Current": 1, "Active": 2, "Disabled": 3, "Destroyed": 4})  # 11.7
 

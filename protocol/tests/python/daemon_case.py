@@ -78,14 +78,16 @@ class WatchedClient(Client):
         return items
 
 
-def connect(certificate: bool = True) -> WatchedClient:
+def connect(certificate: bool = True, hardware_address: bytes | None = None) -> WatchedClient:
     host, _, port = environment("CLAVIGER_ADDRESS").rpartition(":")
     files = (
         (environment("CLAVIGER_CLIENT_CERTIFICATE"), environment("CLAVIGER_CLIENT_KEY"))
         if certificate
         else (None, None)
     )
-    return WatchedClient((host.strip("[]"), int(port)), environment("CLAVIGER_SERVER_CA"), *files)
+    return WatchedClient(
+        (host.strip("[]"), int(port)), environment("CLAVIGER_SERVER_CA"), *files, hardware_address=hardware_address
+    )
 
 
 class DaemonTest(unittest.TestCase):

@@ -168,6 +168,18 @@ class Identity(DaemonTest):
             },
         )
 
+    def test_whoami_repeats_what_the_client_declares_and_nothing_is_let_in_by_it(self):  # R-A4, R-A7
+        address = bytes.fromhex("02005e100001")
+        with connect(certificate=False, hardware_address=address) as client:
+            client.hello()
+            self.assertEqual(client.whoami()[Fact.DeclaredHardwareAddress], address)
+            with self.assertRaises(StatusError) as refused:
+                client.describe_key(self.id["symmetric"])
+            self.assertEqual(refused.exception.status, Status.NotPermitted)
+        with connect(certificate=False, hardware_address=b"\xff" * 6) as client:
+            client.hello()
+            self.assertNotIn(Fact.DeclaredHardwareAddress, client.whoami(), "the address of a group is that of nobody")
+
     def test_client_without_certificate_says_hello_and_is_admitted_nowhere(self):  # R-A2
         with connect(certificate=False) as client:
             client.hello()

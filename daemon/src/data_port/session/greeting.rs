@@ -3,7 +3,7 @@
 use claviger_engine::HardwareAddress;
 use claviger_protocol::limits::HELLO_OPTION_HARDWARE_ADDRESS;
 use claviger_protocol::message::{FactValue, Hello, HelloOption, HelloReply, Items, LimitValue, Ping, WhoamiReply};
-use claviger_protocol::{Limit, RequestHeader};
+use claviger_protocol::{Fact, Limit, RequestHeader};
 
 use super::Session;
 use crate::limits::{FRAMES_IN_FLIGHT, STREAMS_PER_CONNECTION};
@@ -33,8 +33,13 @@ impl Session {
     }
 
     pub(super) fn whoami(&mut self, header: &RequestHeader) {
-        let facts = self.admissions.identity().facts();
-        let facts = facts.iter().map(|(fact, value)| FactValue { fact: fact.code(), value });
+        let (seen, declared) = self.admissions.hardware_addresses();
+        let [seen, declared] = [seen, declared].map(|address| address.map(HardwareAddress::bytes));
+        let fixed = self.admissions.identity().facts().iter().map(|(fact, value)| (*fact, value.as_slice()));
+        let seen = seen.iter().map(|value| (Fact::HardwareAddress, value.as_slice()));
+        let declared = declared.iter().map(|value| (Fact::DeclaredHardwareAddress, value.as_slice()));
+        let facts: Vec<_> =
+            fixed.chain(seen).chain(declared).map(|(fact, value)| FactValue { fact: fact.code(), value }).collect();
         let written = self.output.reply_with(header, WhoamiReply { facts });
         self.finish(header, written);
     }
