@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::act::Act;
 use crate::approval;
-use crate::audit::{AuditFilter, AuditOptions, AuditPage, AuditStatus, Auditor, Event, Refused, Report};
+use crate::audit::{AuditFilter, AuditOptions, AuditPage, AuditStatus, Auditor, Event, Refused, Report, RequestQueue};
 use crate::cache::{Cache, CacheActivity, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
@@ -165,6 +165,12 @@ impl Engine {
         if let Some(audit) = &self.ledger.audit {
             audit.refused(refused, address);
         }
+    }
+
+    /// Where one worker tells of requests of key stores that want each of them in the audit log; `None` if there is no log.
+    #[must_use]
+    pub fn request_queue(&self) -> Option<RequestQueue> {
+        self.ledger.audit.as_ref().map(Auditor::request_queue)
     }
 
     /// How the audit log is, if there is one.

@@ -147,6 +147,7 @@ mod tests {
             open_public_keys: false,
             state: StoreState::Available,
             declared_hardware_address: false,
+            records_requests: false,
         };
         let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
         let [new_key, new_version] = transport_key::tests::samples();

@@ -306,6 +306,10 @@ const _: () =
 /// Records of refusals and uses that may wait to be written: more are counted, and their number is written instead.
 pub const AUDIT_WAITING_MAX: usize = 16 * 1_024;
 
+/// Requests that each worker may have waiting to be recorded, of key stores that want that: some two MB, and what a busy worker does in some tens of milliseconds. More are counted, and their
+/// number is written instead.
+pub const AUDIT_REQUESTS_WAITING_MAX: usize = 16 * 1_024;
+
 /// By how much the numbers of two changes may be out of the order in which they were made: more than are made at once.
 pub const AUDIT_CHANGES_APART_MAX: u64 = 16 * 1_024;
 

@@ -134,7 +134,9 @@ impl VaultSource {
         let (store, _) = self.vault.read::<KeyStoreRecord>(&address::key_store(id))?.ok_or_else(missing)?;
         let (authority, _) = self.vault.read::<AuthorityRecord>(&address::authority(id))?.ok_or_else(missing)?;
         let generation = self.next_generation();
-        let KeyStoreRecord { name, methods, state, open_public_keys, declared_hardware_address, .. } = store;
+        let KeyStoreRecord {
+            name, methods, state, open_public_keys, declared_hardware_address, records_requests, ..
+        } = store;
         let state = if self.stops.has(UnwrittenStop::Store(id)) { StoreState::Disabled } else { state };
         let rows = self.read_access_rows(id)?.into_iter();
         let held = rows.map(|row| {
@@ -149,6 +151,7 @@ impl VaultSource {
             authority: authority.certificate.into(),
             access: Arc::new(self.table(id, held.collect())),
             declared_hardware_address,
+            records_requests,
             generation,
         })
     }

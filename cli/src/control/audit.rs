@@ -72,13 +72,14 @@ pub(super) async fn run(command: AuditCommand, client: &ControlClient, json: boo
             if json {
                 show::json(&log)?;
             } else {
-                let AuditLog { public_key, last, file, failure, lost } = log;
+                let AuditLog { public_key, last, file, failure, lost, dropped_requests } = log;
                 let state = failure.unwrap_or_else(|| "written".to_owned());
                 show::facts([
                     ("public key", public_key),
                     ("last record", format!("{last}, in file {file}")),
                     ("state", state),
                     ("not recorded", lost.to_string()),
+                    ("requests not recorded", format!("{dropped_requests} since the start")),
                 ])?;
             }
             Ok(ExitCode::SUCCESS)
@@ -117,7 +118,10 @@ fn row(record: AuditRecord) -> [String; 5] {
 /// What it tells, in a line.
 fn what(record: &AuditRecord) -> String {
     let mut parts = Vec::new();
-    parts.extend(record.count.map(|count| format!("{count} times")));
+    let unit = if record.kind == "request" { "items" } else { "times" };
+    parts.extend(record.count.map(|count| format!("{count} {unit}")));
+    parts.extend(record.failures.map(|failures| format!("{failures} failed")));
+    parts.extend(record.bytes.map(|bytes| format!("{bytes} bytes")));
     let texts = [&record.operation, &record.shown, &record.reason];
     parts.extend(texts.into_iter().filter(|text| !text.is_empty()).cloned());
     if let [key] = &record.keys[..]

@@ -50,7 +50,8 @@ What is not given stays as it is. Deletions that were requested already wait as 
 
 Examples:
   claviger store set payments --deletion-wait-hours 240
-  claviger store set payments --open-public-keys true")]
+  claviger store set payments --open-public-keys true
+  claviger store set payments --record-requests true")]
     Set {
         /// Its name or id
         store: String,
@@ -64,6 +65,9 @@ Examples:
         /// Whether the hardware address that a client says it has counts where the server sees none: weak
         #[arg(long, value_name = "true|false")]
         declared_hardware_address: Option<bool>,
+        /// Whether each request of a client is recorded in the audit log, and not only counted by the minute
+        #[arg(long = "record-requests", value_name = "true|false")]
+        records_requests: Option<bool>,
     },
     /// Let nobody in to a key store any more, at once, on live connections too
     #[command(after_help = "\
@@ -128,8 +132,15 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
             let store = client.enable_store(&store).await?;
             if json { show::json(&store) } else { describe(store) }
         }
-        StoreCommand::Set { store, deletion_wait_hours, open_public_keys, declared_hardware_address } => {
-            let settings = SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address };
+        StoreCommand::Set {
+            store,
+            deletion_wait_hours,
+            open_public_keys,
+            declared_hardware_address,
+            records_requests,
+        } => {
+            let settings =
+                SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests };
             let store = client.set_store_settings(&store, &settings).await?;
             if json { show::json(&store) } else { describe(store) }
         }
@@ -152,6 +163,10 @@ pub(super) fn describe(store: Store) -> anyhow::Result<()> {
             ("access", access(store.access)),
             ("public keys", if store.open_public_keys { "open to everybody" } else { "for its clients" }.to_owned()),
             ("deletions wait", format!("{} hours", store.deletion_wait_hours)),
+            (
+                "requests",
+                if store.records_requests { "recorded one by one" } else { "counted by the minute" }.to_owned(),
+            ),
             ("created", created),
         ]
         .into_iter()

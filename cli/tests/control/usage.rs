@@ -111,5 +111,10 @@ fn settings_of_a_store_are_set_and_shown() {
     assert_eq!((&set["deletion_wait_hours"], &set["open_public_keys"]), (&Value::from(240), &Value::from(false)));
     assert!(daemon.refused(&["store", "set", "demo", "--deletion-wait-hours", "23"]).contains("24 to 720"));
     assert!(daemon.refused(&["store", "set", "demo"]).contains("nothing is to be set"));
+    // R-O3
+    let set = daemon.say(&["store", "set", "demo", "--record-requests", "true"]);
+    assert!(set.output.contains("recorded one by one"), "{}", set.output);
+    let set = daemon.say(&["store", "set", "demo", "--record-requests", "false", "--json"]).json();
+    assert_eq!(set["records_requests"], Value::from(false));
     assert!(daemon.refused(&["store", "set", "absent", "--open-public-keys", "true"]).contains("no key store"));
 }

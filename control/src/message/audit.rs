@@ -19,6 +19,8 @@ pub struct AuditLog {
     pub failure: Option<String>,
     /// Records of refusals and uses for which there was no place, and whose number is not in the log yet.
     pub lost: u64,
+    /// Records of requests for which there was no place, since the daemon started.
+    pub dropped_requests: u64,
 }
 
 /// Some records of the audit log.
@@ -70,6 +72,12 @@ pub struct AuditRecord {
     /// How many there were, of what is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// How many of these failed, of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u64>,
+    /// Bytes of the body of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// How the key was used in a minute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<AuditUse>,

@@ -33,6 +33,8 @@ pub struct Store {
     pub state: String,
     /// Whether the hardware address that a client says it has counts where the server sees none: weak, because nothing proves it.
     pub declared_hardware_address: bool,
+    /// Whether each request of a client is recorded in the audit log.
+    pub records_requests: bool,
     /// How many hours deletions of its keys wait unless the request names another number.
     pub deletion_wait_hours: u32,
     /// Whether public keys are given to every client that connects, also to those that may not come in.
@@ -58,6 +60,9 @@ pub struct SetStoreSettings {
     /// Whether the hardware address that a client says it has counts where the server sees none: weak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared_hardware_address: Option<bool>,
+    /// Whether each request of a client is recorded in the audit log: who used which key when, not for what. What comes faster than it is written is counted instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_requests: Option<bool>,
 }
 
 /// One page of key stores, in the order of their names.

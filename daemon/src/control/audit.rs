@@ -86,9 +86,9 @@ struct VerifyQuery {
 }
 
 fn log(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
-    let AuditStatus { public_key, last, file, failure, lost } =
+    let AuditStatus { public_key, last, file, failure, lost, dropped_requests } =
         state.installation.engine.audit_status().ok_or_else(no_log)?;
-    Answer::ok(&AuditLog { public_key: public_key.to_string(), last, file, failure, lost })
+    Answer::ok(&AuditLog { public_key: public_key.to_string(), last, file, failure, lost, dropped_requests })
 }
 
 fn records(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
@@ -141,8 +141,8 @@ fn verify(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
 }
 
 fn record(audit::AuditRecord { seq, event }: audit::AuditRecord) -> AuditRecord {
-    let Event { time_ms, kind, actor, operation, shown, reason, store, keys, trace_id, address, count, uses, .. } =
-        event;
+    let Event { time_ms, kind, actor, operation, shown, reason, store, keys, trace_id, address, .. } = event;
+    let Event { count, failures, bytes, uses, .. } = event;
     AuditRecord {
         seq,
         time: time(time_ms),
@@ -156,6 +156,8 @@ fn record(audit::AuditRecord { seq, event }: audit::AuditRecord) -> AuditRecord 
         trace_id,
         address,
         count,
+        failures,
+        bytes,
         uses: uses.into_iter().map(|used| AuditUse { client: used.client, items: used.items }).collect(),
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn store(record: &KeyStoreRecord) -> Store {
         revision: record.revision(),
         state: record.state.to_string(),
         declared_hardware_address: record.declared_hardware_address,
+        records_requests: record.records_requests,
         warnings: record.is_weakly_protected().then(|| WEAK.to_owned()).into_iter().collect(),
     }
 }

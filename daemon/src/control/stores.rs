@@ -62,15 +62,16 @@ fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
 
 fn set(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let store = call.store(&state.installation.engine)?;
-    let SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address } = call.body()?;
+    let SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests } =
+        call.body()?;
     if let Some(hours) = deletion_wait_hours.filter(|hours| !WAIT_HOURS.contains(hours)) {
         let (min, max) = (WAIT_HOURS.start(), WAIT_HOURS.end());
         return Err(Problem::new(Kind::InvalidValue, format!("deletion_wait_hours is {hours}: give {min} to {max}")));
     }
     let deletion_wait_hours = deletion_wait_hours.and_then(|hours| u16::try_from(hours).ok());
-    let settings = StoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address };
+    let settings = StoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests };
     if settings == StoreSettings::default() {
-        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, declared_hardware_address, or several of them";
+        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests, or several of them";
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
     Ok(Change::SetStoreSettings { store, settings })

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use claviger_algorithm::Operation;
 use claviger_engine::access::{HeldRow, JoinedPermit};
-use claviger_engine::key::id::StoreId;
+use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::limits::ACCESS_USE_NOTED_EVERY_MS;
 use claviger_engine::{AccessMethod, Engine, HardwareAddress, KeyEntry, StorePolicy, StoreSlot, StoreState};
 use rustls::crypto::CryptoProvider;
@@ -33,6 +33,15 @@ pub(super) struct Admissions {
     looked_for_at: Option<u64>,
     /// The store that has refused last, and why, for the audit log.
     refused: Option<(StoreId, &'static str)>,
+    /// What the request at hand is about, of key stores that want each request recorded: two at most, for re-encryption.
+    recorded: [Option<Recorded>; 2],
+}
+
+/// A key store that wants each request recorded, and its keys that this one is about.
+#[derive(Clone, Copy)]
+pub(super) struct Recorded {
+    pub(super) store: StoreId,
+    pub(super) keys: [Option<KeyId>; 2],
 }
 
 /// What was decided under one policy of one store.
@@ -46,6 +55,8 @@ struct Decision {
     until: Option<Instant>,
     /// What path validation has said, which outlives the policy.
     path: Option<Path>,
+    /// Whether the store wants each request recorded.
+    records_requests: bool,
 }
 
 enum Verdict {
@@ -90,6 +101,7 @@ impl Admissions {
             was_let_in: false,
             looked_for_at: None,
             refused: None,
+            recorded: [None; 2],
         }
     }
 
@@ -111,10 +123,35 @@ impl Admissions {
         }
     }
 
+    /// Another request is judged from here on.
+    pub(super) const fn begin(&mut self) {
+        self.recorded = [None; 2];
+    }
+
+    /// Whether the request at hand is to be recorded.
+    pub(super) const fn is_recorded(&self) -> bool {
+        self.recorded[0].is_some()
+    }
+
+    /// The request at hand is about a key of a key store that wants each request recorded, and does not have to let the client in for it.
+    pub(super) fn note(&mut self, store: StoreId, key: KeyId) {
+        note(&mut self.recorded, store, Some(key));
+    }
+
+    /// What the request at hand is to be recorded of, once.
+    pub(super) fn take_recorded(&mut self) -> impl Iterator<Item = Recorded> + use<> {
+        std::mem::take(&mut self.recorded).into_iter().flatten()
+    }
+
     /// What `store` lets the client do at `now_ms`, under the policy in force, if it lets it in. To be asked inside a frame.
     pub(super) fn admitted(&mut self, store: &StoreSlot, now_ms: u64) -> Option<Admitted<'_>> {
+        self.admitted_to(store, None, now_ms)
+    }
+
+    /// As [`Admissions::admitted`], for what is about this key.
+    pub(super) fn admitted_to(&mut self, store: &StoreSlot, key: Option<KeyId>, now_ms: u64) -> Option<Admitted<'_>> {
         let place = self.decision(store, now_ms);
-        let Decision { verdict, until_ms, .. } = self.decisions.get_mut(place)?;
+        let Decision { verdict, until_ms, records_requests, .. } = self.decisions.get_mut(place)?;
         match verdict {
             Verdict::Refused => {
                 self.refused = Some((store.id(), NOT_ADMITTED));
@@ -125,6 +162,9 @@ impl Admissions {
                     rows.iter().for_each(|row| row.note_use(now_ms));
                     *note_ms = now_ms.saturating_add(ACCESS_USE_NOTED_EVERY_MS);
                 }
+                if *records_requests {
+                    note(&mut self.recorded, store.id(), key);
+                }
                 Some(Admitted { permit, until_ms: *until_ms })
             }
         }
@@ -132,7 +172,8 @@ impl Admissions {
 
     /// Whether the client may do this with a key. To be asked inside a frame.
     pub(super) fn allows(&mut self, operation: Operation, key: &KeyEntry, now_ms: u64) -> bool {
-        let allowed = self.admitted(key.store(), now_ms).map(|admitted| admitted.permit.allows(operation, key.id()));
+        let allowed = self.admitted_to(key.store(), Some(key.id()), now_ms);
+        let allowed = allowed.map(|admitted| admitted.permit.allows(operation, key.id()));
         if allowed == Some(false) {
             self.refused = Some((key.store().id(), NARROWED));
         }
@@ -216,7 +257,9 @@ impl Admissions {
         }
         let by_neighbour = policy.methods.is_some_and(|methods| methods.contains(AccessMethod::HardwareAddress));
         let until = by_neighbour.then(|| Instant::now() + NEIGHBOURS_ASKED_EVERY);
-        self.decisions.push(Decision { store, generation: policy.generation, verdict, until_ms, until, path });
+        let records_requests = policy.records_requests;
+        let generation = policy.generation;
+        self.decisions.push(Decision { store, generation, verdict, until_ms, until, path, records_requests });
         self.decisions.len() - 1
     }
 
@@ -228,6 +271,17 @@ impl Admissions {
         let shown = Shown { address, certificate, seen, declared };
         let judged = methods.iter().map(|method| judge(method, policy, &shown, path, &self.provider, now_ms).ok());
         judged.collect::<Option<Vec<_>>>().filter(|passed| !passed.is_empty())
+    }
+}
+
+/// Notes that a request is about a key store that wants it recorded, and about a key.
+#[cold]
+fn note(recorded: &mut [Option<Recorded>; 2], store: StoreId, key: Option<KeyId>) {
+    let of_store = |known: &Option<Recorded>| known.is_none_or(|known| known.store == store);
+    let Some(place) = recorded.iter_mut().find(|known| of_store(known)) else { return };
+    let recorded = place.get_or_insert(Recorded { store, keys: [None; 2] });
+    if let Some(free) = recorded.keys.iter_mut().find(|known| known.is_none() || **known == key) {
+        *free = key;
     }
 }
 

@@ -20,7 +20,7 @@ use super::admission::Admissions;
 use super::completion::{Completion, Completions};
 use super::identity::ClientIdentity;
 use super::room::Shares;
-use super::session::{Session, Stop};
+use super::session::{Session, Stop, Telling};
 use super::workers::WorkerContext;
 use crate::limits::WRITE_SIZE;
 
@@ -71,8 +71,8 @@ impl ByteStream {
         let admissions = Admissions::new(identity, Arc::clone(&service.provider), Arc::clone(&service.neighbours));
         let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
         let received = ReceiveBuffer::new(Arc::clone(&shares.received));
-        let tally = Arc::clone(&context.tally);
-        let session = Session::new(Arc::clone(&service.engine), shares, admissions, completions, tally, idle_ms);
+        let telling = Telling { tally: Arc::clone(&context.tally), requests: context.requests.clone() };
+        let session = Session::new(Arc::clone(&service.engine), shares, admissions, completions, telling, idle_ms);
         let watchdog = Watchdog::new(service.idle, &service.times);
         Self { session, received, watchdog, times: service.times }
     }

@@ -14,6 +14,8 @@ use super::room::{Room, Share};
 pub(super) struct Incoming {
     pub(super) header: RequestHeader,
     pub(super) opcode: Opcode,
+    /// Bytes of its body.
+    pub(super) body_size: usize,
     /// When it was read.
     pub(super) read: Instant,
     /// When nobody waits for the answer any more.
@@ -47,10 +49,10 @@ pub(super) struct Waiting {
 
 impl Incoming {
     /// A request that was read at `now`.
-    pub(super) fn new(header: RequestHeader, opcode: Opcode, now: Instant) -> Self {
+    pub(super) fn new(header: RequestHeader, opcode: Opcode, body_size: usize, now: Instant) -> Self {
         let milliseconds = u64::from(header.deadline_ms.min(claviger_protocol::limits::DEADLINE_MS_MAX));
         let deadline = (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds));
-        Self { header, opcode, read: now, deadline, wait_end: None, attempts: 0, loaded: Vec::new() }
+        Self { header, opcode, body_size, read: now, deadline, wait_end: None, attempts: 0, loaded: Vec::new() }
     }
 
     /// Whether its deadline has passed.

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
+use claviger_engine::audit::RequestQueue;
 use claviger_engine::{Engine, Worker};
 use parking_lot::RwLock;
 use rustls::ServerConfig;
@@ -79,6 +80,8 @@ pub(super) struct WorkerContext {
     pub(super) worker: Rc<RefCell<Worker>>,
     /// What its connections count.
     pub(super) tally: Arc<WorkerTally>,
+    /// Where they tell of requests that are recorded one by one.
+    pub(super) requests: Option<Arc<RequestQueue>>,
 }
 
 impl Service {
@@ -202,7 +205,9 @@ impl WorkerThread {
                 let tally = Arc::clone(&tally);
                 move || {
                     let worker = Rc::new(RefCell::new(service.engine.worker()));
-                    LocalSet::new().block_on(&runtime, serve(receiver, WorkerContext { service, worker, tally }));
+                    let requests = service.engine.request_queue().map(Arc::new);
+                    let context = WorkerContext { service, worker, tally, requests };
+                    LocalSet::new().block_on(&runtime, serve(receiver, context));
                 }
             })
             .context("no thread for a worker")?;

@@ -36,6 +36,7 @@ mod hosts;
 mod memory;
 mod operations;
 mod order;
+mod recorded;
 mod thousand_changes;
 mod vectors;
 mod waiting;

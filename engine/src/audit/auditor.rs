@@ -12,6 +12,7 @@ use super::counts::{Counts, Refused};
 use super::event::{Event, EventKind};
 use super::log::{AuditOptions, Log};
 use super::recorder::{Job, Recorder, Shared};
+use super::requests::{RequestQueue, Requests};
 use super::{AuditError, AuditFilter, AuditPage, InstallationPublicKey, Report, Verification, list, outbox};
 use crate::act::Act;
 use crate::clock::Clock;
@@ -44,8 +45,10 @@ pub struct AuditStatus {
     pub file: u64,
     /// Why changes are refused at the moment, if they are.
     pub failure: Option<String>,
-    /// Records of refusals, uses and requests for which there was no place, and whose number is not in the log yet.
+    /// Records of refusals and uses for which there was no place, and whose number is not in the log yet.
     pub lost: u64,
+    /// Records of requests for which there was no place, since the start.
+    pub dropped_requests: u64,
 }
 
 /// Tells the thread of the log what storage has changed.
@@ -89,6 +92,7 @@ impl Auditor {
             failure: Mutex::default(),
             end: Mutex::new(log.end()),
             counts: Arc::default(),
+            requests: Arc::default(),
             waiting: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
         });
@@ -96,6 +100,11 @@ impl Auditor {
         let change = recorder.change().into();
         // Each caller that makes a change waits for its answer, and other events are counted before they come here.
         let (jobs, receiver) = unbounded();
+        let caller = jobs.clone();
+        shared.requests.call_by(Some(Box::new(move || {
+            // Gone at the end only, when what still waits is written anyway.
+            let _gone = caller.send(Job::Requests);
+        })));
         let thread = thread::Builder::new().name("audit-log".into()).spawn(move || recorder.run(&receiver));
         let thread = Some(thread.map_err(|_| Error::Closed)?);
         Ok(Self { shared, options, public_key, change, jobs: Some(jobs), thread })
@@ -170,13 +179,25 @@ impl Auditor {
         Arc::clone(&self.shared.counts)
     }
 
+    /// Where one worker tells of requests of key stores that want each of them recorded.
+    pub(crate) fn request_queue(&self) -> RequestQueue {
+        Requests::queue(&self.shared.requests)
+    }
+
     /// How the log is.
     pub(crate) fn status(&self) -> AuditStatus {
         let end = *self.shared.end.lock();
         let failure = self.shared.failure.lock().clone();
         let failure = failure.or_else(|| Log::check_room(&self.options).err().map(|error| error.to_string()));
         let lost = self.shared.lost.load(Ordering::Relaxed);
-        AuditStatus { public_key: self.public_key, last: end.last.seq, file: end.file, failure, lost }
+        AuditStatus {
+            public_key: self.public_key,
+            last: end.last.seq,
+            file: end.file,
+            failure,
+            lost,
+            dropped_requests: self.shared.requests.dropped(),
+        }
     }
 
     /// Reads the log up to where it is now, from the file of this number on, and tells what is not as it was written.
@@ -199,6 +220,7 @@ impl Auditor {
 impl Drop for Auditor {
     fn drop(&mut self) {
         self.jobs = None;
+        self.shared.requests.call_by(None);
         if let Some(thread) = self.thread.take() {
             // If it panicked, that has been reported where it happened; what it had not written, the next start writes.
             let _ended = thread.join();

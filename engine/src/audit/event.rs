@@ -55,6 +55,12 @@ pub struct Event {
     /// How many there were, of what is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// How many of these failed, of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u64>,
+    /// Bytes of the body of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// How a key was used in a minute: 0..=100 clients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<Use>,
@@ -242,6 +248,8 @@ mod tests {
             trace_id: word.clone(),
             address: word,
             count: Some(u64::MAX),
+            failures: Some(u64::MAX),
+            bytes: Some(u64::MAX),
             uses: vec![one; 2_000],
             change: Some(u64::MAX),
             file: Some(u64::MAX),

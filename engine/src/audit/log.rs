@@ -200,6 +200,12 @@ impl Log {
         folder::check_free_space(&options.folder, options.free_space_floor)
     }
 
+    /// Whether there is room for what nobody waits for: twice what changes need to be taken.
+    pub(super) fn has_room_for_requests(&self) -> bool {
+        let floor = self.options.free_space_floor.saturating_mul(2);
+        folder::check_free_space(&self.options.folder, floor).is_ok()
+    }
+
     /// How far it is durable.
     pub(super) const fn end(&self) -> End {
         self.end

@@ -5,7 +5,7 @@
 //! that was altered, removed or moved is found, and so is a log that was computed anew, or cut at its end. `docs/AUDIT.md` has every byte.
 //!
 //! `event` what is told · `line` how it stands in a file · `signer` the installation key · `folder` the files · `head` where the log ends · `reader` their lines · `log` appending, and what a crash left
-//! · `outbox` what changes have to tell · `recorder` the thread that writes · `counts` what is counted within a minute · `auditor` what the engine holds of it · `list` reading it · `verify` whether all of it is as it was written · `error`.
+//! · `outbox` what changes have to tell · `recorder` the thread that writes · `counts` what is counted within a minute · `requests` each request, of stores that want that · `auditor` what the engine holds of it · `list` reading it · `verify` whether all of it is as it was written · `error`.
 
 mod auditor;
 mod counts;
@@ -19,6 +19,7 @@ mod log;
 pub(crate) mod outbox;
 mod reader;
 mod recorder;
+mod requests;
 mod signer;
 #[cfg(test)]
 mod tests;
@@ -32,5 +33,6 @@ pub use error::AuditError;
 pub use event::{Event, EventKind, Use};
 pub use list::{AuditFilter, AuditPage, AuditRecord};
 pub use log::AuditOptions;
+pub use requests::{RequestQueue, RequestRecord};
 pub use signer::InstallationPublicKey;
 pub use verify::{Finding, Report, Verification};

@@ -13,6 +13,7 @@ use super::counts::Counts;
 use super::event::{Event, EventKind};
 use super::log::{End, Log};
 use super::outbox;
+use super::requests::Requests;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::limits::{AUDIT_GROUP_MAX, AUDIT_GROUP_SIZE, AUDIT_OUTBOX_MAX, AUDIT_TENDED_EVERY, AUDIT_WAITING_MAX};
@@ -24,6 +25,8 @@ pub(super) enum Job {
     Change(u64),
     /// Changes may have been missed.
     LookAgain,
+    /// A queue of requests is half full.
+    Requests,
     /// Something happened that is no change of a record.
     Event(Box<Event>),
     /// Whoever waits here is answered when everything before is in the log; with the reason if it is not.
@@ -40,6 +43,8 @@ pub(super) struct Shared {
     pub(super) end: Mutex<End>,
     /// What is counted within a minute.
     pub(super) counts: Arc<Counts>,
+    /// Requests of key stores that want each of them recorded.
+    pub(super) requests: Arc<Requests>,
     /// Events that are no changes and wait to be written.
     pub(super) waiting: AtomicUsize,
     /// Events for which there was no place.
@@ -60,6 +65,8 @@ pub(super) struct Recorder {
     is_ahead: bool,
     /// A change may be unknown, because it could not be read.
     must_look: bool,
+    /// More requests wait than were taken.
+    has_requests: bool,
     waiting: Vec<Sender<Result<(), String>>>,
 }
 
@@ -95,6 +102,7 @@ impl Recorder {
             is_ahead: log.remember().is_ok(),
             log,
             must_look: false,
+            has_requests: false,
             waiting: Vec::new(),
         };
         for number in all {
@@ -118,7 +126,11 @@ impl Recorder {
     /// Works until nobody can tell it anything any more.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let wait = if self.is_at_rest() { REST } else { AUDIT_TENDED_EVERY };
+            let wait = match self.has_requests {
+                true => Duration::ZERO,
+                false if self.is_at_rest() => REST,
+                false => AUDIT_TENDED_EVERY,
+            };
             match jobs.recv_timeout(wait) {
                 Ok(first) => {
                     self.take(first);
@@ -132,13 +144,18 @@ impl Recorder {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.flush();
-                    self.tidy();
+                    if !self.has_requests {
+                        self.tidy();
+                    }
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.next.extend(self.shared.counts.end(self.shared.clock.now_ms()));
         self.flush();
+        while self.has_requests {
+            self.flush();
+        }
         self.tidy();
         if let Err(error) = self.log.close(&self.shared.vault.keys()) {
             tracing::error!(%error, "the audit log cannot be closed: the next start finds where it ends");
@@ -153,6 +170,8 @@ impl Recorder {
         let taken = match job {
             Job::Change(number) => self.take_change(number),
             Job::LookAgain => self.look_again(),
+            // They are taken with whatever is written next.
+            Job::Requests => Ok(()),
             Job::Event(event) => {
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 self.next.push_back(*event);
@@ -196,6 +215,7 @@ impl Recorder {
     fn flush(&mut self) {
         let Shared { counts, clock, .. } = &*self.shared;
         self.next.extend(counts.roll(clock.monotonic_ms(), clock.now_ms()));
+        self.take_requests();
         self.tell_lost();
         let flushed = self.try_flush();
         let failure = flushed.err().map(|error| error.to_string());
@@ -209,10 +229,14 @@ impl Recorder {
         }
         if failure.is_some() {
             // Only changes must not be lost.
-            let before = self.next.len();
-            self.next.retain(|event| event.change.is_some());
-            let lost = u64::try_from(before - self.next.len()).unwrap_or(u64::MAX);
-            self.shared.lost.fetch_add(lost, Ordering::Relaxed);
+            let (mut requests, mut others) = (0, 0);
+            self.next.retain(|event| {
+                let lost = if event.kind == EventKind::Request { &mut requests } else { &mut others };
+                *lost += u64::from(event.change.is_none());
+                event.change.is_some()
+            });
+            self.shared.requests.lose(requests);
+            self.shared.lost.fetch_add(others, Ordering::Relaxed);
         }
         for waiter in self.waiting.drain(..) {
             // Whoever has stopped waiting needs no answer.
@@ -253,14 +277,32 @@ impl Recorder {
         group
     }
 
+    /// Takes some of the requests that wait, if there is room for what nobody waits for.
+    fn take_requests(&mut self) {
+        let (taken, has_more) = self.shared.requests.take(AUDIT_GROUP_MAX);
+        self.has_requests = has_more;
+        if taken.is_empty() {
+            return;
+        }
+        if self.shared.failure.lock().is_none() && self.log.has_room_for_requests() {
+            self.next.extend(taken);
+        } else {
+            self.shared.requests.lose(u64::try_from(taken.len()).unwrap_or(u64::MAX));
+        }
+    }
+
     fn tell_lost(&mut self) {
-        if self.shared.failure.lock().is_none() {
-            let lost = self.shared.lost.swap(0, Ordering::Relaxed);
-            if lost > 0 {
-                let mut event = Event::new(EventKind::Lost, self.shared.clock.now_ms());
-                event.count = Some(lost);
-                self.next.push_back(event);
-            }
+        if self.shared.failure.lock().is_some() {
+            return;
+        }
+        let lost = [
+            (self.shared.lost.swap(0, Ordering::Relaxed), ""),
+            (self.shared.requests.take_lost(), "requests, of key stores that want each of them recorded"),
+        ];
+        for (count, shown) in lost.into_iter().filter(|(count, _)| *count > 0) {
+            let mut event = Event::new(EventKind::Lost, self.shared.clock.now_ms());
+            (event.count, event.shown) = (Some(count), shown.to_owned());
+            self.next.push_back(event);
         }
     }
 

@@ -27,6 +27,8 @@ pub struct StorePolicy {
     pub access: Arc<AccessTable>,
     /// Whether a hardware address counts that the client only says it has.
     pub declared_hardware_address: bool,
+    /// Whether each request of a client is recorded in the audit log.
+    pub records_requests: bool,
     /// Differs from that of every other policy of this store in this process. Decisions remember it.
     pub generation: u64,
 }
@@ -42,6 +44,7 @@ impl StorePolicy {
             authority: Arc::default(),
             access: Arc::default(),
             declared_hardware_address: false,
+            records_requests: false,
             generation,
         }
     }

@@ -90,6 +90,7 @@ impl Engine {
             open_public_keys: false,
             state: StoreState::Available,
             declared_hardware_address: false,
+            records_requests: false,
         };
         let place = address::authority(id);
         let wrapped_private_key =

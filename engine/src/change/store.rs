@@ -14,6 +14,8 @@ pub struct StoreSettings {
     pub open_public_keys: Option<bool>,
     /// Whether the hardware address that a client says it has counts where the server sees none: weak.
     pub declared_hardware_address: Option<bool>,
+    /// Whether each request of a client is recorded in the audit log.
+    pub records_requests: Option<bool>,
 }
 
 impl Engine {
@@ -31,6 +33,9 @@ impl Engine {
             }
             if let Some(counts) = settings.declared_hardware_address {
                 record.declared_hardware_address = counts;
+            }
+            if let Some(records) = settings.records_requests {
+                record.records_requests = records;
             }
             if record.is_consistent() { Ok(()) } else { Err(Error::DeletionWait) }
         })

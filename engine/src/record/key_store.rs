@@ -29,6 +29,8 @@ pub struct KeyStoreRecord {
     pub state: StoreState,
     /// Whether the hardware address that a client says it has counts where the server sees none: weak, because nothing proves it.
     pub declared_hardware_address: bool,
+    /// Whether each request of a client is recorded in the audit log.
+    pub records_requests: bool,
 }
 
 /// State of a key store.
@@ -148,14 +150,15 @@ impl fmt::Display for AccessMethods {
 const ALL_METHODS: u8 = 7;
 
 impl Record for KeyStoreRecord {
-    // 1 and 11 were key stores with fewer settings, never released.
-    const RECORD_TYPE: u8 = 34;
+    // 1, 11 and 34 were key stores with fewer settings, never released.
+    const RECORD_TYPE: u8 = 60;
     const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).sized(self.name.as_str().as_bytes()).u64(self.created_ms).u8(self.methods.bits());
         out.u16(self.deletion_wait_hours).u8(u8::from(self.open_public_keys));
         out.u8(self.state as u8).u8(u8::from(self.declared_hardware_address));
+        out.u8(u8::from(self.records_requests));
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
@@ -170,6 +173,7 @@ impl Record for KeyStoreRecord {
             open_public_keys: reader.flag()?,
             state: StoreState::from_id(reader.u8()?)?,
             declared_hardware_address: reader.flag()?,
+            records_requests: reader.flag()?,
         };
         record.is_consistent().then_some(record)
     }
@@ -210,6 +214,7 @@ mod tests {
             open_public_keys: true,
             state: StoreState::Disabled,
             declared_hardware_address: true,
+            records_requests: true,
         }
     }
 

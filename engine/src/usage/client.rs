@@ -27,6 +27,18 @@ impl ClientNumber {
 }
 
 impl Client {
+    /// A client that nobody counts.
+    #[cfg(test)]
+    pub(crate) fn for_tests(name: ClientName) -> Self {
+        Self(Arc::new(Registered { number: ClientNumber::NOBODY, name }))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ClientName {
+        &self.0.name
+    }
+
     /// Its number.
     pub(crate) fn number(&self) -> ClientNumber {
         self.0.number

@@ -5,10 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::audit::{AuditError, AuditFilter, AuditRecord, Event, EventKind, Refused};
+use claviger_engine::audit::{AuditError, AuditFilter, AuditRecord, Event, EventKind, Refused, RequestRecord};
+use claviger_engine::key::client::ClientName;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::state::KeyState;
-use claviger_engine::limits::{AUDIT_REFUSALS_MAX, LIST_PAGE_SIZE_MAX};
+use claviger_engine::limits::{AUDIT_REFUSALS_MAX, AUDIT_REQUESTS_WAITING_MAX, LIST_PAGE_SIZE_MAX};
 use claviger_engine::{Act, Engine, Error};
 
 use crate::support::calls::{encrypt, encrypt_in};
@@ -35,9 +36,13 @@ fn records(engine: &Engine) -> Vec<AuditRecord> {
 }
 
 fn filtered(engine: &Engine, filter: &AuditFilter) -> Vec<AuditRecord> {
+    in_pages_of(7, engine, filter)
+}
+
+fn in_pages_of(size: usize, engine: &Engine, filter: &AuditFilter) -> Vec<AuditRecord> {
     let (mut records, mut after) = (Vec::new(), Some(0));
     while let Some(begin) = after {
-        let page = engine.audit_page(filter, begin, 7).unwrap().unwrap();
+        let page = engine.audit_page(filter, begin, size).unwrap().unwrap();
         records.extend(page.records);
         after = page.next;
     }
@@ -272,8 +277,66 @@ fn a_flood_of_refusals_writes_a_bounded_log_in_which_each_is_counted() {
     assert_eq!((first, counts.len()), (AUDIT_REFUSALS_MAX, AUDIT_REFUSALS_MAX + 1));
     let all = first as u64 + counts.iter().filter_map(|event| event.count).sum::<u64>();
     assert_eq!(all, 9 * AUDIT_REFUSALS_MAX as u64);
+    // Each first one and its count, and what else is there: checkpoints, the store, the key.
+    let sizes = files(&installation.places.audit_folder()).into_iter().map(|path| fs::metadata(path).unwrap().len());
+    let size: u64 = sizes.sum();
+    assert!(size <= 500 * (2 * AUDIT_REFUSALS_MAX as u64 + 20), "{size} bytes");
     let client = told.iter().find(|event| event.kind == EventKind::Refusal).unwrap();
     assert_eq!((client.store, client.address.as_str()), (Some(installation.store), "192.0.2.1"));
+}
+
+fn request(installation: &Installation, trace_id: u8) -> RequestRecord {
+    RequestRecord {
+        time_ms: 1,
+        store: installation.store,
+        keys: [Some(KeyId([1; 16])), None],
+        client: installation.engine.client(ClientName::certificate("alice", [1; 32])),
+        operation: "Encrypt",
+        items: Some(3),
+        failures: 0,
+        bytes: 100,
+        refused: "",
+        trace_id: [trace_id; 16],
+    }
+}
+
+// R-O3
+#[test]
+fn requests_are_written_soon_and_those_that_find_no_place_are_counted_in_the_log() {
+    let installation = Installation::audited();
+    let queue = installation.engine.request_queue().unwrap();
+    // Nothing is read from the log before all are told: so the thread that writes may take some meanwhile, but never waits for anybody, nor anybody for it.
+    let all = 3 * AUDIT_REQUESTS_WAITING_MAX;
+    (0..all).for_each(|_| queue.tell(request(&installation, 1)));
+    drop(queue);
+    let dropped = installation.engine.audit_status().unwrap().dropped_requests;
+    let installation = installation.restarted(|_| {});
+    assert!(installation.engine.verify_audit(1).unwrap().unwrap().is_intact());
+    let told = in_pages_of(LIST_PAGE_SIZE_MAX, &installation.engine, &AuditFilter::default());
+    let told: Vec<_> = told.into_iter().map(|record| record.event).collect();
+    let written = told.iter().filter(|event| event.kind == EventKind::Request).count();
+    let lost: u64 = told.iter().filter(|event| event.kind == EventKind::Lost).filter_map(|event| event.count).sum();
+    assert!(written >= AUDIT_REQUESTS_WAITING_MAX, "{written}");
+    assert_eq!((written as u64 + lost, lost), (all as u64, dropped));
+}
+
+// R-O3
+#[test]
+fn requests_are_not_written_where_the_log_cannot_be_but_changes_are_as_soon_as_it_can_be() {
+    let installation = Installation::audited();
+    let queue = installation.engine.request_queue().unwrap();
+    let [file] = <[_; 1]>::try_from(files(&installation.places.audit_folder())).unwrap();
+    let away = file.with_extension("away");
+    fs::rename(&file, &away).unwrap();
+    assert!(installation.try_create("lost", Algorithm::Aes256Gcm).is_err());
+    (0..10).for_each(|_| queue.tell(request(&installation, 2)));
+    assert!(installation.try_create("lost-too", Algorithm::Aes256Gcm).is_err());
+    fs::rename(&away, &file).unwrap();
+    create(&installation, "key");
+    let told: Vec<_> = records(&installation.engine).into_iter().map(|record| record.event).collect();
+    assert!(told.iter().all(|event| event.kind != EventKind::Request), "{told:?}");
+    let lost: u64 = told.iter().filter(|event| event.kind == EventKind::Lost).filter_map(|event| event.count).sum();
+    assert_eq!((lost, installation.engine.audit_status().unwrap().dropped_requests), (10, 10));
 }
 
 // R-O3

@@ -289,7 +289,12 @@ impl fmt::Display for Change {
         match self {
             Self::CreateStore { name, .. } => write!(f, "key store {name} created"),
             Self::SetStoreSettings { store, settings } => {
-                let StoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address } = settings;
+                let StoreSettings {
+                    deletion_wait_hours,
+                    open_public_keys,
+                    declared_hardware_address,
+                    records_requests,
+                } = settings;
                 write!(f, "key store {store} set:")?;
                 deletion_wait_hours.iter().try_for_each(|hours| write!(f, " deletions wait for {hours} hours"))?;
                 open_public_keys.iter().try_for_each(|open| {
@@ -297,6 +302,9 @@ impl fmt::Display for Change {
                 })?;
                 declared_hardware_address.iter().try_for_each(|counts| {
                     write!(f, " declared hardware addresses {}", if *counts { "count" } else { "do not count" })
+                })?;
+                records_requests.iter().try_for_each(|records| {
+                    write!(f, " requests are {}", if *records { "recorded one by one" } else { "counted" })
                 })
             }
             Self::SetApprovalPolicy { store: Some(store), policy } => write!(f, "key store {store}: {policy}"),

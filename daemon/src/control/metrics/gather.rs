@@ -153,6 +153,7 @@ fn storage(text: &mut Text, state: &ControlState) {
         text.single(&table::AUDIT_RECORDS, audit.last);
         text.single(&table::AUDIT_FAILING, u8::from(audit.failure.is_some()));
         text.single(&table::AUDIT_LOST, audit.lost);
+        text.single(&table::AUDIT_DROPPED_REQUESTS, audit.dropped_requests);
     }
 }
 

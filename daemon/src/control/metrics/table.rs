@@ -75,6 +75,7 @@ pub static METRICS: &[&Metric] = &[
     &AUDIT_RECORDS,
     &AUDIT_FAILING,
     &AUDIT_LOST,
+    &AUDIT_DROPPED_REQUESTS,
     &SHRED_MIRRORS,
     &SHRED_SECRETS,
     &SHRED_DAMAGED,
@@ -257,6 +258,13 @@ pub(super) static AUDIT_LOST: Metric = metric(
     "Records of refusals and uses for which there was no place, and whose number is not in the audit log yet",
 )
 .alert("above 0");
+pub(super) static AUDIT_DROPPED_REQUESTS: Metric = metric(
+    "claviger_audit_dropped_requests_total",
+    Counter,
+    &[],
+    "Requests of key stores that want each of them recorded, for which there was no place: the log has their number",
+)
+.alert("rising: what these stores want to know is not known");
 
 pub(super) static SHRED_MIRRORS: Metric =
     metric("claviger_shred_mirrors", Gauge, &["state"], "Mirrors of the shred table, `good` or `away`")

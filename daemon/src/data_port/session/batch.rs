@@ -132,14 +132,15 @@ impl Session {
             task.give_room_back();
             return self.again(turn, task.waiting.clone());
         }
-        if request.is_late() {
-            return self.refuse(header, Status::DeadlineExceeded);
-        }
         let Ok(decoded) = Request::decode(request.opcode, task.waiting.body.bytes()) else {
             return self.refuse(header, Status::InternalError);
         };
         if !self.admissions.admit(request.opcode, &decoded, &frame, task.keys.entries(), turn.now_ms) {
             return self.refuse(header, Status::NotPermitted);
+        }
+        // After it was let in, so that what was done with the keys is recorded.
+        if request.is_late() {
+            return self.refuse(header, Status::DeadlineExceeded);
         }
         let mut reply = self.output.reply(header).batch(task.items());
         self.failures.clear();

@@ -131,7 +131,7 @@ impl Session {
     fn may_describe(&mut self, turn: &mut Turn<'_>, key: &KeyRecord) -> bool {
         let frame = turn.worker.enter();
         let store = frame.store(key.store);
-        let admitted = store.as_ref().and_then(|store| self.admissions.admitted(store, turn.now_ms));
+        let admitted = store.as_ref().and_then(|store| self.admissions.admitted_to(store, Some(key.id), turn.now_ms));
         admitted.is_some_and(|admitted| admitted.permit.has_key(key.id))
     }
 

@@ -8,17 +8,20 @@ mod counts;
 mod describe;
 mod greeting;
 mod read;
+mod recorded;
 mod wait;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use claviger_engine::audit::Refused;
+use claviger_engine::audit::{Refused, RequestQueue};
 use claviger_engine::{Client, Engine, ReadScope, Worker};
 use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
 
 use self::counts::Counts;
+use self::recorded::Answered;
+pub(super) use self::recorded::Telling;
 use self::wait::Waits;
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
@@ -26,7 +29,6 @@ use super::convert;
 use super::perform::{Batch, Failures};
 use super::request::{Body, Incoming, Waiting};
 use super::room::Shares;
-use super::tally::WorkerTally;
 use crate::limits::{
     ATTEMPTS_MAX, FRAME_COST, FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN,
     TURN_COST_MAX,
@@ -42,6 +44,10 @@ pub(super) struct Session {
     completions: Completions,
     output: OutputBuffer,
     counts: Counts,
+    /// Where requests are told that are recorded one by one.
+    requests: Option<Arc<RequestQueue>>,
+    /// Bytes of the body of the request at hand.
+    body_size: usize,
     /// Empty between two batches.
     failures: Failures,
     in_flight: usize,
@@ -93,7 +99,7 @@ impl Session {
         shares: Shares,
         admissions: Admissions,
         completions: Completions,
-        tally: Arc<WorkerTally>,
+        telling: Telling,
         idle_ms: u64,
     ) -> Self {
         let output = OutputBuffer::new();
@@ -105,7 +111,9 @@ impl Session {
             admissions,
             completions,
             output,
-            counts: Counts::new(tally),
+            counts: Counts::new(telling.tally),
+            requests: telling.requests,
+            body_size: 0,
             failures: Failures::default(),
             in_flight: 0,
             waits: Waits::default(),
@@ -164,6 +172,7 @@ impl Session {
             match deframer::request(bytes.get(consumed..).unwrap_or_default()) {
                 Step::Need(size) => break Stop::Need(size),
                 Step::Fault(fault) => {
+                    self.admissions.begin();
                     self.counts.received(fault.header.opcode, fault.size);
                     self.refuse(&fault.header, fault.status);
                     consumed += fault.size;
@@ -176,10 +185,11 @@ impl Session {
                     self.counts.received(frame.header.opcode, frame.size);
                     match frame.header.operation(self.greeted) {
                         Ok(opcode) => {
-                            let request = Incoming::new(frame.header, opcode, turn.now);
+                            let request = Incoming::new(frame.header, opcode, frame.body.len(), turn.now);
                             self.request(&mut turn, request, &Body::Borrowed(frame.body));
                         }
                         Err(status) => {
+                            self.admissions.begin();
                             self.refuse(&frame.header, status);
                             self.ended = status == Status::HelloRequired;
                         }
@@ -215,7 +225,7 @@ impl Session {
         };
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(request) = completion.request() {
-            self.counts.take_up(request.read);
+            self.take_up(request);
         }
         match completion {
             // Taken above.
@@ -235,7 +245,7 @@ impl Session {
     }
 
     fn request(&mut self, turn: &mut Turn<'_>, request: Incoming, body: &Body<'_>) {
-        self.counts.take_up(request.read);
+        self.take_up(&request);
         let decoded = match Request::decode(request.opcode, body.bytes()) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -265,6 +275,13 @@ impl Session {
         }
     }
 
+    /// From here on this request is answered: nothing of the one before counts for it.
+    fn take_up(&mut self, request: &Incoming) {
+        self.counts.take_up(request.read);
+        self.body_size = request.body_size;
+        self.admissions.begin();
+    }
+
     /// Begins a request anew after it has waited.
     fn again(&mut self, turn: &mut Turn<'_>, waiting: Waiting) {
         let Waiting { mut request, body } = waiting;
@@ -292,10 +309,12 @@ impl Session {
     fn refuse(&mut self, header: &RequestHeader, status: Status) {
         if status == Status::NotPermitted {
             self.tell_refused();
+            self.admissions.begin();
         }
         let retry_ms = if status == Status::Overloaded { self.retry_ms() } else { 0 };
         let operation = convert::operation_name(header);
         tracing::debug!(trace_id = %header.trace_id, operation, %status, "refused");
+        self.record(header, Answered::Refused(status));
         self.output.status_reply(header, status, retry_ms);
         self.counts.replied(header, status, self.output.len());
     }
@@ -311,7 +330,10 @@ impl Session {
     /// Ends a reply that has been written, or says that it could not be.
     fn finish(&mut self, header: &RequestHeader, written: Result<(), EncodeError>) {
         match written {
-            Ok(()) => self.counts.replied(header, Status::Ok, self.output.len()),
+            Ok(()) => {
+                self.record(header, Answered::Items { items: 1, failures: 0 });
+                self.counts.replied(header, Status::Ok, self.output.len());
+            }
             Err(error) => {
                 let operation = convert::operation_name(header);
                 tracing::error!(trace_id = %header.trace_id, operation, status = %Status::InternalError, %error, "a reply could not be written");
@@ -324,6 +346,8 @@ impl Session {
     fn finish_batch(&mut self, header: &RequestHeader, items: usize, written: Result<(), EncodeError>) {
         if written.is_ok() {
             self.counts.items(header, items, &self.failures);
+            let failures = self.failures.as_slice().iter().map(|(_, failed)| failed).sum();
+            self.record(header, Answered::Items { items, failures });
         }
         self.finish(header, written);
     }

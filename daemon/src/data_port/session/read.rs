@@ -39,8 +39,14 @@ impl Session {
     fn may_read(&mut self, key: &KeyEntry, is_public: bool, now_ms: u64) -> bool {
         let has_public_half = key.algorithm().row().does(Operation::ReadPublicKey);
         let operation = if is_public { Operation::ReadPublicKey } else { Operation::ReadSecret };
-        is_public && has_public_half && key.store().policy().open_public_keys
-            || self.admissions.allows(operation, key, now_ms)
+        let policy = key.store().policy();
+        if !(is_public && has_public_half && policy.open_public_keys) {
+            return self.admissions.allows(operation, key, now_ms);
+        }
+        if policy.records_requests {
+            self.admissions.note(key.store().id(), key.id());
+        }
+        true
     }
 
     fn read(

@@ -135,7 +135,7 @@ impl Session {
     pub(super) fn drain_waits(&mut self) {
         self.counts.begin_turn(Instant::now(), self.output.len());
         for (_, wait) in std::mem::take(&mut self.waits.waits) {
-            self.counts.take_up(wait.waiting.request.read);
+            self.take_up(&wait.waiting.request);
             self.in_flight = self.in_flight.saturating_sub(1);
             self.refuse(&wait.waiting.request.header, Status::ShuttingDown);
         }
@@ -152,7 +152,7 @@ impl Session {
         times: (Instant, u64),
     ) -> Outcome {
         let (header, (now, now_ms)) = (&request.header, times);
-        let admitted = self.admissions.admitted(key.store(), now_ms);
+        let admitted = self.admissions.admitted_to(key.store(), Some(key.id()), now_ms);
         let admitted = admitted.filter(|admitted| admitted.permit.allows(Operation::ReadSecret, key.id()));
         let Some(admitted_until) = admitted.map(|admitted| admitted.until_ms) else {
             return Outcome::Refused(Status::NotPermitted);

@@ -9,6 +9,7 @@ use claviger_algorithm::Algorithm;
 use claviger_daemon::data_port::{DataPort, DataPortSettings, Times};
 use claviger_daemon::limits::{CONNECTIONS_MAX, IDLE};
 use claviger_daemon::pem::Credential;
+use claviger_engine::audit::AuditOptions;
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::SystemRandom;
@@ -37,7 +38,7 @@ pub(crate) struct Server {
     pub(crate) authority: Authority,
     pub(crate) store: StoreId,
     port: Option<DataPort>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What tests choose.
@@ -52,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) connections_max: usize,
     pub(crate) idle: Duration,
     pub(crate) times: Times,
+    /// Whether there is an audit log.
+    pub(crate) is_audited: bool,
 }
 
 impl Default for Options {
@@ -67,6 +70,7 @@ impl Default for Options {
             idle: IDLE,
             // Nothing has to wait for clients that do not know that the server ends.
             times: Times { drain_notice: Duration::ZERO, ..Times::default() },
+            is_audited: false,
         }
     }
 }
@@ -92,7 +96,7 @@ impl Server {
             credential: Credential { certificate_chain: credential.chain, private_key: credential.private_key },
         };
         let port = DataPort::start(Arc::clone(&engine), settings, tcp, udp).unwrap();
-        Self { engine, address, server_authority, authority, store, port: Some(port), _folder: folder }
+        Self { engine, address, server_authority, authority, store, port: Some(port), folder }
     }
 
     /// Creates a key of `algorithm` in the store; a secret gets the value [`SECRET`].
@@ -128,6 +132,11 @@ impl Server {
                 self.engine.delete_now(id, true).unwrap();
             }
         }
+    }
+
+    /// Where the files of the engine are.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Another key store, with an authority of its own.
@@ -266,7 +275,10 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
         clock: Arc::clone(&options.clock),
         cached_keys_max: options.cached_keys_max,
         compute_threads: options.compute_threads,
-        audit: None,
+        audit: options.is_audited.then(|| AuditOptions {
+            free_space_floor: 0,
+            ..AuditOptions::at(folder.path().join("audit"), folder.path().join("audit-head"))
+        }),
     })
     .unwrap()
 }

@@ -292,6 +292,25 @@ fn a_log_that_is_lost_is_refused_and_begun_anew_only_by_order_which_is_written_d
 
 // R-O3
 #[test]
+fn requests_leave_the_room_to_changes_that_these_need() {
+    let place = Place::new();
+    drop(place.open().unwrap());
+    let free = crate::files::free_space(&place.logs()).unwrap();
+    for (free_space_floor, changes, requests) in
+        [(0, true, true), (free / 4 * 3, true, false), (free * 2, false, false)]
+    {
+        let options = AuditOptions { free_space_floor, ..place.options() };
+        assert_eq!(Log::check_room(&options).is_ok(), changes, "{free_space_floor} of {free}");
+        assert_eq!(
+            place.open_by(options, false).unwrap().has_room_for_requests(),
+            requests,
+            "{free_space_floor} of {free}"
+        );
+    }
+}
+
+// R-O3
+#[test]
 fn a_folder_of_another_process_is_refused() {
     let place = Place::new();
     let _log = place.open().unwrap();
