@@ -1,7 +1,7 @@
 //! One question at a time: what a load test asks beside the load.
 
 use anyhow::{Context, bail, ensure};
-use claviger_client::{ClientConfig, RawConnection};
+use claviger_client::{ClientConfig, Error, RawConnection};
 use claviger_protocol::message::{Message, Resolve, ResolveItem, Resolved, ResultValue, Results};
 use claviger_protocol::{Algorithm, Opcode, OutputBuffer, Reply, RequestHeader, Status};
 
@@ -31,14 +31,40 @@ impl Conversation {
     /// # Errors
     /// If the request does not fit a frame, or the reply is anything but one of status Ok.
     pub(crate) async fn ask<M: Message>(&mut self, message: M) -> anyhow::Result<ReplyBody> {
+        let (status, body) = self.exchange(message).await?;
+        ensure!(status == Status::Ok, "{} was answered with {status}", M::OPCODE);
+        Ok(body)
+    }
+
+    /// Asks, and waits for the answer; `None` if it is that this is not permitted.
+    ///
+    /// # Errors
+    /// If the request does not fit a frame, or the reply is anything else but one of status Ok.
+    pub(crate) async fn ask_if_permitted<M: Message>(&mut self, message: M) -> anyhow::Result<Option<ReplyBody>> {
+        let (status, body) = self.exchange(message).await?;
+        ensure!([Status::Ok, Status::NotPermitted].contains(&status), "{} was answered with {status}", M::OPCODE);
+        Ok((status == Status::Ok).then_some(body))
+    }
+
+    /// Waits until the server has closed the connection.
+    ///
+    /// # Errors
+    /// If a reply comes instead, to which nobody has asked.
+    pub(crate) async fn closed(mut self) -> anyhow::Result<()> {
+        match self.connection.receive().await {
+            Err(Error::Disconnected) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => bail!(UNEXPECTED),
+        }
+    }
+
+    async fn exchange<M: Message>(&mut self, message: M) -> anyhow::Result<(Status, ReplyBody)> {
         self.output.clear();
         self.output.request(RequestHeader::new(0), message)?;
         self.connection.send(self.output.as_bytes()).await?;
         let frame = self.connection.receive().await?;
         ensure!(frame.header.opcode == M::OPCODE.code(), UNEXPECTED);
-        let status = frame.header.status;
-        ensure!(status == Status::Ok, "{} was answered with {status}", M::OPCODE);
-        Ok(ReplyBody { opcode: M::OPCODE, bytes: frame.body.to_vec() })
+        Ok((frame.header.status, ReplyBody { opcode: M::OPCODE, bytes: frame.body.to_vec() }))
     }
 
     /// The key of this name, which is to have this algorithm.

@@ -39,14 +39,20 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Connections that are made at once, where many are: a daemon works on handshakes one after the other on each core.
 pub(crate) const CONNECTS_AT_ONCE: usize = 50;
 
-/// Most connections beside a rotation: as many as one daemon takes by default.
+/// Most connections beside a rotation or a change of access: as many as one daemon takes by default.
 pub(crate) const CONNECTIONS_MAX: usize = 9_000;
 
 /// Most rotations of one key in a run, half of them alone: a key has 100 versions at most.
 pub(crate) const ROTATIONS_MAX: usize = 49;
 
+/// Most rounds of changes of access: each adds a network of its own around this machine's address, of 8 to 31 bits.
+pub(crate) const ACCESS_ROUNDS_MAX: usize = 24;
+
+/// How long a daemon may take to close the connections of a client that no key store lets in any more: by the specification 10 seconds, and some for a busy machine.
+pub(crate) const CLOSED_TIME: Duration = Duration::from_secs(30);
+
 /// Longest rest of a connection between two items, in milliseconds.
-pub(crate) const PAUSE_MS_MAX: usize = 60_000;
+pub(crate) const PAUSE_MS_MAX: u64 = 60_000;
 
 /// Most keys of one run: some 1.5 GB of data folder.
 pub(crate) const KEYS_MAX: usize = 4_000_000;

@@ -1,10 +1,11 @@
 //! `claviger-loadtest`: what a daemon does, against the same operation in process.
 //!
 //! `arguments` what is asked for · `target`, `daemon`, `installation`, `client_file` the daemon that is measured · `task`, `workload` the request that is repeated ·
-//! `run` one measurement, or two at once · `rounds` several in turn · `rotation` changes under load · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
+//! `run` one measurement, or two at once · `rounds` several in turn · `rotation`, `access` changes under load, beside a `crowd` of connections · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
 //! whether answers are right · `in_process` the limit · `table`, `beside`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
 #![forbid(unsafe_code)]
 
+mod access;
 mod arguments;
 mod beside;
 mod byte_stream;
@@ -12,6 +13,7 @@ mod check;
 mod client_file;
 mod conversation;
 mod cpus;
+mod crowd;
 mod daemon;
 mod format;
 mod in_process;
@@ -44,8 +46,8 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{
-    Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, PopulationArguments, RotationArguments,
-    RoundsArguments, RunArguments,
+    AccessArguments, Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, PopulationArguments,
+    RotationArguments, RoundsArguments, RunArguments,
 };
 use crate::machine::Machine;
 use crate::run::Outcome;
@@ -71,6 +73,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 Some(Command::Table(table)) => measure_table(table).await,
                 Some(Command::Beside(beside)) => measure_beside(beside).await,
                 Some(Command::Rotation(rotation)) => measure_rotation(rotation).await,
+                Some(Command::Access(access)) => measure_access(access).await,
                 Some(Command::Keys(keys)) => measure_keys(keys).await,
             }
         };
@@ -129,6 +132,18 @@ async fn measure_rotation(arguments: &RotationArguments) -> anyhow::Result<()> {
     println!("{}\n", Machine::this());
     rotation::print_rotation(&rotated);
     write_json(arguments.json.as_deref(), &[rotated])
+}
+
+async fn measure_access(arguments: &AccessArguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let mut target = start(&arguments.daemon).await?;
+    pin(&arguments.daemon)?;
+    let changed = access::measure_access(&plan, &mut target).await?;
+    println!("{}\n", Machine::this());
+    access::print_access(&changed);
+    let changed = [changed];
+    write_json(arguments.json.as_deref(), &changed)?;
+    changed.iter().try_for_each(access::check_access)
 }
 
 async fn measure_keys(arguments: &PopulationArguments) -> anyhow::Result<()> {

@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::conversation::{Conversation, UNEXPECTED, all_done};
+use crate::crowd::crowd;
 use crate::format::{grouped, microseconds};
 use crate::installation::STORE;
-use crate::limits::CONNECTS_AT_ONCE;
 use crate::stats::{Percentiles, Statistics};
 use crate::target::Target;
 use crate::task::{Operation, Task};
@@ -135,20 +135,9 @@ async fn connect(
     shared: &Arc<Shared>,
 ) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
     let mut users = JoinSet::new();
-    let mut waiting = plan.connections;
-    while waiting > 0 {
-        // Some at once: a daemon takes handshakes one after the other on each core.
-        let mut connecting = JoinSet::new();
-        for _ in 0..waiting.min(CONNECTS_AT_ONCE) {
-            let config = config.clone();
-            connecting.spawn(async move { Conversation::begin(&config).await });
-            waiting -= 1;
-        }
-        while let Some(connected) = connecting.join_next().await {
-            let mut conversation = connected??;
-            encrypt(&mut conversation, key_id, shared).await?;
-            users.spawn(use_key(conversation, key_id, plan.pause, Arc::clone(shared)));
-        }
+    for mut conversation in crowd(config, plan.connections).await? {
+        encrypt(&mut conversation, key_id, shared).await?;
+        users.spawn(use_key(conversation, key_id, plan.pause, Arc::clone(shared)));
     }
     Ok(users)
 }

@@ -1,5 +1,6 @@
 //! What the command line says.
 
+mod access;
 mod algorithm;
 mod beside;
 mod population;
@@ -15,12 +16,13 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, STREAMS_PER_CONNECTION_MAX};
 
+pub(crate) use self::access::AccessArguments;
 pub(crate) use self::beside::BesideArguments;
 pub(crate) use self::population::PopulationArguments;
 pub(crate) use self::rotation::RotationArguments;
 pub(crate) use self::rounds::RoundsArguments;
 use crate::cpus::Cpus;
-use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX};
+use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, PAUSE_MS_MAX, RATE_MAX};
 use crate::run::Plan;
 use crate::target::Remote;
 use crate::task::{Operation, Task};
@@ -55,6 +57,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  claviger-loadtest rotation --connections 1000 --transport quic --json rotation.json"
     )]
     Rotation(RotationArguments),
+    /// Measure how long changes of access take to be in force on many connections, and that nobody is served after their answer
+    #[command(
+        after_help = "Example:\n  claviger-loadtest access --connections 1000 --transport quic --rounds 10 --json access.json"
+    )]
+    Access(AccessArguments),
     /// Measure what very many keys cost: creation, start, memory, list, first use
     #[command(
         after_help = "Examples:\n  claviger-loadtest keys --json keys.json\n  claviger-loadtest keys --count 10000 --used 1000"
@@ -267,6 +274,12 @@ fn seconds(text: &str, least: Duration) -> Result<Duration, String> {
         .ok_or_else(|| format!("give {} to {} seconds", least.as_secs_f64(), DURATION_MAX.as_secs()))
 }
 
+/// How long a connection rests between two items.
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = text.parse().ok().filter(|pause| *pause <= PAUSE_MS_MAX);
+    pause.map(Duration::from_millis).ok_or_else(|| format!("give 0 to {PAUSE_MS_MAX} milliseconds"))
+}
+
 /// Items of a frame unless told otherwise.
 const BATCH_DEFAULT: usize = 16;
 
@@ -314,6 +327,7 @@ mod tests {
                     Some(Command::Table(table)) => drop(table.rounds().unwrap()),
                     Some(Command::Beside(beside)) => drop(beside.plan().unwrap()),
                     Some(Command::Rotation(rotation)) => drop(rotation.plan().unwrap()),
+                    Some(Command::Access(access)) => drop(access.plan().unwrap()),
                     Some(Command::Keys(keys)) => drop(keys.plan().unwrap()),
                 }
             }

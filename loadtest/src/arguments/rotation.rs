@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{DaemonArguments, TransportName, bounded};
-use crate::limits::{CONNECTIONS_MAX, PAUSE_MS_MAX, ROTATIONS_MAX};
+use super::{DaemonArguments, TransportName, bounded, pause};
+use crate::limits::{CONNECTIONS_MAX, ROTATIONS_MAX};
 use crate::rotation::RotationPlan;
 
 #[derive(Debug, Args)]
@@ -17,8 +17,8 @@ pub(crate) struct RotationArguments {
     #[arg(long, value_enum, default_value = "tcp", help = "What carries their frames")]
     transport: TransportName,
     /// Milliseconds that each connection rests between two items
-    #[arg(long, default_value_t = 20, value_name = "MILLISECONDS")]
-    pause: usize,
+    #[arg(long, default_value = "20", value_parser = pause, value_name = "MILLISECONDS")]
+    pause: Duration,
     /// Rotate so often without connections, and again with them
     #[arg(long, default_value_t = 40)]
     rotations: usize,
@@ -35,12 +35,11 @@ impl RotationArguments {
     /// # Errors
     /// With the option that is out of its bounds.
     pub(crate) fn plan(&self) -> anyhow::Result<RotationPlan> {
-        let pause = if self.pause == 0 { 0 } else { bounded("--pause", self.pause, PAUSE_MS_MAX)? };
         Ok(RotationPlan {
             transport: self.transport.into(),
             connections: bounded("--connections", self.connections, CONNECTIONS_MAX)?,
             rotations: bounded("--rotations", self.rotations, ROTATIONS_MAX)?,
-            pause: Duration::from_millis(pause as u64),
+            pause: self.pause,
         })
     }
 }
@@ -66,7 +65,7 @@ mod tests {
             ("--connections 0", "--connections 0: give 1 to 9000"),
             ("--connections 9001", "--connections 9001"),
             ("--rotations 50", "--rotations 50: give 1 to 49"),
-            ("--pause 60001", "--pause 60001"),
+            ("--pause 60001", "give 0 to 60000 milliseconds"),
         ] {
             let error = plan(options).err().unwrap_or_else(|| panic!("{options} is taken"));
             assert!(error.to_string().contains(said), "{options}: {error}");

@@ -1,4 +1,4 @@
-//! Rotations beside connections, and very many keys. R-O5.
+//! Rotations and changes of access beside connections, and very many keys. R-O5.
 
 use serde_json::Value;
 
@@ -32,6 +32,28 @@ fn rotations_are_measured_alone_and_beside_connections_on_both_transports() {
         // Each connection has encrypted before the first rotation beside them.
         assert!(number(&run["items"]) >= 30, "{run}");
         assert!(output.contains("30 connections use the key"), "{output}");
+    }
+}
+
+// R-A6
+#[test]
+fn nobody_is_served_after_the_answer_to_a_change_of_access_and_resting_connections_are_closed() {
+    for transport in ["tcp", "quic"] {
+        let (run, output) = report(&format!("access --connections 20 --rounds 2 --pause 1 --transport {transport}"));
+        let changes = run["changes"].as_array().unwrap();
+        assert_eq!(changes.len(), 10, "{run}");
+        for (index, change) in changes.iter().enumerate() {
+            assert_eq!(change["admits"], index % 2 == 1, "{change}");
+            for times in ["answer", "seen", "seen_by_all"] {
+                let times = ["p50_ns", "p90_ns", "max_ns"].map(|name| number(&change[times][name]));
+                assert!(times[0] > 0 && times.is_sorted(), "{change}");
+            }
+        }
+        assert_eq!((number(&run["served_after_answer"]), number(&run["refused_after_answer"])), (0, 0), "{run}");
+        // Each connection has noticed each change.
+        assert!(number(&run["served"]) >= 200 && number(&run["refused"]) >= 200, "{run}");
+        assert!(number(&run["closed"]["max_ns"]) < 15_000_000_000, "{run}");
+        assert!(output.contains("delete the certificate: refuses") && output.contains("were all closed"), "{output}");
     }
 }
 

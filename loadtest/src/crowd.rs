@@ -1,0 +1,28 @@
+//! Many connections to one daemon.
+
+use anyhow::Context;
+use claviger_client::ClientConfig;
+use tokio::task::JoinSet;
+
+use crate::conversation::Conversation;
+use crate::limits::CONNECTS_AT_ONCE;
+
+/// Makes so many connections, some at once: a daemon takes handshakes one after the other on each core.
+///
+/// # Errors
+/// Those of the first that cannot be made.
+pub(crate) async fn crowd(config: &ClientConfig, count: usize) -> anyhow::Result<Vec<Conversation>> {
+    let mut crowd = Vec::with_capacity(count);
+    while crowd.len() < count {
+        let mut connecting = JoinSet::new();
+        for _ in 0..(count - crowd.len()).min(CONNECTS_AT_ONCE) {
+            let config = config.clone();
+            connecting.spawn(async move { Conversation::begin(&config).await });
+        }
+        while let Some(connected) = connecting.join_next().await {
+            let number = crowd.len() + 1;
+            crowd.push(connected?.with_context(|| format!("connection {number} of {count}"))?);
+        }
+    }
+    Ok(crowd)
+}
