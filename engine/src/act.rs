@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::key::id::{KeyId, StoreId};
 use crate::storage::Compare;
 
 /// Who changes something, and what, in words. It goes along with the change, down to the transaction that makes it.
@@ -15,6 +16,10 @@ pub struct Act {
     pub shown: String,
     /// The request that asked for it; empty if none did.
     pub trace_id: String,
+    /// The key store that it is about, if it is about one; what its writes say counts first.
+    pub store: Option<StoreId>,
+    /// Keys that it is about, beside those that it writes.
+    pub keys: Vec<KeyId>,
     /// What must still be so when it is made, beside what the change itself builds on: that nobody has changed what the actor may do.
     pub guards: Vec<Compare>,
     /// The revision of the key, key store or person that is changed, as the actor has seen it; `None` if he does not mind.
@@ -22,6 +27,21 @@ pub struct Act {
 }
 
 impl Act {
+    /// What somebody does, of which nothing else is told yet.
+    #[must_use]
+    pub const fn new(actor: String, operation: &'static str) -> Self {
+        Self {
+            actor,
+            operation,
+            shown: String::new(),
+            trace_id: String::new(),
+            store: None,
+            keys: Vec::new(),
+            guards: Vec::new(),
+            expected: None,
+        }
+    }
+
     /// What the engine does by itself: `operation` says which part of it.
     pub(crate) fn of_engine(operation: &'static str) -> Arc<Self> {
         Self::of_engine_because(operation, "")
@@ -29,7 +49,6 @@ impl Act {
 
     /// The same, with what it does and why, in words.
     pub(crate) fn of_engine_because(operation: &'static str, shown: &str) -> Arc<Self> {
-        let (actor, shown, trace_id) = ("engine".to_owned(), shown.to_owned(), String::new());
-        Arc::new(Self { actor, operation, shown, trace_id, guards: Vec::new(), expected: None })
+        Arc::new(Self { shown: shown.to_owned(), ..Self::new("engine".to_owned(), operation) })
     }
 }

@@ -100,7 +100,7 @@ impl Call {
     /// The id of the key of this id, name or alias, in the key store that the path names, if the caller reaches it. No key's id comes to a handler by another way.
     pub(super) fn key_named(&self, engine: &Engine, text: &str) -> Result<KeyId, Problem> {
         let key = find_key(engine, self.store(engine)?, text)?;
-        if self.permit.reaches(key) { Ok(key) } else { Err(no_key(text)) }
+        if self.permit.reaches(key) { Ok(key) } else { Err(no_key(text).refusing()) }
     }
 
     /// The person whom the path names by id or name.

@@ -117,6 +117,15 @@ impl Caller {
         }
     }
 
+    /// Who it is, for the log: a person by his name and id, or an administrator by his certificate.
+    #[must_use]
+    pub fn actor(&self, engine: &Engine) -> String {
+        match engine.person_by_key(&self.key).filter(|_| !self.is_administrator) {
+            Some(person) => format!("person {} ({})", person.record.name, person.record.id),
+            None => self.to_string(),
+        }
+    }
+
     /// Refuses a caller whose certificate has ended since he connected.
     ///
     /// # Errors

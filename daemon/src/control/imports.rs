@@ -123,7 +123,7 @@ fn cancel(state: &ControlState, call: &Call) -> Result<Change, Problem> {
 fn reached(engine: &Engine, call: &Call, store: StoreId) -> Result<ImportId, Problem> {
     let id = call.import()?;
     if call.permit.creator().is_some() && !is_reached(call, &engine.import(store, id)?) {
-        return Err(Error::ImportNotFound(id).into());
+        return Err(Problem::from(Error::ImportNotFound(id)).refusing());
     }
     Ok(id)
 }

@@ -31,6 +31,7 @@ pub mod openapi;
 pub mod permission;
 mod persons;
 pub mod problem;
+mod refusals;
 pub mod route;
 pub mod router;
 mod shred_table;

@@ -101,7 +101,7 @@ pub(super) fn authorise(
     // As if the store were not there, for whoever has nothing to do with it.
     let store = find_store(engine, parameters)?;
     if !sees(&person, store) {
-        return Err(no_store(parameters.get("store").map_or("", String::as_str)));
+        return Err(no_store(parameters.get("store").map_or("", String::as_str)).refusing());
     }
     let met = |allowed: &&Allowed| allowed.is_met_in(&person, store);
     let mut met = permission.roles.iter().filter(met).peekable();

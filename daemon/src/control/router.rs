@@ -10,8 +10,6 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
-use claviger_engine::audit::{Event, EventKind};
-use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::crypto::random::Random;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, IF_MATCH, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -21,11 +19,12 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use super::call::Call;
+use super::call::{Call, Parameters};
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
+use super::refusals::RefusedRequest;
 use super::route::{Handler, Route, routes};
-use super::{ControlState, browser, once, permission};
+use super::{ControlState, browser, once, permission, refusals};
 
 /// All routes. A request must carry its [`Caller`] as an extension.
 ///
@@ -63,14 +62,25 @@ async fn serve(
     let trace_id = trace_id(request.headers(), &state);
     let path = request.uri().path().to_owned();
     let caller = request.extensions().get::<Caller>().cloned();
+    let parameters = parameters.map(|parameters| {
+        let parts = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        parts.collect::<Parameters>()
+    });
+    let named = parameters.as_ref().map(Parameters::clone).unwrap_or_default();
     let result = match parameters {
-        Ok(parameters) => answer(Arc::clone(&state), route, &trace_id, &parameters, caller.as_ref(), request).await,
+        Ok(parameters) => answer(Arc::clone(&state), route, &trace_id, parameters, caller.as_ref(), request).await,
         Err(_) => Err(Problem::new(Kind::Malformed, "the path is not text in UTF-8, percent-encoded")),
     };
     let (status, response) = match result {
         Ok(answer) => (answer.status, respond(answer, route.media_type, &trace_id)),
         Err(problem) => {
-            tell_refused(&state, route.operation, &problem, &trace_id, caller.as_ref());
+            let refused = RefusedRequest {
+                operation: route.operation,
+                trace_id: &trace_id,
+                caller: caller.as_ref(),
+                parameters: named,
+            };
+            refusals::tell(&state, &problem, refused).await;
             (problem.kind().row().1, respond_problem(&problem, &path, (&trace_id, route.operation), caller.as_ref()))
         }
     };
@@ -83,7 +93,7 @@ async fn answer(
     state: Arc<ControlState>,
     route: &'static Route,
     trace_id: &str,
-    parameters: &RawPathParams,
+    parameters: Parameters,
     caller: Option<&Caller>,
     request: Request,
 ) -> Result<Answer, Problem> {
@@ -91,7 +101,6 @@ async fn answer(
     browser::check_site(&parts.uri, &parts.headers, &state.shown().hosts)?;
     let unknown = || Problem::new(Kind::NotAuthenticated, "connect with a client certificate");
     let caller = caller.cloned().ok_or_else(unknown)?;
-    let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let permit = permission::authorise(&state.installation.engine, route, &parameters, &caller, SystemTime::now())?;
     if route.takes_body() {
         browser::check_change(&parts.headers)?;
@@ -182,21 +191,7 @@ async fn read_body(mut body: Body, size_max: usize) -> Result<Zeroizing<Vec<u8>>
 fn refuse(state: &ControlState, request: &Request, problem: Problem) -> Response {
     let caller = request.extensions().get::<Caller>();
     let trace_id = trace_id(request.headers(), state);
-    tell_refused(state, request.uri().path(), &problem, &trace_id, caller);
     respond_problem(&problem, request.uri().path(), (&trace_id, "none"), caller)
-}
-
-/// Has the audit log tell of each request that was refused; not of those that could not be served.
-fn tell_refused(state: &ControlState, operation: &str, problem: &Problem, trace_id: &str, caller: Option<&Caller>) {
-    let (name, status, _) = problem.kind().row();
-    if status.is_client_error() {
-        let mut event = Event::new(EventKind::Refusal, SystemClock.now_ms());
-        event.actor = caller.map(ToString::to_string).unwrap_or_default();
-        event.operation = operation.to_owned();
-        event.reason = format!("{name}: {}", problem.detail());
-        event.trace_id = trace_id.to_owned();
-        state.installation.engine.tell(event);
-    }
 }
 
 fn respond(answer: Answer, media_type: &'static str, trace_id: &str) -> Response {

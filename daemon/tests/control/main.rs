@@ -18,6 +18,7 @@ mod key_life;
 mod keys;
 mod once;
 mod persons;
+mod refusals;
 mod revisions;
 mod roles;
 mod routes;

@@ -9,8 +9,10 @@ use super::line::Line;
 use super::reader::{Lines, Read};
 use super::signer::InstallationKey;
 use crate::act::Act;
+use crate::approval::ApprovalRecord;
 use crate::crypto::random::Random;
 use crate::error::Error;
+use crate::key::id::StoreId;
 use crate::limits::{AUDIT_CHANGES_APART_MAX, SCAN_PAGE_RECORDS};
 use crate::record::address::{self, Holds};
 use crate::record::vault::Vault;
@@ -156,9 +158,14 @@ pub(super) fn event(vault: &Vault, act: &Act, writes: &[Write], now_ms: u64) -> 
             }
             Some(Holds::KeyStore(id) | Holds::KeyName(id, _)) => event.store = Some(id),
             None => {
-                let import = address::parse_transport_key(write.address());
-                event.store = event.store.or(import.map(|(store, ..)| store));
+                event.store = event.store.or_else(|| store_of(vault, write));
             }
+        }
+    }
+    event.store = event.store.or(act.store);
+    for key in &act.keys {
+        if !event.keys.contains(key) {
+            event.keys.push(*key);
         }
     }
     event.actor.clone_from(&act.actor);
@@ -166,6 +173,19 @@ pub(super) fn event(vault: &Vault, act: &Act, writes: &[Write], now_ms: u64) -> 
     event.shown.clone_from(&act.shown);
     event.trace_id.clone_from(&act.trace_id);
     event.bounded()
+}
+
+/// The key store of what is neither a key nor a key store: an import, a row of authentication data, a request for approval.
+fn store_of(vault: &Vault, write: &Write) -> Option<StoreId> {
+    let place = write.address();
+    let import = address::parse_transport_key(place).map(|(store, ..)| store);
+    let row = address::parse_access_row(place).map(|(store, _)| store);
+    import.or(row).or_else(|| match write {
+        Write::Put { address, value } if address::parse_approval(address).is_some() => {
+            vault.open::<ApprovalRecord>(address, value).ok()?.store
+        }
+        _ => None,
+    })
 }
 
 /// The number under which a restore tells what it was.

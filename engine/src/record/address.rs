@@ -303,6 +303,13 @@ pub(crate) fn access_row(store: StoreId, id: AccessRowId) -> Address {
     authentication(ACCESS_ROW, &[&store.0, &id.0])
 }
 
+/// Reads an address of [`access_row`].
+pub(crate) fn parse_access_row(address: &Address) -> Option<(StoreId, AccessRowId)> {
+    Some(address).filter(|address| address.database == Database::Authentication)?;
+    let (store, id) = address.key.strip_prefix(&[ACCESS_ROW])?.split_first_chunk()?;
+    Some((StoreId(*store), AccessRowId(id.try_into().ok()?)))
+}
+
 /// All rows of the authentication data of a key store, for scans: they come in the order of their ids.
 pub(crate) fn access_rows(store: StoreId) -> Address {
     authentication(ACCESS_ROW, &[&store.0])

@@ -81,7 +81,7 @@ on_every_storage! {
 
     // R-A6
     fn who_has_added_a_row_is_told(installation) {
-        let act = Act { actor: "Ada\n".to_owned(), operation: "add", shown: String::new(), trace_id: String::new(), guards: Vec::new(), expected: None };
+        let act = Act::new("Ada\n".to_owned(), "add");
         let engine = installation.engine.on_behalf_of(act);
         let row = engine.add_access(installation.store, new(network("192.0.2.1"))).unwrap();
         assert_eq!(row.creator, "Ada?");

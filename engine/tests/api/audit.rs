@@ -19,12 +19,9 @@ use crate::support::{Client, Installation};
 
 fn act(actor: &str, operation: &'static str) -> Act {
     Act {
-        actor: actor.to_owned(),
-        operation,
         shown: format!("{operation} by {actor}"),
         trace_id: "trace".to_owned(),
-        guards: Vec::new(),
-        expected: None,
+        ..Act::new(actor.to_owned(), operation)
     }
 }
 

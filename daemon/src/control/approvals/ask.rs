@@ -81,9 +81,10 @@ pub(super) fn ask(
         changes.push(ShownChange { operation, shown, request, before: before(state, call), after: None });
     }
     let mut trial = Trial::default();
-    let (mut calls, mut tried) = (Vec::new(), Vec::new());
+    let (mut calls, mut tried, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for Prepared { call, change } in prepared {
         change.builds_on(engine)?.into_iter().for_each(|key| trial.add_key(key));
+        keys.extend(change.is_about().1);
         calls.push((by_ids(state, call)?, change.resolved()));
         tried.push(change);
     }
@@ -100,6 +101,7 @@ pub(super) fn ask(
         }
     }
     let by = calls.first().map(|(call, _)| act(call, &changes)).ok_or_else(only_persons)?;
+    let by = Act { store, keys, ..by };
     let Asking { reason, time } = asking;
     let calls = stored::write(&calls)?;
     let new = NewRequest { store, classes, requester, time, reason, is_bundle, changes, calls };
@@ -110,12 +112,10 @@ pub(super) fn ask(
 fn act(call: &Call, changes: &[ShownChange]) -> Act {
     let shown: Vec<_> = changes.iter().map(|change| change.shown.as_str()).collect();
     Act {
-        actor: call.permit.actor(&call.caller),
-        operation: "ask_for_approval",
         shown: format!("asked for: {}", shown.join("; ")),
         trace_id: call.trace_id.clone(),
         guards: call.permit.guards(),
-        expected: None,
+        ..Act::new(call.permit.actor(&call.caller), "ask_for_approval")
     }
 }
 

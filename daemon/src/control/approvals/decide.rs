@@ -129,6 +129,8 @@ fn approve(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         operation: "approve",
         shown: shown.join("; "),
         trace_id: call.trace_id.clone(),
+        store: record.store,
+        keys: Vec::new(),
         // Nobody whose rights this rests on may lose them at the same moment.
         guards: record
             .given
@@ -145,7 +147,8 @@ fn approve(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         person.record.id,
         |record, by| may_decide(&engine, record, by),
         |engine, record, calls| apply(state, engine, record, &calls, &call.trace_id),
-    )?;
+    );
+    let decided = decided.map_err(|problem: Problem| problem.of_store(record.store))?;
     let (Decided::Waiting(record) | Decided::Applied(record)) = &decided;
     tracing::info!(trace_id = call.trace_id, request = %record.id, by = %person.record.name, state = record.state.name(), "approved");
     Answer::ok(&describe::approval(&engine, record))
@@ -181,27 +184,30 @@ fn apply(
 fn reject(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let RejectApproval { reason } = call.body()?;
     let (record, person) = decider(state, call)?;
-    let engine = state.installation.engine.on_behalf_of(act(call, &person, format!("request {} rejected", record.id)));
-    let record = engine.reject(record.id, person.record.id, reason)?;
+    let engine =
+        state.installation.engine.on_behalf_of(act(call, &person, &record, format!("request {} rejected", record.id)));
+    let rejected = engine.reject(record.id, person.record.id, reason);
+    let record = rejected.map_err(|error| Problem::from(error).of_store(record.store))?;
     Answer::ok(&describe::approval(&engine, &record))
 }
 
 fn withdraw(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let Nothing {} = call.body()?;
     let (record, person) = (find(state, call)?, person(call)?);
-    let engine = state.installation.engine.on_behalf_of(act(call, &person, format!("request {} withdrawn", record.id)));
-    let record = engine.withdraw(record.id, person.record.id)?;
+    let engine =
+        state.installation.engine.on_behalf_of(act(call, &person, &record, format!("request {} withdrawn", record.id)));
+    let withdrawn = engine.withdraw(record.id, person.record.id);
+    let record = withdrawn.map_err(|error| Problem::from(error).of_store(record.store))?;
     Answer::ok(&describe::approval(&engine, &record))
 }
 
-fn act(call: &Call, person: &Person, shown: String) -> Act {
+fn act(call: &Call, person: &Person, record: &ApprovalRecord, shown: String) -> Act {
     Act {
-        actor: call.permit.actor(&call.caller),
-        operation: call.route.operation,
         shown,
         trace_id: call.trace_id.clone(),
+        store: record.store,
         guards: vec![person.unchanged()],
-        expected: None,
+        ..Act::new(call.permit.actor(&call.caller), call.route.operation)
     }
 }
 
@@ -210,7 +216,8 @@ fn decider(state: &ControlState, call: &Call) -> Result<(ApprovalRecord, Arc<Per
     let (record, person) = (find(state, call)?, person(call)?);
     may_decide(&state.installation.engine, &record, person.record.id).map_err(|_| {
         let place = if record.store.is_some() { "this key store" } else { "the installation" };
-        Problem::new(Kind::NotPermitted, format!("this needs the role {} of {place}", Role::Approver))
+        let detail = format!("this needs the role {} of {place}", Role::Approver);
+        Problem::new(Kind::NotPermitted, detail).of_store(record.store)
     })?;
     Ok((record, person))
 }

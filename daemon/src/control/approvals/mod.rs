@@ -106,5 +106,9 @@ fn find(state: &ControlState, call: &Call) -> Result<ApprovalRecord, Problem> {
     };
     let id: ApprovalId = text.parse().map_err(|_| missing())?;
     let record = state.installation.engine.approval(id)?;
-    if call.permit.sees_request(record.store, record.requester) { Ok(record) } else { Err(missing()) }
+    if call.permit.sees_request(record.store, record.requester) {
+        Ok(record)
+    } else {
+        Err(missing().refusing().of_store(record.store))
+    }
 }

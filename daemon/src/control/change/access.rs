@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use claviger_engine::access::{NewAccess, NewPermit};
-use claviger_engine::key::id::{AccessRowId, StoreId};
+use claviger_engine::key::id::{AccessRowId, KeyId, StoreId};
 use claviger_engine::{AccessMethod, Engine};
 
 use super::certificate;
@@ -85,6 +85,16 @@ pub enum AccessChange {
 }
 
 impl AccessChange {
+    /// The keys that it names.
+    pub(super) fn keys(&self) -> Vec<KeyId> {
+        match self {
+            Self::Add(NewAccess { permit, .. }) | Self::Narrow { permit, .. } => {
+                permit.keys.iter().flatten().copied().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it changes nothing but records, and answers nothing that only who asked may see.
     pub(super) const fn is_of_records(&self) -> bool {
         !matches!(self, Self::Renew { .. } | Self::Disable { .. } | Self::DisableStore)

@@ -28,6 +28,14 @@ pub enum AliasChange {
 }
 
 impl AliasChange {
+    /// The key that it stands for from then on.
+    pub(super) const fn key(&self) -> Option<KeyId> {
+        match self {
+            Self::Create { key } | Self::Move { key, .. } => Some(*key),
+            Self::Delete { of } => *of,
+        }
+    }
+
     /// Makes the change; gives the key that the alias stands for, or stood for.
     pub(super) fn apply(self, engine: &Engine, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
         match self {

@@ -159,11 +159,14 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
     let actor = call.permit.actor(&call.caller);
     let mut guards = call.permit.guards();
     guards.push(none_needed);
+    let (store, keys) = change.is_about();
     let act = Act {
         actor: actor.clone(),
         operation: call.route.operation,
         shown: shown.clone(),
         trace_id: call.trace_id.clone(),
+        store,
+        keys,
         guards,
         expected: call.expected.clone(),
     };
@@ -192,6 +195,29 @@ impl Change {
             | Self::Export { .. }
             | Self::KeyTree(_)
             | Self::IssueCertificate { .. } => false,
+        }
+    }
+
+    /// The key store and the keys that it is about, as far as it says so itself.
+    pub(super) fn is_about(&self) -> (Option<StoreId>, Vec<KeyId>) {
+        match self {
+            Self::SetStoreSettings { store, .. }
+            | Self::CreateKeys { store, .. }
+            | Self::Import { store, .. }
+            | Self::IssueCertificate { store, permit: NewPermit { keys: None, .. }, .. } => (Some(*store), Vec::new()),
+            Self::SetApprovalPolicy { store, .. } => (*store, Vec::new()),
+            Self::IssueCertificate { store, permit: NewPermit { keys: Some(keys), .. }, .. } => {
+                (Some(*store), keys.iter().copied().collect())
+            }
+            Self::Access { store, change } => (Some(*store), change.keys()),
+            Self::Alias { store, change, .. } => (Some(*store), change.key().into_iter().collect()),
+            Self::Key { key, .. } | Self::Export { key, .. } => (None, vec![*key]),
+            Self::Person { change, .. } => person::is_about(change),
+            Self::CreateStore { .. }
+            | Self::Backup(_)
+            | Self::KeyTree(_)
+            | Self::AddPerson(_)
+            | Self::RemovePerson { .. } => (None, Vec::new()),
         }
     }
 

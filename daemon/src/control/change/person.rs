@@ -3,10 +3,23 @@
 use std::fmt;
 
 use claviger_engine::change::{NewPerson, PersonChange};
+use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::person::Grant;
 
 /// A change of a person, which goes on after him.
 pub(super) struct InWords<'a>(pub(super) &'a PersonChange);
+
+/// The key store and the keys that a change of a person is about.
+pub(super) fn is_about(change: &PersonChange) -> (Option<StoreId>, Vec<KeyId>) {
+    match change {
+        PersonChange::Grant { grant: Grant { store, .. }, keys } | PersonChange::Revoke { store, keys, .. } => {
+            (*store, keys.clone())
+        }
+        PersonChange::AddCertificate(_) | PersonChange::RemoveCertificate(_) | PersonChange::SetDisabled(_) => {
+            (None, Vec::new())
+        }
+    }
+}
 
 /// A person who is added.
 pub(super) struct Added<'a>(pub(super) &'a NewPerson);
