@@ -1,106 +1,32 @@
-//! Hosts on a link of their own, in network namespaces: what the kernel sees of them lets them in, or not. Needs root and iproute2.
+//! Hosts on links of their own: what the kernel sees of them lets them in, or not. Needs root and iproute2.
 
-use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd;
-use std::process::Command;
-use std::sync::Arc;
-use std::thread;
+use std::net::{IpAddr, Ipv6Addr};
 
 use claviger_algorithm::Algorithm;
-use claviger_engine::{AccessData, AccessMethod};
-use claviger_protocol::{KeyId, Status};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use rustls_pki_types::ServerName;
-use tokio_rustls::TlsConnector;
+use claviger_engine::change::StoreSettings;
+use claviger_engine::key::id::AccessRowId;
+use claviger_engine::{AccessData, AccessMethod, HardwareAddress};
+use claviger_protocol::limits::HELLO_OPTION_HARDWARE_ADDRESS;
+use claviger_protocol::message::{Hello, HelloOption, Whoami};
+use claviger_protocol::{Fact, KeyId, Status};
 
-use crate::support::certificates::{Credential, add};
-use crate::support::client::tls;
+use crate::operations::facts;
+use crate::support::certificates::add;
 use crate::support::messages::encrypt;
+use crate::support::network::{Host, can_make_hosts, ip};
 use crate::support::{Client, Options, Server, within};
 
-/// A host in a namespace of its own, with a link to this one. Taken down when it is dropped.
-struct Host {
-    name: String,
-    /// The address of this machine on the link.
-    here: Ipv4Addr,
-    /// That of the host.
-    there: Ipv4Addr,
-}
+const TILL: &str = "02:00:5e:10:00:01";
+const OTHER: &str = "02:00:5e:10:00:02";
 
-impl Host {
-    /// The host number `number` of this process, with this hardware address.
-    fn new(number: u8, hardware_address: &str) -> Self {
-        let tag = std::process::id() % 0x1_0000;
-        let name = format!("clv{tag:04x}-{number}");
-        // 198.18.0.0/15 is for tests (RFC 2544): one network of four addresses for each link.
-        let [high, low] = u16::try_from(tag).unwrap().to_be_bytes();
-        let (here, there) = (
-            Ipv4Addr::new(198, 18 + (high & 1), low, number * 4 + 1),
-            Ipv4Addr::new(198, 18 + (high & 1), low, number * 4 + 2),
-        );
-        let host = Self { name, here, there };
-        let (outer, inner) = (format!("{}o", host.name), format!("{}i", host.name));
-        ip(&["netns", "add", &host.name]);
-        ip(&[
-            "link",
-            "add",
-            &outer,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            &inner,
-            "address",
-            hardware_address,
-            "netns",
-            &host.name,
-        ]);
-        ip(&["address", "add", &format!("{here}/30"), "dev", &outer]);
-        ip(&["link", "set", &outer, "up"]);
-        host.inside(&["address", "add", &format!("{there}/30"), "dev", &inner]);
-        host.inside(&["link", "set", &inner, "up"]);
-        host
-    }
-
-    fn inside(&self, arguments: &[&str]) {
-        ip(&[&["-n", &self.name], arguments].concat());
-    }
-
-    /// A client on this host that has said Hello.
-    async fn client(&self, server: &Server, credential: Option<&Credential>) -> Client {
-        let (path, address) =
-            (format!("/run/netns/{}", self.name), SocketAddr::new(self.here.into(), server.address.port()));
-        // A thread of its own: it stays in the namespace.
-        let connecting = thread::spawn(move || {
-            let namespace = File::open(path).unwrap();
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-            std::net::TcpStream::connect(address).unwrap()
-        });
-        let stream = tokio::task::spawn_blocking(move || connecting.join().unwrap()).await.unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-        assert_eq!(stream.local_addr().unwrap().ip(), IpAddr::V4(self.there));
-        let connector = TlsConnector::from(Arc::new(tls(&server.server_authority, credential)));
-        let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
-        let mut client = Client::over(Box::new(connector.connect(name, stream).await.unwrap()), None);
-        client.say_hello().await;
-        client
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // The links go with it. What cannot be removed is left over for whoever looks.
-        let _ = Command::new("ip").args(["link", "del", &format!("{}o", self.name)]).output();
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
-    }
-}
-
-fn ip(arguments: &[&str]) {
-    let output = Command::new("ip").args(arguments).output();
-    let output = output.expect("ip is installed: `cargo xtask test --install` does it");
-    assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+/// A server on all addresses of this machine whose key store lets in the hardware address [`TILL`] and nobody else; the row, and a key.
+fn server() -> (Server, AccessRowId, KeyId) {
+    let server = Server::start_with(Options { ip: Ipv6Addr::UNSPECIFIED.into(), ..Options::default() });
+    let (engine, store) = (&server.engine, server.store);
+    let key = server.create("key", Algorithm::Xaes256Gcm);
+    engine.change_access_methods(store, &[AccessMethod::HardwareAddress], &[AccessMethod::ClientCertificate]).unwrap();
+    let row = add(engine, store, AccessData::HardwareAddress(TILL.parse().unwrap())).id;
+    (server, row, key)
 }
 
 async fn status(client: &mut Client, key: KeyId) -> Status {
@@ -117,41 +43,135 @@ async fn becomes(client: &mut Client, key: KeyId, expected: Status) {
     .await;
 }
 
-// R-A4
+/// What Whoami tells of one fact.
+async fn told(client: &mut Client, fact: Fact) -> Option<Vec<u8>> {
+    let facts = facts(&client.call(Whoami).await.body);
+    facts.into_iter().find(|(code, _)| *code == fact.code()).map(|(_, value)| value)
+}
+
+fn bytes(address: &str) -> Vec<u8> {
+    address.parse::<HardwareAddress>().unwrap().bytes().to_vec()
+}
+
+// R-A4, R-A7
 #[tokio::test]
 async fn a_host_is_let_in_by_its_hardware_address_and_another_is_not() {
-    if !rustix::process::geteuid().is_root() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "network namespaces need root");
-        eprintln!("not tested: network namespaces need root");
+    if !can_make_hosts() {
         return;
     }
-    let (till, other) = (Host::new(1, "02:00:5e:10:00:01"), Host::new(2, "02:00:5e:10:00:02"));
-    let server = Server::start_with(Options { ip: Ipv4Addr::UNSPECIFIED, ..Options::default() });
+    let (till, other) = (Host::new(1, TILL), Host::new(2, OTHER));
+    let (server, row, key) = server();
     let (engine, store) = (&server.engine, server.store);
-    let key = server.create("key", Algorithm::Xaes256Gcm);
-    engine.change_access_methods(store, &[AccessMethod::HardwareAddress], &[AccessMethod::ClientCertificate]).unwrap();
-    let row = add(engine, store, AccessData::HardwareAddress("02:00:5e:10:00:01".parse().unwrap()));
-    let mut client = till.client(&server, None).await;
+    let mut client = till.client(&server, till.link().near.into(), None).await;
+    client.say_hello().await;
     becomes(&mut client, key, Status::Ok).await;
-    let mut stranger = other.client(&server, None).await;
+    assert_eq!(told(&mut client, Fact::HardwareAddress).await, Some(bytes(TILL)));
+    let mut stranger = other.client(&server, other.link().near.into(), None).await;
+    stranger.say_hello().await;
     assert_eq!(status(&mut stranger, key).await, Status::NotPermitted);
+    // Whoever is refused is told what is seen of him, like everybody.
+    assert_eq!(told(&mut stranger, Fact::HardwareAddress).await, Some(bytes(OTHER)));
     // One that comes when the kernel is asked already is known at once.
-    let mut second = till.client(&server, None).await;
+    let mut second = till.client(&server, till.link().near.into(), None).await;
+    second.say_hello().await;
     assert_eq!(status(&mut second, key).await, Status::Ok);
-    engine.stop_access(store, row.id).unwrap();
+    engine.stop_access(store, row).unwrap();
     assert_eq!(status(&mut client, key).await, Status::NotPermitted);
-    engine.enable_access(store, row.id).unwrap();
+    engine.enable_access(store, row).unwrap();
     assert_eq!(status(&mut client, key).await, Status::Ok);
     // Another machine takes the place of the host: what was seen before does not count for long.
-    till.inside(&["link", "set", &format!("{}i", till.name), "address", "02:00:5e:10:00:09"]);
-    ip(&[
-        "neighbour",
-        "replace",
-        &till.there.to_string(),
-        "lladdr",
-        "02:00:5e:10:00:09",
-        "dev",
-        &format!("{}o", till.name),
-    ]);
+    let moved = "02:00:5e:10:00:09";
+    till.ip(&["link", "set", &till.inner(), "address", moved]);
+    ip(&["neighbour", "replace", &till.link().far.to_string(), "lladdr", moved, "dev", &till.outer()]);
     becomes(&mut client, key, Status::NotPermitted).await;
+}
+
+// R-A4
+#[tokio::test]
+async fn a_host_is_let_in_over_ipv6_too() {
+    if !can_make_hosts() {
+        return;
+    }
+    let (till, other) = (Host::new(3, TILL), Host::new(4, OTHER));
+    let (server, _, key) = server();
+    for (host, expected, address) in [(&till, Status::Ok, TILL), (&other, Status::NotPermitted, OTHER)] {
+        let mut client = host.client(&server, host.link().near_v6.into(), None).await;
+        client.say_hello().await;
+        becomes(&mut client, key, expected).await;
+        assert_eq!(told(&mut client, Fact::HardwareAddress).await, Some(bytes(address)));
+        assert_eq!(told(&mut client, Fact::Address).await, Some(host.link().far_v6.octets().to_vec()));
+    }
+}
+
+// R-A4
+#[tokio::test]
+async fn only_what_the_kernel_still_believes_of_a_host_is_seen() {
+    if !can_make_hosts() {
+        return;
+    }
+    let host = Host::new(5, TILL);
+    let (server, ..) = server();
+    let seen_as = async |address: IpAddr, expected: Option<&str>| {
+        let expected = expected.map(|expected| expected.parse::<HardwareAddress>().unwrap());
+        within(async {
+            while server.hardware_address(address) != expected {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    };
+    for address in [IpAddr::from(host.link().far), host.link().far_v6.into()] {
+        let (text, outer) = (address.to_string(), host.outer());
+        let entry = |change: &str, state: &str| {
+            ip(&["neighbour", change, &text, "lladdr", TILL, "dev", &outer, "nud", state]);
+        };
+        // Nobody speaks with the host, so that what is said of it stays.
+        for state in ["stale", "permanent"] {
+            entry("replace", state);
+            seen_as(address, Some(TILL)).await;
+            entry("replace", "noarp");
+            seen_as(address, None).await;
+        }
+        entry("replace", "stale");
+        seen_as(address, Some(TILL)).await;
+        ip(&["neighbour", "replace", &text, "dev", &outer, "nud", "failed"]);
+        seen_as(address, None).await;
+        entry("replace", "stale");
+        seen_as(address, Some(TILL)).await;
+        ip(&["neighbour", "del", &text, "dev", &outer]);
+        seen_as(address, None).await;
+    }
+}
+
+// R-A4
+#[tokio::test]
+async fn behind_a_router_nobody_is_seen_and_only_a_declared_address_lets_in_where_that_counts() {
+    if !can_make_hosts() {
+        return;
+    }
+    // The router itself would be let in, and so would the host, if it were seen.
+    let router = Host::new(6, TILL);
+    let host = Host::behind(&router, 7, OTHER);
+    let (server, _, key) = server();
+    let (engine, store) = (&server.engine, server.store);
+    add(engine, store, AccessData::HardwareAddress(OTHER.parse().unwrap()));
+    let mut client = host.client(&server, router.link().near.into(), None).await;
+    client.say_hello().await;
+    // The kernel has seen the router by now, and the table what the kernel has.
+    let mut on_router = router.client(&server, router.link().near.into(), None).await;
+    on_router.say_hello().await;
+    becomes(&mut on_router, key, Status::Ok).await;
+    assert_eq!(status(&mut client, key).await, Status::NotPermitted);
+    assert_eq!(told(&mut client, Fact::HardwareAddress).await, None);
+    let declared = bytes(OTHER);
+    let options = [HelloOption { option: HELLO_OPTION_HARDWARE_ADDRESS, value: &declared }];
+    assert_eq!(client.call(Hello { version_min: 1, version_max: 1, options }).await.status(), Status::Ok);
+    assert_eq!(status(&mut client, key).await, Status::NotPermitted, "the store does not take its word");
+    let settings = StoreSettings { declared_hardware_address: Some(true), ..StoreSettings::default() };
+    engine.set_store_settings(store, settings).unwrap();
+    assert_eq!(status(&mut client, key).await, Status::Ok);
+    // Where the server sees for itself, what is said does not count.
+    let options = [HelloOption { option: HELLO_OPTION_HARDWARE_ADDRESS, value: &[2, 0, 0x5e, 0x10, 0, 0x77] }];
+    assert_eq!(on_router.call(Hello { version_min: 1, version_max: 1, options }).await.status(), Status::Ok);
+    assert_eq!(status(&mut on_router, key).await, Status::Ok);
 }

@@ -33,6 +33,7 @@ mod framing;
 mod garbage;
 mod handshake;
 mod hosts;
+mod least_privilege;
 mod memory;
 mod operations;
 mod order;

@@ -3,6 +3,7 @@
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod messages;
+pub(crate) mod network;
 pub(crate) mod openssl;
 pub(crate) mod server;
 

@@ -1,6 +1,6 @@
 //! A data port on free ports of this machine, over an engine on storage in memory.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use claviger_engine::lane::{Claim, Pool};
 use claviger_engine::limits::DELETION_WAIT_DEFAULT;
 use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::{MemoryStorage, Storage};
-use claviger_engine::{AccessMethods, Engine, EngineParts};
+use claviger_engine::{AccessMethods, Engine, EngineParts, HardwareAddress};
 use claviger_protocol::KeyId;
 use tempfile::TempDir;
 
@@ -44,7 +44,7 @@ pub(crate) struct Server {
 /// What tests choose.
 pub(crate) struct Options {
     /// Where it listens.
-    pub(crate) ip: Ipv4Addr,
+    pub(crate) ip: IpAddr,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cached_keys_max: usize,
@@ -60,7 +60,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            ip: Ipv4Addr::LOCALHOST,
+            ip: Ipv4Addr::LOCALHOST.into(),
             storage: Arc::new(MemoryStorage::new()),
             clock: Arc::new(SystemClock),
             cached_keys_max: 1_000,
@@ -148,6 +148,11 @@ impl Server {
     /// Another key store for the clients of `authority`.
     pub(crate) fn create_store_for(&self, name: &str, authority: &Authority) -> StoreId {
         create_store(&self.engine, name, authority)
+    }
+
+    /// The hardware address that the server sees of whoever has this address.
+    pub(crate) fn hardware_address(&self, address: IpAddr) -> Option<HardwareAddress> {
+        self.port.as_ref().and_then(|port| port.hardware_address(address))
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -301,7 +306,7 @@ pub(crate) const fn engine_id(key: KeyId) -> id::KeyId {
 }
 
 /// The same free port for both transports.
-fn bind(ip: Ipv4Addr) -> (TcpListener, UdpSocket) {
+fn bind(ip: IpAddr) -> (TcpListener, UdpSocket) {
     loop {
         let tcp = TcpListener::bind((ip, 0)).unwrap();
         if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()) {
