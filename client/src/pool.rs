@@ -13,7 +13,7 @@ use slot::{Maker, Slot, with_jitter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// All connections of one client.
 pub(crate) struct Pool {
@@ -78,7 +78,14 @@ impl Pool {
                 Ok(reply) => {
                     last = Error::refused(reply.status, reply.retry_ms);
                     match reply.status {
-                        Status::Overloaded => sleep(overloaded_wait(&reply, attempt)).await,
+                        Status::Overloaded => {
+                            let wait = overloaded_wait(&reply, attempt);
+                            // A quota may be used up for minutes: whoever asks is told so, and when to come back.
+                            if Instant::now() + wait >= call.deadline {
+                                return Err(last);
+                            }
+                            sleep(wait).await;
+                        }
                         Status::ShuttingDown => sleep(reconnect_wait(self.config().reconnect, attempt)).await,
                         _ => return Err(last),
                     }

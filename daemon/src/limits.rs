@@ -28,6 +28,19 @@ pub const REFUSAL_MS: u64 = 10_000;
 /// What one connection may work at a stretch, by the table of algorithms, while others on the same worker wait.
 pub const TURN_COST_MAX: Duration = Duration::from_micros(250);
 
+/// Clients of one key store of which it is known apart what is left of their quotas: as many as rows of authentication data name; those beyond, which only networks let in, share one
+/// quota. Each takes 64 bytes for each worker, and some 200.
+pub const QUOTA_CLIENTS_MAX: usize = 1_024;
+
+/// What a worker takes of a quota at once and then spends by itself, as the time in which it comes in.
+pub const QUOTA_SLICE: Duration = Duration::from_millis(1);
+
+/// The part of a burst that workers hold together at most, whatever comes in within [`QUOTA_SLICE`]: one of so many.
+pub const QUOTA_HELD_PART: u64 = 8;
+
+/// What a description read from storage costs, by the clock: a request for names costs it for each name.
+pub const DESCRIPTION_COST: Duration = Duration::from_micros(10);
+
 /// What each frame costs beside its items.
 pub const FRAME_COST: Duration = Duration::from_nanos(500);
 

@@ -320,6 +320,12 @@ impl Engine {
         self.ledger.clock.now_ms()
     }
 
+    /// How long the process has been running by the clock of the engine, in milliseconds: the clock of quotas, which nobody sets.
+    #[must_use]
+    pub fn monotonic_ms(&self) -> u64 {
+        self.ledger.clock.monotonic_ms()
+    }
+
     /// All key stores, in the order of their names.
     #[must_use]
     pub fn stores(&self) -> Vec<Arc<StoreSlot>> {

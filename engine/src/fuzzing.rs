@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::key::id::StoreId;
     use crate::record::{AccessMethods, StoreState, access, key, transport_key};
+    use crate::record::{Quota, Quotas};
 
     #[test]
     fn ciphertext_keeps_its_promises_on_small_and_large_inputs() {
@@ -148,6 +149,7 @@ mod tests {
             state: StoreState::Available,
             declared_hardware_address: false,
             records_requests: false,
+            quotas: Quotas { store: Quota::new(1, 2), client: None },
         };
         let authority = AuthorityRecord { certificate: vec![1; 9], wrapped_private_key: vec![2; 9] };
         let [new_key, new_version] = transport_key::tests::samples();

@@ -58,7 +58,8 @@ pub use record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 pub use record::{
     About, AccessData, AccessMethod, AccessMethods, AccessRow, Deleted, Deletion, Destroyed, HardwareAddress,
     InvalidAbout, InvalidAccessData, IssuedCertificate, KeyRecord, KeyStoreRecord, Network, Origin, Permit,
-    PermittedOperations, PersonCertificate, PersonRecord, Rotation, RotationByUse, StoreState, VersionSummary,
+    PermittedOperations, PersonCertificate, PersonRecord, Quota, Quotas, Rotation, RotationByUse, StoreState,
+    VersionSummary,
 };
 pub use renewal::{RenewalStatus, SystemKeyState, SystemKeyStatus};
 pub use usage::Client;

@@ -501,6 +501,12 @@ const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INL
 /// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
 pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
 
+/// Most cost units a second of a quota: a thousand cores.
+pub const QUOTA_RATE_MAX: u32 = 1_000_000_000;
+
+/// Most cost units at once of a quota: a quarter of an hour of one core.
+pub const QUOTA_BURST_MAX: u32 = 1_000_000_000;
+
 /// How many steps of niceness the threads of the compute pool are behind the workers: a worker that wakes up runs at once, and where workers are never idle, the pool
 /// keeps a tenth of a core.
 pub const COMPUTE_NICENESS: u8 = 10;

@@ -135,7 +135,14 @@ impl VaultSource {
         let (authority, _) = self.vault.read::<AuthorityRecord>(&address::authority(id))?.ok_or_else(missing)?;
         let generation = self.next_generation();
         let KeyStoreRecord {
-            name, methods, state, open_public_keys, declared_hardware_address, records_requests, ..
+            name,
+            methods,
+            state,
+            open_public_keys,
+            declared_hardware_address,
+            records_requests,
+            quotas,
+            ..
         } = store;
         let state = if self.stops.has(UnwrittenStop::Store(id)) { StoreState::Disabled } else { state };
         let rows = self.read_access_rows(id)?.into_iter();
@@ -152,6 +159,7 @@ impl VaultSource {
             access: Arc::new(self.table(id, held.collect())),
             declared_hardware_address,
             records_requests,
+            quotas,
             generation,
         })
     }

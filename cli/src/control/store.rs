@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use claviger_control::ControlClient;
 use claviger_control::limits::{DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN};
-use claviger_control::message::{Access, CreateStore, SetStoreSettings, Store, StoreList};
+use claviger_control::message::{Access, CreateStore, Quota, SetStoreSettings, Store, StoreList};
 
 use crate::show;
 
@@ -17,6 +17,10 @@ pub(crate) enum Method {
     /// A hardware (MAC) address of the store's authentication data: a hint, no proof
     HardwareAddress,
 }
+
+/// What a quota is set to; nothing takes it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewQuota(Option<Quota>);
 
 /// Operations on key stores.
 #[derive(Subcommand)]
@@ -48,10 +52,14 @@ Examples:
     #[command(after_help = "\
 What is not given stays as it is. Deletions that were requested already wait as they did.
 
+Quotas count cost units: a unit is a microsecond of one core, so 1000000 a second are a core. `claviger algorithms` tells what is dear; whoever is over a quota is told when to come back.
+
 Examples:
   claviger store set payments --deletion-wait-hours 240
   claviger store set payments --open-public-keys true
-  claviger store set payments --record-requests true")]
+  claviger store set payments --record-requests true
+  claviger store set payments --quota 500000:2000000 --client-quota 100000
+  claviger store set payments --client-quota none")]
     Set {
         /// Its name or id
         store: String,
@@ -68,6 +76,12 @@ Examples:
         /// Whether each request of a client is recorded in the audit log, and not only counted by the minute
         #[arg(long = "record-requests", value_name = "true|false")]
         records_requests: Option<bool>,
+        /// How much work all its clients together may have done: cost units a second, and after a colon units at once, else those of a second; or none
+        #[arg(long, value_name = "UNITS[:BURST]|none", value_parser = quota)]
+        quota: Option<NewQuota>,
+        /// How much work each client may have done, as --quota
+        #[arg(long, value_name = "UNITS[:BURST]|none", value_parser = quota)]
+        client_quota: Option<NewQuota>,
     },
     /// Let nobody in to a key store any more, at once, on live connections too
     #[command(after_help = "\
@@ -138,9 +152,18 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
             open_public_keys,
             declared_hardware_address,
             records_requests,
+            quota,
+            client_quota,
         } => {
-            let settings =
-                SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests };
+            let (quota, client_quota) = (quota.map(|NewQuota(quota)| quota), client_quota.map(|NewQuota(quota)| quota));
+            let settings = SetStoreSettings {
+                deletion_wait_hours,
+                open_public_keys,
+                declared_hardware_address,
+                records_requests,
+                quota,
+                client_quota,
+            };
             let store = client.set_store_settings(&store, &settings).await?;
             if json { show::json(&store) } else { describe(store) }
         }
@@ -155,6 +178,10 @@ pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: boo
 pub(super) fn describe(store: Store) -> anyhow::Result<()> {
     let created = show::time(store.created);
     let declared = store.declared_hardware_address.then(|| ("hardware addresses", "declared ones count".to_owned()));
+    let quotas = [("quota", store.quota), ("quota of each client", store.client_quota)];
+    let quotas = quotas.into_iter().filter_map(|(name, quota)| {
+        quota.map(|Quota { units_per_second, burst }| (name, format!("{units_per_second} units/s, {burst} at once")))
+    });
     show::facts(
         [
             ("state", store.state),
@@ -170,12 +197,26 @@ pub(super) fn describe(store: Store) -> anyhow::Result<()> {
             ("created", created),
         ]
         .into_iter()
-        .chain(declared),
+        .chain(declared)
+        .chain(quotas),
     )?;
     for warning in store.warnings {
         eprintln!("warning: {warning}");
     }
     Ok(())
+}
+
+/// Reads `UNITS`, `UNITS:BURST` or `none`.
+fn quota(text: &str) -> Result<NewQuota, String> {
+    if text == "none" {
+        return Ok(NewQuota(None));
+    }
+    let (units, burst) = text.split_once(':').unwrap_or((text, text));
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let (Some(units_per_second), Some(burst)) = (number(units), number(burst)) else {
+        return Err("give cost units a second as 500000, with units at once as 500000:2000000, or none".to_owned());
+    };
+    Ok(NewQuota(Some(Quota { units_per_second, burst })))
 }
 
 /// All pages in one.
@@ -196,4 +237,21 @@ fn access(access: Access) -> String {
         ("hardware address", access.hardware_address),
     ];
     methods.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R-A11
+    #[test]
+    fn a_quota_has_a_burst_of_a_second_unless_it_is_given_and_is_never_nothing() {
+        let of = |units_per_second, burst| Ok(NewQuota(Some(Quota { units_per_second, burst })));
+        assert_eq!(quota("500000"), of(500_000, 500_000));
+        assert_eq!(quota("500000:1"), of(500_000, 1));
+        assert_eq!(quota("none"), Ok(NewQuota(None)));
+        for bad in ["", "0", "0:1", "1:0", ":", "1:", ":1", "1:2:3", "-1", "1.5", "None", "4294967296"] {
+            assert!(quota(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -109,6 +109,15 @@ fn settings_of_a_store_are_set_and_shown() {
     assert!(set.output.contains("240 hours") && set.output.contains("open to everybody"), "{}", set.output);
     let set = daemon.say(&["store", "set", "demo", "--open-public-keys", "false", "--json"]).json();
     assert_eq!((&set["deletion_wait_hours"], &set["open_public_keys"]), (&Value::from(240), &Value::from(false)));
+    // R-A11
+    let set = daemon.say(&["store", "set", "demo", "--quota", "500000:2000000", "--client-quota", "100000"]);
+    assert!(
+        set.output.contains("500000 units/s, 2000000 at once") && set.output.contains("100000 units/s, 100000 at once")
+    );
+    let set = daemon.say(&["store", "set", "demo", "--quota", "none", "--json"]).json();
+    assert_eq!((set.get("quota"), &set["client_quota"]["burst"]), (None, &Value::from(100_000)));
+    assert!(daemon.refused(&["store", "set", "demo", "--quota", "0"]).contains("500000:2000000, or none"));
+    daemon.say(&["store", "set", "demo", "--client-quota", "none"]);
     assert!(daemon.refused(&["store", "set", "demo", "--deletion-wait-hours", "23"]).contains("24 to 720"));
     assert!(daemon.refused(&["store", "set", "demo"]).contains("nothing is to be set"));
     // R-O3

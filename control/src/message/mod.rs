@@ -47,7 +47,7 @@ pub use person::{
 };
 pub use secret::UpdateSecret;
 pub use shred_table::{Destruction, Mirror, ShredTable};
-pub use store::{CreateStore, SetStoreSettings, Store, StoreList};
+pub use store::{CreateStore, Quota, SetStoreSettings, Store, StoreList};
 pub use system_key::{Renewal, RootKey, SystemKey, SystemKeyList};
 pub use transfer::{BeginImport, CompleteImport, ExportKey, ExportedKey, Import, ImportList};
 pub use usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};

@@ -1,7 +1,7 @@
 //! Key stores.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::Access;
@@ -35,6 +35,12 @@ pub struct Store {
     pub declared_hardware_address: bool,
     /// Whether each request of a client is recorded in the audit log.
     pub records_requests: bool,
+    /// How much work all its clients together may have done. Missing: as much as there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+    /// How much work each client may have done. Missing: as much as there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_quota: Option<Quota>,
     /// How many hours deletions of its keys wait unless the request names another number.
     pub deletion_wait_hours: u32,
     /// Whether public keys are given to every client that connects, also to those that may not come in.
@@ -63,6 +69,31 @@ pub struct SetStoreSettings {
     /// Whether each request of a client is recorded in the audit log: who used which key when, not for what. What comes faster than it is written is counted instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records_requests: Option<bool>,
+    /// How much work all its clients together may have done; null takes the quota away.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[schema(value_type = Option<Quota>, nullable)]
+    pub quota: Option<Option<Quota>>,
+    /// How much work each client may have done; null takes the quota away.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[schema(value_type = Option<Quota>, nullable)]
+    pub client_quota: Option<Option<Quota>>,
+}
+
+/// A bound of work in cost units: a unit is a microsecond of one core, by the table of algorithms. Requests beyond it are answered Overloaded, with the time after which there is room again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Units that come in each second: 1,000,000 are one core.
+    #[schema(minimum = 1, maximum = 1_000_000_000, example = 500_000)]
+    pub units_per_second: u32,
+    /// Units that may be used at once after a time in which fewer were.
+    #[schema(minimum = 1, maximum = 1_000_000_000, example = 1_000_000)]
+    pub burst: u32,
+}
+
+/// What is given is told from what is left out, null included.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Quota>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// One page of key stores, in the order of their names.
@@ -73,4 +104,27 @@ pub struct StoreList {
     /// What to give as `after` for the next page. Missing on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R-A11
+    #[test]
+    fn a_quota_that_is_left_out_is_told_from_one_that_is_taken_away() {
+        let quota = Quota { units_per_second: 1, burst: 2 };
+        for (text, expected) in [
+            ("{}", None),
+            (r#"{"quota":null}"#, Some(None)),
+            (r#"{"quota":{"units_per_second":1,"burst":2}}"#, Some(Some(quota))),
+        ] {
+            let settings: SetStoreSettings = serde_json::from_str(text).unwrap();
+            assert_eq!((settings.quota, settings.client_quota), (expected, None));
+            assert_eq!(serde_json::to_string(&settings).unwrap(), text);
+        }
+        for bad in [r#"{"quota":0}"#, r#"{"quota":{"burst":2}}"#, r#"{"quota":{"units_per_second":-1,"burst":2}}"#] {
+            assert!(serde_json::from_str::<SetStoreSettings>(bad).is_err(), "{bad}");
+        }
+    }
 }

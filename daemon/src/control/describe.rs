@@ -8,7 +8,7 @@ use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use claviger_engine::transfer::{self, ImportTarget};
 use claviger_engine::{AccessData, AccessRow, Engine, PermittedOperations, StoreState};
 use claviger_engine::{
-    AccessMethod, AccessMethods, ClientUsage, KeyRecord, KeyStoreRecord, KeyUsage, Origin, RotationByUse,
+    AccessMethod, AccessMethods, ClientUsage, KeyRecord, KeyStoreRecord, KeyUsage, Origin, Quota, RotationByUse,
 };
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -30,8 +30,14 @@ pub(super) fn store(record: &KeyStoreRecord) -> Store {
         state: record.state.to_string(),
         declared_hardware_address: record.declared_hardware_address,
         records_requests: record.records_requests,
+        quota: record.quotas.store.map(quota),
+        client_quota: record.quotas.client.map(quota),
         warnings: record.is_weakly_protected().then(|| WEAK.to_owned()).into_iter().collect(),
     }
+}
+
+const fn quota(quota: Quota) -> message::Quota {
+    message::Quota { units_per_second: quota.units_per_second(), burst: quota.burst() }
 }
 
 /// As [`store`], with what is to be said of who comes in as things are.

@@ -1,10 +1,11 @@
 //! Key stores: create, list, describe, settings.
 
 use super::approvals::Approved;
-use claviger_control::message::{CreateStore, SetStoreSettings, Store, StoreList};
+use claviger_control::message::{self, CreateStore, SetStoreSettings, Store, StoreList};
 use claviger_engine::approval::ChangeClass;
 use claviger_engine::change::StoreSettings;
-use claviger_engine::{AccessMethod, AccessMethods, Error};
+use claviger_engine::limits::{QUOTA_BURST_MAX, QUOTA_RATE_MAX};
+use claviger_engine::{AccessMethod, AccessMethods, Error, Quota};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -62,19 +63,46 @@ fn create(_: &ControlState, call: &Call) -> Result<Change, Problem> {
 
 fn set(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let store = call.store(&state.installation.engine)?;
-    let SetStoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests } =
-        call.body()?;
+    let SetStoreSettings {
+        deletion_wait_hours,
+        open_public_keys,
+        declared_hardware_address,
+        records_requests,
+        quota,
+        client_quota,
+    } = call.body()?;
     if let Some(hours) = deletion_wait_hours.filter(|hours| !WAIT_HOURS.contains(hours)) {
         let (min, max) = (WAIT_HOURS.start(), WAIT_HOURS.end());
         return Err(Problem::new(Kind::InvalidValue, format!("deletion_wait_hours is {hours}: give {min} to {max}")));
     }
     let deletion_wait_hours = deletion_wait_hours.and_then(|hours| u16::try_from(hours).ok());
-    let settings = StoreSettings { deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests };
+    let (quota, client_quota) = (self::quota("quota", quota)?, self::quota("client_quota", client_quota)?);
+    let settings = StoreSettings {
+        deletion_wait_hours,
+        open_public_keys,
+        declared_hardware_address,
+        records_requests,
+        quota,
+        client_quota,
+    };
     if settings == StoreSettings::default() {
-        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests, or several of them";
+        let detail = "nothing is to be set: give deletion_wait_hours, open_public_keys, declared_hardware_address, records_requests, quota, client_quota, or several of them";
         return Err(Problem::new(Kind::InvalidValue, detail));
     }
     Ok(Change::SetStoreSettings { store, settings })
+}
+
+/// What is to be set of a quota, if it is one.
+fn quota(name: &str, given: Option<Option<message::Quota>>) -> Result<Option<Option<Quota>>, Problem> {
+    let checked = |message::Quota { units_per_second, burst }| {
+        Quota::new(units_per_second, burst).ok_or_else(|| {
+            let detail = format!(
+                "{name} is {units_per_second} units a second and {burst} at once: give 1 to {QUOTA_RATE_MAX} and 1 to {QUOTA_BURST_MAX}, or null for none; to let nobody do anything, disable the key store"
+            );
+            Problem::new(Kind::InvalidValue, detail)
+        })
+    };
+    given.map(|quota| quota.map(checked).transpose()).transpose()
 }
 
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {

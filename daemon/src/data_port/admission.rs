@@ -3,7 +3,7 @@
 //! A decision is made once for each connection and policy, and remembered no longer than what it rests on holds.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use claviger_algorithm::Operation;
 use claviger_engine::access::{HeldRow, JoinedPermit};
@@ -13,6 +13,7 @@ use claviger_engine::{AccessMethod, Engine, HardwareAddress, KeyEntry, StorePoli
 use rustls::crypto::CryptoProvider;
 
 use super::identity::ClientIdentity;
+use super::quota::{Allowance, WorkerQuotas};
 use crate::access::{Passed, Path, Shown, judge};
 use crate::limits::{DECISIONS_MAX, NEIGHBOURS_ASKED_EVERY, REFUSAL_MS};
 use crate::neighbours::Neighbours;
@@ -22,6 +23,9 @@ pub(super) struct Admissions {
     identity: Arc<ClientIdentity>,
     provider: Arc<CryptoProvider>,
     neighbours: Arc<Neighbours>,
+    quotas: WorkerQuotas,
+    /// Some store that has let the client in has set quotas.
+    has_quotas: bool,
     /// The hardware address that the client says it has.
     declared: Option<HardwareAddress>,
     decisions: Vec<Decision>,
@@ -67,6 +71,8 @@ enum Verdict {
         rows: Vec<Arc<HeldRow>>,
         /// When their use is noted next, in milliseconds since 1970.
         note_ms: u64,
+        /// What it may have done, if that is bounded.
+        allowance: Option<Box<Allowance>>,
     },
 }
 
@@ -90,11 +96,14 @@ impl Admissions {
         identity: Arc<ClientIdentity>,
         provider: Arc<CryptoProvider>,
         neighbours: Arc<Neighbours>,
+        quotas: WorkerQuotas,
     ) -> Self {
         Self {
             identity,
             provider,
             neighbours,
+            quotas,
+            has_quotas: false,
             declared: None,
             decisions: Vec::new(),
             stranger_until: 0,
@@ -157,7 +166,7 @@ impl Admissions {
                 self.refused = Some((store.id(), NOT_ADMITTED));
                 None
             }
-            Verdict::Admitted { permit, rows, note_ms } => {
+            Verdict::Admitted { permit, rows, note_ms, .. } => {
                 if now_ms >= *note_ms {
                     rows.iter().for_each(|row| row.note_use(now_ms));
                     *note_ms = now_ms.saturating_add(ACCESS_USE_NOTED_EVERY_MS);
@@ -183,6 +192,33 @@ impl Admissions {
     /// The store that has refused last since this was asked, and why; without one, what was asked for is not there.
     pub(super) fn take_refused(&mut self) -> (Option<StoreId>, &'static str) {
         self.refused.take().map_or((None, NOT_FOUND), |(store, reason)| (Some(store), reason))
+    }
+
+    /// Whether [`Admissions::take`] has anything to ask.
+    pub(super) const fn has_quotas(&self) -> bool {
+        self.has_quotas
+    }
+
+    /// Takes `cost` of the quotas of a store that has let the client in. To be asked in the frame in which it has.
+    ///
+    /// # Errors
+    /// How long it is until there is something again of what is used up.
+    pub(super) fn take(&self, store: StoreId, cost: Duration) -> Result<(), Duration> {
+        self.allowance(store).map_or(Ok(()), |allowance| allowance.take(cost))
+    }
+
+    /// Gives back what was taken for something that was not done.
+    pub(super) fn give_back(&self, store: StoreId, cost: Duration) {
+        if let Some(allowance) = self.allowance(store) {
+            allowance.give_back(cost);
+        }
+    }
+
+    fn allowance(&self, store: StoreId) -> Option<&Allowance> {
+        match &self.decisions.iter().find(|decision| decision.store == store)?.verdict {
+            Verdict::Admitted { allowance, .. } => allowance.as_deref(),
+            Verdict::Refused => None,
+        }
     }
 
     /// Whether no store lets this client in: then it may ask for less at once.
@@ -218,7 +254,7 @@ impl Admissions {
     }
 
     /// Whether a store lets the client in. Asking is no use of its authentication data, and no refusal.
-    fn lets_in(&mut self, store: &StoreSlot, now_ms: u64) -> bool {
+    pub(super) fn lets_in(&mut self, store: &StoreSlot, now_ms: u64) -> bool {
         let place = self.decision(store, now_ms);
         self.decisions.get(place).is_some_and(Decision::admits)
     }
@@ -246,9 +282,11 @@ impl Admissions {
                 let permit =
                     JoinedPermit::of(passed.iter().map(|method| method.iter().map(|(row, _)| &row.row().permit)));
                 let until_ms = passed.iter().flatten().map(|(_, until_ms)| *until_ms).min().unwrap_or(0);
-                let rows = passed.into_iter().flatten().map(|(row, _)| row).collect();
+                let rows: Vec<_> = passed.into_iter().flatten().map(|(row, _)| row).collect();
+                let allowance = self.quotas.allowance(store, policy.quotas, &rows, self.identity.address());
+                self.has_quotas |= allowance.is_some();
                 self.was_let_in = true;
-                (Verdict::Admitted { permit, rows, note_ms: 0 }, until_ms)
+                (Verdict::Admitted { permit, rows, note_ms: 0, allowance: allowance.map(Box::new) }, until_ms)
             }
             None => (Verdict::Refused, now_ms.saturating_add(REFUSAL_MS)),
         };

@@ -68,7 +68,8 @@ struct ByteStream {
 impl ByteStream {
     fn new(identity: Arc<ClientIdentity>, shares: Shares, completions: Completions, context: &WorkerContext) -> Self {
         let service = &context.service;
-        let admissions = Admissions::new(identity, Arc::clone(&service.provider), Arc::clone(&service.neighbours));
+        let (provider, neighbours) = (Arc::clone(&service.provider), Arc::clone(&service.neighbours));
+        let admissions = Admissions::new(identity, provider, neighbours, context.quotas.clone());
         let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
         let received = ReceiveBuffer::new(Arc::clone(&shares.received));
         let telling = Telling { tally: Arc::clone(&context.tally), requests: context.requests.clone() };

@@ -15,6 +15,7 @@ mod lane_task;
 mod liveness;
 mod perform;
 mod quic;
+pub(crate) mod quota;
 mod request;
 mod room;
 mod session;
@@ -30,11 +31,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use claviger_engine::key::id::StoreId;
 use claviger_engine::{Engine, HardwareAddress};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 
 use self::connection_counts::ConnectionCounts;
+use self::quota::QuotaRefusals;
 use self::tally::{OperationCounts, Place};
 use self::workers::{Service, Workers};
 use crate::limits::{DRAIN_NOTICE, FRAME_TIME, HELLO_TIME, LINGER_TIME, WRITE_TIME};
@@ -187,6 +190,11 @@ impl DataPort {
     /// What of the daemon's bounded resources is taken, and how much there is.
     pub(crate) fn budgets(&self) -> [(&'static str, usize, usize); 4] {
         self.service.budgets.taken()
+    }
+
+    /// How often each key store that has had quotas has refused because of them.
+    pub(crate) fn quota_refusals(&self) -> Vec<(StoreId, QuotaRefusals)> {
+        self.service.quotas.refusals()
     }
 
     /// Stops accepting, finishes the requests that have been read, answers new ones with ShuttingDown, then closes everything, after `grace` at the latest.

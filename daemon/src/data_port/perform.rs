@@ -126,18 +126,18 @@ impl Batch {
         self.items.min((room / (VERSION_SIZE + size)).max(1))
     }
 
-    /// What the batch costs on one core, by the table of algorithms; `body_size` stands for the bytes of its items.
-    pub(super) fn cost(&self, keys: Keys<'_>, body_size: usize) -> Duration {
+    /// What the batch costs on one core, with its first key and with its second, by the table of algorithms; `body_size` stands for the bytes of its items.
+    pub(super) fn cost(&self, keys: Keys<'_>, body_size: usize) -> [Duration; 2] {
         let of = |key: &KeyEntry, operation| key.cost(operation, self.version, self.items, body_size);
         let random = |items: usize, bytes: usize| {
             let items = RANDOM_ITEM_COST.saturating_mul(u32::try_from(items).unwrap_or(u32::MAX));
             items + RANDOM_KIBIBYTE_COST.saturating_mul(u32::try_from(bytes / 1_024).unwrap_or(u32::MAX))
         };
         match keys {
-            Keys::None => random(self.items, self.added_size),
-            Keys::One(key) if self.draws => of(key, self.operation) + random(self.items, 0),
-            Keys::One(key) => of(key, self.operation),
-            Keys::SourceAndTarget(source, target) => of(source, Operation::Decrypt) + of(target, Operation::Encrypt),
+            Keys::None => [random(self.items, self.added_size), Duration::ZERO],
+            Keys::One(key) if self.draws => [of(key, self.operation) + random(self.items, 0), Duration::ZERO],
+            Keys::One(key) => [of(key, self.operation), Duration::ZERO],
+            Keys::SourceAndTarget(source, target) => [of(source, Operation::Decrypt), of(target, Operation::Encrypt)],
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Incoming {
     pub(super) wait_end: Option<Instant>,
     /// How often it was begun.
     pub(super) attempts: u8,
+    /// Whether it has been counted against the quotas of its key stores.
+    pub(super) is_paid: bool,
     /// Keys that were loaded for it: held, they stay in memory until it has been begun again.
     pub(super) loaded: Vec<PinnedKey>,
 }
@@ -52,7 +54,8 @@ impl Incoming {
     pub(super) fn new(header: RequestHeader, opcode: Opcode, body_size: usize, now: Instant) -> Self {
         let milliseconds = u64::from(header.deadline_ms.min(claviger_protocol::limits::DEADLINE_MS_MAX));
         let deadline = (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds));
-        Self { header, opcode, body_size, read: now, deadline, wait_end: None, attempts: 0, loaded: Vec::new() }
+        let (wait_end, is_paid, loaded) = (None, false, Vec::new());
+        Self { header, opcode, body_size, read: now, deadline, wait_end, attempts: 0, is_paid, loaded }
     }
 
     /// Whether its deadline has passed.

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection_counts::{ConnectionCounts, Refusal};
 use super::identity::Transport;
+use super::quota::{AllQuotas, WorkerQuotas};
 use super::room::Budgets;
 use super::tally::WorkerTally;
 use super::{DataPortSettings, Times, quic, tcp};
@@ -34,6 +35,7 @@ pub(super) struct Service {
     tls: RwLock<Arc<ServerConfig>>,
     pub(super) neighbours: Arc<Neighbours>,
     pub(super) budgets: Budgets,
+    pub(super) quotas: Arc<AllQuotas>,
     pub(super) idle: Duration,
     pub(super) times: Times,
     /// No new connections, no new requests.
@@ -82,6 +84,8 @@ pub(super) struct WorkerContext {
     pub(super) tally: Arc<WorkerTally>,
     /// Where they tell of requests that are recorded one by one.
     pub(super) requests: Option<Arc<RequestQueue>>,
+    /// What they may have done.
+    pub(super) quotas: WorkerQuotas,
 }
 
 impl Service {
@@ -92,12 +96,14 @@ impl Service {
         neighbours: Arc<Neighbours>,
         settings: &DataPortSettings,
     ) -> Self {
+        let quotas = AllQuotas::new(Arc::clone(&engine), settings.workers.max(1));
         Self {
             engine,
             provider,
             tls: RwLock::new(tls),
             neighbours,
             budgets: Budgets::new(),
+            quotas,
             idle: settings.idle,
             times: settings.times,
             drain: CancellationToken::new(),
@@ -198,6 +204,7 @@ impl WorkerThread {
         let (sender, receiver) = mpsc::unbounded_channel();
         let handle = runtime.handle().clone();
         let service = Arc::clone(service);
+        let quotas = WorkerQuotas::new(Arc::clone(&service.quotas), index);
         let tally = Arc::<WorkerTally>::default();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
@@ -206,7 +213,7 @@ impl WorkerThread {
                 move || {
                     let worker = Rc::new(RefCell::new(service.engine.worker()));
                     let requests = service.engine.request_queue().map(Arc::new);
-                    let context = WorkerContext { service, worker, tally, requests };
+                    let context = WorkerContext { service, worker, tally, requests, quotas };
                     LocalSet::new().block_on(&runtime, serve(receiver, context));
                 }
             })

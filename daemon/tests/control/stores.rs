@@ -86,3 +86,44 @@ async fn queries_that_are_not_understood_are_refused() {
         }
     }
 }
+
+// R-A11
+#[tokio::test]
+async fn quotas_are_set_shown_and_taken_away() {
+    let port = Port::with_store().await;
+    let path = "/v1/stores/store/settings";
+    assert!(port.get("/v1/stores/store").await.body.get("quota").is_none());
+    let quota = json!({"units_per_second": 500_000, "burst": 1_000_000});
+    let set = port.post(path, &json!({"quota": quota, "client_quota": {"units_per_second": 1, "burst": 1}})).await;
+    assert_eq!(set.body["quota"], quota, "{}", set.body);
+    assert_eq!(set.body["client_quota"], json!({"units_per_second": 1, "burst": 1}));
+    let less = port.post(path, &json!({"client_quota": null})).await.body;
+    assert_eq!((&less["quota"], less.get("client_quota")), (&quota, None));
+    assert_eq!(port.get("/v1/stores/store").await.body, less);
+}
+
+// R-A11
+#[tokio::test]
+async fn quotas_out_of_bounds_are_refused_and_the_bounds_told() {
+    let port = Port::with_store().await;
+    for (rate, burst) in [(0, 1), (1, 0), (0, 0), (1_000_000_001_u64, 1), (1, 1_000_000_001)] {
+        for name in ["quota", "client_quota"] {
+            let body = json!({name: {"units_per_second": rate, "burst": burst}, "open_public_keys": true});
+            let reply = port.post("/v1/stores/store/settings", &body).await;
+            assert_eq!((reply.status, reply.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid-value"));
+            assert!(
+                reply.detail().starts_with(name) && reply.detail().contains("1 to 1000000000"),
+                "{}",
+                reply.detail()
+            );
+        }
+    }
+    for bad in [
+        json!({"quota": 0}),
+        json!({"quota": {"burst": 1}}),
+        json!({"quota": {"units_per_second": 1_u64 << 40, "burst": 1}}),
+    ] {
+        assert_eq!(port.post("/v1/stores/store/settings", &bad).await.problem(), "malformed");
+    }
+    assert_eq!(port.get("/v1/stores/store").await.body["open_public_keys"], json!(false), "nothing was set");
+}

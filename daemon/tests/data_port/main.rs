@@ -37,6 +37,7 @@ mod least_privilege;
 mod memory;
 mod operations;
 mod order;
+mod quotas;
 mod recorded;
 mod thousand_changes;
 mod vectors;

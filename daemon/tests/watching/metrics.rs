@@ -276,3 +276,29 @@ async fn a_hundred_key_stores_have_lines_of_their_own_and_the_rest_has_one() {
     assert_eq!(stores, expected.collect::<Vec<_>>());
     world.running.daemon.stop().await;
 }
+
+// R-A11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_by_quota_are_counted_by_store_and_no_client_is_named() {
+    use claviger_control::message::{Quota, SetStoreSettings};
+    let world = World::start().await;
+    let client = world.client(Transport::Tcp).await;
+    let receipts = client.key(STORE, RECEIPTS).await.unwrap();
+    let series = |of: &str| format!("claviger_quota_refused_total{{store=\"{STORE}\",of=\"{of}\"}}");
+    assert_eq!(world.metric(&series("client")).await, None, "no quota is set");
+    let quota = Some(Some(Quota { units_per_second: 1, burst: 1 }));
+    let set = async |settings| drop(world.administrator.set_store_settings(STORE, &settings).await.unwrap());
+    set(SetStoreSettings { client_quota: quota, ..SetStoreSettings::default() }).await;
+    receipts.sign(b"message").await.unwrap();
+    for refused in 1..=3 {
+        // It would have to wait for longer than anybody does.
+        assert_eq!(receipts.sign(b"message").await.unwrap_err().status(), Some(Status::Overloaded));
+        assert_eq!(world.metric(&series("client")).await, Some(f64::from(refused)));
+    }
+    set(SetStoreSettings { quota, client_quota: Some(None), ..SetStoreSettings::default() }).await;
+    receipts.sign(b"message").await.unwrap();
+    receipts.sign(b"message").await.unwrap_err();
+    assert_eq!(world.metric(&series("store")).await, Some(1.0));
+    assert_eq!(world.metric(&series("client")).await, Some(3.0));
+    world.running.daemon.stop().await;
+}

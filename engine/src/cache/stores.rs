@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use crate::access::AccessTable;
 use crate::key::id::StoreId;
 use crate::key::name::Name;
+use crate::record::Quotas;
 use crate::record::key_store::{AccessMethods, StoreState};
 
 /// What decides about access to a key store, at one moment. Replaced as a whole.
@@ -29,6 +30,8 @@ pub struct StorePolicy {
     pub declared_hardware_address: bool,
     /// Whether each request of a client is recorded in the audit log.
     pub records_requests: bool,
+    /// How much work its clients may have done.
+    pub quotas: Quotas,
     /// Differs from that of every other policy of this store in this process. Decisions remember it.
     pub generation: u64,
 }
@@ -45,6 +48,7 @@ impl StorePolicy {
             access: Arc::default(),
             declared_hardware_address: false,
             records_requests: false,
+            quotas: Quotas::default(),
             generation,
         }
     }

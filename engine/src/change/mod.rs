@@ -36,7 +36,7 @@ use crate::person::PersonId;
 use crate::record::key_name::KeyNameRecord;
 use crate::record::key_store::AccessMethods;
 use crate::record::reference::Reference;
-use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, StoreState, VersionSummary, address};
+use crate::record::{About, AuthorityRecord, KeyRecord, KeyStoreRecord, Quotas, StoreState, VersionSummary, address};
 use crate::shred::ShredSecret;
 use crate::storage::{Compare, Write};
 
@@ -91,6 +91,7 @@ impl Engine {
             state: StoreState::Available,
             declared_hardware_address: false,
             records_requests: false,
+            quotas: Quotas::default(),
         };
         let place = address::authority(id);
         let wrapped_private_key =

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::StoreId;
-use crate::record::KeyStoreRecord;
+use crate::record::{KeyStoreRecord, Quota};
 
 /// What is to be set of a key store; what is not said stays as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub struct StoreSettings {
     pub declared_hardware_address: Option<bool>,
     /// Whether each request of a client is recorded in the audit log.
     pub records_requests: Option<bool>,
+    /// How much work all its clients together may have done: a quota, or none any more.
+    pub quota: Option<Option<Quota>>,
+    /// How much work each client may have done: a quota, or none any more.
+    pub client_quota: Option<Option<Quota>>,
 }
 
 impl Engine {
@@ -36,6 +40,12 @@ impl Engine {
             }
             if let Some(records) = settings.records_requests {
                 record.records_requests = records;
+            }
+            if let Some(quota) = settings.quota {
+                record.quotas.store = quota;
+            }
+            if let Some(quota) = settings.client_quota {
+                record.quotas.client = quota;
             }
             if record.is_consistent() { Ok(()) } else { Err(Error::DeletionWait) }
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::access::AccessMethod;
 use super::codec::{Reader, Writer};
+use super::quota::Quotas;
 use super::{Record, WrapField};
 use crate::key::id::StoreId;
 use crate::key::name::Name;
@@ -31,6 +32,8 @@ pub struct KeyStoreRecord {
     pub declared_hardware_address: bool,
     /// Whether each request of a client is recorded in the audit log.
     pub records_requests: bool,
+    /// How much work its clients may have done.
+    pub quotas: Quotas,
 }
 
 /// State of a key store.
@@ -150,8 +153,8 @@ impl fmt::Display for AccessMethods {
 const ALL_METHODS: u8 = 7;
 
 impl Record for KeyStoreRecord {
-    // 1, 11 and 34 were key stores with fewer settings, never released.
-    const RECORD_TYPE: u8 = 60;
+    // 1, 11, 34 and 60 were key stores with fewer settings, never released.
+    const RECORD_TYPE: u8 = 70;
     const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
@@ -159,6 +162,7 @@ impl Record for KeyStoreRecord {
         out.u16(self.deletion_wait_hours).u8(u8::from(self.open_public_keys));
         out.u8(self.state as u8).u8(u8::from(self.declared_hardware_address));
         out.u8(u8::from(self.records_requests));
+        self.quotas.encode(out);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
@@ -174,6 +178,7 @@ impl Record for KeyStoreRecord {
             state: StoreState::from_id(reader.u8()?)?,
             declared_hardware_address: reader.flag()?,
             records_requests: reader.flag()?,
+            quotas: Quotas::decode(reader)?,
         };
         record.is_consistent().then_some(record)
     }
@@ -202,6 +207,7 @@ impl Record for AuthorityRecord {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quota::Quota;
     use super::*;
 
     fn store() -> KeyStoreRecord {
@@ -215,6 +221,7 @@ mod tests {
             state: StoreState::Disabled,
             declared_hardware_address: true,
             records_requests: true,
+            quotas: Quotas { store: None, client: Quota::new(1, 2) },
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) mod key_store;
 pub(crate) mod key_version;
 pub(crate) mod once;
 pub(crate) mod person;
+pub(crate) mod quota;
 pub(crate) mod reference;
 pub(crate) mod shred_table;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use key_store::AuthorityRecord;
 pub use key_store::{AccessMethods, KeyStoreRecord, StoreState};
 pub(crate) use person::AssignedKeysRecord;
 pub use person::{PersonCertificate, PersonRecord};
+pub use quota::{Quota, Quotas};
 
 use codec::{Reader, Writer};
 

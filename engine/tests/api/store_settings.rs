@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::change::StoreSettings;
 use claviger_engine::key::id::StoreId;
 use claviger_engine::limits::DELETION_WAIT_DEFAULT;
-use claviger_engine::{Error, KeyRecord};
+use claviger_engine::{Error, KeyRecord, Quota, Quotas};
 
 use crate::support::clock::{HOUR, milliseconds};
 
@@ -59,5 +59,21 @@ on_every_storage! {
         assert_eq!(engine.describe_store(installation.store).unwrap(), record);
         engine.set_store_settings(installation.store, open(false)).unwrap();
         assert!(!policy());
+    }
+
+    // R-A11
+    fn quotas_are_in_force_when_they_are_acknowledged_and_none_until_then(installation) {
+        let engine = &installation.engine;
+        let policy = || engine.store_by_id(installation.store).unwrap().policy().quotas;
+        let quota = Quota::new(500_000, 1_000_000);
+        assert_eq!(policy(), Quotas::default());
+        let set = |settings| engine.set_store_settings(installation.store, settings).unwrap().quotas;
+        let both = Quotas { store: quota, client: Quota::new(1, 1) };
+        set(StoreSettings { quota: Some(both.store), client_quota: Some(both.client), ..StoreSettings::default() });
+        assert_eq!(policy(), both);
+        assert_eq!(set(open(true)), both, "what is not given stays");
+        assert_eq!(engine.describe_store(installation.store).unwrap().quotas, both);
+        set(StoreSettings { quota: Some(None), ..StoreSettings::default() });
+        assert_eq!(policy(), Quotas { store: None, ..both });
     }
 }

@@ -320,6 +320,8 @@ impl fmt::Display for Change {
                     open_public_keys,
                     declared_hardware_address,
                     records_requests,
+                    quota,
+                    client_quota,
                 } = settings;
                 write!(f, "key store {store} set:")?;
                 deletion_wait_hours.iter().try_for_each(|hours| write!(f, " deletions wait for {hours} hours"))?;
@@ -331,6 +333,12 @@ impl fmt::Display for Change {
                 })?;
                 records_requests.iter().try_for_each(|records| {
                     write!(f, " requests are {}", if *records { "recorded one by one" } else { "counted" })
+                })?;
+                let quotas = [("its clients together", quota), ("each client", client_quota)];
+                quotas.iter().try_for_each(|(of, quota)| match quota {
+                    Some(Some(quota)) => write!(f, " quota of {of}: {quota}"),
+                    Some(None) => write!(f, " no quota of {of}"),
+                    None => Ok(()),
                 })
             }
             Self::SetApprovalPolicy { store: Some(store), policy } => write!(f, "key store {store}: {policy}"),

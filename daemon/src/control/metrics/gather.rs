@@ -14,6 +14,7 @@ use super::table;
 use super::text::Text;
 use crate::data_port::DataPort;
 use crate::data_port::identity::Transport;
+use crate::data_port::quota::QuotaRefusals;
 use crate::data_port::tally::OperationCounts;
 use crate::limits::STORES_WATCHED;
 
@@ -26,7 +27,7 @@ pub(in super::super) fn gather(state: &ControlState) -> Result<String, Error> {
     daemon(&mut text, state);
     // Its counts are gone with it when the daemon ends.
     if let Some(data) = state.data.lock().as_ref() {
-        data_port(&mut text, data);
+        data_port(&mut text, data, &state.installation.engine);
     }
     engine(&mut text, &state.installation.engine);
     storage(&mut text, state);
@@ -45,7 +46,7 @@ fn daemon(text: &mut Text, state: &ControlState) {
     text.single(&table::READY, u8::from(health::reasons(state).is_empty()));
 }
 
-fn data_port(text: &mut Text, data: &DataPort) {
+fn data_port(text: &mut Text, data: &DataPort, engine: &Engine) {
     let operations: Vec<_> = data.operation_counts().collect();
     let mut by_status = |metric, counts: fn(&OperationCounts) -> &[u64]| {
         let mut family = text.family(metric);
@@ -73,6 +74,23 @@ fn data_port(text: &mut Text, data: &DataPort) {
         durations.histogram(&[operation], &of.took);
     }
     connections(text, data);
+    quotas(text, data, engine);
+}
+
+fn quotas(text: &mut Text, data: &DataPort, engine: &Engine) {
+    let name = |(store, refusals)| Some((engine.store_by_id(store)?.policy().name.to_string(), refusals));
+    let mut stores: Vec<_> = data.quota_refusals().into_iter().filter_map(name).collect();
+    // The same stores each time, in the order of their names; those beyond are one value.
+    stores.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    let others = stores.split_off(stores.len().min(STORES_WATCHED));
+    let together = others.into_iter().map(|(_, refusals)| refusals).reduce(|sum, more| QuotaRefusals {
+        by_store: sum.by_store + more.by_store,
+        by_client: sum.by_client + more.by_client,
+    });
+    let mut family = text.family(&table::QUOTA_REFUSED);
+    for (store, refusals) in stores.into_iter().chain(together.map(|sum| ("other".to_owned(), sum))) {
+        family.value(&[&store, "store"], refusals.by_store).value(&[&store, "client"], refusals.by_client);
+    }
 }
 
 fn connections(text: &mut Text, data: &DataPort) {

@@ -54,6 +54,7 @@ pub static METRICS: &[&Metric] = &[
     &CONNECTIONS_REFUSED,
     &BUDGET_TAKEN,
     &BUDGET_SIZE,
+    &QUOTA_REFUSED,
     &CACHE_KEYS,
     &CACHE_KEYS_MAX,
     &CACHE_LOADS,
@@ -175,6 +176,13 @@ pub(super) static BUDGET_TAKEN: Metric = metric(
 );
 pub(super) static BUDGET_SIZE: Metric = metric("claviger_budget_size", Gauge, &["budget"], "How much room there is")
     .alert("half of it is taken: one connection alone gets no more, and is answered Overloaded");
+pub(super) static QUOTA_REFUSED: Metric = metric(
+    "claviger_quota_refused_total",
+    Counter,
+    &["store", "of"],
+    "Requests refused because the quota of a key store was used up: that of all its clients together (`store`), or that of a client (`client`); of the first hundred key stores by name that have had quotas, and of all others together",
+)
+.alert("it grows and nobody expects it: a client asks for more than it was given, or was given too little");
 
 pub(super) static CACHE_KEYS: Metric = metric("claviger_cache_keys", Gauge, &[], "Unwrapped keys in memory");
 pub(super) static CACHE_KEYS_MAX: Metric =

@@ -17,18 +17,19 @@ use super::super::lane_task::{LaneTask, LaneTurn, Pieces, PinnedKeys};
 use super::super::perform::{Batch, KeyIds, Keys, WireSink, perform};
 use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::Shares;
+use super::quota::Price;
 use super::{Session, Turn};
 
 impl Session {
     pub(super) fn batch(
         &mut self,
         turn: &mut Turn<'_>,
-        request: Incoming,
+        mut request: Incoming,
         decoded: &Request<'_>,
         body: &Body<'_>,
         batch: &Batch,
     ) {
-        if let Err(missing) = self.batch_with_loaded_keys(turn, &request, decoded, body, batch) {
+        if let Err(missing) = self.batch_with_loaded_keys(turn, &mut request, decoded, body, batch) {
             self.load(request, body, missing);
         }
     }
@@ -37,7 +38,7 @@ impl Session {
     fn batch_with_loaded_keys(
         &mut self,
         turn: &mut Turn<'_>,
-        request: &Incoming,
+        request: &mut Incoming,
         decoded: &Request<'_>,
         body: &Body<'_>,
         batch: &Batch,
@@ -45,12 +46,15 @@ impl Session {
         let frame = turn.worker.enter();
         let found = FoundKeys::find(&frame, batch.keys);
         let keys = found.entries()?;
-        let header = &request.header;
         if !self.admissions.admit(request.opcode, decoded, &frame, keys, turn.now_ms) {
-            self.refuse(header, Status::NotPermitted);
+            self.refuse(&request.header, Status::NotPermitted);
             return Ok(());
         }
-        let cost = batch.cost(keys, body.bytes().len());
+        let costs = batch.cost(keys, body.bytes().len());
+        let (price, cost) = (price(decoded, keys, costs), costs.iter().sum());
+        if !self.pay_once(request, price) {
+            return Ok(());
+        }
         match lane(cost) {
             Lane::Inline => {
                 turn.spent += cost;
@@ -59,7 +63,9 @@ impl Session {
             Lane::Compute => {
                 let store = store_of(decoded, keys);
                 let keys = pin(&frame, batch.keys)?;
-                self.hand_over(request, body, keys, batch, (store, cost));
+                if !self.hand_over(request, body, keys, batch, (store, cost)) {
+                    self.pay_back(price);
+                }
             }
         }
         Ok(())
@@ -94,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Gives the work to the compute pool, for the clients of a key store.
+    /// Gives the work to the compute pool, for the clients of a key store; answers if there is no room for it.
     fn hand_over(
         &mut self,
         request: &Incoming,
@@ -102,7 +108,7 @@ impl Session {
         keys: PinnedKeys,
         batch: &Batch,
         (store, cost): (StoreId, Duration),
-    ) {
+    ) -> bool {
         // The reply waits as well, until the client reads: so there must be room for both.
         let Shares { waiting, pieces: queue, stores, connection, .. } = &self.shares;
         let body_size = body.bytes().len();
@@ -116,10 +122,12 @@ impl Session {
             Some((LaneTurn { store, connection: *connection, reply, queue, of_store }, body))
         };
         let Some((turn, body)) = room().filter(|_| self.take_place()) else {
-            return self.refuse(&request.header, Status::Overloaded);
+            self.refuse(&request.header, Status::Overloaded);
+            return false;
         };
         let waiting = Waiting { request: request.clone(), body };
         LaneTask::start(waiting, keys, pieces, turn, (&self.engine, &self.client), &self.completions);
+        true
     }
 
     /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.
@@ -200,6 +208,15 @@ fn store_of(request: &Request<'_>, keys: Keys<'_>) -> StoreId {
         (Keys::None, Request::RandomBytes(random)) => convert::store_id(random.store_id),
         // There are no others: `Batch::of` gives each operation the keys that it needs.
         (Keys::None, _) => StoreId([0; 16]),
+    }
+}
+
+/// What a batch costs the clients of its key stores, for what it does with each key.
+fn price(request: &Request<'_>, keys: Keys<'_>, [first, second]: [Duration; 2]) -> Price {
+    let price = Price::of(store_of(request, keys), first);
+    match keys {
+        Keys::SourceAndTarget(_, target) => price.and(target.store().id(), second),
+        Keys::None | Keys::One(_) => price,
     }
 }
 

@@ -11,8 +11,9 @@ use claviger_protocol::{KeyId, Status};
 use super::super::completion::{Completion, NamesFound, Promise};
 use super::super::convert;
 use super::super::request::Incoming;
+use super::quota::Price;
 use super::{Session, Turn};
-use crate::limits::ATTEMPTS_MAX;
+use crate::limits::{ATTEMPTS_MAX, DESCRIPTION_COST};
 
 impl Session {
     pub(super) fn describe(&mut self, request: Incoming, id: KeyId) {
@@ -31,6 +32,9 @@ impl Session {
         };
         if !self.may_describe(turn, &record) {
             return self.refuse(header, Status::NotPermitted);
+        }
+        if !self.pay(header, Price::of(record.store, DESCRIPTION_COST)) {
+            return;
         }
         let row = record.algorithm.row();
         let versions = record.versions.iter().map(|summary| KeyVersionDescription {
@@ -63,6 +67,10 @@ impl Session {
         let Some(store) = store.map(|store| store.id()).filter(|id| self.admits_store(turn, *id)) else {
             return self.refuse(&request.header, Status::NotPermitted);
         };
+        let count = u32::try_from(resolve.items.len()).unwrap_or(u32::MAX);
+        if !self.pay(&request.header, Price::of(store, DESCRIPTION_COST.saturating_mul(count))) {
+            return;
+        }
         let names = resolve.items.clone().map(|item| Name::from_bytes(item.key_name).ok()).collect();
         self.look_up(request, store, names);
     }

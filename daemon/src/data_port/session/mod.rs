@@ -7,6 +7,7 @@ mod batch;
 mod counts;
 mod describe;
 mod greeting;
+mod quota;
 mod read;
 mod recorded;
 mod wait;
@@ -312,6 +313,11 @@ impl Session {
             self.admissions.begin();
         }
         let retry_ms = if status == Status::Overloaded { self.retry_ms() } else { 0 };
+        self.refuse_with(header, status, retry_ms);
+    }
+
+    /// Answers with a status alone, and an advice when to come back, in milliseconds; 0: none.
+    fn refuse_with(&mut self, header: &RequestHeader, status: Status, retry_ms: u32) {
         let operation = convert::operation_name(header);
         tracing::debug!(trace_id = %header.trace_id, operation, %status, "refused");
         self.record(header, Answered::Refused(status));

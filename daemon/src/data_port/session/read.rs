@@ -1,5 +1,7 @@
 //! Reading a secret, reading a public key: one key, one value, from the cache.
 
+use std::time::Duration;
+
 use claviger_algorithm::Operation;
 use claviger_engine::{Error, KeyEntry, ReadScope};
 use claviger_protocol::message::{PublicKey, ReadPublicKey, ReadSecret, ReplyMessage, SecretValue};
@@ -7,6 +9,7 @@ use claviger_protocol::{FrameWriter, KeyId, Status};
 
 use super::super::convert;
 use super::super::request::{Body, Incoming};
+use super::quota::Price;
 use super::{Session, Turn};
 
 impl Session {
@@ -62,6 +65,8 @@ impl Session {
         let frame = turn.worker.enter();
         let status = match frame.key(convert::key_id(id)).entry() {
             Some(key) if !self.may_read(key, is_public, turn.now_ms) => Some(Status::NotPermitted),
+            // A public key says nothing new when it is asked for again: it is not counted, whoever may read it.
+            Some(key) if !is_public && !self.pay(header, Price::of(key.store().id(), Duration::ZERO)) => return,
             Some(key) => {
                 let mut reply = self.output.reply(header);
                 match write(&mut turn.scope, key, &mut reply) {

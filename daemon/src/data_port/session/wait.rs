@@ -17,6 +17,7 @@ use super::super::completion::Completion;
 use super::super::convert;
 use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::{Room, Shares};
+use super::quota::Price;
 use super::{Session, Turn};
 use crate::limits::{OUTPUT_SIZE, WAITS_PER_STREAM};
 
@@ -85,6 +86,10 @@ impl Session {
         loop {
             let found = frame.key(id);
             let Some(key) = found.entry() else { break };
+            let (store, is_let_in) = (key.store(), self.admissions.lets_in(key.store(), turn.now_ms));
+            if is_let_in && !self.pay_once(&mut request, Price::of(store.id(), Duration::ZERO)) {
+                return;
+            }
             match (self.outcome(key, scope, &request, wait.known_version, times), change.take()) {
                 (Outcome::Answered, _) => return,
                 (Outcome::Refused(status), _) => return self.refuse(&request.header, status),
