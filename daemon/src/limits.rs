@@ -56,6 +56,12 @@ pub const WRITE_SIZE: usize = 64 * 1024;
 /// Bytes read from a TCP socket at once.
 pub const SOCKET_READ_SIZE: usize = 128 * 1024;
 
+/// Bytes read from a TCP socket at once during the handshake: more than most have.
+pub const HANDSHAKE_READ_SIZE: usize = 8 * 1024;
+
+/// Bytes of TLS that may wait for more of them before they are understood: a handshake message of 64 KiB, which is the most that rustls takes, in records of 16 KiB.
+pub const UNREAD_SIZE_MAX: usize = 96 * 1024;
+
 /// Unanswered requests of one byte stream that wait for a lane or for storage. Announced in the greeting.
 pub const FRAMES_IN_FLIGHT: usize = 1_024;
 

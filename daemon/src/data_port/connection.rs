@@ -124,7 +124,7 @@ impl ByteStream {
                     Look::Over => return Ok(Ending::ByServer),
                     // Whatever it sends: it would be refused.
                     _ if self.session.is_let_in_no_more() => return Ok(Ending::LetInNoMore),
-                    Look::Resting => self.rest(),
+                    Look::Resting => self.rest(context),
                     Look::Busy => {}
                 },
                 () = at(end_of_wait) => self.session.end_waits(&mut context.worker.borrow_mut()),
@@ -184,9 +184,10 @@ impl ByteStream {
     }
 
     /// Gives memory back, and with it the plaintext that has passed through it.
-    fn rest(&mut self) {
+    fn rest(&mut self, context: &WorkerContext) {
         self.received.forget();
         self.session.forget_output();
+        context.scratch.wipe();
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `tcp`, `quic` accept and hand over · `workers` the threads that serve · `connection` bytes of one byte stream, any transport · `session` one byte stream as a
 //! conversation, without IO · `perform` from a request to the engine · `lane_task` a batch on the compute pool · `completion`, `request` what waits ·
-//! `identity`, `subject`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC.
+//! `identity`, `subject`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC · `tls_stream` TLS on a TCP stream.
 
 mod admission;
 mod client_certificate;
@@ -24,6 +24,7 @@ mod subject;
 pub(crate) mod tally;
 mod tcp;
 mod tls;
+mod tls_stream;
 mod workers;
 
 use std::net::{IpAddr, TcpListener, UdpSocket};

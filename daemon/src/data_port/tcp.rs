@@ -4,17 +4,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Ending};
 use super::connection_counts::Refusal;
 use super::identity::{ClientIdentity, Transport};
 use super::tls::ALPN;
+use super::tls_stream::TlsStream;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
-use crate::limits::{LINGER_SIZE_MAX, SOCKET_READ_SIZE};
+use crate::limits::LINGER_SIZE_MAX;
 
 /// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
 pub(super) async fn accept(listener: TcpListener, service: Arc<Service>, workers: Arc<Workers>) {
@@ -61,24 +61,20 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, place: Place, 
 }
 
 async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: WorkerContext) -> std::io::Result<()> {
-    let stream = BufReader::with_capacity(SOCKET_READ_SIZE, tokio::net::TcpStream::from_std(stream)?);
-    let accepting = TlsAcceptor::from(context.service.tls()).accept_with(stream, |connection| {
-        // What a reply needs is bounded by the session; a second bound would only cut its records.
-        connection.set_buffer_limit(None);
-    });
+    let stream = tokio::net::TcpStream::from_std(stream)?;
+    let accepting = TlsStream::accept(stream, context.service.tls(), context.scratch.clone());
     let counts = &context.service.counts;
     let refused = |refusal| counts.refused(Transport::Tcp, refusal);
     let accepted = timeout(context.service.times.hello, accepting).await.inspect_err(|_| refused(Refusal::Late))?;
     let mut stream = accepted.inspect_err(|_| refused(Refusal::Handshake))?;
-    let (_, connection) = stream.get_ref();
-    if connection.alpn_protocol() != Some(ALPN) {
+    if stream.state().alpn_protocol() != Some(ALPN) {
         // A client that offers no protocol at all passes the handshake, and ends here.
         refused(Refusal::Handshake);
         return Ok(());
     }
     counts.accepted(Transport::Tcp);
     let certificates =
-        connection.peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
+        stream.state().peer_certificates().unwrap_or_default().iter().map(|it| it.clone().into_owned()).collect();
     context.service.neighbours.know(address.ip()).await;
     let identity = Arc::new(ClientIdentity::new(address, Transport::Tcp, certificates));
     let shares = context.service.budgets.shares();

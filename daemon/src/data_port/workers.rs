@@ -25,6 +25,7 @@ use super::identity::Transport;
 use super::quota::{AllQuotas, WorkerQuotas};
 use super::room::Budgets;
 use super::tally::WorkerTally;
+use super::tls_stream::Scratch;
 use super::{DataPortSettings, Times, quic, tcp};
 use crate::neighbours::Neighbours;
 
@@ -80,6 +81,8 @@ pub(super) struct WorkerContext {
     pub(super) service: Arc<Service>,
     /// Borrowed for one turn of work, never over an await.
     pub(super) worker: Rc<RefCell<Worker>>,
+    /// What its connections read into and write from.
+    pub(super) scratch: Scratch,
     /// What its connections count.
     pub(super) tally: Arc<WorkerTally>,
     /// Where they tell of requests that are recorded one by one.
@@ -213,7 +216,8 @@ impl WorkerThread {
                 move || {
                     let worker = Rc::new(RefCell::new(service.engine.worker()));
                     let requests = service.engine.request_queue().map(Arc::new);
-                    let context = WorkerContext { service, worker, tally, requests, quotas };
+                    let context =
+                        WorkerContext { service, worker, scratch: Scratch::default(), tally, requests, quotas };
                     LocalSet::new().block_on(&runtime, serve(receiver, context));
                 }
             })
