@@ -7,10 +7,12 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::limits::REFUSAL_MS;
+use crate::pem;
 
 /// A certificate with those that lead from it to an authority.
 pub(crate) struct ShownCertificate {
@@ -53,6 +55,13 @@ impl ShownCertificate {
             client_auth,
             chain,
         })
+    }
+
+    /// What certificates in PEM show, its own first; `None` if it is not that, or more than a handshake takes.
+    pub(crate) fn from_pem(text: &str) -> Option<Self> {
+        let chain = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
+        let (own, intermediates) = chain.split_first()?;
+        if pem::are_bounded(own, intermediates) { Self::of(chain) } else { None }
     }
 
     /// When the authority ends that has issued it, in milliseconds since 1970, if it has (full path validation, RFC 5280 section 6) and the certificate is valid at `now_ms`.

@@ -14,8 +14,8 @@ use claviger_engine::key::id::AccessRowId;
 use claviger_engine::{AccessData, AccessMethod, Engine, PermittedOperations};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use super::answer::Answer;
@@ -29,7 +29,6 @@ use super::problem::{Kind, Problem};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
 use crate::access::{ShownCertificate, sha256};
-use crate::limits::CERTIFICATE_SIZE_MAX;
 
 /// Access.
 pub(super) static ROUTES: &[Route] = &[
@@ -203,10 +202,12 @@ fn add(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     } = call.body()?;
     let mut data = Vec::new();
     if let Some(text) = address {
-        data.push(AccessData::Network(text.parse().map_err(|error| invalid("address", error))?));
+        data.push(AccessData::Network(text.parse().map_err(|error| Problem::of_field("address", error))?));
     }
     if let Some(text) = hardware_address {
-        data.push(AccessData::HardwareAddress(text.parse().map_err(|error| invalid("hardware_address", error))?));
+        data.push(AccessData::HardwareAddress(
+            text.parse().map_err(|error| Problem::of_field("hardware_address", error))?,
+        ));
     }
     if let Some(text) = certificate {
         data.push(AccessData::PinnedKey(key_of_certificate(&text)?));
@@ -216,7 +217,7 @@ fn add(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     }
     if let Some(text) = public_key_sha256 {
         let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        let wrong = || invalid("public_key_sha256", "not 64 lower-case hexadecimal digits");
+        let wrong = || Problem::of_field("public_key_sha256", "not 64 lower-case hexadecimal digits");
         data.push(AccessData::PinnedKey(bytes.ok_or_else(wrong)?));
     }
     let [data] = <[_; 1]>::try_from(data).map_err(|data| {
@@ -274,7 +275,7 @@ fn renew(state: &ControlState, call: &Call) -> Result<Change, Problem> {
     let RenewCertificate { lifetime_days, overlap_hours, signing_request } = call.body()?;
     let hours = overlap_hours.unwrap_or(OVERLAP_HOURS);
     if hours > OVERLAP_HOURS_MAX {
-        return Err(invalid("overlap_hours", format!("is {hours}: give 0 to {OVERLAP_HOURS_MAX}")));
+        return Err(Problem::of_field("overlap_hours", format!("is {hours}: give 0 to {OVERLAP_HOURS_MAX}")));
     }
     let (lifetime, overlap) = (lifetime(lifetime_days)?, Duration::from_hours(hours.into()));
     of_store(state, call, AccessChange::Renew { row: call.access()?, lifetime, overlap, signing_request })
@@ -322,7 +323,7 @@ pub(super) fn permit(
     let operations = operations.map(|names| {
         let set = PermittedOperations::from_names(names.iter().map(String::as_str));
         let known = PermittedOperations::ALL.names().collect::<Vec<_>>().join(", ");
-        set.ok_or_else(|| invalid("operations", format!("give one at least, each once, of: {known}")))
+        set.ok_or_else(|| Problem::of_field("operations", format!("give one at least, each once, of: {known}")))
     });
     let keys = keys.map(|keys| keys.iter().map(|key| call.key_named(engine, key)).collect());
     Ok(NewPermit { operations: operations.transpose()?, keys: keys.transpose()? })
@@ -344,15 +345,16 @@ pub(super) fn is_stop_unwritten(engine: &Engine, row: &claviger_engine::AccessRo
 }
 
 fn key_of_certificate(text: &str) -> Result<[u8; 32], Problem> {
-    let wrong = || invalid("certificate", "not one certificate in PEM");
-    let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| wrong())?;
-    let fits = Some(certificate).filter(|certificate| certificate.len() <= CERTIFICATE_SIZE_MAX);
-    Ok(ShownCertificate::of(vec![fits.ok_or_else(wrong)?]).ok_or_else(wrong)?.public_key_sha256)
+    let shown = ShownCertificate::from_pem(text).map(|certificate| certificate.public_key_sha256);
+    shown.ok_or_else(|| Problem::of_field("certificate", "not a certificate in PEM"))
 }
 
 fn key_of(text: &str) -> Result<[u8; 32], Problem> {
     let wrong = || {
-        invalid("public_key", "not one public key (SubjectPublicKeyInfo) in PEM, as `openssl pkey -pubout` writes it")
+        Problem::of_field(
+            "public_key",
+            "not one public key (SubjectPublicKeyInfo) in PEM, as `openssl pkey -pubout` writes it",
+        )
     };
     let der = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| wrong())?;
     match SubjectPublicKeyInfo::from_der(&der) {
@@ -362,9 +364,5 @@ fn key_of(text: &str) -> Result<[u8; 32], Problem> {
 }
 
 fn milliseconds(time: Timestamp) -> Result<u64, Problem> {
-    u64::try_from(time.as_millisecond()).map_err(|_| invalid("ends", "before 1970"))
-}
-
-fn invalid(field: &str, what: impl std::fmt::Display) -> Problem {
-    Problem::new(Kind::InvalidValue, format!("{field}: {what}"))
+    u64::try_from(time.as_millisecond()).map_err(|_| Problem::of_field("ends", "before 1970"))
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use claviger_control::message::{AccessCheck, AskWhyDenied, WhyDenied};
 use claviger_engine::access::{HeldRow, JoinedPermit, UnwrittenStop};
@@ -10,8 +9,6 @@ use claviger_engine::key::id::{AccessRowId, KeyId, StoreId};
 use claviger_engine::key::state::KeyState;
 use claviger_engine::{AccessData, AccessMethod, Engine, Permit, PermittedOperations, StorePolicy, StoreState};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -20,7 +17,6 @@ use super::problem::{Kind, Problem};
 use super::route::{Route, ask, form};
 use super::{ControlState, describe};
 use crate::access::{Failure, Shown, ShownCertificate, judge};
-use crate::limits::{CERTIFICATE_SIZE_MAX, INTERMEDIATES_MAX};
 
 /// Questions about admissions.
 pub(super) static ROUTES: &[Route] = &[ask::<AskWhyDenied>(
@@ -54,9 +50,10 @@ fn why_denied(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         call.body()?;
     let slot = engine.store_by_id(store).ok_or(claviger_engine::Error::KeyStoreNotFound(store))?;
     let policy = slot.policy();
-    let address = address.map(|text| text.parse::<IpAddr>().map_err(|_| invalid("address", "no IPv4 or IPv6 address")));
+    let address =
+        address.map(|text| text.parse::<IpAddr>().map_err(|_| Problem::of_field("address", "no IPv4 or IPv6 address")));
     let hardware = |text: Option<String>, field: &str| {
-        text.map(|text| text.parse().map_err(|error| invalid(field, error))).transpose()
+        text.map(|text| text.parse().map_err(|error| Problem::of_field(field, error))).transpose()
     };
     let address = address.transpose()?.map(|address| address.to_canonical());
     let seen = address.and_then(|address| state.data.lock().as_ref()?.hardware_address(address));
@@ -70,12 +67,12 @@ fn why_denied(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         seen: hardware(hardware_address, "hardware_address")?.or(seen),
         declared: hardware(declared_hardware_address, "declared_hardware_address")?,
         provider: Arc::new(aws_lc_rs::default_provider()),
-        now_ms: now_ms(),
+        now_ms: engine.now_ms(),
     };
     let operation = operation.map(|name| {
         let known = || PermittedOperations::ALL.names().collect::<Vec<_>>().join(", ");
         let set = PermittedOperations::from_names([name.as_str()]);
-        set.ok_or_else(|| invalid("operation", format!("there is no {name:?}: give one of {}", known())))
+        set.ok_or_else(|| Problem::of_field("operation", format!("there is no {name:?}: give one of {}", known())))
     });
     let key = key.map(|key| call.key_named(engine, &key)).transpose()?;
     Answer::ok(&question.answer(operation.transpose()?, key))
@@ -260,23 +257,10 @@ fn rows_named(policy: &StorePolicy, client: &str) -> Result<Vec<AccessRowId>, Pr
 }
 
 fn shown_certificate(text: &str) -> Result<ShownCertificate, Problem> {
-    let wrong = || invalid("certificate", "not a certificate in PEM");
-    let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    let chain = chain.map_err(|_| wrong())?;
-    let fits = chain.len() <= INTERMEDIATES_MAX + 1 && chain.iter().all(|one| one.len() <= CERTIFICATE_SIZE_MAX);
-    Some(chain).filter(|_| fits).and_then(ShownCertificate::of).ok_or_else(wrong)
+    ShownCertificate::from_pem(text).ok_or_else(|| Problem::of_field("certificate", "not a certificate in PEM"))
 }
 
 fn check(name: &str, passes: bool, reason: impl Into<String>, ids: Vec<AccessRowId>) -> AccessCheck {
     let access_ids = ids.iter().map(ToString::to_string).collect();
     AccessCheck { check: name.to_owned(), passes, reason: reason.into(), access_ids }
-}
-
-fn invalid(field: &str, what: impl std::fmt::Display) -> Problem {
-    Problem::new(Kind::InvalidValue, format!("{field}: {what}"))
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

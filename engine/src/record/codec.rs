@@ -1,4 +1,6 @@
-//! Fields of records: big-endian integers, fixed arrays, sized bytes.
+//! Fields of records: big-endian integers, fixed arrays, sized bytes, lists.
+
+use std::collections::BTreeSet;
 
 /// Unread bytes of one record. Borrows, never allocates, never panics; `None` means that the record is damaged.
 pub(crate) struct Reader<'a>(&'a [u8]);
@@ -63,6 +65,26 @@ impl<'a> Reader<'a> {
         self.bytes(size)
     }
 
+    /// A `u32` size and that many bytes of UTF-8.
+    pub(crate) fn text(&mut self) -> Option<String> {
+        std::str::from_utf8(self.sized()?).ok().map(str::to_owned)
+    }
+
+    /// A `u16` count of at most `most`, and so many of what `read` reads. A count that was made up ends with the bytes, if each entry takes one at least.
+    pub(crate) fn list<T>(&mut self, most: usize, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = usize::from(self.u16()?);
+        if count > most {
+            return None;
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    /// As [`Reader::list`], of what stands in its order and each once, so that one record has one encoding.
+    pub(crate) fn set<T: Ord>(&mut self, most: usize, read: impl FnMut(&mut Self) -> Option<T>) -> Option<BTreeSet<T>> {
+        let entries = self.list(most, read)?;
+        entries.is_sorted_by(|a, b| a < b).then(|| entries.into_iter().collect())
+    }
+
     /// Everything that is left.
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
@@ -120,6 +142,12 @@ impl Writer {
         self.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX)).bytes(bytes)
     }
 
+    /// Appends the `u16` count of entries, which the limits keep far below 2^16.
+    pub(crate) fn count(&mut self, entries: usize) -> &mut Self {
+        debug_assert!(u16::try_from(entries).is_ok());
+        self.u16(u16::try_from(entries).unwrap_or(u16::MAX))
+    }
+
     /// The record's bytes.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0
@@ -151,6 +179,32 @@ mod tests {
         assert_eq!(Reader::new(&[0, 0, 0]).u32(), None);
         assert_eq!(Reader::new(&[0]).bytes(2), None);
         assert_eq!(Reader::new(&[0]).finish(), None);
+    }
+
+    #[test]
+    fn lists_are_bounded_and_sets_stand_in_their_order() {
+        let read = |bytes: &[u8]| Reader::new(bytes).list(2, Reader::u8);
+        assert_eq!(read(&[0, 0]), Some(vec![]));
+        assert_eq!(read(&[0, 2, 7, 7]), Some(vec![7, 7]));
+        for bad in [&[][..], &[0], &[0, 2, 7], &[0, 3, 1, 2, 3], &[0xff, 0xff, 1]] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+        let read = |bytes: &[u8]| Reader::new(bytes).set(2, Reader::u8);
+        assert_eq!(read(&[0, 2, 6, 7]), Some(BTreeSet::from([6, 7])));
+        for bad in [[0, 2, 7, 7], [0, 2, 7, 6]] {
+            assert_eq!(read(&bad), None, "{bad:?}");
+        }
+        let mut writer = Writer::default();
+        writer.count(258);
+        assert_eq!(writer.finish(), [1, 2]);
+    }
+
+    #[test]
+    fn a_text_is_utf_8() {
+        assert_eq!(Reader::new(&[0, 0, 0, 2, 0xc3, 0xa9]).text().as_deref(), Some("\u{e9}"));
+        for bad in [&[0, 0, 0, 1, 0xc3][..], &[0, 0, 0, 2, b'a']] {
+            assert_eq!(Reader::new(bad).text(), None, "{bad:?}");
+        }
     }
 
     #[test]

@@ -70,11 +70,11 @@ impl Record for PersonRecord {
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).sized(self.name.as_str().as_bytes()).u64(self.created_ms).u64(self.changed_ms);
         out.u8(u8::from(self.is_disabled));
-        out.u16(count(self.certificates.len()));
+        out.count(self.certificates.len());
         for PersonCertificate { key, common_name, ends_ms } in &self.certificates {
             out.bytes(&key.0).sized(common_name.as_bytes()).u64(*ends_ms);
         }
-        out.u16(count(self.grants.len()));
+        out.count(self.grants.len());
         for Grant { role, store, may_create, may_export } in &self.grants {
             out.u8(*role as u8).optional(store.as_ref(), |out, store| {
                 out.bytes(&store.0);
@@ -87,18 +87,15 @@ impl Record for PersonRecord {
         let id = PersonId(reader.array()?);
         let name = Name::from_bytes(reader.sized()?).ok()?;
         let (created_ms, changed_ms, is_disabled) = (reader.u64()?, reader.u64()?, reader.flag()?);
-        let mut certificates = Vec::new();
-        for _ in 0..reader.u16()? {
-            let (key, common_name) = (PublicKeyHash(reader.array()?), reader.sized()?);
-            let common_name = String::from_utf8(common_name.to_vec()).ok()?;
-            certificates.push(PersonCertificate { key, common_name, ends_ms: reader.u64()? });
-        }
-        let mut grants = Vec::new();
-        for _ in 0..reader.u16()? {
+        let certificates = reader.list(PERSON_CERTIFICATES_MAX, |reader| {
+            let (key, common_name) = (PublicKeyHash(reader.array()?), reader.text()?);
+            Some(PersonCertificate { key, common_name, ends_ms: reader.u64()? })
+        })?;
+        let grants = reader.list(GRANTS_MAX, |reader| {
             let role = Role::from_id(reader.u8()?)?;
             let store = reader.optional(|reader| Some(StoreId(reader.array()?)))?;
-            grants.push(Grant { role, store, may_create: reader.flag()?, may_export: reader.flag()? });
-        }
+            Some(Grant { role, store, may_create: reader.flag()?, may_export: reader.flag()? })
+        })?;
         let record = Self { id, name, created_ms, changed_ms, is_disabled, certificates, grants };
         record.is_consistent().then_some(record)
     }
@@ -116,31 +113,16 @@ impl Record for AssignedKeysRecord {
     const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
-        out.u16(count(self.keys.len()));
+        out.count(self.keys.len());
         for key in &self.keys {
             out.bytes(&key.0);
         }
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let size = usize::from(reader.u16()?);
-        let mut keys = BTreeSet::new();
-        for _ in 0..size {
-            let key = KeyId(reader.array()?);
-            // In their order, so that one set has one encoding.
-            if keys.last().is_some_and(|last| key <= *last) {
-                return None;
-            }
-            keys.insert(key);
-        }
-        (1..=ASSIGNED_KEYS_MAX).contains(&size).then_some(Self { keys })
+        let keys = reader.set(ASSIGNED_KEYS_MAX, |reader| reader.array().map(KeyId))?;
+        (!keys.is_empty()).then_some(Self { keys })
     }
-}
-
-/// Bounded far below 2^16 by the limits.
-fn count(number: usize) -> u16 {
-    debug_assert!(u16::try_from(number).is_ok());
-    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

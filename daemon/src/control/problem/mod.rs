@@ -23,6 +23,11 @@ impl Problem {
         Self { kind, detail: detail.into(), is_refusal: kind.is_refusal(), store: None }
     }
 
+    /// A value that cannot be: of which field, and why.
+    pub fn of_field(field: &str, what: impl std::fmt::Display) -> Self {
+        Self::new(Kind::InvalidValue, format!("{field}: {what}"))
+    }
+
     /// The same, which keeps somebody from something though its kind does not say so: he is answered as if it were not there, or what was approved is not done.
     #[must_use]
     pub fn refusing(mut self) -> Self {

@@ -1,9 +1,13 @@
 //! The record of a row of authentication data, and that of its last use.
 
 mod data;
+mod hardware_address;
+mod network;
 mod permit;
 
-pub use data::{AccessData, AccessMethod, HardwareAddress, InvalidAccessData, IssuedCertificate, Network};
+pub use data::{AccessData, AccessMethod, InvalidAccessData, IssuedCertificate};
+pub use hardware_address::HardwareAddress;
+pub use network::Network;
 pub use permit::{Permit, PermittedOperations};
 
 use super::codec::{Reader, Writer};
@@ -95,10 +99,10 @@ impl Record for AccessRow {
             id: AccessRowId(reader.array()?),
             store: StoreId(reader.array()?),
             data: AccessData::decode(reader)?,
-            description: text(reader)?,
+            description: reader.text()?,
             state: KeyState::from_id(reader.u8()?)?,
             created_ms: reader.u64()?,
-            creator: text(reader)?,
+            creator: reader.text()?,
             ends_ms: reader.optional(Reader::u64)?,
             permit: Permit::decode(reader)?,
             deletion: reader.optional(Deletion::decode)?,
@@ -118,10 +122,6 @@ impl Record for AccessUse {
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self { last_ms: reader.u64()? })
     }
-}
-
-fn text(reader: &mut Reader<'_>) -> Option<String> {
-    std::str::from_utf8(reader.sized()?).ok().map(str::to_owned)
 }
 
 #[cfg(test)]

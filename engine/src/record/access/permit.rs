@@ -51,8 +51,7 @@ impl Permit {
 
     pub(super) fn encode(&self, out: &mut Writer) {
         out.u16(self.operations.0).optional(self.keys.as_ref(), |out, keys| {
-            // At most ACCESS_KEYS_MAX.
-            out.u16(u16::try_from(keys.len()).unwrap_or(u16::MAX));
+            out.count(keys.len());
             for key in keys.iter() {
                 out.bytes(&key.0);
             }
@@ -61,19 +60,8 @@ impl Permit {
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let operations = PermittedOperations(reader.u16()?);
-        let keys = reader.optional(|reader| {
-            let count = usize::from(reader.u16()?);
-            let mut keys = BTreeSet::new();
-            for _ in 0..count.min(ACCESS_KEYS_MAX + 1) {
-                let key = KeyId(reader.array()?);
-                // In order and each once: one record has one encoding.
-                if keys.last().is_some_and(|last| *last >= key) {
-                    return None;
-                }
-                keys.insert(key);
-            }
-            (keys.len() == count).then(|| Arc::new(keys))
-        })?;
+        let key = |reader: &mut Reader<'_>| reader.array().map(KeyId);
+        let keys = reader.optional(|reader| reader.set(ACCESS_KEYS_MAX, key).map(Arc::new))?;
         let is_known = operations.0 & !PermittedOperations::ALL.0 == 0;
         Some(Self { operations, keys }).filter(|permit| is_known && permit.is_consistent())
     }

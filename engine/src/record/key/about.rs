@@ -74,33 +74,25 @@ impl About {
 
     pub(super) fn encode(&self, out: &mut Writer) {
         // At most LABELS_MAX, by `check`.
-        out.sized(self.description.as_bytes()).u16(u16::try_from(self.labels.len()).unwrap_or(u16::MAX));
+        out.sized(self.description.as_bytes()).count(self.labels.len());
         for (name, value) in &self.labels {
             out.sized(name.as_str().as_bytes()).sized(value.as_bytes());
         }
     }
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let description = text(reader)?;
-        let count = usize::from(reader.u16()?);
-        let mut labels: BTreeMap<Name, String> = BTreeMap::new();
-        for _ in 0..count.min(LABELS_MAX + 1) {
-            let (name, value) = (Name::from_bytes(reader.sized()?).ok()?, text(reader)?);
-            // In order and each once: one record has one encoding.
-            if labels.last_key_value().is_some_and(|(last, _)| *last >= name) {
-                return None;
-            }
-            labels.insert(name, value);
+        let description = reader.text()?;
+        let labels =
+            reader.list(LABELS_MAX, |reader| Some((Name::from_bytes(reader.sized()?).ok()?, reader.text()?)))?;
+        // In order and each once: one record has one encoding.
+        if !labels.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return None;
         }
-        let about = Self { description, labels };
+        let about = Self { description, labels: labels.into_iter().collect() };
         // Which characters are seen is asked where they come in, and may be answered otherwise since: what was allowed then is no damage.
         let is_consistent = about.check_with(|character| !character.is_control()).is_ok();
-        (about.labels.len() == count && is_consistent).then_some(about)
+        is_consistent.then_some(about)
     }
-}
-
-fn text(reader: &mut Reader<'_>) -> Option<String> {
-    std::str::from_utf8(reader.sized()?).ok().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -145,8 +145,7 @@ impl Record for KeyRecord {
         out.u8(self.algorithm.id()).u8(self.state.id()).u64(self.created_ms).u64(self.changed_ms);
         out.u8(u8::from(self.exportable));
         self.about.encode(out);
-        // At most ALIASES_MAX, by `is_consistent`.
-        out.u16(u16::try_from(self.aliases.len()).unwrap_or(u16::MAX));
+        out.count(self.aliases.len());
         for alias in &self.aliases {
             out.sized(alias.as_str().as_bytes());
         }
@@ -155,8 +154,7 @@ impl Record for KeyRecord {
         out.optional(self.deleted.as_ref(), |out, deleted| deleted.encode(out));
         out.optional(self.rotation.as_ref(), |out, rotation| rotation.encode(out));
         out.optional(self.rotation_by_use.as_ref(), |out, rotation| rotation.encode(out));
-        // At most VERSIONS_MAX, by `is_consistent`.
-        out.u16(u16::try_from(self.versions.len()).unwrap_or(u16::MAX));
+        out.count(self.versions.len());
         for summary in &self.versions {
             out.u32(summary.version.get()).u8(summary.state.id()).u64(summary.created_ms).u8(summary.origin as u8);
         }
@@ -180,7 +178,7 @@ impl Record for KeyRecord {
             deleted: reader.optional(Deleted::decode)?,
             rotation: reader.optional(Rotation::decode)?,
             rotation_by_use: reader.optional(RotationByUse::decode)?,
-            versions: versions(reader)?,
+            versions: reader.list(VERSIONS_MAX, VersionSummary::decode)?,
         };
         record.is_consistent().then_some(record)
     }
@@ -195,25 +193,7 @@ pub(crate) const fn versions_max(algorithm: Algorithm) -> usize {
 }
 
 fn aliases(reader: &mut Reader<'_>) -> Option<BTreeSet<Name>> {
-    let count = usize::from(reader.u16()?);
-    let mut aliases = BTreeSet::new();
-    for _ in 0..count.min(ALIASES_MAX + 1) {
-        let alias = Name::from_bytes(reader.sized()?).ok()?;
-        // In order and each once: one record has one encoding.
-        if aliases.last().is_some_and(|last| *last >= alias) {
-            return None;
-        }
-        aliases.insert(alias);
-    }
-    (aliases.len() == count).then_some(aliases)
-}
-
-fn versions(reader: &mut Reader<'_>) -> Option<Vec<VersionSummary>> {
-    let count = usize::from(reader.u16()?);
-    if count > VERSIONS_MAX {
-        return None;
-    }
-    (0..count).map(|_| VersionSummary::decode(reader)).collect()
+    reader.set(ALIASES_MAX, |reader| Name::from_bytes(reader.sized()?).ok())
 }
 
 impl VersionSummary {

@@ -151,11 +151,11 @@ impl Record for KeyUsage {
 
     fn encode(&self, out: &mut Writer) {
         // At most VERSIONS_MAX, and CLIENTS_PER_KEY_MAX, by `is_consistent`.
-        out.u16(u16::try_from(self.versions.len()).unwrap_or(u16::MAX));
+        out.count(self.versions.len());
         for usage in &self.versions {
             out.u32(usage.version.get()).u64(usage.items).u64(usage.bytes).u64(usage.last_ms);
         }
-        out.u16(u16::try_from(self.clients.len()).unwrap_or(u16::MAX));
+        out.count(self.clients.len());
         for usage in &self.clients {
             match usage.client.shown() {
                 Shown::Certificate { common_name, sha256 } => {
@@ -170,20 +170,12 @@ impl Record for KeyUsage {
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let usage = Self {
-            versions: list(reader, VERSIONS_MAX, version_usage)?,
-            clients: list(reader, CLIENTS_PER_KEY_MAX, client_usage)?,
+            versions: reader.list(VERSIONS_MAX, version_usage)?,
+            clients: reader.list(CLIENTS_PER_KEY_MAX, client_usage)?,
             others: OthersUsage { items: reader.u64()?, last_ms: reader.u64()? },
         };
         usage.is_consistent().then_some(usage)
     }
-}
-
-fn list<T>(reader: &mut Reader<'_>, most: usize, read: fn(&mut Reader<'_>) -> Option<T>) -> Option<Vec<T>> {
-    let count = usize::from(reader.u16()?);
-    if count > most {
-        return None;
-    }
-    (0..count).map(|_| read(reader)).collect()
 }
 
 fn version_usage(reader: &mut Reader<'_>) -> Option<VersionUsage> {
@@ -194,7 +186,7 @@ fn version_usage(reader: &mut Reader<'_>) -> Option<VersionUsage> {
 fn client_usage(reader: &mut Reader<'_>) -> Option<ClientUsage> {
     let shown = match reader.u8()? {
         CERTIFICATE => {
-            let common_name = std::str::from_utf8(reader.sized()?).ok()?.to_owned();
+            let common_name = reader.text()?;
             Shown::Certificate { common_name, sha256: reader.array()? }
         }
         ADDRESS => Shown::Address(reader.array::<16>()?.into()),
