@@ -67,13 +67,16 @@ impl Engine {
 }
 
 impl Ledger {
-    /// The shred secret that what is wrapped at an address needs: that of the key, for material of a key; that of the import, for a transport key; else none.
+    /// The shred secret that what is wrapped at an address needs: that of the key, for material of a key; that of the import, for a transport key; that of the request, for what is kept of an approval; else none.
     ///
     /// # Errors
-    /// [`Error::KeyNotFound`], [`Error::KeyShredded`], [`Error::ImportNotFound`] if that of an import was destroyed, [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::KeyNotFound`], [`Error::KeyShredded`], [`Error::ImportNotFound`] if that of an import was destroyed, [`Error::Approval`] if that of a request was, [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
     pub(crate) fn shred_secret_at(&self, address: &Address) -> Result<Option<ShredSecret>, Error> {
         if let Some((_, import, slot)) = address::parse_transport_key(address) {
             return self.secret_of_import(import, slot)?.ok_or(Error::ImportNotFound(import)).map(Some);
+        }
+        if let Some((request, _, slot)) = address::parse_approval_secret(address) {
+            return self.secret_of_approval(request, slot).map(Some);
         }
         let Some(id) = address::parse_key_version(address) else { return Ok(None) };
         let (record, _) = self.read_key(id)?;
@@ -252,7 +255,7 @@ impl Ledger {
             Err(Error::KeyNotFound(_)) => {}
             Err(error) => return Err(error),
         }
-        let shown = "the shred secret of a key, a version or an import was destroyed";
+        let shown = "the shred secret of a key, a version, an import or a request for approval was destroyed";
         match self.on_behalf_of(Act::of_engine_because("destruction", shown)).commit(&compares, &writes) {
             // It was purged meanwhile: the note is found again.
             Err(Error::Conflict) => Ok(()),

@@ -2,6 +2,8 @@
 //!
 //! That one was begun is durable before it is made; what was answered is noted after it. So a crash between the two makes nothing twice: then nobody knows, and that is said.
 
+use zeroize::Zeroizing;
+
 use crate::crypto::checksum::sha256;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -137,22 +139,23 @@ impl Ledger {
     }
 
     fn answer_again(&self, place: &Address, record: &OnceRecord, request: [u8; 32]) -> Result<Once, Error> {
-        if record.request != request {
+        let kept = self.vault().unwrap::<OnceRecord>(place, None, &record.wrapped)?;
+        let (asked, answer) = kept.expose().split_first_chunk().ok_or_else(|| Error::Damaged(place.to_string()))?;
+        if *asked != request {
             return Err(OnceError::OtherRequest.into());
         }
         match record.state {
             OnceState::Begun => Err(OnceError::Unknown.into()),
             OnceState::AnsweredOnce => Err(OnceError::AnsweredOnce.into()),
-            OnceState::Answered => {
-                Ok(Once::Answered(self.vault().unwrap::<OnceRecord>(place, None, &record.wrapped_answer)?))
-            }
+            OnceState::Answered => Ok(Once::Answered(SecretBytes::from(answer.to_vec()))),
         }
     }
 
     fn once_as(&self, first: &FirstTime, state: OnceState, answer: &[u8]) -> Result<Write, Error> {
         let FirstTime { place, request, begun_ms } = first;
-        let wrapped_answer = self.vault().wrap::<OnceRecord>(place, None, answer)?;
-        let record = OnceRecord { request: *request, begun_ms: *begun_ms, state, wrapped_answer };
+        let kept = Zeroizing::new([&request[..], answer].concat());
+        let wrapped = self.vault().wrap::<OnceRecord>(place, None, &kept)?;
+        let record = OnceRecord { begun_ms: *begun_ms, state, wrapped };
         Ok(self.vault().put(place.clone(), &record))
     }
 }

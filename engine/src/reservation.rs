@@ -1,5 +1,6 @@
 //! Shred tables that are older than the storage: after all mirrors were put back from older copies, the slots that records name are kept for them.
 
+use crate::approval;
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::ledger::Ledger;
@@ -65,6 +66,10 @@ impl Ledger {
         self.each_of(&address::transport_keys(), |(place, _)| {
             let (_, import, slot) = address::parse_transport_key(place)?;
             Some((slot, secret_id(import)))
+        })?;
+        self.each_of(&address::approval_secrets(), |(place, _)| {
+            let (request, _, slot) = address::parse_approval_secret(place)?;
+            Some((slot, approval::secret_id(request)))
         })?;
         self.each_of(&address::pending_destructions(), |(place, _)| address::parse_pending_destruction(place))?;
         let missing = self.source.shred_table.reserved();

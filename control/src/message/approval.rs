@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::secret::SecretJson;
+
 /// Which changes need an approval, in a key store or of the installation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApprovalPolicy {
@@ -133,7 +135,7 @@ pub struct ApprovalList {
 }
 
 /// Ask for several changes of one key store, all or none.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskForApproval {
     /// Why: up to 1,000 bytes, for those who decide.
@@ -148,7 +150,7 @@ pub struct AskForApproval {
 }
 
 /// One change that is asked for: a request of another route, as it would be sent.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskedChange {
     /// The operation, by its name in this description.
@@ -158,9 +160,9 @@ pub struct AskedChange {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
     /// Its body.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[serde(default, skip_serializing_if = "SecretJson::is_null")]
     #[schema(value_type = Option<Object>)]
-    pub body: Value,
+    pub body: SecretJson,
 }
 
 /// Reject a request.
@@ -173,9 +175,9 @@ pub struct RejectApproval {
 }
 
 /// What the changes of an approved request have answered, for who asked for them.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct ApprovalAnswers {
     /// The answers, in the order of the changes. There may be secrets in them.
     #[schema(value_type = Vec<Object>)]
-    pub answers: Vec<Value>,
+    pub answers: Vec<SecretJson>,
 }

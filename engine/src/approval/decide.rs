@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::request::check_text;
-use super::{ApprovalError, ApprovalId, ApprovalRecord, ApprovalState, GivenApproval};
+use super::{ApprovalError, ApprovalId, ApprovalRecord, ApprovalState, GivenApproval, SecretPart};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::material::SecretBytes;
@@ -11,7 +11,6 @@ use crate::ledger::Beside;
 use crate::limits::{APPROVAL_RESULT_TIME, APPROVAL_TEXT_SIZE_MAX};
 use crate::person::PersonId;
 use crate::record::address;
-use crate::record::approval::ApprovalResultRecord;
 use crate::record::key::milliseconds;
 use crate::storage::{Compare, Revision};
 
@@ -55,8 +54,8 @@ impl Engine {
             self.ledger.commit(&[unchanged(id, revision)], &[write])?;
             return Ok(Decided::Waiting(record));
         }
-        let place = address::approval(id);
-        let calls = self.vault().unwrap::<ApprovalRecord>(&place, None, &record.wrapped_calls)?;
+        let calls = self.ledger.kept_secret(id, SecretPart::Calls)?;
+        let calls = calls.ok_or_else(|| Error::from(ApprovalError::Gone(id)))?;
         let beside = match self.beside(&mut record, revision, at_ms) {
             Err(Error::Approval(ApprovalError::Moved(what))) => {
                 self.end_request(&mut record, revision, ApprovalState::Moved { at_ms, what: what.clone() })?;
@@ -76,13 +75,15 @@ impl Engine {
                 Err(error) => {
                     // What was begun is not done anew: who asked is told why.
                     if ledger.has_made_first() {
+                        self.ledger.destroy_secrets(id);
                         self.note_failure(id, at_ms, error.to_string());
                     }
                     return Err(error);
                 }
             }
         };
-        self.keep_result(id, at_ms, &result);
+        self.ledger.destroy_secrets(id);
+        self.keep_answers(id, at_ms, &result);
         Ok(Decided::Applied(record))
     }
 
@@ -135,13 +136,15 @@ impl Engine {
         for ground in &record.grounds {
             compares.push(ground.compare(self.vault())?);
         }
-        let writes = self.ledger.end_request(record, ApprovalState::Applied { at_ms })?.to_vec();
+        let writes = self.ledger.end_request(record, ApprovalState::Applied { at_ms })?;
         Ok(Beside { compares, writes })
     }
 
     fn end_request(&self, record: &mut ApprovalRecord, revision: Revision, state: ApprovalState) -> Result<(), Error> {
         let writes = self.ledger.end_request(record, state)?;
-        self.ledger.commit(&[unchanged(record.id, revision)], &writes)
+        self.ledger.commit(&[unchanged(record.id, revision)], &writes)?;
+        self.ledger.destroy_secrets(record.id);
+        Ok(())
     }
 
     /// Notes that a request which was begun has failed.
@@ -159,14 +162,10 @@ impl Engine {
     }
 
     /// Keeps what came of a request for a day. It was done: what cannot be kept is told of in the log.
-    fn keep_result(&self, id: ApprovalId, at_ms: u64, result: &SecretBytes) {
-        let place = address::approval_result(id);
-        let kept = self.vault().wrap::<ApprovalResultRecord>(&place, None, result.expose()).and_then(|wrapped| {
-            let end = at_ms.saturating_add(milliseconds(APPROVAL_RESULT_TIME));
-            let writes = [
-                self.vault().put(place, &ApprovalResultRecord { wrapped }),
-                address::mark(address::approval_result_end(end, id)),
-            ];
+    fn keep_answers(&self, id: ApprovalId, at_ms: u64, answers: &SecretBytes) {
+        let end = at_ms.saturating_add(milliseconds(APPROVAL_RESULT_TIME));
+        let kept = self.ledger.keep_secret(id, SecretPart::Answers, answers, |mut writes| {
+            writes.push(address::mark(address::approval_result_end(end, id)));
             // Nothing that is cached: and the audit log is told of the change itself.
             self.vault().transact(&[], &writes).map(drop)
         });

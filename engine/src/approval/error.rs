@@ -12,6 +12,11 @@ pub enum ApprovalError {
     /// No request has this id.
     #[error("no request for approval has the id {0}: see `claviger approval list`")]
     NotFound(ApprovalId),
+    /// It was decided, and has come back with an older copy of the data folder.
+    #[error(
+        "what request {0} asked for was destroyed when it was decided, before an older copy of the data folder came back: look, and ask again"
+    )]
+    Gone(ApprovalId),
     /// It is decided already.
     #[error("request {id} is {state}: nothing more can be done with it")]
     Over {

@@ -3,13 +3,14 @@
 //! `policy` says which changes need it. `request` is asking: the change is made on trial, so that it can be shown what it builds on (`grounds`) and what comes of it. `decide` is approving, which makes the
 //! change as it was shown with the last approval, or not at all; rejecting; and withdrawing. `tend` is what the clock does: requests end, and are forgotten.
 //!
-//! What exactly is asked for are bytes of whoever calls the engine: they are kept wrapped, because there may be secrets in them, and given back to be done.
+//! What exactly is asked for are bytes of whoever calls the engine: there may be secrets in them, so that they are kept wrapped by a secret of their own (`secret`), given back to be done, and destroyed.
 
 mod decide;
 mod error;
 mod grounds;
 mod policy;
 mod request;
+mod secret;
 mod tend;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub(crate) use grounds::Ground;
 pub(crate) use policy::begin;
 pub use policy::{ApprovalPolicy, ChangeClass, ChangeClasses};
 pub use request::{ApprovalPage, NewRequest, Trial};
+pub(crate) use secret::{SecretPart, secret_id};
 
 /// Id of a request for approval: when it was made, and 8 random bytes, so that requests are listed in their order. Not confidential.
 ///
@@ -64,8 +66,6 @@ pub struct ApprovalRecord {
     pub given: Vec<GivenApproval>,
     /// What has become of it.
     pub state: ApprovalState,
-    /// What exactly is to be done, wrapped.
-    pub(crate) wrapped_calls: Vec<u8>,
 }
 
 /// One change of a request, as it is shown to those who decide.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
-    ApprovalError, ApprovalId, ApprovalRecord, ApprovalState, ChangeClasses, GivenApproval, Ground, ShownChange,
+    ApprovalError, ApprovalId, ApprovalRecord, ApprovalState, ChangeClasses, GivenApproval, Ground, SecretPart,
+    ShownChange,
 };
 use crate::engine::Engine;
 use crate::error::Error;
@@ -18,7 +19,6 @@ use crate::limits::{
 };
 use crate::person::PersonId;
 use crate::record::address;
-use crate::record::approval::ApprovalResultRecord;
 use crate::record::key::milliseconds;
 use crate::storage::{Address, Compare, Revision};
 
@@ -86,7 +86,7 @@ impl Engine {
     /// Asks for an approval. What the changes build on is `trial`, what needs an approval at the place, and the key store.
     ///
     /// # Errors
-    /// [`Error::Approval`] if it is out of bounds or too many are open; [`Error::KeyStoreNotFound`], [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`]: nothing was asked for.
+    /// [`Error::Approval`] if it is out of bounds or too many are open; [`Error::KeyStoreNotFound`], [`Error::Entropy`], [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`]: nothing was asked for.
     pub fn request_approval(&self, new: NewRequest, trial: Trial) -> Result<ApprovalRecord, Error> {
         new.check()?;
         // What is shown is what its hashes say, and how many have to approve: nothing of it may move until it is asked for.
@@ -112,14 +112,15 @@ impl Engine {
             grounds: Ground::of(self.vault(), places)?,
             given: Vec::<GivenApproval>::new(),
             state: ApprovalState::Open,
-            wrapped_calls: self.vault().wrap::<ApprovalRecord>(&place, None, new.calls.expose())?,
         };
         let _one_at_a_time = self.ledger.asking.lock();
         self.check_room(&record)?;
-        let writes =
-            [self.vault().put(place.clone(), &record), address::mark(address::approval_end(record.ends_ms, id))];
-        compares.push(Compare::absent(place));
-        self.ledger.commit(&compares, &writes)?;
+        compares.push(Compare::absent(place.clone()));
+        self.ledger.keep_secret(id, SecretPart::Calls, &new.calls, |mut writes| {
+            writes.push(self.vault().put(place, &record));
+            writes.push(address::mark(address::approval_end(record.ends_ms, id)));
+            self.ledger.commit(&compares, &writes)
+        })?;
         Ok(record)
     }
 
@@ -184,11 +185,9 @@ impl Engine {
     /// What came of changes that were approved, in the bytes of whoever did them; `None` if nothing is kept of it: for a day.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Storage`].
+    /// [`ApprovalError::Gone`] if it was destroyed before an older copy of the storage came back; [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
     pub fn approval_result(&self, id: ApprovalId) -> Result<Option<SecretBytes>, Error> {
-        let place = address::approval_result(id);
-        let found = self.vault().read::<ApprovalResultRecord>(&place)?;
-        found.map(|(record, _)| self.vault().unwrap::<ApprovalResultRecord>(&place, None, &record.wrapped)).transpose()
+        self.ledger.kept_secret(id, SecretPart::Answers)
     }
 
     pub(super) fn read_approval(&self, id: ApprovalId) -> Result<(ApprovalRecord, Revision), Error> {

@@ -1,6 +1,6 @@
 //! What the clock does with requests for approval: their time ends, answers go after a day, and decided ones are forgotten.
 
-use super::{ApprovalRecord, ApprovalState};
+use super::{ApprovalRecord, ApprovalState, SecretPart};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::limits::{APPROVAL_KEPT, SCAN_PAGE_RECORDS};
@@ -12,10 +12,9 @@ impl Ledger {
     /// The writes that end a request. What exactly was to be done is not kept: there may be secrets in it.
     ///
     /// # Errors
-    /// [`Error::Entropy`].
-    pub(super) fn end_request(&self, record: &mut ApprovalRecord, state: ApprovalState) -> Result<[Write; 2], Error> {
+    /// [`Error::Storage`].
+    pub(super) fn end_request(&self, record: &mut ApprovalRecord, state: ApprovalState) -> Result<Vec<Write>, Error> {
         let place = address::approval(record.id);
-        record.wrapped_calls = self.vault().wrap::<ApprovalRecord>(&place, None, &[])?;
         // Of what was not done it is enough to know what it was.
         if matches!(state, ApprovalState::Withdrawn { .. } | ApprovalState::Expired { .. }) {
             for change in &mut record.changes {
@@ -24,7 +23,9 @@ impl Ledger {
         }
         record.state = state;
         let end = address::approval_end(record.ends_ms, record.id);
-        Ok([self.vault().put(place, record), Write::Delete { address: end }])
+        let mut writes = self.end_secret(record.id, SecretPart::Calls)?;
+        writes.extend([self.vault().put(place, record), Write::Delete { address: end }]);
+        Ok(writes)
     }
 
     /// Ends requests whose time is over, and forgets what is kept long enough. One that is damaged is logged and passed over.
@@ -42,6 +43,7 @@ impl Ledger {
                 Ok(Some((mut record, revision))) if record.state == ApprovalState::Open => {
                     let writes = self.end_request(&mut record, ApprovalState::Expired { at_ms: now_ms })?;
                     self.commit_unless_moved(&[Compare::unchanged(address::approval(id), revision)], &writes)?;
+                    self.destroy_secrets(id);
                 }
                 Ok(_) => self.commit_unless_moved(&[], &[Write::Delete { address: place }])?,
                 Err(error @ (Error::Storage(_) | Error::Closed)) => return Err(error),
@@ -53,8 +55,10 @@ impl Ledger {
             if ends_ms > now_ms {
                 break;
             }
-            let writes = [Write::Delete { address: address::approval_result(id) }, Write::Delete { address: place }];
+            let mut writes = self.end_secret(id, SecretPart::Answers)?;
+            writes.push(Write::Delete { address: place });
             self.commit_unless_moved(&[], &writes)?;
+            self.destroy_secrets(id);
         }
         self.forget_approvals(now_ms)
     }

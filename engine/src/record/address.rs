@@ -1,6 +1,6 @@
 //! Where each record stands. The first byte of an address names what stands there.
 
-use crate::approval::ApprovalId;
+use crate::approval::{ApprovalId, SecretPart};
 use crate::key::id::{AccessRowId, ImportId, KeyId, StoreId};
 use crate::key::name::Name;
 use crate::key::version::KeyVersion;
@@ -268,9 +268,28 @@ pub(crate) fn parse_approval_end(address: &Address) -> Option<(u64, ApprovalId)>
     moment_and_approval(APPROVAL_END, address)
 }
 
-/// What came of an approved request.
-pub(crate) fn approval_result(id: ApprovalId) -> Address {
-    meta(APPROVAL_RESULT, &[&id.0])
+/// What of a request may hold secrets. The place tells in which slot the shred secret of it stands, so that this can be destroyed even if the record is damaged.
+pub(crate) fn approval_secret(id: ApprovalId, part: SecretPart, slot: Slot) -> Address {
+    meta(APPROVAL_SECRET, &[&id.0, &[part as u8], &slot.get().to_be_bytes()])
+}
+
+/// What is kept of one part of a request, for scans.
+pub(crate) fn approval_secrets_of(id: ApprovalId, part: SecretPart) -> Address {
+    meta(APPROVAL_SECRET, &[&id.0, &[part as u8]])
+}
+
+/// What of all requests may hold secrets, for scans.
+pub(crate) fn approval_secrets() -> Address {
+    meta(APPROVAL_SECRET, &[])
+}
+
+/// Request, part and slot in the address of what may hold secrets.
+pub(crate) fn parse_approval_secret(address: &Address) -> Option<(ApprovalId, SecretPart, Slot)> {
+    let address = Some(address).filter(|address| address.database == Database::Meta)?;
+    let (id, rest) = address.key.strip_prefix(&[APPROVAL_SECRET])?.split_first_chunk()?;
+    let (part, slot) = rest.split_first()?;
+    let slot = Slot::new(u32::from_be_bytes(slot.try_into().ok()?))?;
+    Some((ApprovalId(*id), SecretPart::from_byte(*part)?, slot))
 }
 
 /// That what came of a request is forgotten at this moment, in milliseconds since 1970.
@@ -424,7 +443,7 @@ fn address(database: Database, tag: u8, parts: &[&[u8]]) -> Address {
 const APPROVAL_POLICY: u8 = b'g';
 const APPROVAL: u8 = b'Q';
 const APPROVAL_END: u8 = b'q';
-const APPROVAL_RESULT: u8 = b'y';
+const APPROVAL_SECRET: u8 = b'y';
 const APPROVAL_RESULT_END: u8 = b'Y';
 const KEY_STORE: u8 = b's';
 const KEY_STORE_NAME: u8 = b'S';
@@ -488,6 +507,23 @@ mod tests {
         assert_eq!(changed(&due(1, key_id)), Changed::Nothing);
         assert_eq!(changed(&pending_destruction(key_id, Slot::new(1).unwrap())), Changed::Nothing);
         assert_eq!(changed(&Address { database: Database::Meta, key: vec![] }), Changed::Nothing);
+    }
+
+    #[test]
+    fn places_of_what_requests_keep_tell_which_and_where_its_secret_is() {
+        let (id, slot) = (ApprovalId([1; 16]), Slot::new(7).unwrap());
+        for part in [SecretPart::Calls, SecretPart::Answers] {
+            let place = approval_secret(id, part, slot);
+            assert_eq!(parse_approval_secret(&place), Some((id, part, slot)));
+            assert!(place.starts_with(&approval_secrets_of(id, part)) && place.starts_with(&approval_secrets()));
+            assert_eq!(changed(&place), Changed::Nothing);
+            for other in [Address { database: Database::Keys, ..place }, approval(id), approval_end(1, id)] {
+                assert_eq!(parse_approval_secret(&other), None);
+            }
+        }
+        assert!(
+            !approval_secret(id, SecretPart::Calls, slot).starts_with(&approval_secrets_of(id, SecretPart::Answers))
+        );
     }
 
     #[test]

@@ -27,14 +27,15 @@ impl Record for ApprovalPolicy {
     }
 }
 
-/// What came of changes that were approved, for who asked for them.
-pub(crate) struct ApprovalResultRecord {
-    /// The answers, wrapped: there may be a private key among them.
+/// What of a request may hold secrets: what exactly is to be done, or what it has answered. Which of them, the address says.
+pub(crate) struct ApprovalSecretRecord {
+    /// Wrapped with a shred secret of its own.
     pub(crate) wrapped: Vec<u8>,
 }
 
-impl Record for ApprovalResultRecord {
-    const RECORD_TYPE: u8 = 52;
+impl Record for ApprovalSecretRecord {
+    // 52 were answers without such a secret, never released.
+    const RECORD_TYPE: u8 = 62;
     const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped];
 
     fn encode(&self, out: &mut Writer) {
@@ -47,8 +48,9 @@ impl Record for ApprovalResultRecord {
 }
 
 impl Record for ApprovalRecord {
-    const RECORD_TYPE: u8 = 51;
-    const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped_calls];
+    // 51 were requests that held what is to be done themselves, never released.
+    const RECORD_TYPE: u8 = 63;
+    const WRAPS: &[WrapField<Self>] = &[];
 
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.id.0).optional(self.store.as_ref(), |out, store| {
@@ -76,7 +78,6 @@ impl Record for ApprovalRecord {
             out.bytes(&by.0).u64(*at_ms);
         }
         encode_state(&self.state, out);
-        out.sized(&self.wrapped_calls);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
@@ -97,7 +98,6 @@ impl Record for ApprovalRecord {
         })?;
         let given = list(reader, |reader| Some(GivenApproval { by: PersonId(reader.array()?), at_ms: reader.u64()? }))?;
         let state = decode_state(reader)?;
-        let wrapped_calls = reader.sized()?.to_vec();
         let record = Self {
             id,
             store,
@@ -112,7 +112,6 @@ impl Record for ApprovalRecord {
             grounds,
             given,
             state,
-            wrapped_calls,
         };
         let is_consistent = (1..=BUNDLE_CHANGES_MAX).contains(&record.changes.len())
             && record.given.iter().all(|given| given.by != record.requester);
@@ -220,7 +219,6 @@ mod tests {
             ],
             given: vec![GivenApproval { by: PersonId([7; 16]), at_ms: 8 }],
             state,
-            wrapped_calls: vec![9; 10],
         }
     }
 

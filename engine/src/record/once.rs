@@ -5,14 +5,12 @@ use super::{Record, WrapField};
 
 /// What is remembered of it. Whose and which it is, the address says.
 pub(crate) struct OnceRecord {
-    /// SHA-256 of what was asked for.
-    pub(crate) request: [u8; 32],
     /// When it was first asked for, in milliseconds since 1970.
     pub(crate) begun_ms: u64,
     /// How far it has come.
     pub(crate) state: OnceState,
-    /// What was answered, wrapped; nothing unless it is kept.
-    pub(crate) wrapped_answer: Vec<u8>,
+    /// SHA-256 of what was asked for, and behind that what was answered, if it is kept: wrapped, because whoever knows the hash can try values of a secret that was in it.
+    pub(crate) wrapped: Vec<u8>,
 }
 
 /// How far a request that is made once has come.
@@ -28,21 +26,22 @@ pub(crate) enum OnceState {
 }
 
 impl Record for OnceRecord {
-    const RECORD_TYPE: u8 = 55;
-    const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped_answer];
+    // 55 had the hash beside it, never released.
+    const RECORD_TYPE: u8 = 61;
+    const WRAPS: &[WrapField<Self>] = &[|record| &mut record.wrapped];
 
     fn encode(&self, out: &mut Writer) {
-        out.bytes(&self.request).u64(self.begun_ms).u8(self.state as u8).sized(&self.wrapped_answer);
+        out.u64(self.begun_ms).u8(self.state as u8).sized(&self.wrapped);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let (request, begun_ms) = (reader.array()?, reader.u64()?);
+        let begun_ms = reader.u64()?;
         let state = match reader.u8()? {
             0 => OnceState::Begun,
             1 => OnceState::Answered,
             2 => OnceState::AnsweredOnce,
             _ => return None,
         };
-        Some(Self { request, begun_ms, state, wrapped_answer: reader.sized()?.to_vec() })
+        Some(Self { begun_ms, state, wrapped: reader.sized()?.to_vec() })
     }
 }

@@ -1,7 +1,7 @@
 //! All types of records: one list, by which whatever stands in storage is protected anew when the system key is rotated.
 
 use super::access::{AccessRow, AccessUse};
-use super::approval::ApprovalResultRecord;
+use super::approval::ApprovalSecretRecord;
 use super::codec::Reader;
 use super::key_name::KeyNameRecord;
 use super::key_version::KeyVersionRecord;
@@ -55,7 +55,7 @@ record_types! {
     AccessUse,
     ApprovalPolicy,
     ApprovalRecord,
-    ApprovalResultRecord,
+    ApprovalSecretRecord,
     AssignedKeysRecord,
     AuthorityRecord,
     InstallationKeyRecord,

@@ -59,7 +59,7 @@ impl<'r> Walk<'r> {
                         | Error::SystemKeyMissing(_)
                         | Error::ShredTable(_)
                         | Error::KeyNotFound(_)
-                        | Error::ImportNotFound(_)),
+                        | Error::ImportNotFound(_) | Error::Approval(_)),
                     ) => {
                         tracing::error!(%error, %address, "a record cannot be protected anew by the current system key");
                         damaged = Some(error);
@@ -84,7 +84,11 @@ impl<'r> Walk<'r> {
         // A key that has another shred secret by now, or none, does not open what it had before.
         let may_be_stale = matches!(
             renewed,
-            Err(Error::Damaged(_) | Error::KeyShredded(_) | Error::KeyNotFound(_) | Error::ImportNotFound(_))
+            Err(Error::Damaged(_)
+                | Error::KeyShredded(_)
+                | Error::KeyNotFound(_)
+                | Error::ImportNotFound(_)
+                | Error::Approval(_))
         );
         if may_be_stale && vault.storage().get(address)?.is_none_or(|now| now.revision != found.revision) {
             return Ok(None);
@@ -92,6 +96,10 @@ impl<'r> Walk<'r> {
         // Nobody can unwrap it any more, and nothing would ever free the old system key from it.
         if let (Err(Error::KeyShredded(key)), Some(_)) = (&renewed, address::parse_key_version(address)) {
             tracing::warn!(%key, "the material of a key is removed whose shred secret was destroyed");
+            return Ok(Some(Write::Delete { address: address.clone() }));
+        }
+        if let (Err(Error::Approval(error)), Some(_)) = (&renewed, address::parse_approval_secret(address)) {
+            tracing::warn!(%error, "what was kept of a request for approval is removed");
             return Ok(Some(Write::Delete { address: address.clone() }));
         }
         renewed

@@ -23,14 +23,14 @@ use crate::support::installation::{new_key, new_secret};
 use crate::support::tamper::{all_records, delete, put};
 use crate::support::{Client, Installation, only};
 
-const ADA: PersonId = PersonId([1; 16]);
-const BOB: PersonId = PersonId([2; 16]);
+pub(crate) const ADA: PersonId = PersonId([1; 16]);
+pub(crate) const BOB: PersonId = PersonId([2; 16]);
 const CARL: PersonId = PersonId([3; 16]);
 const CALLS: &[u8] = b"what exactly is to be done, with a password";
 
-type Change<'c> = &'c dyn Fn(&Engine) -> Result<(), Error>;
+pub(crate) type Change<'c> = &'c dyn Fn(&Engine) -> Result<(), Error>;
 
-fn policy(quorum: u8) -> ApprovalPolicy {
+pub(crate) fn policy(quorum: u8) -> ApprovalPolicy {
     ApprovalPolicy { classes: class(ChangeClass::Modify), quorum: NonZeroU8::new(quorum).unwrap() }
 }
 
@@ -59,14 +59,14 @@ fn request(store: Option<StoreId>, changes: usize) -> NewRequest {
 }
 
 /// Asks for changes as Ada.
-fn ask(installation: &Installation, changes: &[Change<'_>]) -> Result<ApprovalRecord, Error> {
+pub(crate) fn ask(installation: &Installation, changes: &[Change<'_>]) -> Result<ApprovalRecord, Error> {
     let engine = &installation.engine;
     let ((), trial) = engine.try_out(|engine| changes.iter().try_for_each(|change| change(engine)))?;
     engine.request_approval(request(Some(installation.store), changes.len()), trial)
 }
 
 /// Approves, and makes the changes if that was the last approval.
-fn approve(engine: &Engine, id: ApprovalId, by: PersonId, changes: &[Change<'_>]) -> Result<Decided, Error> {
+pub(crate) fn approve(engine: &Engine, id: ApprovalId, by: PersonId, changes: &[Change<'_>]) -> Result<Decided, Error> {
     engine.approve(
         id,
         by,
@@ -79,7 +79,7 @@ fn approve(engine: &Engine, id: ApprovalId, by: PersonId, changes: &[Change<'_>]
     )
 }
 
-fn approval_error(result: Result<impl std::fmt::Debug, Error>) -> ApprovalError {
+pub(crate) fn approval_error(result: Result<impl std::fmt::Debug, Error>) -> ApprovalError {
     match result {
         Err(Error::Approval(error)) => error,
         other => panic!("{other:?}"),
@@ -90,7 +90,7 @@ fn versions(engine: &Engine, id: KeyId) -> usize {
     engine.describe_key(id).unwrap().versions.len()
 }
 
-fn rotate(id: KeyId) -> impl Fn(&Engine) -> Result<(), Error> {
+pub(crate) fn rotate(id: KeyId) -> impl Fn(&Engine) -> Result<(), Error> {
     move |engine| engine.rotate(id).map(drop)
 }
 

@@ -18,6 +18,7 @@ mod independent;
 mod about;
 mod access;
 mod aliases;
+mod approval_secrets;
 mod approvals;
 mod asymmetric;
 mod audit;

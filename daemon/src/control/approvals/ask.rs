@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use claviger_control::secret::SecretJson;
 use claviger_engine::approval::{ApprovalRecord, ChangeClass, ChangeClasses, NewRequest, ShownChange, Trial};
 use claviger_engine::key::id::StoreId;
 use claviger_engine::storage::Compare;
 use claviger_engine::{Act, Engine};
 use http::StatusCode;
-use serde_json::Value;
 
 use super::{Approved, describe, stored};
 use crate::control::ControlState;
@@ -171,26 +171,7 @@ fn class_of(engine: &Engine, route: &Route, change: &Change) -> Result<ChangeCla
 
 /// The body of a call as it came, without what is secret in it.
 fn without_secrets(call: &Call) -> Option<String> {
-    let mut body: Value = serde_json::from_slice(&call.body).ok()?;
-    hide_secrets(&mut body);
-    let says_something = body.as_object().is_some_and(|body| !body.is_empty());
-    says_something.then(|| body.to_string())
-}
-
-fn hide_secrets(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if SECRET_FIELDS.contains(&name.as_str()) && value.is_string() {
-                    *value = Value::Null;
-                } else {
-                    hide_secrets(value);
-                }
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(hide_secrets),
-        _ => {}
-    }
+    SecretJson::parse(&call.body)?.shown_without(&SECRET_FIELDS)
 }
 
 /// What a call changes, as the nearest route shows it that reads one thing: that of the key for what happens to a key.

@@ -95,7 +95,7 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
             "the changes of a bundle name no key store: it is that of the bundle",
         ));
     }
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let body = if body.is_null() { Zeroizing::default() } else { body.to_bytes() };
     if body.len() > route.body_size_max {
         return Err(Problem::new(Kind::BodyTooLarge, format!("the body of {operation} is too large")));
     }
@@ -110,7 +110,7 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
         uri: Uri::default(),
         expected: None,
         once: None,
-        body: Zeroizing::new(body),
+        body,
     };
     let change = understand(state, &call)?;
     Ok(Prepared { call, change })
@@ -163,22 +163,24 @@ fn apply(
     trace_id: &str,
 ) -> Result<SecretBytes, Problem> {
     let calls = stored::read(state, calls, record.requester, trace_id)?;
-    let mut answers = Zeroizing::new(b"[".to_vec());
-    for (index, ((call, resolved), shown)) in calls.iter().zip(&record.changes).enumerate() {
+    let mut made = Vec::with_capacity(calls.len());
+    for ((call, resolved), shown) in calls.iter().zip(&record.changes) {
         let internal = || Problem::new(Kind::Internal, "what was asked for is no change");
         let Handler::Change(understand) = call.route.handler else { return Err(internal()) };
         let change = understand(state, call)?;
         if change.resolved() != *resolved {
             return Err(Error::from(ApprovalError::Moved(shown.shown.clone())).into());
         }
-        let answer = change.apply(engine, &state.installation)?;
-        if index > 0 {
-            answers.push(b',');
-        }
-        answers.extend_from_slice(&answer.body);
+        made.push(change.apply(engine, &state.installation)?.body);
+    }
+    // Room for all of it at once: growing leaves copies behind.
+    let mut answers = Vec::with_capacity(made.iter().map(|body| body.len() + 1).sum::<usize>() + 2);
+    for (index, body) in made.iter().enumerate() {
+        answers.push(if index == 0 { b'[' } else { b',' });
+        answers.extend_from_slice(body);
     }
     answers.push(b']');
-    Ok(SecretBytes::from(std::mem::take(&mut *answers)))
+    Ok(SecretBytes::from(answers))
 }
 
 fn reject(state: &ControlState, call: &Call) -> Result<Answer, Problem> {

@@ -10,8 +10,8 @@ mod policy;
 mod stored;
 
 use claviger_control::message::{Approval, ApprovalAnswers, ApprovalList};
+use claviger_control::secret::SecretJson;
 use claviger_engine::approval::{ApprovalId, ApprovalRecord, ApprovalState, ChangeClass};
-use serde_json::Value;
 
 use super::ControlState;
 use super::answer::Answer;
@@ -91,7 +91,7 @@ fn answers(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         let detail = "nothing is kept of its answers: they come when it is applied, and go after a day";
         Problem::new(Kind::Conflict, detail)
     })?;
-    let answers: Vec<Value> = serde_json::from_slice(kept.expose())
+    let answers: Vec<SecretJson> = serde_json::from_slice(kept.expose())
         .map_err(|_| Problem::new(Kind::Internal, "the answers that are kept cannot be read"))?;
     Answer::ok(&ApprovalAnswers { answers })
 }

@@ -101,6 +101,7 @@ const fn approval_kind(error: &ApprovalError) -> Kind {
         | ApprovalError::Twice
         | ApprovalError::LostRole(_)
         | ApprovalError::Moved(_)
+        | ApprovalError::Gone(_)
         | ApprovalError::TooMany => Kind::Conflict,
         ApprovalError::NoSuchClass(_)
         | ApprovalError::Quorum
