@@ -1,6 +1,7 @@
 //! A fast operation beside slow ones: what those who encrypt notice of those who sign by RSA.
 //!
-//! The fast operation is measured alone, and then while a slow one, on a connection of its own, keeps as much in flight as the daemon can work on.
+//! The fast operation is measured alone, and then while a slow one, on connections of its own, keeps as much in flight as the daemon can work on: of the same client, or of
+//! another one in another key store.
 
 use claviger_algorithm::{Algorithm, MEDIUM_COST_NANOSECONDS, Primitive, RsaPadding};
 use claviger_client::Transport;
@@ -20,6 +21,12 @@ pub(crate) struct BesidePlan {
     pub(crate) algorithms: Vec<Algorithm>,
     /// Of both.
     pub(crate) transport: Transport,
+    /// Items of a frame of the fast operation.
+    pub(crate) batch: usize,
+    /// Whether the slow operation is that of another key store.
+    pub(crate) flood_store: bool,
+    /// Connections of the slow operation.
+    pub(crate) flood_connections: usize,
     /// Items a second of the fast operation, in an open loop; `None`: a closed one, with one frame in flight.
     pub(crate) rate: Option<u32>,
     pub(crate) rounds: Rounds,
@@ -47,6 +54,7 @@ pub(crate) struct Round {
 /// As [`measure`].
 pub(crate) async fn measure_beside(plan: &BesidePlan, target: &mut Target) -> anyhow::Result<Vec<Pair>> {
     let fast = plan.fast();
+    let mut flooding = if plan.flood_store { Some(target.another_store().await?) } else { None };
     let slow: Vec<_> = plan.algorithms.iter().filter_map(|algorithm| plan.slow(*algorithm)).collect();
     let mut pairs: Vec<_> = slow.iter().map(|_| Pair { rounds: Vec::new() }).collect();
     let total = pairs.len() * plan.rounds.count;
@@ -54,7 +62,7 @@ pub(crate) async fn measure_beside(plan: &BesidePlan, target: &mut Target) -> an
     for _ in 0..plan.rounds.count {
         for (slow, pair) in slow.iter().zip(&mut pairs) {
             let alone = measure(&fast, target, &mut |_| {}).await?;
-            let [beside, slow] = measure_together([&fast, slow], target).await?;
+            let [beside, slow] = measure_together([&fast, slow], target, flooding.as_mut()).await?;
             let round = Round { alone, beside, slow };
             done += 1;
             eprintln!("{done:>3} of {total}   {}", line(std::slice::from_ref(&round)));
@@ -69,9 +77,10 @@ pub(crate) fn print_pairs(plan: &BesidePlan, pairs: &[Pair]) {
     let fast = plan.fast().task;
     let loop_kind =
         plan.rate.map_or_else(|| "one frame in flight".to_owned(), |rate| format!("{} items/s", grouped(rate)));
+    let whose = if plan.flood_store { " of another key store" } else { "" };
     println!(
-        "Latency in us of {fast}, batch {}, {loop_kind}: alone, beside a slow operation, and the ratio.\n",
-        fast.batch
+        "Latency in us of {fast}, batch {}, {loop_kind}: alone, beside a slow operation{whose} on {} connections, and the ratio.\n",
+        fast.batch, plan.flood_connections
     );
     let heads = PERCENTILES.map(|(name, _)| format!("{:^26}", format!("-------- {name} --------")));
     println!("{:<42} {}", "", heads.join(" "));
@@ -139,20 +148,20 @@ fn slow_operation(algorithm: Algorithm) -> Option<Operation> {
 
 impl BesidePlan {
     fn fast(&self) -> Plan {
-        let operation = Operation::Encrypt;
         let in_flight = self.rate.is_none().then_some(1);
-        Plan { in_flight, rate: self.rate, ..self.plan(operation, Algorithm::Xaes256Gcm) }
+        Plan { in_flight, rate: self.rate, ..self.plan(Operation::Encrypt, Algorithm::Xaes256Gcm, self.batch) }
     }
 
     fn slow(&self, algorithm: Algorithm) -> Option<Plan> {
         let operation = slow_operation(algorithm)?;
         // The last processor is that of the fast load too, if there is only one.
         let load_cpus = self.rounds.load_cpus.as_ref().and_then(|cpus| cpus.each().last());
-        Some(Plan { load_cpus, load_sleeps: true, ..self.plan(operation, algorithm) })
+        let connections = self.flood_connections;
+        Some(Plan { load_cpus, load_sleeps: true, connections, ..self.plan(operation, algorithm, SLOW_BATCH) })
     }
 
-    fn plan(&self, operation: Operation, algorithm: Algorithm) -> Plan {
-        let task = Task { operation, algorithm, size: operation.size_default(), batch: BATCH };
+    fn plan(&self, operation: Operation, algorithm: Algorithm, batch: usize) -> Plan {
+        let task = Task { operation, algorithm, size: operation.size_default(), batch };
         self.rounds.plan(task, self.transport)
     }
 }
@@ -167,8 +176,8 @@ impl Pair {
 /// What can be slow.
 pub(crate) const SLOW_OPERATIONS: &[Operation] = &[Operation::Sign, Operation::AsymmetricDecrypt];
 
-/// Items of a frame, of both.
-const BATCH: usize = 16;
+/// Items of a frame of the slow operation, and of the fast one unless told otherwise.
+pub(crate) const SLOW_BATCH: usize = 16;
 
 type Percentile = fn(&Percentiles) -> f64;
 
@@ -190,6 +199,9 @@ mod tests {
         BesidePlan {
             algorithms: slow_algorithms(),
             transport: Transport::Tcp,
+            batch: 1,
+            flood_store: true,
+            flood_connections: 3,
             rate,
             rounds: Rounds {
                 duration: Duration::from_secs(1),
@@ -224,11 +236,13 @@ mod tests {
     #[test]
     fn the_fast_load_is_alone_in_flight_or_keeps_its_rate_and_the_slow_one_floods() {
         assert_eq!((plan(None).fast().in_flight, plan(None).fast().rate), (Some(1), None));
+        assert_eq!((plan(None).fast().connections, plan(None).fast().task.batch), (1, 1));
         assert_eq!((plan(Some(9)).fast().in_flight, plan(Some(9)).fast().rate), (None, Some(9)));
         for algorithm in slow_algorithms() {
             let slow = plan(Some(9)).slow(algorithm).unwrap();
             slow.task.check().unwrap();
             assert_eq!((slow.in_flight, slow.rate, slow.load_sleeps), (None, None, true));
+            assert_eq!((slow.connections, slow.task.batch), (3, SLOW_BATCH));
             assert_eq!(slow.load_cpus, Some("3".parse().unwrap()), "the one that the fast load leaves");
         }
         assert!(plan(None).slow(Algorithm::HmacSha256).is_none());

@@ -74,24 +74,25 @@ impl Installation {
         Ok(ControlClient::new(address, credentials)?)
     }
 
-    /// Creates the key store, and a client of it for the data port at `address`.
+    /// Creates a key store, and a client of it for the data port at `address`.
     ///
     /// # Errors
     /// Those of the control port.
     pub(crate) async fn create_store(
         &self,
         administrator: &ControlClient,
+        store: &str,
         address: String,
     ) -> anyhow::Result<ClientFile> {
         let access = Access { client_certificate: true, ..Access::default() };
-        administrator.create_store(&CreateStore { name: STORE.to_owned(), access }).await?;
+        administrator.create_store(&CreateStore { name: store.to_owned(), access }).await?;
         let order = IssueCertificate {
             common_name: "load test".to_owned(),
             lifetime_days: Some(CERTIFICATE_DAYS),
             signing_request: None,
             ..IssueCertificate::default()
         };
-        let issued = administrator.issue_certificate(STORE, &order).await?;
+        let issued = administrator.issue_certificate(store, &order).await?;
         let private_key =
             issued.private_key.context("the control port issued a certificate without its private key")?;
         let identity = Identity::from_pem(issued.certificate.as_bytes(), private_key.expose().as_bytes())?;
@@ -104,12 +105,12 @@ impl Installation {
 ///
 /// # Errors
 /// Those of the control port.
-pub(crate) async fn create_key(administrator: &ControlClient, task: &Task) -> anyhow::Result<String> {
+pub(crate) async fn create_key(administrator: &ControlClient, store: &str, task: &Task) -> anyhow::Result<String> {
     let name = task.algorithm.name().to_ascii_lowercase();
     let is_secret = task.algorithm.row().kind == KeyKind::Secret;
     let value = is_secret.then(|| SecretText::base64_of(&input(0, task.size)));
     let key = NewKey { value, ..NewKey::new(name.clone(), task.algorithm.name()) };
-    administrator.create_keys(STORE, &CreateKeys { keys: vec![key] }).await?;
+    administrator.create_keys(store, &CreateKeys { keys: vec![key] }).await?;
     Ok(name)
 }
 

@@ -88,22 +88,28 @@ pub(crate) async fn measure(plan: &Plan, target: &mut Target, on_row: &mut dyn F
     prepared.outcome(loaded, processor_time).await
 }
 
-/// Measures two loads over the same time, that of the first plan, each on connections of its own. The daemon's processor time is not told apart, so neither has it.
+/// Measures two loads over the same time, that of the first plan, each on connections of its own, the second of `other` if that is another target of the same daemon.
+/// The daemon's processor time is not told apart, so neither has it.
 ///
 /// # Errors
 /// As [`measure`].
-pub(crate) async fn measure_together(plans: [&Plan; 2], target: &mut Target) -> anyhow::Result<[Outcome; 2]> {
+pub(crate) async fn measure_together(
+    plans: [&Plan; 2],
+    target: &mut Target,
+    mut other: Option<&mut Target>,
+) -> anyhow::Result<[Outcome; 2]> {
     let [first, second] = plans;
-    let mut prepared = [Prepared::new(first, target).await?, Prepared::new(second, target).await?];
+    let mut prepared =
+        [Prepared::new(first, target).await?, Prepared::new(second, other.as_deref_mut().unwrap_or(target)).await?];
     prepared.iter_mut().try_for_each(Prepared::measure_in_process)?;
-    let [one, other] = &prepared;
-    let loads = (one.connect(target).await?, other.connect(target).await?);
+    let [one, two] = &prepared;
+    let loads = (one.connect(target).await?, two.connect(other.as_deref().unwrap_or(target)).await?);
     let schedule = Schedule::soon(first.warm_up, first.duration);
     let (mut silent, mut as_silent) = (|_: &Row| {}, |_: &Row| {});
     let loaded = tokio::try_join!(loads.0.run(&schedule, &mut silent), loads.1.run(&schedule, &mut as_silent))?;
     prepared.iter_mut().try_for_each(Prepared::measure_in_process)?;
-    let [one, other] = prepared;
-    Ok([one.outcome(loaded.0, None).await?, other.outcome(loaded.1, None).await?])
+    let [one, two] = prepared;
+    Ok([one.outcome(loaded.0, None).await?, two.outcome(loaded.1, None).await?])
 }
 
 /// A plan that can be carried out.

@@ -28,6 +28,8 @@ pub(crate) struct Target {
 enum Keys {
     /// Made when they are needed.
     Made(Box<Started>),
+    /// As those, in another key store of a daemon that another target has started.
+    MadeBeside(Box<Making>),
     /// There already: the one that is used.
     Named(String),
 }
@@ -40,7 +42,13 @@ struct Started {
     installation: Installation,
     program: PathBuf,
     cpus: Cpus,
+    making: Making,
+}
+
+/// Makes keys of one key store.
+struct Making {
     administrator: ControlClient,
+    /// Their names.
     made: HashMap<Algorithm, String>,
 }
 
@@ -66,17 +74,30 @@ impl Target {
         let daemon = Daemon::start(program, &installation.config, cpus)?;
         let administrator = installation.administrator(&daemon.addresses().control)?;
         let address = daemon.addresses().data.clone();
-        let file = installation.create_store(&administrator, address).await.with_context(|| daemon.said())?;
+        let file = installation.create_store(&administrator, STORE, address).await.with_context(|| daemon.said())?;
         let started = Started {
             daemon: Some(daemon),
             _folder: folder,
             installation,
             program: program.to_owned(),
             cpus: cpus.clone(),
-            administrator,
-            made: HashMap::new(),
+            making: Making { administrator, made: HashMap::new() },
         };
         Ok(Self { file, store: STORE.to_owned(), keys: Keys::Made(Box::new(started)) })
+    }
+
+    /// Another key store of the same daemon, with another client.
+    ///
+    /// # Errors
+    /// If it cannot be made, or the daemon is not ours.
+    pub(crate) async fn another_store(&self) -> anyhow::Result<Self> {
+        let Keys::Made(started) = &self.keys else { bail!(NOT_OURS) };
+        let control = &started.daemon.as_ref().context(NOT_OURS)?.addresses().control;
+        let administrator = started.installation.administrator(control)?;
+        let address = self.file.address.clone();
+        let file = started.installation.create_store(&administrator, OTHER_STORE, address).await?;
+        let making = Making { administrator, made: HashMap::new() };
+        Ok(Self { file, store: OTHER_STORE.to_owned(), keys: Keys::MadeBeside(Box::new(making)) })
     }
 
     /// A daemon that runs already.
@@ -104,14 +125,8 @@ impl Target {
     pub(crate) async fn key_name(&mut self, task: &Task) -> anyhow::Result<String> {
         match &mut self.keys {
             Keys::Named(name) => Ok(name.clone()),
-            Keys::Made(started) => {
-                if let Some(name) = started.made.get(&task.algorithm) {
-                    return Ok(name.clone());
-                }
-                let name = create_key(&started.administrator, task).await?;
-                started.made.insert(task.algorithm, name.clone());
-                Ok(name)
-            }
+            Keys::Made(started) => started.making.key_name(&self.store, task).await,
+            Keys::MadeBeside(making) => making.key_name(&self.store, task).await,
         }
     }
 
@@ -127,7 +142,7 @@ impl Target {
         let daemon = started.daemon.insert(Daemon::run(&started.program, &started.installation.config, &started.cpus)?);
         let time = began.elapsed();
         self.file.address = daemon.addresses().data.clone();
-        started.administrator = started.installation.administrator(&daemon.addresses().control)?;
+        started.making.administrator = started.installation.administrator(&daemon.addresses().control)?;
         Ok(time)
     }
 
@@ -145,8 +160,8 @@ impl Target {
     /// If it is not ours.
     pub(crate) fn ours(&self) -> anyhow::Result<(&Path, &ControlClient)> {
         match &self.keys {
-            Keys::Made(started) => Ok((&started.installation.data, &started.administrator)),
-            Keys::Named(_) => bail!(NOT_OURS),
+            Keys::Made(started) => Ok((&started.installation.data, &started.making.administrator)),
+            Keys::MadeBeside(_) | Keys::Named(_) => bail!(NOT_OURS),
         }
     }
 
@@ -162,8 +177,19 @@ impl Target {
     pub(crate) fn daemon(&self) -> Option<&Daemon> {
         match &self.keys {
             Keys::Made(started) => started.daemon.as_ref(),
-            Keys::Named(_) => None,
+            Keys::MadeBeside(_) | Keys::Named(_) => None,
         }
+    }
+}
+
+impl Making {
+    async fn key_name(&mut self, store: &str, task: &Task) -> anyhow::Result<String> {
+        if let Some(name) = self.made.get(&task.algorithm) {
+            return Ok(name.clone());
+        }
+        let name = create_key(&self.administrator, store, task).await?;
+        self.made.insert(task.algorithm, name.clone());
+        Ok(name)
     }
 }
 
@@ -175,6 +201,9 @@ impl std::fmt::Display for Target {
         }
     }
 }
+
+/// The key store of a load beside that of [`STORE`].
+const OTHER_STORE: &str = "load-test-flood";
 
 /// Only a daemon that was started for it can be administered and started again.
 const NOT_OURS: &str = "the daemon was not started by this load test";

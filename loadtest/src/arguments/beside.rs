@@ -2,9 +2,11 @@
 
 use clap::Args;
 use claviger_algorithm::Algorithm;
+use claviger_protocol::limits::BATCH_ITEMS_MAX;
 
-use super::{RoundsArguments, TransportName, algorithm, checked_rate};
-use crate::beside::{BesidePlan, SLOW_OPERATIONS, slow_algorithms};
+use super::{RoundsArguments, TransportName, algorithm, bounded, checked_rate};
+use crate::beside::{BesidePlan, SLOW_BATCH, SLOW_OPERATIONS, slow_algorithms};
+use crate::limits::CONNECTIONS_MAX;
 
 #[derive(Debug, Args)]
 pub(crate) struct BesideArguments {
@@ -28,6 +30,15 @@ pub(crate) struct BesideArguments {
     /// Without it, one frame is in flight
     #[arg(long, value_name = "ITEMS")]
     rate: Option<u32>,
+    /// Items of a frame of the fast operation
+    #[arg(long, value_name = "ITEMS", default_value_t = SLOW_BATCH)]
+    batch: usize,
+    /// Let the slow operations be those of another key store, with a client of its own
+    #[arg(long)]
+    flood_store: bool,
+    /// Connections of the slow operations
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    flood_connections: usize,
     #[command(flatten)]
     pub(crate) rounds: RoundsArguments,
 }
@@ -42,6 +53,9 @@ impl BesideArguments {
         Ok(BesidePlan {
             algorithms,
             transport: self.transport.into(),
+            batch: bounded("--batch", self.batch, BATCH_ITEMS_MAX)?,
+            flood_store: self.flood_store,
+            flood_connections: bounded("--flood-connections", self.flood_connections, CONNECTIONS_MAX)?,
             rate: self.rate.map(checked_rate).transpose()?,
             rounds: self.rounds.rounds()?,
         })
@@ -73,6 +87,9 @@ mod tests {
         for (options, said) in [
             ("--algorithm XAES-256-GCM", "possible values: Ed25519"),
             ("--algorithm HMAC-SHA-256", "RSA-4096-OAEP-SHA256"),
+            ("--batch 0", "--batch 0: give 1 to 1024"),
+            ("--batch 1025", "--batch 1025"),
+            ("--flood-connections 0", "--flood-connections 0: give 1 to"),
             ("--rounds 0", "--rounds 0: give 1 to 100"),
             ("--rounds 101", "--rounds 101"),
             ("--rate 0", "--rate 0"),

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Table(RoundsArguments),
     /// Measure a fast operation, encryption, alone and then beside each slow one on another connection
     #[command(
-        after_help = "Examples:\n  claviger-loadtest beside --pin-daemon 0 --pin-load 1 --json beside.json --plot beside.svg\n  claviger-loadtest beside --algorithm ML-DSA-65,RSA-4096-OAEP-SHA256 --rate 20000 --transport quic"
+        after_help = "Examples:\n  claviger-loadtest beside --pin-daemon 0 --pin-load 1 --json beside.json --plot beside.svg\n  claviger-loadtest beside --algorithm ML-DSA-65,RSA-4096-OAEP-SHA256 --rate 20000 --transport quic\n  claviger-loadtest beside --algorithm RSA-4096-PKCS1-SHA256 --flood-store --flood-connections 8 --batch 1 --pin-daemon 0 --pin-load 1"
     )]
     Beside(BesideArguments),
     /// Measure how long a rotation takes to be in force, alone and while many connections use the key

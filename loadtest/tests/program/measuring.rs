@@ -186,6 +186,20 @@ fn a_fast_operation_is_measured_alone_and_beside_slow_ones() {
     assert_eq!(lines, 4, "two percentiles, alone and beside");
 }
 
+// R-A11, R-O5
+#[test]
+fn the_slow_operations_can_be_those_of_another_key_store() {
+    let options =
+        "--algorithm RSA-2048-PKCS1-SHA256 --flood-store --flood-connections 2 --batch 1 --rounds 1 --warm-up 0";
+    let (document, _, output) = report(&format!("beside {options}"));
+    let round = &document["runs"][0]["rounds"][0];
+    for (run, connections, batch) in [("alone", 1, 1), ("beside", 1, 1), ("slow", 2, 16)] {
+        holds_together(&round[run]);
+        assert_eq!((&round[run]["connections"], &round[run]["batch"]), (&connections.into(), &batch.into()), "{run}");
+    }
+    assert!(output.contains("beside a slow operation of another key store on 2 connections"), "{output}");
+}
+
 // R-O5
 #[test]
 fn the_fast_operation_can_keep_a_rate_over_quic() {
