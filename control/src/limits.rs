@@ -43,3 +43,6 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// How long a request may take: more than any route of the server allows itself, so that the server's own answer is seen.
 pub const REQUEST_TIME: Duration = Duration::from_secs(180);
+
+/// Most characters of an idempotency key: a UUID, or a hash in hexadecimal digits.
+pub const IDEMPOTENCY_KEY_SIZE_MAX: usize = 64;

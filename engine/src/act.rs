@@ -22,7 +22,7 @@ pub struct Act {
     pub keys: Vec<KeyId>,
     /// What must still be so when it is made, beside what the change itself builds on: that nobody has changed what the actor may do.
     pub guards: Vec<Compare>,
-    /// The revision of the key, key store or person that is changed, as the actor has seen it; `None` if he does not mind.
+    /// The revision of the key, key store, person, alias or row of authentication data that is changed, as the actor has seen it; `None` if he does not mind.
     pub expected: Option<String>,
 }
 

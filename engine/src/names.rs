@@ -9,6 +9,8 @@ use crate::record::key_name::KeyNameRecord;
 use crate::record::{KeyRecord, address};
 use crate::unreadable::Unreadable;
 
+pub use crate::record::content::alias_revision;
+
 /// Some of the aliases of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AliasPage {

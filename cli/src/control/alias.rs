@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use claviger_control::ControlClient;
 use claviger_control::message::{Alias, AliasList, CreateAlias, MoveAlias};
 
+use super::once::OnceArguments;
 use crate::show;
 
 /// Operations on aliases: other names of keys.
@@ -22,7 +23,12 @@ Wherever the name of a key is taken, an alias of it is, too.
 
 Example:
   claviger alias create --store payments records records-2026")]
-    Create(AliasAndKey),
+    Create {
+        #[command(flatten)]
+        names: AliasAndKey,
+        #[command(flatten)]
+        once: OnceArguments,
+    },
     /// Have an alias stand for another key, in one step
     #[command(after_help = "\
 From then on whoever resolves the alias gets the other key. Programs that have resolved it before go on with the key that they have until they resolve it again.
@@ -55,8 +61,8 @@ pub(crate) struct AliasAndKey {
 pub(super) async fn run(command: AliasCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
     let (alias, what) = match command {
         AliasCommand::List { store } => return list(client, &store, json).await,
-        AliasCommand::Create(AliasAndKey { store, alias, key }) => {
-            (client.create_alias(&store, &CreateAlias { alias, key }).await?, "stands for")
+        AliasCommand::Create { names: AliasAndKey { store, alias, key }, once } => {
+            (once.of(client).create_alias(&store, &CreateAlias { alias, key }).await?, "stands for")
         }
         AliasCommand::Move(AliasAndKey { store, alias, key }) => {
             (client.move_alias(&store, &alias, &MoveAlias { key }).await?, "stands for")
@@ -81,6 +87,6 @@ async fn list(client: &ControlClient, store: &str, json: bool) -> anyhow::Result
     if json {
         return show::json(&list);
     }
-    let row = |Alias { alias, key, key_id }: Alias| [alias, key, key_id];
+    let row = |Alias { alias, key, key_id, .. }: Alias| [alias, key, key_id];
     show::table(["alias", "key", "key id"], list.aliases.into_iter().map(row))
 }

@@ -9,6 +9,7 @@ use claviger_control::ControlClient;
 use claviger_control::message::{Backup, BackupFile, BackupList, Progress, PruneJournal};
 
 use super::confirm;
+use super::once::OnceArguments;
 use crate::show;
 
 /// Operations on full backups and the journal.
@@ -25,6 +26,8 @@ Examples:
         /// Do not wait; see `claviger backup show`
         #[arg(long)]
         no_wait: bool,
+        #[command(flatten)]
+        once: OnceArguments,
     },
     /// List the full backups, and how large the journal is
     #[command(after_help = "Examples:\n  claviger backup list\n  claviger backup list --json")]
@@ -70,9 +73,12 @@ pub(super) async fn run(command: BackupCommand, client: &ControlClient, json: bo
         BackupCommand::List => return list(client, json).await,
         BackupCommand::Prune { backup, yes } => return prune(client, backup, yes, json).await,
         BackupCommand::Show { backup } => client.backup(&backup).await?,
-        BackupCommand::Create { no_wait: true } => client.create_backup().await?,
+        BackupCommand::Create { no_wait: true, once } => once.of(client).create_backup().await?,
         BackupCommand::Verify { backup, no_wait: true } => client.verify_backup(&backup).await?,
-        BackupCommand::Create { no_wait: false } => wait(client, client.create_backup().await?).await?,
+        BackupCommand::Create { no_wait: false, once } => {
+            let begun = once.of(client).create_backup().await?;
+            wait(client, begun).await?
+        }
         BackupCommand::Verify { backup, no_wait: false } => wait(client, client.verify_backup(&backup).await?).await?,
     };
     if json { show::json(&backup) } else { facts(&backup) }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::control::access::{self, PermitArguments};
 use crate::control::new_file;
+use crate::control::once::OnceArguments;
 use crate::show;
 
 /// Operations on client certificates.
@@ -72,6 +73,8 @@ pub(crate) struct RenewArguments {
 
 #[derive(Args)]
 pub(crate) struct IssueArguments {
+    #[command(flatten)]
+    once: OnceArguments,
     /// Name or id of the key store
     #[arg(long)]
     store: String,
@@ -104,11 +107,12 @@ pub(super) async fn run(command: CertificateCommand, client: &ControlClient, jso
 }
 
 async fn issue(arguments: IssueArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let IssueArguments { store, days, request, out, name, permit: PermitArguments { operations, keys } } = arguments;
+    let IssueArguments { once, store, days, request, out, name, permit } = arguments;
+    let PermitArguments { operations, keys } = permit;
     let prefix = out.unwrap_or_else(|| PathBuf::from(&name));
     let (paths, signing_request) = prepare(&prefix, request)?;
     let request = IssueCertificate { common_name: name, lifetime_days: days, signing_request, operations, keys };
-    write(client.issue_certificate(&store, &request).await?, paths, json)
+    write(once.of(client).issue_certificate(&store, &request).await?, paths, json)
 }
 
 async fn renew(arguments: RenewArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod confirm;
 mod health;
 mod key;
 mod new_file;
+mod once;
 mod person;
 mod root_key;
 mod store;

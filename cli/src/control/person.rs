@@ -12,6 +12,7 @@ use claviger_control::message::{
 };
 
 use super::confirm;
+use super::once::OnceArguments;
 use crate::show;
 
 /// Operations on persons: who manages what on the control port.
@@ -39,6 +40,8 @@ Example:
         /// Certificate (PEM) by whose public key he is known; may be given several times
         #[arg(long, value_name = "FILE")]
         certificate: Vec<PathBuf>,
+        #[command(flatten)]
+        once: OnceArguments,
     },
     /// List all persons and what they are let do
     #[command(after_help = "Examples:\n  claviger person list\n  claviger person list --json")]
@@ -150,9 +153,9 @@ pub(super) async fn run(command: PersonCommand, client: &ControlClient, json: bo
     let person = match command {
         PersonCommand::Whoami => return whoami(client, json).await,
         PersonCommand::List => return list(client, json).await,
-        PersonCommand::Add { name, certificate } => {
+        PersonCommand::Add { name, certificate, once } => {
             let certificates = certificate.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
-            client.add_person(&AddPerson { name, certificates }).await?
+            once.of(client).add_person(&AddPerson { name, certificates }).await?
         }
         PersonCommand::Show { person } => client.person(&person).await?,
         PersonCommand::Grant(GrantArguments { role, may_create, may_export }) => {

@@ -5,6 +5,7 @@ use claviger_control::ControlClient;
 use claviger_control::limits::{DELETION_WAIT_HOURS_MAX, DELETION_WAIT_HOURS_MIN};
 use claviger_control::message::{Access, CreateStore, Quota, SetStoreSettings, Store, StoreList};
 
+use super::once::OnceArguments;
 use crate::show;
 
 /// An access method.
@@ -31,13 +32,16 @@ Clients come in with a certificate of the store's own authority: see `claviger c
 
 Examples:
   claviger store create payments
-  claviger store create payments --access certificate,address")]
+  claviger store create payments --access certificate,address
+  claviger store create payments --idempotency-key deploy-2031-payments")]
     Create {
         /// Its name: up to 100 characters of A-Z, a-z, 0-9, dot, underscore and hyphen
         name: String,
         /// Access methods that have to pass, with commas between them
         #[arg(long, value_enum, value_delimiter = ',', default_value = "certificate")]
         access: Vec<Method>,
+        #[command(flatten)]
+        once: OnceArguments,
     },
     /// List all key stores
     #[command(after_help = "Examples:\n  claviger store list\n  claviger store list --json")]
@@ -109,13 +113,13 @@ Example:
 
 pub(super) async fn run(command: StoreCommand, client: &ControlClient, json: bool) -> anyhow::Result<()> {
     match command {
-        StoreCommand::Create { name, access } => {
+        StoreCommand::Create { name, access, once } => {
             let access = Access {
                 client_certificate: access.contains(&Method::Certificate),
                 address: access.contains(&Method::Address),
                 hardware_address: access.contains(&Method::HardwareAddress),
             };
-            let store = client.create_store(&CreateStore { name, access }).await?;
+            let store = once.of(client).create_store(&CreateStore { name, access }).await?;
             if json {
                 show::json(&store)
             } else {

@@ -21,6 +21,33 @@ impl Daemon {
     }
 }
 
+// R-O1
+#[test]
+fn what_is_run_again_with_the_same_idempotency_key_is_created_once() {
+    let daemon = Daemon::start();
+    let create = |name: &str| {
+        daemon.say(&[
+            "key",
+            "create",
+            "--store",
+            "demo",
+            "--algorithm",
+            "HMAC-SHA-256",
+            "--idempotency-key",
+            "one",
+            name,
+            "--json",
+        ])
+    };
+    let first = create("once").json();
+    assert_eq!(create("once").json(), first);
+    let other =
+        ["key", "create", "--store", "demo", "--algorithm", "HMAC-SHA-256", "--idempotency-key", "one", "other"];
+    assert!(daemon.refused(&other).contains("another request"));
+    let alias = ["alias", "create", "--store", "demo", "short", "once", "--idempotency-key", "two"];
+    assert_eq!(daemon.say(&alias).output, daemon.say(&alias).output);
+}
+
 // R-K21
 #[test]
 fn descriptions_and_labels_are_said_and_shown() {

@@ -46,6 +46,8 @@ pub struct ControlClient {
     connector: TlsConnector,
     /// The revision that what is changed must have, in quotes.
     expected: Option<String>,
+    /// The key by which a creation is made once.
+    once: Option<String>,
 }
 
 /// By whom a client knows the server, and the server the client.
@@ -71,6 +73,7 @@ impl ControlClient {
             server_name,
             connector: TlsConnector::from(Arc::new(config)),
             expected: None,
+            once: None,
         })
     }
 
@@ -78,6 +81,12 @@ impl ControlClient {
     #[must_use]
     pub fn expecting(&self, revision: &str) -> Self {
         Self { expected: Some(format!("\"{revision}\"")), ..self.clone() }
+    }
+
+    /// The same client, whose one creation is made once, however often it is sent within a day with this key: 1 to 64 printable characters of ASCII.
+    #[must_use]
+    pub fn once(&self, key: &str) -> Self {
+        Self { once: Some(key.to_owned()), ..self.clone() }
     }
 
     /// How the daemon is.
@@ -167,6 +176,7 @@ impl ControlClient {
     ) -> Result<(StatusCode, Bytes), ControlError> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+        let once = self.once.as_ref().filter(|_| method == Method::POST);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -175,6 +185,10 @@ impl ControlClient {
             .header("Claviger-Request", "1");
         let request = match &self.expected {
             Some(expected) => request.header(IF_MATCH, expected),
+            None => request,
+        };
+        let request = match once {
+            Some(key) => request.header("Idempotency-Key", key),
             None => request,
         };
         let request = request.body(Full::new(Bytes::from(body))).map_err(|error| self.answer(&error.to_string()))?;

@@ -50,6 +50,8 @@ pub struct Alias {
     pub key: String,
     /// The key's id.
     pub key_id: String,
+    /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
+    pub revision: String,
 }
 
 /// One page of the aliases of a store in their order.

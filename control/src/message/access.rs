@@ -136,6 +136,8 @@ pub struct AccessRow {
     /// Whether it is disabled in memory alone, because that could not be written yet.
     #[serde(default)]
     pub not_durable: bool,
+    /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
+    pub revision: String,
     /// When it was added.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,

@@ -159,6 +159,9 @@ pub struct AskedChange {
     /// The parts of its path, beside the key store.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// The revision of what it changes, as who asks has seen it: what `If-Match` says of a change that is asked for by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// Its body.
     #[serde(default, skip_serializing_if = "SecretJson::is_null")]
     #[schema(value_type = Option<Object>)]

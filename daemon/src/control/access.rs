@@ -68,6 +68,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AccessRow>(),
         narrow,
     )
+    .revised()
     .needs(&MANAGE_STORE)
     .takes::<NarrowAccess>(),
     change(
@@ -78,6 +79,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AccessRow>(),
         set_description,
     )
+    .revised()
     .needs(&MANAGE_STORE)
     .takes::<DescribeAccess>(),
     change(
@@ -88,6 +90,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AccessRow>(),
         end,
     )
+    .revised()
     .needs(&MANAGE_STORE)
     .takes::<EndAccess>(),
     change(
@@ -107,6 +110,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AccessRow>(),
         enable,
     )
+    .revised()
     .needs(&MANAGE_STORE),
     change(
         "/v1/stores/{store}/access/{access}/request-deletion",
@@ -116,6 +120,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AccessRow>(),
         request_deletion,
     )
+    .revised()
     .needs(&MANAGE_STORE)
     .takes::<RequestDeletion>(),
     change(
@@ -126,6 +131,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<AccessRow>(),
         cancel_deletion,
     )
+    .revised()
     .needs(&MANAGE_STORE),
     change(
         "/v1/stores/{store}/access/{access}/renew",
@@ -147,6 +153,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Store>(),
         set_methods,
     )
+    .revised()
     .needs(&MANAGE_STORE)
     .takes::<SetAccessMethods>(),
     change(

@@ -43,6 +43,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Alias>(),
         move_to,
     )
+    .revised()
     .needs(&MANAGE_ALIASES)
     .takes::<MoveAlias>(),
     change(
@@ -53,6 +54,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Alias>(),
         delete,
     )
+    .revised()
     .needs(&MANAGE_ALIASES),
 ];
 

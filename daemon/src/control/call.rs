@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::Query;
+use claviger_engine::Engine;
 use claviger_engine::key::id::{AccessRowId, ImportId, KeyId, StoreId};
 use claviger_engine::key::name::Name;
 use claviger_engine::key::version::KeyVersion;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
 use claviger_engine::person::Person;
-use claviger_engine::{Engine, Error};
 use http::Uri;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -113,20 +113,6 @@ impl Call {
                 format!("no person has the name or id {text:?}: see GET /v1/persons, or `claviger person list`");
             Problem::new(Kind::PersonNotFound, detail)
         })
-    }
-
-    /// Refuses a change that is only asked for now, of something that is not as the caller has seen it.
-    pub(super) fn check_expected(&self, engine: &Engine) -> Result<(), Problem> {
-        let Some(expected) = &self.expected else { return Ok(()) };
-        let of = |name: &str| self.parameters.contains_key(name);
-        let revision = if of("key") {
-            engine.describe_key(self.key(engine)?)?.revision()
-        } else if of("person") {
-            self.person(engine)?.record.revision()
-        } else {
-            engine.describe_store(self.store(engine)?)?.revision()
-        };
-        if *expected == revision { Ok(()) } else { Err(Error::NotAsExpected.into()) }
     }
 
     /// The alias that the path names, and the key that it has to stand for where the caller does not reach every key. Whether there is one that may stand for any, the engine finds out.

@@ -5,6 +5,7 @@ use claviger_control::message::{self, Access, Alias, Deletion, Destruction, Impo
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
+use claviger_engine::names::alias_revision;
 use claviger_engine::transfer::{self, ImportTarget};
 use claviger_engine::{AccessData, AccessRow, Engine, PermittedOperations, StoreState};
 use claviger_engine::{
@@ -85,6 +86,7 @@ pub(super) fn access_row(engine: &Engine, row: &AccessRow, last_used_ms: Option<
         description: row.description.clone(),
         state: if not_durable { KeyState::Disabled } else { row.state }.to_string(),
         not_durable,
+        revision: row.revision(),
         created: time(row.created_ms),
         creator: row.creator.clone(),
         ends: row.ends_ms.map(time),
@@ -187,7 +189,8 @@ pub(super) fn add_usage(key: &mut Key, mut usage: KeyUsage) {
 
 /// What is told of an alias.
 pub(super) fn alias(alias: &Name, key: &KeyRecord) -> Alias {
-    Alias { alias: alias.to_string(), key: key.name.to_string(), key_id: key.id.to_string() }
+    let (key_id, revision) = (key.id.to_string(), alias_revision(key.id));
+    Alias { alias: alias.to_string(), key: key.name.to_string(), key_id, revision }
 }
 
 /// What is told of an open import: all but the private half of its transport key.

@@ -10,6 +10,7 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
+use claviger_control::limits::IDEMPOTENCY_KEY_SIZE_MAX;
 use claviger_engine::crypto::random::Random;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, IF_MATCH, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -279,6 +280,3 @@ const REVISION_SIZE_MAX: usize = 64;
 
 /// Names a creation that is made once, however often it is sent. The client chooses it.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// Most characters of an idempotency key: a UUID, or a hash in hexadecimal digits.
-const IDEMPOTENCY_KEY_SIZE_MAX: usize = 64;

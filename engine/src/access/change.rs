@@ -339,6 +339,7 @@ impl Ledger {
         alter: impl FnOnce(&mut AccessRow) -> Result<(), Error>,
     ) -> Result<AccessRow, Error> {
         let (mut row, revision) = self.read_access(store, id)?;
+        self.check_expected(&row)?;
         alter(&mut row)?;
         let place = address::access_row(store, id);
         // Written even where nothing is new: whoever made it so may still be waiting, and what is said here must be in force.

@@ -40,8 +40,8 @@ impl Engine {
     /// Gives the record of this key. Who works with the key before by its id goes on with that one.
     ///
     /// # Errors
-    /// [`Error::AliasNotFound`], [`Error::TooManyAliases`], [`Error::KeyNotFound`] in this store, [`Error::KeyStateWrong`] if it is deleted, [`Error::Conflict`],
-    /// [`Error::Storage`].
+    /// [`Error::AliasNotFound`], [`Error::NotAsExpected`], [`Error::TooManyAliases`], [`Error::KeyNotFound`] in this store, [`Error::KeyStateWrong`] if it is deleted,
+    /// [`Error::Conflict`], [`Error::Storage`].
     pub fn move_alias(&self, store: StoreId, alias: &Name, to: KeyId) -> Result<KeyRecord, Error> {
         self.move_alias_of(None, store, alias, to)
     }
@@ -58,12 +58,13 @@ impl Engine {
         to: KeyId,
     ) -> Result<KeyRecord, Error> {
         let (from, alias_revision) = self.read_alias(of, store, alias)?;
+        let ledger = self.ledger.after_look();
         if from == to {
             // Whoever moved it may still be waiting: what is said here must be in force too.
-            return self.ledger.change_key(to, |_| Ok(()));
+            return ledger.change_key(to, |_| Ok(()));
         }
-        let (mut before, before_revision) = self.ledger.read_key(from)?;
-        self.ledger.change_key(to, |key| {
+        let (mut before, before_revision) = ledger.read_key(from)?;
+        ledger.change_key(to, |key| {
             must_take_alias(&key.record, store)?;
             key.must_live()?;
             key.record.aliases.insert(alias.clone());
@@ -95,7 +96,7 @@ impl Engine {
     /// Those of [`Engine::delete_alias`].
     pub fn delete_alias_of(&self, of: Option<KeyId>, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
         let (key, revision) = self.read_alias(of, store, alias)?;
-        self.ledger.change_key(key, |key| {
+        self.ledger.after_look().change_key(key, |key| {
             key.record.aliases.remove(alias);
             let place = address::key_name(store, alias);
             key.writes.push(Write::Delete { address: place.clone() });
@@ -105,11 +106,12 @@ impl Engine {
         })
     }
 
-    /// The key that an alias stands for, which has to be this one if one is given, and when that was last changed.
+    /// The key that an alias stands for, which has to be this one if one is given, and has to be as the actor has seen it; and when that was last changed.
     fn read_alias(&self, of: Option<KeyId>, store: StoreId, alias: &Name) -> Result<(KeyId, Revision), Error> {
         let found = self.vault().read::<KeyNameRecord>(&address::key_name(store, alias))?;
         match found {
-            Some((KeyNameRecord { key, is_alias: true }, revision)) if of.is_none_or(|of| of == key) => {
+            Some((record @ KeyNameRecord { key, is_alias: true }, revision)) if of.is_none_or(|of| of == key) => {
+                self.ledger.check_expected(&record)?;
                 Ok((key, revision))
             }
             _ => Err(Error::AliasNotFound(alias.clone())),

@@ -179,6 +179,14 @@ impl Ledger {
         Ok(if record.shred_slot == before.shred_slot { record } else { self.destroy_former_secrets(record) })
     }
 
+    /// The same ledger, after it was looked whether what its actor has seen is still so: records that are changed along with that were not meant.
+    pub(crate) fn after_look(&self) -> Self {
+        if self.act.expected.is_none() {
+            return self.clone();
+        }
+        self.on_behalf_of(Arc::new(Act { expected: None, ..Act::clone(&self.act) }))
+    }
+
     /// Refuses a change of something that is not as its actor has seen it.
     ///
     /// # Errors

@@ -3,8 +3,10 @@
 use data_encoding::HEXLOWER;
 
 use super::codec::Writer;
-use super::{KeyRecord, KeyStoreRecord, PersonRecord, Record};
+use super::key_name::KeyNameRecord;
+use super::{AccessRow, KeyRecord, KeyStoreRecord, PersonRecord, Record};
 use crate::crypto::checksum::sha256;
+use crate::key::id::KeyId;
 
 /// Sixteen hexadecimal digits that change with what a record says, and with nothing else: not when it is protected by another system key, nor by a restore. They tell contents
 /// apart that come about, not those that somebody has searched for.
@@ -31,12 +33,26 @@ impl KeyStoreRecord {
     }
 }
 
+impl AccessRow {
+    /// As [`KeyRecord::revision`].
+    #[must_use]
+    pub fn revision(&self) -> String {
+        revision(self)
+    }
+}
+
 impl PersonRecord {
     /// As [`KeyRecord::revision`]. The keys that are assigned to him by his creating them are no part of it.
     #[must_use]
     pub fn revision(&self) -> String {
         revision(self)
     }
+}
+
+/// As [`KeyRecord::revision`], of an alias that stands for this key.
+#[must_use]
+pub fn alias_revision(key: KeyId) -> String {
+    revision(&KeyNameRecord::alias_of(key))
 }
 
 const REVISION_SIZE: usize = 8;

@@ -39,6 +39,7 @@ mod lists;
 mod matrix;
 mod model;
 mod names_model;
+mod once;
 mod persons;
 mod reencryption;
 mod restart;

@@ -129,7 +129,7 @@ fn check(folder: &Path, answered: &BTreeSet<KeyId>, context: &str) {
     assert!(told.keys().eq(&made), "{context}: what was made is told, and nothing else");
 }
 
-fn start(folder: &Path, logs: &Path, free_space_floor: u64) -> (Arc<Engine>, StoreId) {
+pub(crate) fn start(folder: &Path, logs: &Path, free_space_floor: u64) -> (Arc<Engine>, StoreId) {
     let system_keys = system_keys(folder);
     let options = AuditOptions::at(logs.to_owned(), folder.join("audit-head"));
     let engine = Engine::start(EngineParts {

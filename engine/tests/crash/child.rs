@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use claviger_engine::storage::{LmdbOptions, LmdbStorage, Storage, StorageError, TransactError};
 
-use crate::audit;
 use crate::backup::change_until_killed;
 use crate::failed_write::Fault;
 use crate::shred::create_and_delete_until_killed;
 use crate::system_key::rotate_until_killed;
 use crate::uses::{seal_until_killed, use_until_killed};
 use crate::work::{Acknowledged, THREADS, check, open, raise, reached};
+use crate::{audit, once};
 
 /// A child process and what it says.
 pub(crate) struct Writer {
@@ -161,6 +161,13 @@ fn changes_keys_until_killed() {
 fn changes_with_an_audit_log_until_killed() {
     let Some(folder) = folder() else { return };
     audit::change_until_killed(&folder, tell);
+}
+
+#[test]
+#[ignore = "a child process of the other tests"]
+fn creates_once_until_killed() {
+    let Some(folder) = folder() else { return };
+    once::create_once_until_killed(&folder, tell);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod child;
 mod failed_write;
 mod full_disk;
 mod kill;
+mod once;
 mod place;
 mod shred;
 #[allow(dead_code, reason = "shared with the tests of the public interface")]

@@ -18,6 +18,7 @@ pub(super) use show::stopped;
 pub(super) use why::{WhyArguments, run as why_denied};
 
 use crate::control::confirm;
+use crate::control::once::OnceArguments;
 
 /// Operations on the authentication data of key stores.
 #[derive(Subcommand)]
@@ -144,6 +145,8 @@ pub(crate) struct RowArguments {
 
 #[derive(Args)]
 pub(crate) struct AddArguments {
+    #[command(flatten)]
+    once: OnceArguments,
     /// Name or id of the key store
     #[arg(long)]
     store: String,
@@ -195,7 +198,7 @@ pub(super) async fn run(command: AccessCommand, client: &ControlClient, json: bo
             return if json { crate::show::json(&store) } else { super::store::describe(store) };
         }
         AccessCommand::Add(arguments) => {
-            let store = arguments.store.clone();
+            let (store, client) = (arguments.store.clone(), arguments.once.of(client));
             client.add_access(&store, &new(arguments)?).await?
         }
         AccessCommand::Show(row) => find(client, &row).await?,

@@ -21,6 +21,7 @@ use claviger_control::secret::SecretText;
 use indicatif::HumanCount;
 use zeroize::Zeroizing;
 
+use crate::control::once::OnceArguments;
 use crate::show;
 
 /// Operations on keys.
@@ -97,6 +98,8 @@ Examples:
 
 #[derive(Args)]
 pub(crate) struct CreateArguments {
+    #[command(flatten)]
+    once: OnceArguments,
     /// Name or id of the key store
     #[arg(long)]
     store: String,
@@ -167,7 +170,7 @@ fn changed(key: &Key, what: &str, json: bool) -> anyhow::Result<()> {
 }
 
 async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let CreateArguments { store, algorithm, value_file, exportable, description, labels, names } = arguments;
+    let CreateArguments { once, store, algorithm, value_file, exportable, description, labels, names } = arguments;
     ensure!(
         value_file.is_none() || names.len() == 1,
         "--value-file is the value of one secret, but {} names are given: create them one by one",
@@ -179,7 +182,7 @@ async fn create(arguments: CreateArguments, client: &ControlClient, json: bool) 
         let (algorithm, value) = (algorithm.clone(), value.take());
         NewKey { name, algorithm, value, exportable, description: description.clone(), labels: labels.clone() }
     });
-    let created = client.create_keys(&store, &CreateKeys { keys: keys.collect() }).await?;
+    let created = once.of(client).create_keys(&store, &CreateKeys { keys: keys.collect() }).await?;
     if json { show::json(&created) } else { list::table(&created.keys) }
 }
 

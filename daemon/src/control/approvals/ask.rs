@@ -85,12 +85,18 @@ pub(super) fn ask(
     for Prepared { call, change } in prepared {
         change.builds_on(engine)?.into_iter().for_each(|key| trial.add_key(key));
         keys.extend(change.is_about().1);
+        // What is changed has to be as it was seen, when it is read for the trial: that is what must not move from then on.
+        let seen =
+            Act { expected: call.expected.clone(), ..Act::new(call.permit.actor(&call.caller), call.route.operation) };
         calls.push((by_ids(state, call)?, change.resolved()));
-        tried.push(change);
+        tried.push((change, seen));
     }
     if is_bundle {
         let (answers, read) = engine.try_out(|engine| {
-            tried.into_iter().map(|change| change.apply(engine, installation)).collect::<Result<Vec<_>, _>>()
+            let tried = tried.into_iter();
+            tried
+                .map(|(change, seen)| change.apply(&engine.on_behalf_of(seen), installation))
+                .collect::<Result<Vec<_>, _>>()
         })?;
         trial.add(read);
         for (change, answer) in changes.iter_mut().zip(answers) {

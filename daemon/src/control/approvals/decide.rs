@@ -77,7 +77,7 @@ fn bundle(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
 
 /// One change of a bundle: as if it had come on its own route.
 fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Prepared, Problem> {
-    let AskedChange { operation, mut parameters, body } = asked;
+    let AskedChange { operation, mut parameters, revision, body } = asked;
     let unknown = || {
         let detail =
             format!("{operation:?} is no operation that changes something of a key store: see GET /v1/openapi.json");
@@ -87,6 +87,9 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
     let Handler::Change(understand) = route.handler else { return Err(unknown()) };
     if !matches!(route.permission.scope, Scope::Store | Scope::Key) {
         return Err(unknown());
+    }
+    if revision.is_some() && !route.revised {
+        return Err(Problem::new(Kind::InvalidValue, format!("revision: what {operation} changes has none")));
     }
     let store = bundle.parameter("store").to_owned();
     if parameters.insert("store".to_owned(), store).is_some() {
@@ -108,7 +111,7 @@ fn prepare(state: &ControlState, bundle: &Call, asked: AskedChange) -> Result<Pr
         trace_id: bundle.trace_id.clone(),
         parameters,
         uri: Uri::default(),
-        expected: None,
+        expected: revision,
         once: None,
         body,
     };

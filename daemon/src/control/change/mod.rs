@@ -152,7 +152,6 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
     permission::authorise(engine, call.route, &call.parameters, &call.caller, SystemTime::now())?;
     let (needs_approval, none_needed) = approvals::is_needed(engine, &call, &change)?;
     if needs_approval {
-        call.check_expected(engine)?;
         return approvals::ask_for_one(state, call, change);
     }
     let shown = change.to_string();

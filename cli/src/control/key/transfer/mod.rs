@@ -15,6 +15,7 @@ use claviger_control::secret::SecretText;
 
 use super::{changed, current_version, read_secret};
 use crate::control::new_file;
+use crate::control::once::OnceArguments;
 use crate::show;
 
 pub(super) use export::{EXPORT_HELP, ExportArguments, export};
@@ -92,6 +93,8 @@ pub(crate) struct BeginArguments {
     /// File for the transport key, PEM [default: NAME-transport.pem]
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
+    #[command(flatten)]
+    once: OnceArguments,
 }
 
 #[derive(Args)]
@@ -158,11 +161,11 @@ async fn all_steps(key: ImportedKey, file: &Path, client: &ControlClient, json: 
 }
 
 async fn begin(arguments: BeginArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let BeginArguments { key, public_key } = arguments;
+    let BeginArguments { key, public_key, once } = arguments;
     let path = public_key.unwrap_or_else(|| PathBuf::from(format!("{}-transport.pem", key.name)));
     new_file::check(&path, PUBLIC_KEY)?;
     let (store, begin) = key.request();
-    let import = client.begin_import(&store, &begin).await?;
+    let import = once.of(client).begin_import(&store, &begin).await?;
     new_file::write(&path, import.public_key.as_bytes(), 0o644, PUBLIC_KEY)?;
     if json {
         return show::json(&import);
