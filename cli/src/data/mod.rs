@@ -107,6 +107,10 @@ Example:
     Resolve(describe::ResolveArguments),
     /// Show what the server sees of this client
     #[command(after_help = "\
+Which key stores admit it is not told here: see `claviger why-denied`. With
+hardware_address = \"02:00:5e:10:00:01\" in [data] of its configuration a client
+declares its own, for key stores that count that.
+
 Examples:
   claviger whoami
   claviger whoami --transport quic")]

@@ -58,7 +58,7 @@ impl Record for ApprovalRecord {
         });
         out.u8(self.classes.bits()).bytes(&self.requester.0).u64(self.created_ms).u64(self.ends_ms);
         out.u8(self.quorum.get()).sized(self.reason.as_bytes()).u8(u8::from(self.is_bundle));
-        out.u16(count(self.changes.len()));
+        out.count(self.changes.len());
         for ShownChange { operation, shown, request, before, after } in &self.changes {
             out.sized(operation.as_bytes()).sized(shown.as_bytes());
             for text in [request, before, after] {
@@ -67,13 +67,13 @@ impl Record for ApprovalRecord {
                 });
             }
         }
-        out.u16(count(self.grounds.len()));
+        out.count(self.grounds.len());
         for Ground { address, hash } in &self.grounds {
             out.u8(address.database as u8).sized(&address.key).optional(hash.as_ref(), |out, hash| {
                 out.bytes(hash);
             });
         }
-        out.u16(count(self.given.len()));
+        out.count(self.given.len());
         for GivenApproval { by, at_ms } in &self.given {
             out.bytes(&by.0).u64(*at_ms);
         }
@@ -85,18 +85,19 @@ impl Record for ApprovalRecord {
         let store = reader.optional(|reader| Some(StoreId(reader.array()?)))?;
         let classes = ChangeClasses::from_bits(reader.u8()?)?;
         let (requester, created_ms, ends_ms) = (PersonId(reader.array()?), reader.u64()?, reader.u64()?);
-        let (quorum, reason, is_bundle) = (quorum(reader)?, text(reader)?, reader.flag()?);
-        let changes = list(reader, |reader| {
-            let (operation, shown) = (text(reader)?, text(reader)?);
-            let (request, before) = (reader.optional(text)?, reader.optional(text)?);
-            Some(ShownChange { operation, shown, request, before, after: reader.optional(text)? })
+        let (quorum, reason, is_bundle) = (quorum(reader)?, reader.text()?, reader.flag()?);
+        let changes = reader.list(BUNDLE_CHANGES_MAX, |reader| {
+            let (operation, shown) = (reader.text()?, reader.text()?);
+            let (request, before) = (reader.optional(Reader::text)?, reader.optional(Reader::text)?);
+            Some(ShownChange { operation, shown, request, before, after: reader.optional(Reader::text)? })
         })?;
-        let grounds = list(reader, |reader| {
+        let grounds = reader.list(ENTRIES_MAX, |reader| {
             let database = Database::from_id(reader.u8()?)?;
             let address = Address::new(database, reader.sized()?);
             Some(Ground { address, hash: reader.optional(Reader::array)? })
         })?;
-        let given = list(reader, |reader| Some(GivenApproval { by: PersonId(reader.array()?), at_ms: reader.u64()? }))?;
+        let given = reader
+            .list(ENTRIES_MAX, |reader| Some(GivenApproval { by: PersonId(reader.array()?), at_ms: reader.u64()? }))?;
         let state = decode_state(reader)?;
         let record = Self {
             id,
@@ -113,8 +114,7 @@ impl Record for ApprovalRecord {
             given,
             state,
         };
-        let is_consistent = (1..=BUNDLE_CHANGES_MAX).contains(&record.changes.len())
-            && record.given.iter().all(|given| given.by != record.requester);
+        let is_consistent = !record.changes.is_empty() && record.given.iter().all(|given| given.by != record.requester);
         is_consistent.then_some(record)
     }
 }
@@ -138,12 +138,12 @@ fn decode_state(reader: &mut Reader<'_>) -> Option<ApprovalState> {
         OPEN => ApprovalState::Open,
         APPLIED => ApprovalState::Applied { at_ms: reader.u64()? },
         REJECTED => {
-            ApprovalState::Rejected { by: PersonId(reader.array()?), at_ms: reader.u64()?, reason: text(reader)? }
+            ApprovalState::Rejected { by: PersonId(reader.array()?), at_ms: reader.u64()?, reason: reader.text()? }
         }
         WITHDRAWN => ApprovalState::Withdrawn { at_ms: reader.u64()? },
         EXPIRED => ApprovalState::Expired { at_ms: reader.u64()? },
-        MOVED => ApprovalState::Moved { at_ms: reader.u64()?, what: text(reader)? },
-        FAILED => ApprovalState::Failed { at_ms: reader.u64()?, why: text(reader)? },
+        MOVED => ApprovalState::Moved { at_ms: reader.u64()?, what: reader.text()? },
+        FAILED => ApprovalState::Failed { at_ms: reader.u64()?, why: reader.text()? },
         _ => return None,
     })
 }
@@ -153,21 +153,8 @@ fn quorum(reader: &mut Reader<'_>) -> Option<NonZeroU8> {
     NonZeroU8::new(reader.u8()?).filter(|quorum| quorum.get() <= APPROVAL_QUORUM_MAX)
 }
 
-fn text(reader: &mut Reader<'_>) -> Option<String> {
-    String::from_utf8(reader.sized()?.to_vec()).ok()
-}
-
-fn list<T>(reader: &mut Reader<'_>, mut read: impl FnMut(&mut Reader<'_>) -> Option<T>) -> Option<Vec<T>> {
-    // Each entry takes a byte at least: a count that was made up ends with the bytes.
-    let count = reader.u16()?;
-    (0..count).map(|_| read(reader)).collect()
-}
-
-/// Bounded far below 2^16 by the limits.
-fn count(number: usize) -> u16 {
-    debug_assert!(u16::try_from(number).is_ok());
-    u16::try_from(number).unwrap_or(u16::MAX)
-}
+/// Of lists that nothing bounds but the size of a record.
+const ENTRIES_MAX: usize = u16::MAX as usize;
 
 const OPEN: u8 = 1;
 const APPLIED: u8 = 2;
