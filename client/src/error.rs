@@ -106,7 +106,8 @@ pub enum CertificateError {
 impl Error {
     /// When the same call may be made again: at once, later, never, or after resolving the key's name again.
     ///
-    /// The client has already obeyed it where that is sensible: Overloaded until the deadline, a lost connection once.
+    /// The client has already obeyed it where that is sensible: Overloaded until the deadline, a lost connection once. It
+    /// does not wait for what a person has to do: for a server to be unlocked, or a key to be made available.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
@@ -189,6 +190,9 @@ const fn remedy(status: Status) -> &'static str {
         Status::ReplyFull => "the reply has no room for the result: send the item again in a smaller batch",
         Status::Overloaded => "the server is full: try again later, or send less at once",
         Status::DeadlineExceeded => "the deadline passed first: allow more time",
+        Status::Locked => {
+            "somebody has locked the server: no key is used until an administrator unlocks it (`claviger emergency unlock`)"
+        }
         Status::ShuttingDown => "the server is ending: connect again",
         Status::StorageUnavailable => "the server could not load the key: ask its operator, the log says why",
         Status::InternalError => "a fault of the server: ask its operator, the log says what under the trace id",

@@ -195,6 +195,27 @@ async fn an_overloaded_server_is_asked_again_after_the_time_it_advises() {
     assert_eq!(result.unwrap().bytes, b"x");
 }
 
+// R-A13
+#[tokio::test]
+async fn a_locked_server_is_not_asked_again_and_the_caller_is_told_what_to_do() {
+    let (_server, key, mut peer) = connected(&[], Coalescing::default()).await;
+    let answer = async {
+        let request = peer.request().await;
+        peer.status(&request, Status::Locked, 0).await;
+    };
+    let (result, ()) = tokio::join!(key.make_mac(b"x"), answer);
+    let error = result.unwrap_err();
+    assert_eq!((error.status(), error.retry()), (Some(Status::Locked), Retry::Later));
+    assert!(error.to_string().contains("claviger emergency unlock"), "{error}");
+    // The connection is as good as before.
+    let answer = async {
+        let request = peer.request().await;
+        peer.echo_macs(&request).await;
+    };
+    let (result, ()) = tokio::join!(key.make_mac(b"next"), answer);
+    assert_eq!(result.unwrap().bytes, b"next");
+}
+
 // R-P4
 #[tokio::test]
 async fn an_overloaded_server_is_not_waited_for_beyond_the_deadline() {

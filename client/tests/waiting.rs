@@ -100,6 +100,17 @@ async fn a_wait_leaves_a_server_that_is_ending_and_one_without_room_is_asked_aga
     assert!(is_newer(waiting.await.unwrap()));
 }
 
+// R-K2, R-A13
+#[tokio::test]
+async fn a_wait_ends_when_the_server_is_locked() {
+    let server = TestServer::start(Transport::Tcp).await;
+    let (key, mut peer) = connected(&server, &[]).await;
+    let waiting = wait(&key, LONG);
+    let (received, _) = asked(&mut peer).await;
+    peer.status(&received, Status::Locked, 0).await;
+    assert_eq!(waiting.await.unwrap().err().unwrap().status(), Some(Status::Locked));
+}
+
 // R-K2
 #[tokio::test]
 async fn a_wait_asks_for_what_is_left_of_its_time_whoever_answers() {

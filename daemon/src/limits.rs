@@ -208,6 +208,9 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// for [`CONTROL_HANDSHAKE_TIME`] each; 20 KB of memory a place.
 pub const CONTROL_HANDSHAKES_MAX: usize = 1_024;
 
+/// Emergency stops that are worked on at once, beside all other requests: those may wait for a disk that hangs.
+pub const CONTROL_EMERGENCY_CALLS_MAX: usize = 8;
+
 /// Requests that are worked on at once. The ones that are slow make keys, which takes a core each.
 pub const CONTROL_CALLS_MAX: usize = 32;
 

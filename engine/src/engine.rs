@@ -10,6 +10,7 @@ use crate::audit::{AuditFilter, AuditOptions, AuditPage, AuditStatus, Auditor, E
 use crate::cache::{Cache, CacheActivity, KeyEntry, LoadError, StoreSlot, Stores};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
+use crate::emergency;
 use crate::epoch::Epochs;
 use crate::error::Error;
 use crate::follow::Follower;
@@ -91,6 +92,7 @@ impl Engine {
         let stores = Arc::new(Stores::default());
         let vault = Arc::new(Vault::new(storage, system_keys, Arc::clone(&random)));
         approval::begin(&vault)?;
+        emergency::begin(&vault)?;
         let audit = audit.map(|options| Auditor::start(&vault, &*random, &clock, options)).transpose()?;
         let (use_counts, soon) = UseCounts::open(Arc::clone(&vault), Arc::clone(&clock))?;
         let use_counts = Arc::new(use_counts);
@@ -101,6 +103,7 @@ impl Engine {
         let source = Arc::new(VaultSource::new(vault, Arc::clone(&stores), Arc::clone(&use_counts), shred_table));
         source.refresh_stores()?;
         source.refresh_persons()?;
+        source.refresh_lock();
         let cache = Arc::new(Cache::new(cached_keys_max));
         let waiters = Arc::<KeyWaiters>::default();
         let follower = Follower::start(
@@ -141,7 +144,15 @@ impl Engine {
             stores,
             waiters,
         };
-        Ok(Arc::new(Self { running: Arc::new(running), ledger }))
+        let engine = Self { running: Arc::new(running), ledger };
+        if let Some(locked) = engine.locked() {
+            tracing::warn!(
+                by = locked.by,
+                reason = locked.reason,
+                "the daemon is locked: no key is used until somebody unlocks it (`claviger emergency unlock`)"
+            );
+        }
+        Ok(Arc::new(engine))
     }
 
     /// Has the audit log tell what is about to be done on behalf of whom this engine is for, though it changes no record: before anything leaves. It is in the log when this
@@ -261,6 +272,9 @@ impl Engine {
     /// Brings a key into the cache. `done` is called once, on another thread or at once, when it is there or cannot be; it must not block.
     /// However many ask for the same key, it is loaded once.
     pub fn load(self: &Arc<Self>, id: KeyId, done: impl FnOnce(Result<(), LoadError>) + Send + 'static) {
+        if self.is_locked() {
+            return done(Err(LoadError::Locked));
+        }
         let Some(job) = self.running.cache.request(id, Box::new(done)) else { return };
         let source = Arc::clone(&self.ledger.source);
         // Dropping the job with a full pool tells its waiters so.
@@ -338,6 +352,12 @@ impl Engine {
     #[must_use]
     pub fn access_generation(&self) -> u64 {
         self.ledger.source.generation()
+    }
+
+    /// Whether no key is used: [`Engine::locked`] says more.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.ledger.source.lock.is_locked()
     }
 
     /// What frames look at.

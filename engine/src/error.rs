@@ -18,7 +18,7 @@ use crate::key::version::KeyVersion;
 use crate::limits::{
     ACCESS_DESCRIPTION_SIZE_MAX, ACCESS_KEYS_MAX, ACCESS_ROWS_MAX, ALIASES_MAX, CREATE_KEYS_MAX, DELETION_WAIT_MAX,
     DELETION_WAIT_MIN, IMPORT_WRAPPED_SIZE_MAX, IMPORTS_IN_ALL_MAX, IMPORTS_MAX, ROTATION_PERIOD_DAYS_MAX,
-    VERSIONS_MAX,
+    STOP_WRITTEN_WITHIN, VERSIONS_MAX,
 };
 use crate::once::OnceError;
 use crate::person::PersonError;
@@ -277,6 +277,14 @@ pub enum Error {
     Conflict,
 
     // The operator can act.
+    /// A stop is in force, and the disks have not answered yet.
+    #[error("the disks have not answered within {} seconds: check those of the data folder, the journal and the audit log", STOP_WRITTEN_WITHIN.as_secs())]
+    StopPending,
+    /// Somebody has locked the daemon.
+    #[error(
+        "the daemon is locked: no key is used, made or given out until somebody unlocks it (`claviger emergency unlock`)"
+    )]
+    Locked,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -158,10 +158,11 @@ fn catch_up(cache: &Cache, source: &VaultSource) -> Result<(Watch, Revision), Er
     let revision = storage.revision();
     let watch = storage.watch(revision).map_err(|_| Error::Closed)?;
     // First, because it cannot fail: whatever comes after it, no key is served as it was before a change that was missed.
-    cache.forget_all();
+    drop(cache.forget_all());
     source.note_alias();
     source.refresh_stores()?;
     source.refresh_persons()?;
+    source.refresh_lock();
     Ok((watch, revision))
 }
 
@@ -176,6 +177,12 @@ fn apply(change: &Change, cache: &Cache, source: &VaultSource) -> Vec<Changed> {
             Changed::KeyStore(id) => source.refresh_store(*id),
             Changed::Person(id) => source.refresh_person(*id),
             Changed::Alias => source.note_alias(),
+            Changed::Lock => {
+                source.refresh_lock();
+                if source.lock.is_locked() {
+                    drop(cache.forget_all());
+                }
+            }
             Changed::Nothing => {}
         }
     }
@@ -187,6 +194,7 @@ fn wake(changed: &[Changed], waiters: &KeyWaiters) {
         match changed {
             Changed::Key(id) => waiters.key_changed(*id),
             Changed::KeyStore(id) => waiters.store_changed(*id),
+            Changed::Lock => waiters.all_changed(),
             Changed::Person(_) | Changed::Alias | Changed::Nothing => {}
         }
     }

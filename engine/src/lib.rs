@@ -17,6 +17,7 @@ pub mod clock;
 pub mod crypto;
 mod deletion;
 mod destruction;
+pub mod emergency;
 pub mod engine;
 pub mod epoch;
 pub mod error;

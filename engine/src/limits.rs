@@ -40,6 +40,20 @@ pub const SERIAL_SIZE_MAX: usize = 20;
 /// How often an admission notes that a row of authentication data is used, in milliseconds: no more than a person asks for.
 pub const ACCESS_USE_NOTED_EVERY_MS: u64 = 60_000;
 
+/// How often what is stopped in memory alone is tried to be written: as soon as there is room, without work for a disk that is dead.
+pub const STOPS_WRITTEN_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the answer to a stop waits until it is written. A disk that hangs keeps nobody in: then it says that it is not written yet.
+pub const STOP_WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Bytes of who has locked the daemon, and of why: as much as a reason for an approval.
+pub const LOCK_TEXT_SIZE_MAX: usize = 1_000;
+
+/// How long, and how often, a lock waits for work that has keys in its hands: pieces of work take 50 ms at most.
+pub const LOCK_WIPE_LOOKED_EVERY: Duration = Duration::from_millis(10);
+/// How often it looks.
+pub const LOCK_WIPE_LOOKS: u32 = 200;
+
 /// How often a change that stops access is tried again if it has met another one.
 pub const STOP_TRIES_MAX: u32 = 8;
 

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use claviger_algorithm::{KeyKind, Operation};
 use parking_lot::Mutex;
 
-use crate::access::{AccessTable, AccessUses, HeldRow, Stops, UnwrittenStop};
+use crate::access::{AccessTable, AccessUses, HeldRow};
 use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores, Uses};
 use crate::crypto::mac::MacKey;
 use crate::crypto::oaep::DecryptingKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
+use crate::emergency::{Lock, Stops, UnwrittenStop};
 use crate::error::Error;
 use crate::key::id::{AccessRowId, KeyId, StoreId};
 use crate::key::material::{KeyMaterial, MaterialError, SecretBytes};
@@ -36,8 +37,10 @@ pub(crate) struct VaultSource {
     generations: AtomicU64,
     /// Held while a policy is made and put in force, so that none comes after a later one.
     publishing: Mutex<()>,
-    /// What is disabled, and could not be written yet.
+    /// What is stopped, and could not be written yet.
     pub(crate) stops: Stops,
+    /// Whether any key is used.
+    pub(crate) lock: Lock,
     /// When rows of authentication data were last used.
     pub(crate) access_uses: AccessUses,
     /// Counts changes of aliases.
@@ -62,6 +65,7 @@ impl VaultSource {
             generations: AtomicU64::new(0),
             publishing: Mutex::default(),
             stops: Stops::default(),
+            lock: Lock::default(),
             access_uses: AccessUses::default(),
             alias_changes: AtomicU64::new(0),
             near_version_limit: Mutex::new(BTreeSet::new()),
@@ -301,6 +305,8 @@ impl KeySource for VaultSource {
     fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
         let place = address::key(id);
         loop {
+            // Whoever locks after this look has the load repeated.
+            self.lock.check()?;
             let (record, revision) = self.vault.read::<KeyRecord>(&place)?.ok_or(Error::KeyNotFound(id))?;
             let loaded = self.entry(id, &record);
             // A version that is missing was destroyed meanwhile, if the record has changed since it was read, and one that does not open has another shred secret by now: then the

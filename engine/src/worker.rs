@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use crate::cache::{Cache, KeyEntry, Slot, SlotTable, StoreSlot, Stores};
+use crate::emergency::Lock;
 use crate::engine::Engine;
 use crate::epoch::{EpochGuard, EpochWorker};
 use crate::key::id::{KeyId, StoreId};
@@ -22,6 +23,7 @@ pub struct Worker {
 pub struct Frame<'w> {
     cache: &'w Cache,
     stores: &'w Stores,
+    lock: &'w Lock,
     table: RefCell<&'w mut SlotTable>,
     _inside: EpochGuard<'w>,
 }
@@ -54,11 +56,18 @@ impl Worker {
     /// Enters a frame.
     pub fn enter(&mut self) -> Frame<'_> {
         let (cache, stores) = self.engine.in_memory();
-        Frame { cache, stores, table: RefCell::new(&mut self.table), _inside: self.epoch.enter() }
+        let lock = &self.engine.ledger.source.lock;
+        Frame { cache, stores, lock, table: RefCell::new(&mut self.table), _inside: self.epoch.enter() }
     }
 }
 
 impl Frame<'_> {
+    /// Whether no key is used.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_locked()
+    }
+
     /// The key of this id, if it is loaded. If not, [`Engine::load`] brings it, or says that there is none.
     #[must_use]
     pub fn key(&self, id: KeyId) -> FoundKey<'_> {

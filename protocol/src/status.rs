@@ -61,6 +61,8 @@ pub enum Status {
     Overloaded,
     /// The deadline passed before the work was done; nothing of it is given out.
     DeadlineExceeded,
+    /// Somebody has locked the server: no key is used until somebody unlocks it.
+    Locked,
     /// The server is ending.
     ShuttingDown,
     /// The key could not be loaded, or its use not be recorded.
@@ -86,7 +88,7 @@ pub enum Retry {
 
 impl Status {
     /// All statuses of version 1, by ascending code.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Ok,
         Self::Malformed,
         Self::UnsupportedVersion,
@@ -114,6 +116,7 @@ impl Status {
         Self::ReplyFull,
         Self::Overloaded,
         Self::DeadlineExceeded,
+        Self::Locked,
         Self::ShuttingDown,
         Self::StorageUnavailable,
         Self::InternalError,
@@ -150,6 +153,7 @@ impl Status {
             Self::ReplyFull => 0x27,
             Self::Overloaded => 0x30,
             Self::DeadlineExceeded => 0x31,
+            Self::Locked => 0x32,
             Self::ShuttingDown => 0x33,
             Self::StorageUnavailable => 0x34,
             Self::InternalError => 0x35,
@@ -188,6 +192,7 @@ impl Status {
             0x27 => Self::ReplyFull,
             0x30 => Self::Overloaded,
             0x31 => Self::DeadlineExceeded,
+            0x32 => Self::Locked,
             0x33 => Self::ShuttingDown,
             0x34 => Self::StorageUnavailable,
             0x35 => Self::InternalError,
@@ -226,6 +231,7 @@ impl Status {
             Self::ReplyFull => "ReplyFull",
             Self::Overloaded => "Overloaded",
             Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::Locked => "Locked",
             Self::ShuttingDown => "ShuttingDown",
             Self::StorageUnavailable => "StorageUnavailable",
             Self::InternalError => "InternalError",
@@ -244,6 +250,7 @@ impl Status {
             | Self::KeyDeletionRequested
             | Self::KeyExhausted
             | Self::Overloaded
+            | Self::Locked
             | Self::StorageUnavailable
             | Self::InternalError => Some(Retry::Later),
             Self::Malformed

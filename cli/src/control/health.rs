@@ -27,6 +27,7 @@ pub(super) async fn show(client: &ControlClient, json: bool) -> anyhow::Result<E
     let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     show::facts([
         ("ready", yes_or_no(readiness.ready)),
+        ("locked", health.locked.as_ref().map_or_else(|| "no".to_owned(), super::emergency::in_words)),
         ("version", format!("{}, protocol {}", health.version, health.protocol_version)),
         ("started", show::time(health.started)),
         ("root key", health.root_key),

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod certificate;
 mod confirm;
+mod emergency;
 mod health;
 mod key;
 mod new_file;
@@ -48,6 +49,9 @@ pub(crate) enum ControlCommand {
         after_help = "Nothing of this is told to the client, which learns `not permitted`.\n\nExamples:\n  claviger why-denied billing.pem payments --address 192.0.2.7\n  claviger why-denied billing payments --operation decrypt --key records\n  claviger why-denied 192.0.2.7 payments"
     )]
     WhyDenied(access::WhyArguments),
+    /// Stop everything at once: lock the daemon, so that no key is used; unlock it
+    #[command(subcommand)]
+    Emergency(emergency::EmergencyCommand),
     /// Work with aliases: other names of keys
     #[command(subcommand)]
     Alias(alias::AliasCommand),
@@ -88,6 +92,7 @@ pub(crate) async fn run(command: ControlCommand, client: &ControlClient, json: b
         ControlCommand::Key(command) => key::run(command, client, json).await?,
         ControlCommand::Access(command) => access::run(command, client, json).await?,
         ControlCommand::WhyDenied(arguments) => return access::why_denied(arguments, client, json).await,
+        ControlCommand::Emergency(command) => emergency::run(command, client, json).await?,
         ControlCommand::Alias(command) => alias::run(command, client, json).await?,
         ControlCommand::Approval(command) => approval::run(command, client, json).await?,
         ControlCommand::Person(command) => person::run(command, client, json).await?,

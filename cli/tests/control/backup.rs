@@ -40,7 +40,7 @@ impl Daemon {
     }
 
     /// Kills the daemon, does this, and starts it again.
-    fn restarted(mut self, meanwhile: impl FnOnce(&Self)) -> Self {
+    pub(crate) fn restarted(mut self, meanwhile: impl FnOnce(&Self)) -> Self {
         self.kill();
         meanwhile(&self);
         self.started_again()

@@ -12,6 +12,7 @@ mod access;
 mod approvals;
 mod backup;
 mod damaged;
+mod emergency;
 mod life;
 mod persons;
 mod system_key;

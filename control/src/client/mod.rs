@@ -5,6 +5,7 @@ mod access;
 mod approvals;
 mod audit;
 mod backups;
+mod emergency;
 mod keys;
 mod life;
 mod list;

@@ -179,9 +179,9 @@ pub struct Stopped {
     pub id: String,
     /// `disabled`.
     pub state: String,
-    /// Whether it is written. What is not is tried again each minute, and is over if the daemon ends before.
+    /// Whether it is written. What is not is tried again every few seconds, and is over if the daemon ends before.
     pub durable: bool,
-    /// Why it could not be written.
+    /// Why it could not be written, or is not in the audit log yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Renewal, ShredTable};
+use super::{Locked, Renewal, ShredTable};
 
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,9 @@ pub struct Health {
     /// When it was started.
     #[schema(value_type = String, format = DateTime)]
     pub started: Timestamp,
+    /// Since when, by whom and why it is locked: no key is used then. Missing if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Locked>,
     /// Who holds the root key.
     pub root_key: String,
     /// Whether root key and system keys come from other machines than this one.

@@ -9,6 +9,7 @@ mod approval;
 mod audit;
 mod backup;
 mod certificate;
+mod emergency;
 mod health;
 mod key;
 mod life;
@@ -36,6 +37,7 @@ pub use approval::{
 pub use audit::{AuditFinding, AuditLog, AuditRecord, AuditRecordList, AuditReport, AuditUse};
 pub use backup::{Backup, BackupFile, BackupList, Journal, Progress, PruneJournal, PrunedJournal, Verified};
 pub use certificate::{IssueCertificate, IssuedCertificate, RenewCertificate, StoreAuthority};
+pub use emergency::{Emergency, Lock, Locked, LockedNow, UnwrittenStop};
 pub use health::{Health, Readiness};
 pub use key::{CreateKeys, Key, KeyList, KeyVersion, NewKey, Uses};
 pub use life::{

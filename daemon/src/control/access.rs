@@ -8,8 +8,9 @@ use claviger_control::message::{
     AccessList, AccessRow, AddAccess, DescribeAccess, EndAccess, NarrowAccess, Nothing, RenewCertificate,
     RequestDeletion, SetAccessMethods, Stopped, Store,
 };
-use claviger_engine::access::{AccessPage, NewAccess, NewPermit, UnwrittenStop};
+use claviger_engine::access::{AccessPage, NewAccess, NewPermit};
 use claviger_engine::approval::ChangeClass;
+use claviger_engine::emergency::UnwrittenStop;
 use claviger_engine::key::id::AccessRowId;
 use claviger_engine::{AccessData, AccessMethod, Engine, PermittedOperations};
 use data_encoding::HEXLOWER;
@@ -23,6 +24,7 @@ use super::approvals::Approved;
 use super::call::Call;
 use super::certificates::lifetime;
 use super::change::{AccessChange, Change};
+use super::emergency::durability;
 use super::keys::life::WAIT_HOURS;
 use super::permission::{MANAGE_STORE, READ_STORE};
 use super::problem::{Kind, Problem};
@@ -337,13 +339,9 @@ pub(super) fn permit(
 }
 
 /// The words of a stop that is in force.
-pub(super) fn stopped(id: String, stopped: claviger_engine::access::Stopped) -> Stopped {
-    let detail = stopped.not_durable.map(|error| {
-        format!(
-            "in force, and not written: it is tried again each minute, and is over if the daemon ends before: {error}"
-        )
-    });
-    Stopped { id, state: "disabled".to_owned(), durable: detail.is_none(), detail }
+pub(super) fn stopped(id: String, stopped: &claviger_engine::emergency::Stopped) -> Stopped {
+    let (durable, detail) = durability(stopped);
+    Stopped { id, state: "disabled".to_owned(), durable, detail }
 }
 
 /// Whether a row is disabled in memory alone.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use claviger_engine::access::UnwrittenStop;
+use claviger_engine::emergency::UnwrittenStop;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::{AccessMethod, AccessMethods, Engine};
 
@@ -38,11 +38,12 @@ pub(super) fn warnings(engine: &Engine) -> Vec<String> {
     }));
     let stops = engine.unwritten_stops();
     let shown = stops.first().map(|stop| match stop {
+        UnwrittenStop::Lock => "the lock of the daemon".to_owned(),
         UnwrittenStop::Store(store) => format!("key store {store}"),
         UnwrittenStop::Row(store, row) => format!("authentication data {row} of key store {store}"),
     });
     warnings.extend(shown.map(|first| {
-        format!("{} things are disabled in memory alone, {first} first: they let in again if the daemon ends before they can be written; see the log", stops.len())
+        format!("{} things are stopped in memory alone, {first} first: they are not any more if the daemon ends before they can be written; see `claviger emergency show`", stops.len())
     }));
     warnings
 }

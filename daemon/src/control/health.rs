@@ -14,7 +14,7 @@ use super::permission::{EVERYBODY, READ_INSTALLATION};
 use super::problem::Problem;
 use super::route::{Route, form, read};
 use super::system_keys::describe_system_keys;
-use super::{ControlState, access_warnings, approvals, certificate_ends, shred_table};
+use super::{ControlState, access_warnings, approvals, certificate_ends, emergency, shred_table};
 use crate::hardening::Hardening;
 
 /// How the daemon is.
@@ -30,6 +30,8 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     let free = free_space(&state.folder);
     let connections = state.data.lock().as_ref().map_or(0, |data| data.connections());
     let mut warnings = Vec::new();
+    let locked = state.installation.engine.locked();
+    warnings.extend(locked.as_ref().map(emergency::in_words));
     match facts.root_key {
         CustodyClass::DevelopmentFile => warnings.push(
             "development root key (UNSAFE): whoever reads its file has the root key; not for production".to_owned(),
@@ -114,6 +116,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),
         started: state.started,
+        locked: locked.map(emergency::describe_lock),
         root_key: facts.root_key.to_string(),
         separated: facts.separated,
         journal_separated: facts.journal_separated,
@@ -147,6 +150,7 @@ pub(super) fn reasons(state: &ControlState) -> Vec<Reason> {
     if state.data.lock().is_none() {
         reasons.push(because("ending")("the daemon is ending: the data port takes no more requests".to_owned()));
     }
+    reasons.extend(state.installation.engine.locked().map(|locked| because("locked")(emergency::in_words(&locked))));
     // A transaction without compares and writes goes all the way of a change, and changes nothing.
     if let Err(error) = state.installation.storage.transact(&[], &[]) {
         reasons.push(because("storage")(error.to_string()));

@@ -21,6 +21,7 @@ pub mod certificate_ends;
 mod certificates;
 pub mod change;
 mod describe;
+mod emergency;
 mod health;
 mod imports;
 mod keys;
@@ -57,7 +58,7 @@ use self::metrics::ControlCounts;
 use self::tls::Administrators;
 use crate::data_port::DataPort;
 use crate::installation::Installation;
-use crate::limits::CONTROL_CALLS_MAX;
+use crate::limits::{CONTROL_CALLS_MAX, CONTROL_EMERGENCY_CALLS_MAX};
 use crate::pem::Credential;
 
 /// What the control port is told by the configuration.
@@ -111,6 +112,7 @@ pub struct ControlState {
     free_space_floor: u64,
     started: Timestamp,
     calls: Arc<Semaphore>,
+    emergency_calls: Arc<Semaphore>,
 }
 
 impl ControlState {
@@ -134,6 +136,7 @@ impl ControlState {
             free_space_floor: settings.free_space_floor,
             started: Timestamp::now(),
             calls: Arc::new(Semaphore::new(CONTROL_CALLS_MAX)),
+            emergency_calls: Arc::new(Semaphore::new(CONTROL_EMERGENCY_CALLS_MAX)),
         }))
     }
 

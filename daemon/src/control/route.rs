@@ -15,13 +15,13 @@ use super::change::Change;
 use super::permission::{MANAGE_INSTALLATION, Permission};
 use super::problem::Problem;
 use super::{
-    ControlState, access, algorithms, aliases, approvals, audit, backups, certificates, health, imports, keys, metrics,
-    openapi, persons, stores, system_keys, whoami, why_denied,
+    ControlState, access, algorithms, aliases, approvals, audit, backups, certificates, emergency, health, imports,
+    keys, metrics, openapi, persons, stores, system_keys, whoami, why_denied,
 };
 use crate::limits::{CHANGE_TIME, READ_TIME, SMALL_BODY_SIZE_MAX};
 
 /// What the control port takes, area by area.
-static TABLES: [&[Route]; 24] = [
+static TABLES: [&[Route]; 25] = [
     health::ROUTES,
     metrics::ROUTES,
     openapi::ROUTES,
@@ -40,6 +40,7 @@ static TABLES: [&[Route]; 24] = [
     backups::ROUTES,
     imports::ROUTES,
     system_keys::ROUTES,
+    emergency::ROUTES,
     persons::ROUTES,
     whoami::ROUTES,
     approvals::ROUTES,

@@ -20,6 +20,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
+use super::approvals::Approved;
 use super::call::{Call, Parameters};
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
@@ -109,7 +110,9 @@ async fn answer(
     let expected = expected(route, &parts.headers)?;
     let once = idempotency_key(route, &parts.headers)?;
     let busy = || Problem::new(Kind::Busy, "too many requests are worked on: ask again in a moment");
-    let place = Arc::clone(&state.calls).try_acquire_owned().map_err(|_| busy())?;
+    let is_emergency = route.approved == Some(Approved::Emergency);
+    let calls = if is_emergency { &state.emergency_calls } else { &state.calls };
+    let place = Arc::clone(calls).try_acquire_owned().map_err(|_| busy())?;
     let deadline = Deadline::now() + route.time;
     let late = |detail: &str| Problem::new(Kind::Timeout, detail);
     let body = timeout_at(deadline, read_body(body, route.body_size_max)).await;

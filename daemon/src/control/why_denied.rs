@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use claviger_control::message::{AccessCheck, AskWhyDenied, WhyDenied};
-use claviger_engine::access::{HeldRow, JoinedPermit, UnwrittenStop};
+use claviger_engine::access::{HeldRow, JoinedPermit};
+use claviger_engine::emergency::UnwrittenStop;
 use claviger_engine::key::id::{AccessRowId, KeyId, StoreId};
 use claviger_engine::key::state::KeyState;
 use claviger_engine::{AccessData, AccessMethod, Engine, Permit, PermittedOperations, StorePolicy, StoreState};

@@ -31,6 +31,7 @@ pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
         Error::ShredTable(_) | Error::Audit(_) => {
             failed(error, header, Status::StorageUnavailable, "a request failed at the shred table")
         }
+        Error::Locked => Status::Locked,
         Error::Closed => Status::ShuttingDown,
         // The last ones are of changes, which do not come from this port.
         Error::Entropy(_)
@@ -40,6 +41,7 @@ pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
         | Error::InvalidAbout(_)
         | Error::Person(_)
         | Error::NotAsExpected
+        | Error::StopPending
         | Error::Once(_)
         | Error::Approval(_)
         | Error::ChangesOverlap
@@ -110,6 +112,7 @@ pub(super) const fn load_status(error: LoadError) -> Status {
     match error {
         LoadError::NotFound => Status::NotPermitted,
         LoadError::Unavailable => Status::StorageUnavailable,
+        LoadError::Locked => Status::Locked,
         LoadError::Overloaded => Status::Overloaded,
     }
 }

@@ -184,6 +184,8 @@ async fn changes(parties: &Parties) -> BTreeMap<&'static str, (String, Value)> {
         ("rotate_system_key", ("/v1/system-keys/rotate", json!({}))),
         ("destroy_system_key", ("/v1/system-keys/1/destroy", json!({}))),
         ("rotate_root_key", ("/v1/root-key/rotate", json!({}))),
+        ("lock", ("/v1/emergency/lock", json!({}))),
+        ("unlock", ("/v1/emergency/unlock", json!({}))),
         ("add_person", ("/v1/persons", json!({"name": "new"}))),
         ("disable_person", ("/v1/persons/bob/disable", json!({}))),
         ("enable_person", ("/v1/persons/bob/enable", json!({}))),
@@ -546,7 +548,7 @@ async fn requests_of_other_places_are_not_seen() {
 }
 
 /// Those that take away what lets somebody in: nobody is waited for.
-const STOPS: [&str; 2] = ["disable_access", "disable_store"];
+const STOPS: [&str; 3] = ["disable_access", "disable_store", "lock"];
 
 /// Routes that ask for changes and decide them.
 const DECISIONS: [&str; 4] = ["ask_for_approval", "approve", "reject_approval", "withdraw_approval"];

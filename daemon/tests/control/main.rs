@@ -14,6 +14,7 @@ mod audit;
 mod backups;
 mod certificates;
 mod description;
+mod emergency;
 mod key_life;
 mod keys;
 mod once;

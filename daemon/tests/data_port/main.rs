@@ -34,6 +34,7 @@ mod garbage;
 mod handshake;
 mod hosts;
 mod least_privilege;
+mod lock;
 mod memory;
 mod operations;
 mod order;

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HeldRow, UnwrittenStop};
+use super::HeldRow;
+use crate::emergency::UnwrittenStop;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::{AccessRowId, KeyId, StoreId};
 use crate::key::state::KeyState;
-use crate::key::text::is_shown;
+use crate::key::text::cut;
 use crate::ledger::Ledger;
 use crate::limits::{
-    ACCESS_DESCRIPTION_SIZE_MAX, ACCESS_ROWS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN, LIST_PAGE_SIZE_MAX,
+    ACCESS_CREATOR_SIZE_MAX, ACCESS_DESCRIPTION_SIZE_MAX, ACCESS_ROWS_MAX, DELETION_WAIT_MAX, DELETION_WAIT_MIN,
+    LIST_PAGE_SIZE_MAX,
 };
 use crate::record::access::is_line;
 use crate::record::key::milliseconds;
@@ -109,7 +111,7 @@ impl Engine {
             description: new.description,
             state: KeyState::Available,
             created_ms: self.ledger.clock.now_ms(),
-            creator: creator(&self.ledger.act().actor),
+            creator: cut(&self.ledger.act().actor, ACCESS_CREATOR_SIZE_MAX),
             ends_ms: new.ends_ms,
             permit: self.permit(store, new.permit)?,
             deletion: None,
@@ -217,6 +219,7 @@ impl Engine {
     /// # Errors
     /// [`Error::AccessRowNotFound`], [`Error::AccessStateWrong`] if its deletion is requested, [`Error::Conflict`], [`Error::Storage`].
     pub fn enable_access(&self, store: StoreId, id: AccessRowId) -> Result<AccessRow, Error> {
+        self.ledger.settle_stop(UnwrittenStop::Row(store, id))?;
         let row = self.ledger.write_access_state(store, id, KeyState::Available)?;
         self.ledger.end_stop(UnwrittenStop::Row(store, id))?;
         Ok(row)
@@ -282,6 +285,7 @@ impl Engine {
     /// # Errors
     /// [`Error::KeyStoreNotFound`], [`Error::Conflict`], [`Error::Storage`].
     pub fn enable_store(&self, store: StoreId) -> Result<KeyStoreRecord, Error> {
+        self.ledger.settle_stop(UnwrittenStop::Store(store))?;
         let record = self.ledger.write_store_state(store, StoreState::Available)?;
         self.ledger.end_stop(UnwrittenStop::Store(store))?;
         Ok(record)
@@ -312,7 +316,7 @@ impl Ledger {
         self.vault().read::<AccessRow>(&address::access_row(store, id))?.ok_or(Error::AccessRowNotFound(id))
     }
 
-    pub(super) fn write_access_state(
+    pub(crate) fn write_access_state(
         &self,
         store: StoreId,
         id: AccessRowId,
@@ -325,7 +329,7 @@ impl Ledger {
         })
     }
 
-    pub(super) fn write_store_state(&self, store: StoreId, state: StoreState) -> Result<KeyStoreRecord, Error> {
+    pub(crate) fn write_store_state(&self, store: StoreId, state: StoreState) -> Result<KeyStoreRecord, Error> {
         self.change_store(store, |record| {
             record.state = state;
             Ok(())
@@ -380,16 +384,4 @@ impl HeldRow {
 fn must_be(row: &AccessRow, states: &[KeyState], needed: &'static str) -> Result<(), Error> {
     let (id, state) = (row.id, row.state);
     if states.contains(&state) { Ok(()) } else { Err(Error::AccessStateWrong { id, state, needed }) }
-}
-
-/// Cut to what a row holds, without control and format characters.
-fn creator(text: &str) -> String {
-    let mut kept = String::new();
-    for character in text.chars().map(|character| if is_shown(character) { character } else { '?' }) {
-        if kept.len() + character.len_utf8() > crate::limits::ACCESS_CREATOR_SIZE_MAX {
-            break;
-        }
-        kept.push(character);
-    }
-    kept
 }

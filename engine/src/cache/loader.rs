@@ -29,6 +29,9 @@ pub enum LoadError {
     /// Storage failed or a record is damaged; the log says which.
     #[error("the key cannot be read from storage")]
     Unavailable,
+    /// Somebody has locked the daemon.
+    #[error("the daemon is locked")]
+    Locked,
     /// Too many loads are waiting.
     #[error("too many keys are being loaded")]
     Overloaded,
@@ -119,8 +122,10 @@ impl Drop for LoadJob {
 }
 
 fn load_error(id: KeyId, error: &Error) -> LoadError {
-    if let Error::KeyNotFound(_) = error {
-        return LoadError::NotFound;
+    match error {
+        Error::KeyNotFound(_) => return LoadError::NotFound,
+        Error::Locked => return LoadError::Locked,
+        _ => {}
     }
     tracing::error!(key = %id, %error, "a key cannot be loaded");
     LoadError::Unavailable

@@ -1,10 +1,11 @@
 //! The registry: key id to slot. A sharded map, touched on first use only.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 
+use super::KeyEntry;
 use super::eviction::Clock;
 use super::loader::KeySource;
 use super::slot::Slot;
@@ -92,23 +93,27 @@ impl Cache {
             Err(error) => {
                 // Not what was before: a key that cannot be read is not served.
                 self.forget(&slot);
-                if !matches!(error, Error::KeyNotFound(_)) {
+                if !matches!(error, Error::KeyNotFound(_) | Error::Locked) {
                     tracing::error!(key = %id, %error, "a key that was changed cannot be read: it is loaded again when it is used");
                 }
             }
         }
     }
 
-    /// As [`Cache::refresh`] for all keys, when it is not known which have changed. They are loaded again when they are used.
-    pub(crate) fn forget_all(&self) {
+    /// As [`Cache::refresh`] for all keys, when it is not known which have changed, or none may be used. They are loaded again when they are used. Gives what was forgotten: it is wiped
+    /// as soon as nobody works with it any more.
+    pub(crate) fn forget_all(&self) -> Vec<Weak<KeyEntry>> {
         let slots: Vec<_> = self.slots.iter().map(|slot| Arc::clone(&slot)).collect();
+        let mut forgotten = Vec::new();
         for slot in slots {
             let mut load = slot.load.lock();
             load.generation += 1;
-            if slot.entry.load().is_some() {
+            if let Some(entry) = slot.entry.load_full() {
+                forgotten.push(Arc::downgrade(&entry));
                 self.forget(&slot);
             }
         }
+        forgotten
     }
 
     /// Takes out a slot that holds a key. The caller holds its `load`.

@@ -7,6 +7,18 @@ pub fn is_shown(character: char) -> bool {
     !character.is_control() && !UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&character))
 }
 
+/// The beginning of a text, of at most `size_max` bytes, with `?` for what is not shown.
+pub(crate) fn cut(text: &str, size_max: usize) -> String {
+    let mut kept = String::new();
+    for character in text.chars().map(|character| if is_shown(character) { character } else { '?' }) {
+        if kept.len() + character.len_utf8() > size_max {
+            break;
+        }
+        kept.push(character);
+    }
+    kept
+}
+
 /// The categories Cf, Zl and Zp of Unicode 16.0 (<https://www.unicode.org/Public/16.0.0/ucd/extracted/DerivedGeneralCategory.txt>).
 const UNSEEN: [(char, char); 21] = [
     ('\u{ad}', '\u{ad}'),

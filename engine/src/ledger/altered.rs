@@ -124,11 +124,12 @@ impl Altered<'_> {
     /// If material of the key was removed: draws another shred secret, and wraps the versions that are left anew with it.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Entropy`], [`Error::Storage`], those of [`crate::shred::ShredTable::secret_of`].
+    /// [`Error::Locked`], [`Error::Damaged`], [`Error::Entropy`], [`Error::Storage`], those of [`crate::shred::ShredTable::secret_of`].
     pub(super) fn reshred_if_needed(&mut self) -> Result<Option<ShredSecret>, Error> {
         if !self.needs_other_secret || self.record.state == KeyState::Deleted || self.ledger.is_on_trial() {
             return Ok(None);
         }
+        self.ledger.source.lock.check()?;
         let secret = self.ledger.source.shred_table.secret_of(&self.record)?;
         let new = ShredSecret::generate(&*self.ledger.random)?;
         let left = self.record.versions.iter().filter(|summary| summary.state != VersionState::Destroyed);

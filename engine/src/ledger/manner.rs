@@ -147,6 +147,11 @@ impl Ledger {
         }
     }
 
+    /// The same ledger, whose changes are made at once, whatever becomes of others.
+    pub(crate) fn at_once(&self) -> Self {
+        self.in_manner(Manner::AtOnce)
+    }
+
     fn in_manner(&self, manner: Manner) -> Self {
         Self { manner: Arc::new(manner), ..self.clone() }
     }

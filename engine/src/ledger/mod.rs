@@ -239,6 +239,9 @@ impl Ledger {
     }
 
     /// The writes of one version: its wrapped material, and its count of uses, if these are limited. Gives where the material comes from.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], and those of [`NewMaterial::bytes`].
     pub(crate) fn new_version(
         &self,
         id: KeyId,
@@ -248,6 +251,7 @@ impl Ledger {
         secret: &ShredSecret,
         writes: &mut Vec<Write>,
     ) -> Result<Origin, Error> {
+        self.source.lock.check()?;
         if self.is_on_trial() {
             return material.origin(algorithm);
         }

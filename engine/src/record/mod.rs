@@ -16,6 +16,7 @@ pub(crate) mod key;
 pub(crate) mod key_name;
 pub(crate) mod key_store;
 pub(crate) mod key_version;
+mod lock;
 pub(crate) mod once;
 pub(crate) mod person;
 pub(crate) mod quota;

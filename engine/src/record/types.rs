@@ -17,6 +17,7 @@ use super::{
     PendingDestruction, PersonRecord, Record,
 };
 use crate::approval::{ApprovalPolicy, ApprovalRecord};
+use crate::emergency::LockRecord;
 use crate::error::Error;
 use crate::shred::ShredSecret;
 use crate::storage::{Address, Write};
@@ -64,6 +65,7 @@ record_types! {
     KeyStoreRecord,
     KeyUsage,
     KeyVersionRecord,
+    LockRecord,
     OutboxRecord,
     PendingDestruction,
     OnceRecord,

@@ -51,6 +51,8 @@ impl<'r> Walk<'r> {
         self.each_page(RENEWAL_BATCH_RECORDS, &mut |page| {
             let mut batch = Batch::default();
             for (address, found) in page {
+                // What is wrapped would be unwrapped.
+                self.ledger.source.lock.check()?;
                 match self.renew(&address, &found) {
                     Ok(Some(write)) => batch.push(&address, found.revision, write),
                     Ok(None) => {}

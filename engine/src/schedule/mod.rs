@@ -86,7 +86,7 @@ impl Schedule {
         since_ms > milliseconds(DUE_LOOKED_AT_EVERY * DUE_LOOKS_MISSED_MAX)
     }
 
-    /// Does everything that is due now; gives the number of keys that were changed. What fails for one key is logged, and tried again at the next look.
+    /// Does everything that is due now; gives the number of keys that were changed. While the daemon is locked, rotations and deletions wait. What fails for one key is logged, and tried again at the next look.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Closed`]: the rest waits for the next look.
@@ -97,6 +97,11 @@ impl Schedule {
         self.because("requests for approval ended, or forgotten, because their time is over").tend_approvals()?;
         self.ledger.forget_old_answers()?;
         self.ledger.tend_access();
+        if self.ledger.source.lock.is_locked() {
+            // Rotations need keys; deletions may have been ordered by whoever is locked out: late is allowed.
+            self.looked_ms.store(self.ledger.clock.monotonic_ms(), Ordering::Relaxed);
+            return Ok(0);
+        }
         let changed = self.do_all_used_enough()? + self.do_what_has_come()? + self.check_what_is_far(&mut hand)?;
         self.looked_ms.store(self.ledger.clock.monotonic_ms(), Ordering::Relaxed);
         Ok(changed)

@@ -8,9 +8,9 @@ use crossbeam_channel::{Receiver, Sender, select, tick};
 
 use super::Schedule;
 use crate::error::Error;
-use crate::limits::DUE_LOOKED_AT_EVERY;
+use crate::limits::{DUE_LOOKED_AT_EVERY, STOPS_WRITTEN_EVERY};
 
-/// Does what is due each minute, and at once when a key has been used enough. Dropping it ends the thread after the key at hand.
+/// Does what is due each minute, and at once when a key has been used enough; each few seconds it writes what could not be written when it was stopped. Dropping it ends the thread after the key at hand.
 pub(crate) struct Scheduler {
     schedule: Arc<Schedule>,
     /// Dropped, it ends the thread.
@@ -45,11 +45,15 @@ impl Drop for Scheduler {
 }
 
 fn look_until(stopped: &Receiver<()>, woken: &Receiver<()>, schedule: &Schedule) {
-    let minutes = tick(DUE_LOOKED_AT_EVERY);
+    let (minutes, seconds) = (tick(DUE_LOOKED_AT_EVERY), tick(STOPS_WRITTEN_EVERY));
     loop {
         let looked = select! {
             recv(stopped) -> _ => return,
             recv(minutes) -> _ => schedule.do_due(),
+            recv(seconds) -> _ => {
+                schedule.ledger.write_stops();
+                continue;
+            }
             recv(woken) -> _ => schedule.do_used_enough(),
         };
         if let Err(error) = looked {

@@ -35,7 +35,7 @@ impl Engine {
     /// # Errors
     /// [`Error::KeyNotFound`], [`Error::NotExportable`], [`Error::KeyNotUsable`], [`Error::KeyVersionNotFound`], [`Error::KeyVersionNotUsable`],
     /// [`Error::NothingToExport`] for an empty secret, [`Error::Conflict`] if the key was changed again and again meanwhile, [`Error::KeyShredded`], [`Error::ShredTable`],
-    /// [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`].
+    /// [`Error::Entropy`], [`Error::Damaged`], [`Error::Storage`], [`Error::Locked`].
     pub fn export_key<T>(
         &self,
         id: KeyId,
@@ -46,6 +46,7 @@ impl Engine {
         let storage = self.vault().storage();
         let mut worker = self.ledger.epochs.register();
         for _ in 0..EXPORT_TRIES_MAX {
+            self.ledger.source.lock.check()?;
             let (record, revision) = self.ledger.read_key(id)?;
             let exported = self.export_as_read(&record, version, receiver);
             for _ in 0..EXPORT_LOOKS_MAX {
@@ -56,6 +57,7 @@ impl Engine {
                 }
                 // Storage is not read inside a frame. If nothing at all has changed since the look, the key has not, and whoever changes it from here on waits for this frame.
                 let _inside = worker.enter();
+                self.ledger.source.lock.check()?;
                 if storage.revision() == last_change {
                     return exported.map(answer);
                 }

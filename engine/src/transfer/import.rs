@@ -91,9 +91,10 @@ impl Engine {
     /// Begins an import: makes a transport key, which takes up to 2 seconds.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::TooManyImports`], [`Error::Entropy`], [`Error::ShredTable`], [`Error::Storage`]; for a new key [`Error::NameTaken`]; for a new
+    /// [`Error::Locked`], [`Error::KeyStoreNotFound`], [`Error::TooManyImports`], [`Error::Entropy`], [`Error::ShredTable`], [`Error::Storage`]; for a new key [`Error::NameTaken`]; for a new
     /// version [`Error::KeyNotFound`], [`Error::KeyStateWrong`] if the key is deleted, [`Error::TooManyVersions`], [`Error::KeyShredded`].
     pub fn begin_import(&self, store: StoreId, new: NewImport, requester: Requester) -> Result<Import, Error> {
+        self.ledger.source.lock.check()?;
         self.describe_store(store)?;
         let (name, algorithm, target) = match new {
             NewImport::Key { name, algorithm, exportable } => (name, algorithm, ImportTarget::NewKey { exportable }),
@@ -138,7 +139,7 @@ impl Engine {
     /// transport key is refused before, and leaves the import open; it depends on nothing secret. That includes a mirror of the shred table that is away.
     ///
     /// # Errors
-    /// Before the try: [`Error::ImportNotFound`] if it is over, or another store's; [`Error::ImportOfAnother`]; [`Error::ImportSize`]; [`Error::NameTaken`];
+    /// Before the try: [`Error::Locked`]; [`Error::ImportNotFound`] if it is over, or another store's; [`Error::ImportOfAnother`]; [`Error::ImportSize`]; [`Error::NameTaken`];
     /// [`Error::KeyNotFound`], [`Error::KeyStateWrong`], [`Error::TooManyVersions`], [`Error::KeyShredded`]; [`Error::ShredTable`], [`Error::Damaged`], [`Error::Storage`].
     /// After it, if it came about at the same moment: those, and [`Error::Conflict`] if the key was changed again and again, as the cause of [`Error::ImportSpent`]. [`Error::ImportFailed`] if `wrapped` cannot be
     /// unwrapped, or what is in it is no good material of the algorithm: one error, whatever is wrong.
@@ -175,6 +176,7 @@ impl Engine {
         wrapped: &[u8],
         by: Option<PersonId>,
     ) -> Result<KeyRecord, Error> {
+        self.ledger.source.lock.check()?;
         let key = self.ledger.transport_key(store, id)?;
         if key.record.import.requester != requester {
             return Err(Error::ImportOfAnother(id));

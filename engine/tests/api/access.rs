@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_algorithm::{Algorithm, Operation};
-use claviger_engine::access::{NewAccess, NewPermit, UnwrittenStop};
+use claviger_engine::access::{NewAccess, NewPermit};
+use claviger_engine::emergency::UnwrittenStop;
 use claviger_engine::key::id::{AccessRowId, KeyId, StoreId};
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{ACCESS_ROWS_MAX, DELETION_WAIT_DEFAULT, DELETION_WAIT_MAX, DELETION_WAIT_MIN};

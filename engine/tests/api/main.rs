@@ -36,6 +36,7 @@ mod following;
 mod imports;
 mod life_model;
 mod lists;
+mod lock;
 mod matrix;
 mod model;
 mod names_model;

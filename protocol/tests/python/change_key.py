@@ -1,9 +1,9 @@
-"""Changes a key by the control port: what an administrator does while a client is at work.
+"""Changes a key by the control port, or locks all of them: what an administrator does while a client is at work.
 
     python3 change_key.py ADDRESS SERVER_CA CERTIFICATE PRIVATE_KEY STORE KEY CHANGE [BODY]
 
 ADDRESS is host:port of the control port; the next three are PEM files, the latter two of an administrator. CHANGE is
-the last part of the route: disable, enable, request-deletion, delete-now, update; BODY what it takes, in JSON. The answer of the control port is waited for: once it
+the last part of the route: disable, enable, request-deletion, delete-now, update; or lock and unlock, which are of no key, whatever KEY says. BODY is what it takes, in JSON. The answer of the control port is waited for: once it
 is there, the change is in force on every connection.
 """
 
@@ -20,7 +20,8 @@ def main(
     context.load_cert_chain(certificate, private_key)
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPSConnection(host.strip("[]"), int(port), timeout=60, context=context)
-    path = f"/v1/stores/{quote(store, safe='')}/keys/{quote(key, safe='')}/{change}"
+    of_key = f"/v1/stores/{quote(store, safe='')}/keys/{quote(key, safe='')}/{change}"
+    path = f"/v1/emergency/{change}" if change in ("lock", "unlock") else of_key
     connection.request("POST", path, body.encode(), {"Content-Type": "application/json", "Claviger-Request": "1"})
     reply = connection.getresponse()
     if reply.status != 200:

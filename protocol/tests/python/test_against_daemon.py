@@ -78,6 +78,21 @@ class Circumstances(DaemonTest):
         damaged = bytes.fromhex(environment("CLAVIGER_DAMAGED_KEY_ID"))
         self.refuses(Status.StorageUnavailable, self.client.encrypt, damaged, [(b"", b"")])
 
+    def test_locked_server_answers_hello_ping_and_whoami_and_nothing_else(self):  # R-A13
+        [sealed] = self.values(self.client.encrypt(self.id["symmetric"], [(b"", b"x")]))
+        change("-", "lock", {"reason": "a test"})
+        try:
+            self.refuses(Status.Locked, self.client.encrypt, self.id["symmetric"], [(b"", b"x")])
+            self.refuses(Status.Locked, self.client.decrypt, self.id["symmetric"], [(b"", sealed)])
+            self.refuses(Status.Locked, self.client.sign, self.id[SLOWEST], [b"m"])
+            self.refuses(Status.Locked, self.client.describe_key, bytes(16))
+            self.refuses(Status.Locked, self.client.resolve, environment("CLAVIGER_STORE"), ["symmetric"])
+            self.assertEqual(self.client.ping(b"there"), b"there")
+            self.client.whoami()
+        finally:
+            change("-", "unlock")
+        self.assertEqual(self.values(self.client.decrypt(self.id["symmetric"], [(b"", sealed)])), [b"x"])
+
     def test_disabled_key_is_refused_on_connections_that_used_it(self):  # R-K9
         [found] = self.client.resolve(environment("CLAVIGER_STORE"), ["to-disable"])
         key_id = found.value.key_id

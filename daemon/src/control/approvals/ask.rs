@@ -34,7 +34,15 @@ pub(super) struct Asking {
 ///
 /// # Errors
 /// If it is not known: then nothing is changed.
-pub(in crate::control) fn is_needed(engine: &Engine, call: &Call, change: &Change) -> Result<(bool, Compare), Problem> {
+pub(in crate::control) fn is_needed(
+    engine: &Engine,
+    call: &Call,
+    change: &Change,
+) -> Result<(bool, Option<Compare>), Problem> {
+    if call.route.approved == Some(Approved::Emergency) && !call.permit.must_ask {
+        // Whatever can or cannot be read.
+        return Ok((false, None));
+    }
     let (policy, unchanged) = engine.approval_policy_in_force(place(engine, call)?)?;
     let needed = match call.route.approved {
         Some(Approved::As(_)) => class_of(engine, call.route, change)?.iter().any(|class| policy.needs(class)),
@@ -43,7 +51,7 @@ pub(in crate::control) fn is_needed(engine: &Engine, call: &Call, change: &Chang
         // A route that changes something and does not say what: nothing is known of it.
         None => true,
     };
-    Ok((needed || call.permit.must_ask, unchanged))
+    Ok((needed || call.permit.must_ask, Some(unchanged)))
 }
 
 /// Asks for one change, in the words of its call.

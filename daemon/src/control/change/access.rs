@@ -114,9 +114,9 @@ impl AccessChange {
                 let record = engine.change_access_methods(store, &add, &remove)?;
                 return Answer::ok(&describe::store_of(engine, &record));
             }
-            Self::DisableStore => return Answer::ok(&stopped(store.to_string(), engine.stop_store(store)?)),
+            Self::DisableStore => return Answer::ok(&stopped(store.to_string(), &engine.stop_store(store)?)),
             Self::EnableStore => return Answer::ok(&describe::store_of(engine, &engine.enable_store(store)?)),
-            Self::Disable { row } => return Answer::ok(&stopped(row.to_string(), engine.stop_access(store, row)?)),
+            Self::Disable { row } => return Answer::ok(&stopped(row.to_string(), &engine.stop_access(store, row)?)),
             Self::Narrow { row, permit } => engine.narrow_access(store, row, permit)?,
             Self::Describe { row, description } => engine.describe_access_as(store, row, description)?,
             Self::End { row, ends_ms } => engine.end_access_at(store, row, ends_ms)?,

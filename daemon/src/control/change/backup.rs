@@ -4,6 +4,7 @@ use std::fmt;
 
 use claviger_control::message::PrunedJournal;
 use claviger_engine::backup::Backups;
+use claviger_engine::{Engine, Error};
 
 use crate::control::answer::Answer;
 use crate::control::backups::describe_named;
@@ -27,13 +28,17 @@ pub enum BackupChange {
 
 impl BackupChange {
     /// Makes the change, or begins to.
-    pub(super) fn apply(self, backups: &Backups) -> Result<Answer, Problem> {
+    pub(super) fn apply(self, engine: &Engine, backups: &Backups) -> Result<Answer, Problem> {
         match self {
             Self::Create => {
                 let name = backups.create()?;
                 Answer::created(format!("/v1/backups/{name}"), &describe_named(backups, &name)?)
             }
             Self::Verify { name } => {
+                // It unwraps every key.
+                if engine.is_locked() {
+                    return Err(Error::Locked.into());
+                }
                 backups.verify(&name)?;
                 Answer::ok(&describe_named(backups, &name)?)
             }

@@ -6,6 +6,7 @@ mod access;
 mod alias;
 mod backup;
 mod certificate;
+mod emergency;
 mod key;
 mod key_tree;
 mod person;
@@ -36,6 +37,7 @@ use crate::installation::Installation;
 pub use access::AccessChange;
 pub use alias::AliasChange;
 pub use backup::BackupChange;
+pub use emergency::EmergencyChange;
 pub use key::KeyChange;
 pub use key_tree::KeyTreeChange;
 pub use transfer::ImportChange;
@@ -108,6 +110,8 @@ pub enum Change {
     },
     /// Something happens to the root key or the system keys.
     KeyTree(KeyTreeChange),
+    /// Something happens to the daemon as a whole, in an emergency.
+    Emergency(EmergencyChange),
     /// A new person.
     AddPerson(NewPerson),
     /// Something happens to a person.
@@ -157,7 +161,7 @@ pub(super) fn make(state: &ControlState, call: Call, change: Change) -> Result<A
     let shown = change.to_string();
     let actor = call.permit.actor(&call.caller);
     let mut guards = call.permit.guards();
-    guards.push(none_needed);
+    guards.extend(none_needed);
     let (store, keys) = change.is_about();
     let act = Act {
         actor: actor.clone(),
@@ -189,6 +193,7 @@ impl Change {
             | Self::Person { .. }
             | Self::RemovePerson { .. } => true,
             Self::Access { change, .. } => change.is_of_records(),
+            Self::Emergency(change) => change.is_of_records(),
             Self::Backup(_)
             | Self::Import { .. }
             | Self::Export { .. }
@@ -215,6 +220,7 @@ impl Change {
             Self::CreateStore { .. }
             | Self::Backup(_)
             | Self::KeyTree(_)
+            | Self::Emergency(_)
             | Self::AddPerson(_)
             | Self::RemovePerson { .. } => (None, Vec::new()),
         }
@@ -291,10 +297,11 @@ impl Change {
                     Answer::ok(&message)
                 }
             }
-            Self::Backup(change) => change.apply(&installation.backups),
+            Self::Backup(change) => change.apply(engine, &installation.backups),
             Self::Import { store, change } => change.apply(engine, store),
             Self::Export { key, version, receiver } => transfer::export(engine, key, version, &receiver),
             Self::KeyTree(change) => change.apply(engine, installation),
+            Self::Emergency(change) => change.apply(engine),
             Self::AddPerson(new) => {
                 let person = engine.add_person(new)?;
                 Answer::created(format!("/v1/persons/{}", person.record.id), &persons::describe(engine, &person))
@@ -356,6 +363,7 @@ impl fmt::Display for Change {
                 write!(f, "version {version} of key {key} exported to the public key with SHA-256 {fingerprint}")
             }
             Self::KeyTree(change) => change.fmt(f),
+            Self::Emergency(change) => change.fmt(f),
             Self::AddPerson(new) => person::Added(new).fmt(f),
             Self::Person { person, change } => write!(f, "person {person} {}", person::InWords(change)),
             Self::RemovePerson { person } => write!(f, "person {person} removed"),

@@ -44,6 +44,8 @@ fn daemon(text: &mut Text, state: &ControlState) {
     text.single(&table::STARTED, state.started.as_second());
     text.single(&table::RELOAD_FAILED, u8::from(state.reload_failure.lock().is_some()));
     text.single(&table::READY, u8::from(health::reasons(state).is_empty()));
+    text.single(&table::LOCKED, u8::from(state.installation.engine.is_locked()));
+    text.single(&table::STOPS_UNWRITTEN, state.installation.engine.unwritten_stops().len());
 }
 
 fn data_port(text: &mut Text, data: &DataPort, engine: &Engine) {

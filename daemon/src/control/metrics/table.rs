@@ -43,6 +43,8 @@ pub static METRICS: &[&Metric] = &[
     &STARTED,
     &RELOAD_FAILED,
     &READY,
+    &LOCKED,
+    &STOPS_UNWRITTEN,
     &REQUESTS,
     &ITEMS,
     &RECEIVED,
@@ -123,6 +125,17 @@ pub(super) static READY: Metric = metric(
     "1 if everything is served, changes included; else 0, and `claviger health` says why",
 )
 .alert("0 for a minute");
+
+pub(super) static LOCKED: Metric =
+    metric("claviger_locked", Gauge, &[], "1 if somebody has locked the daemon: no key is used").alert("1");
+
+pub(super) static STOPS_UNWRITTEN: Metric = metric(
+    "claviger_stops_unwritten",
+    Gauge,
+    &[],
+    "Emergency stops that are in force in memory alone, and are over if the daemon ends",
+)
+.alert("above 0 for a minute");
 
 pub(super) static REQUESTS: Metric =
     metric("claviger_requests_total", Counter, &["operation", "status"], "Replies of the data port")

@@ -55,6 +55,8 @@ pub enum Kind {
     Conflict,
     /// What is to be changed is not as the request says that it was seen.
     RevisionMoved,
+    /// Somebody has locked the daemon.
+    Locked,
     /// The idempotency key was used before, and there is no answer to be told again.
     KeyUsed,
     /// The request took longer than its route allows.
@@ -79,7 +81,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::NotAuthenticated,
@@ -105,6 +107,7 @@ impl Kind {
         Self::NameTaken,
         Self::Conflict,
         Self::RevisionMoved,
+        Self::Locked,
         Self::KeyUsed,
         Self::Timeout,
         Self::Busy,
@@ -146,6 +149,7 @@ impl Kind {
             Self::NameTaken => ("name-taken", StatusCode::CONFLICT, "Name taken"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "Conflict"),
             Self::RevisionMoved => ("revision-moved", StatusCode::PRECONDITION_FAILED, "Changed by somebody else"),
+            Self::Locked => ("locked", StatusCode::CONFLICT, "Locked"),
             Self::KeyUsed => ("idempotency-key-used", StatusCode::CONFLICT, "Idempotency key used before"),
             Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "Not done in time"),
             Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once"),

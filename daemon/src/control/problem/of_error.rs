@@ -88,6 +88,8 @@ impl Kind {
             Error::Damaged(_) | Error::SystemKeyMissing(_) | Error::UsesNotWritten { .. } | Error::Entropy(_) => {
                 Kind::Internal
             }
+            Error::Locked => Kind::Locked,
+            Error::StopPending => Kind::StorageUnavailable,
             Error::Closed => Kind::ShuttingDown,
         }
     }

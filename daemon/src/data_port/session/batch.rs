@@ -44,6 +44,10 @@ impl Session {
         batch: &Batch,
     ) -> Result<(), KeyId> {
         let frame = turn.worker.enter();
+        if frame.is_locked() {
+            self.refuse(&request.header, Status::Locked);
+            return Ok(());
+        }
         let found = FoundKeys::find(&frame, batch.keys);
         let keys = found.entries()?;
         if !self.admissions.admit(request.opcode, decoded, &frame, keys, turn.now_ms) {
@@ -135,6 +139,9 @@ impl Session {
         let request = &task.waiting.request;
         let header = &request.header;
         let frame = turn.worker.enter();
+        if frame.is_locked() {
+            return self.refuse(header, Status::Locked);
+        }
         if !task.keys.are_in_force() {
             drop(frame);
             task.give_room_back();
@@ -166,6 +173,9 @@ impl Session {
 
     /// Keeps a request until one of its keys is loaded.
     pub(super) fn load(&mut self, request: Incoming, body: &Body<'_>, missing: KeyId) {
+        if self.engine.is_locked() {
+            return self.refuse(&request.header, Status::Locked);
+        }
         let Some(body) = body.keep(&self.shares.waiting).filter(|_| self.take_place()) else {
             return self.refuse(&request.header, Status::Overloaded);
         };

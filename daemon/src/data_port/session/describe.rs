@@ -17,6 +17,9 @@ use crate::limits::{ATTEMPTS_MAX, DESCRIPTION_COST};
 
 impl Session {
     pub(super) fn describe(&mut self, request: Incoming, id: KeyId) {
+        if self.refuses_locked(&request) {
+            return;
+        }
         let engine = Arc::clone(&self.engine);
         self.on_storage_lane(request, move |promise| {
             let result = engine.describe_key(convert::key_id(id)).map(Box::new);
@@ -30,7 +33,15 @@ impl Session {
             Ok(record) => record,
             Err(error) => return self.refuse(header, convert::status(&error, header)),
         };
-        if !self.may_describe(turn, &record) {
+        // Held until the reply is written: who may know of the key is in force inside.
+        let frame = turn.worker.enter();
+        if frame.is_locked() {
+            return self.refuse(header, Status::Locked);
+        }
+        let store = frame.store(record.store);
+        let admitted =
+            store.as_ref().and_then(|store| self.admissions.admitted_to(store, Some(record.id), turn.now_ms));
+        if admitted.is_none_or(|admitted| !admitted.permit.has_key(record.id)) {
             return self.refuse(header, Status::NotPermitted);
         }
         if !self.pay(header, Price::of(record.store, DESCRIPTION_COST)) {
@@ -63,6 +74,9 @@ impl Session {
         request: Incoming,
         resolve: &Resolve<'_, Items<'_, ResolveItem<'_>>>,
     ) {
+        if self.refuses_locked(&request) {
+            return;
+        }
         let store = Name::from_bytes(resolve.store_name).ok().and_then(|name| self.engine.store_by_name(&name));
         let Some(store) = store.map(|store| store.id()).filter(|id| self.admits_store(turn, *id)) else {
             return self.refuse(&request.header, Status::NotPermitted);
@@ -73,6 +87,15 @@ impl Session {
         }
         let names = resolve.items.clone().map(|item| Name::from_bytes(item.key_name).ok()).collect();
         self.look_up(request, store, names);
+    }
+
+    /// Whether it is locked, before storage is asked; what comes of that is looked at again.
+    fn refuses_locked(&mut self, request: &Incoming) -> bool {
+        let is_locked = self.engine.is_locked();
+        if is_locked {
+            self.refuse(&request.header, Status::Locked);
+        }
+        is_locked
     }
 
     fn look_up(&mut self, request: Incoming, store: StoreId, names: Vec<Option<Name>>) {
@@ -93,6 +116,9 @@ impl Session {
         };
         // Held until the reply is written: what an alias stands for is in force inside.
         let frame = turn.worker.enter();
+        if frame.is_locked() {
+            return self.refuse(header, Status::Locked);
+        }
         let slot = frame.store(store);
         let Some(admitted) = slot.as_ref().and_then(|store| self.admissions.admitted(store, turn.now_ms)) else {
             return self.refuse(header, Status::NotPermitted);
@@ -133,14 +159,6 @@ impl Session {
     fn admits_store(&mut self, turn: &mut Turn<'_>, id: StoreId) -> bool {
         let frame = turn.worker.enter();
         frame.store(id).is_some_and(|store| self.admissions.admitted(&store, turn.now_ms).is_some())
-    }
-
-    /// Whether the client may do anything with a key, as of now.
-    fn may_describe(&mut self, turn: &mut Turn<'_>, key: &KeyRecord) -> bool {
-        let frame = turn.worker.enter();
-        let store = frame.store(key.store);
-        let admitted = store.as_ref().and_then(|store| self.admissions.admitted_to(store, Some(key.id), turn.now_ms));
-        admitted.is_some_and(|admitted| admitted.permit.has_key(key.id))
     }
 
     /// Has `work` done where storage may be waited for.

@@ -63,6 +63,9 @@ impl Session {
     ) {
         let header = &request.header;
         let frame = turn.worker.enter();
+        if frame.is_locked() {
+            return self.refuse(header, Status::Locked);
+        }
         let status = match frame.key(convert::key_id(id)).entry() {
             Some(key) if !self.may_read(key, is_public, turn.now_ms) => Some(Status::NotPermitted),
             // A public key says nothing new when it is asked for again: it is not counted, whoever may read it.

@@ -82,6 +82,9 @@ impl Session {
         request.wait_end.get_or_insert(turn.now + wait_time);
         let (id, times) = (convert::key_id(wait.key_id), (turn.now, turn.now_ms));
         let (frame, scope) = (turn.worker.enter(), &mut turn.scope);
+        if frame.is_locked() {
+            return self.refuse(&request.header, Status::Locked);
+        }
         let mut change = None;
         loop {
             let found = frame.key(id);

@@ -38,6 +38,11 @@ pub(crate) fn mark(address: Address) -> Write {
     Write::Put { address, value: Vec::new() }
 }
 
+/// Whether the installation is locked.
+pub(crate) fn lock() -> Address {
+    keys(LOCK, &[])
+}
+
 /// What a changed address makes stale in the cache.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Changed {
@@ -47,6 +52,8 @@ pub(crate) enum Changed {
     KeyStore(StoreId),
     /// A person, or what is assigned to him.
     Person(PersonId),
+    /// Whether any key is used.
+    Lock,
     /// The alias of some key: what was looked up by it is stale, by whoever remembers that.
     Alias,
     /// Nothing that is cached.
@@ -64,6 +71,7 @@ pub(crate) fn changed(address: &Address) -> Changed {
         }
         (Database::Authentication, PERSON, Some(id)) => Changed::Person(PersonId(id)),
         (Database::Keys, ALIAS, _) => Changed::Alias,
+        (Database::Keys, LOCK, _) => Changed::Lock,
         _ => Changed::Nothing,
     }
 }
@@ -129,6 +137,7 @@ const RUN: u8 = b'r';
 const DUE: u8 = b'd';
 const PENDING_DESTRUCTION: u8 = b'x';
 const SHRED_TABLE: u8 = b'X';
+const LOCK: u8 = b'L';
 const AUTHORITY: u8 = b'a';
 const TRANSPORT_KEY: u8 = b't';
 const DELETED_KEY: u8 = b'D';
