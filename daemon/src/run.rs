@@ -191,7 +191,7 @@ pub fn end_of_process() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn bind_pair(address: SocketAddr) -> anyhow::Result<(TcpListener, UdpSocket)> {
+pub(crate) fn bind_pair(address: SocketAddr) -> anyhow::Result<(TcpListener, UdpSocket)> {
     let mut attempts = if address.port() == 0 { FREE_PORT_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;

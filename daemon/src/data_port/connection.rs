@@ -8,20 +8,20 @@ use std::io;
 use std::iter;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use self::receive_buffer::{Gathered, ReceiveBuffer};
 use self::watchdog::{Look, Watchdog};
 use super::Times;
-use super::admission::Admissions;
-use super::completion::{Completion, Completions};
-use super::identity::ClientIdentity;
-use super::room::Shares;
-use super::session::{Session, Stop, Telling};
-use super::workers::WorkerContext;
+use super::completion::Completion;
+use super::conversation::{Conversation, Stop};
+use super::room::Share;
+use super::tls_stream::Scratch;
 use crate::limits::WRITE_SIZE;
 
 /// Whose doing the end of a byte stream was.
@@ -37,68 +37,69 @@ pub(super) enum Ending {
     LetInNoMore,
 }
 
-/// Serves one byte stream until it ends. All replies are with the transport then, and the server's direction is closed.
+/// What byte streams are served under.
+pub(super) struct Conditions<'c> {
+    /// No new requests, and soon the end.
+    pub(super) drain: &'c CancellationToken,
+    /// A byte stream without frames for longer is closed.
+    pub(super) idle: Duration,
+    pub(super) times: Times,
+    /// Where the plaintext of the worker's connections passes through.
+    pub(super) scratch: &'c Scratch,
+}
+
+/// Serves one byte stream until it ends, with `room` for what is received. All replies are with the transport then, and the server's direction is closed.
 ///
 /// # Errors
 /// If the transport fails, or the client does not take what is written. That is the client's affair, or the network's.
-pub(super) async fn serve<S>(
+pub(super) async fn serve<S, C>(
     stream: &mut S,
-    identity: Arc<ClientIdentity>,
-    shares: Shares,
-    context: &WorkerContext,
+    (conversation, mut completed): (C, UnboundedReceiver<Completion>),
+    room: Arc<Share>,
+    conditions: &Conditions<'_>,
 ) -> io::Result<Ending>
 where
     S: AsyncRead + AsyncWrite + Unpin,
+    C: Conversation,
 {
-    let (completions, mut completed) = Completions::channel();
-    let mut connection = ByteStream::new(identity, shares, completions, context);
-    let ending = connection.run(stream, &mut completed, context).await?;
+    let received = ReceiveBuffer::new(room);
+    let watchdog = Watchdog::new(conditions.idle, &conditions.times);
+    let mut connection = ByteStream { conversation, received, watchdog, times: conditions.times };
+    let ending = connection.run(stream, &mut completed, conditions).await?;
     timeout(connection.times.write, stream.shutdown()).await??;
     Ok(ending)
 }
 
 /// What one byte stream has.
-struct ByteStream {
-    session: Session,
+struct ByteStream<C> {
+    conversation: C,
     received: ReceiveBuffer,
     watchdog: Watchdog,
     times: Times,
 }
 
-impl ByteStream {
-    fn new(identity: Arc<ClientIdentity>, shares: Shares, completions: Completions, context: &WorkerContext) -> Self {
-        let service = &context.service;
-        let (provider, neighbours) = (Arc::clone(&service.provider), Arc::clone(&service.neighbours));
-        let admissions = Admissions::new(identity, provider, neighbours, context.quotas.clone());
-        let idle_ms = u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX);
-        let received = ReceiveBuffer::new(Arc::clone(&shares.received));
-        let telling = Telling { tally: Arc::clone(&context.tally), requests: context.requests.clone() };
-        let session = Session::new(Arc::clone(&service.engine), shares, admissions, completions, telling, idle_ms);
-        let watchdog = Watchdog::new(service.idle, &service.times);
-        Self { session, received, watchdog, times: service.times }
-    }
-
+impl<C: Conversation> ByteStream<C> {
     async fn run<S>(
         &mut self,
         stream: &mut S,
         completed: &mut UnboundedReceiver<Completion>,
-        context: &WorkerContext,
+        conditions: &Conditions<'_>,
     ) -> io::Result<Ending>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // A token of this byte stream's own: looking at it takes no lock that others take.
-        let mut drain = pin!(context.service.drain.child_token().cancelled_owned());
+        let mut drain = pin!(conditions.drain.child_token().cancelled_owned());
         let mut notice = pin!(sleep(self.times.drain_notice));
-        let (mut draining, mut noticed) = (context.service.drain.is_cancelled(), false);
+        let (mut draining, mut noticed) = (conditions.drain.is_cancelled(), false);
         if draining {
-            self.session.drain();
+            self.conversation.drain();
         }
         // Set when nothing more is read: then what is in flight is answered, and that is all.
         let mut ending = None;
         loop {
             self.write(stream).await?;
-            if self.session.in_flight() == 0 {
+            if self.conversation.in_flight() == 0 {
                 match ending {
                     Some(ending) => return Ok(ending),
                     None if noticed => return Ok(Ending::ByServer),
@@ -106,45 +107,45 @@ impl ByteStream {
                 }
             }
             if ending.is_some() {
-                self.session.end_of_input();
+                self.conversation.end_of_input();
             }
             let resting = self.received.bytes().is_empty();
-            let end_of_wait = self.session.next_end_of_wait();
+            let end_of_wait = self.conversation.next_end_of_wait();
             tokio::select! {
                 Some(completion) = completed.recv() => {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
-                    self.session.complete(&mut context.worker.borrow_mut(), ready);
+                    self.conversation.complete(ready);
                 }
                 gathered = self.received.gather(stream), if ending.is_none() => match gathered? {
                     Gathered::Bytes if resting => self.watchdog.progress(),
                     Gathered::Bytes => {}
                     Gathered::End => ending = Some(Ending::ByClient),
                 },
-                () = self.watchdog.wake() => match self.watchdog.look(&self.session, resting) {
+                () = self.watchdog.wake() => match self.watchdog.look(&self.conversation, resting) {
                     Look::Over => return Ok(Ending::ByServer),
                     // Whatever it sends: it would be refused.
-                    _ if self.session.is_let_in_no_more() => return Ok(Ending::LetInNoMore),
-                    Look::Resting => self.rest(context),
+                    _ if self.conversation.is_let_in_no_more() => return Ok(Ending::LetInNoMore),
+                    Look::Resting => self.rest(conditions.scratch),
                     Look::Busy => {}
                 },
-                () = at(end_of_wait) => self.session.end_waits(&mut context.worker.borrow_mut()),
+                () = at(end_of_wait) => self.conversation.end_waits(),
                 () = &mut drain, if !draining => {
                     draining = true;
-                    self.session.drain();
+                    self.conversation.drain();
                     notice.as_mut().reset(tokio::time::Instant::now() + self.times.drain_notice);
                 }
                 () = &mut notice, if draining && !noticed => noticed = true,
             }
-            if ending.is_none() && self.work(stream, context).await? == Stop::End {
+            if ending.is_none() && self.work(stream).await? == Stop::End {
                 ending = Some(Ending::ClientFault);
             }
         }
     }
 
     /// Works on all whole frames that have been received.
-    async fn work<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, context: &WorkerContext) -> io::Result<Stop> {
+    async fn work<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<Stop> {
         loop {
-            let done = self.session.receive(&mut context.worker.borrow_mut(), self.received.bytes());
+            let done = self.conversation.receive(self.received.bytes());
             if done.consumed > 0 {
                 self.watchdog.progress();
             }
@@ -166,7 +167,7 @@ impl ByteStream {
 
     /// Writes all replies that are ready.
     async fn write<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
-        let output = self.session.output();
+        let output = self.conversation.output();
         if output.is_empty() {
             return Ok(());
         }
@@ -184,10 +185,10 @@ impl ByteStream {
     }
 
     /// Gives memory back, and with it the plaintext that has passed through it.
-    fn rest(&mut self, context: &WorkerContext) {
+    fn rest(&mut self, scratch: &Scratch) {
         self.received.forget();
-        self.session.forget_output();
-        context.scratch.wipe();
+        self.conversation.forget_output();
+        scratch.wipe();
     }
 }
 

@@ -13,6 +13,7 @@ use super::connection::{self, Ending};
 use super::connection_counts::Refusal;
 use super::identity::{ClientIdentity, Transport};
 use super::room::Shares;
+use super::session::Session;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
 
 /// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
@@ -117,7 +118,9 @@ async fn serve_stream(
     context: WorkerContext,
 ) -> Option<Ending> {
     let mut stream = join(receive, send);
-    let ended = connection::serve(&mut stream, identity, shares, &context).await;
+    let room = Arc::clone(&shares.received);
+    let session = Session::begin(identity, shares, &context);
+    let ended = connection::serve(&mut stream, session, room, &context.conditions()).await;
     let (mut receive, mut send) = stream.into_inner();
     // Streams that the client has stopped or reset already are as good.
     match ended {

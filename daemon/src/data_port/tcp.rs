@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::{self, Ending};
 use super::connection_counts::Refusal;
 use super::identity::{ClientIdentity, Transport};
+use super::session::Session;
 use super::tls::ALPN;
 use super::tls_stream::TlsStream;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
@@ -78,7 +79,9 @@ async fn handshake_and_serve(stream: TcpStream, address: SocketAddr, context: Wo
     context.service.neighbours.know(address.ip()).await;
     let identity = Arc::new(ClientIdentity::new(address, Transport::Tcp, certificates));
     let shares = context.service.budgets.shares();
-    if connection::serve(&mut stream, identity, shares, &context).await? != Ending::ByClient {
+    let room = Arc::clone(&shares.received);
+    let session = Session::begin(identity, shares, &context);
+    if connection::serve(&mut stream, session, room, &context.conditions()).await? != Ending::ByClient {
         // Over is over: the connection is closed either way.
         let _ = timeout(context.service.times.linger, linger(&mut stream)).await;
     }

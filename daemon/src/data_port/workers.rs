@@ -20,6 +20,7 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connection::Conditions;
 use super::connection_counts::{ConnectionCounts, Refusal};
 use super::identity::Transport;
 use super::quota::{AllQuotas, WorkerQuotas};
@@ -144,6 +145,14 @@ impl Service {
     /// Open connections.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl WorkerContext {
+    /// What byte streams are served under.
+    pub(super) fn conditions(&self) -> Conditions<'_> {
+        let Service { drain, idle, times, .. } = &*self.service;
+        Conditions { drain, idle: *idle, times: *times, scratch: &self.scratch }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::Times;
-use super::super::session::Session;
+use super::super::conversation::Conversation;
 
 /// Watches one byte stream.
 pub(super) struct Watchdog {
@@ -50,15 +50,15 @@ impl Watchdog {
     }
 
     /// Looks whether the time is over, and sets when to look again. `between_frames`: no frame has begun.
-    pub(super) fn look(&mut self, session: &Session, between_frames: bool) -> Look {
+    pub(super) fn look(&mut self, conversation: &impl Conversation, between_frames: bool) -> Look {
         let now = Instant::now();
-        let end = match (session.greeted(), between_frames) {
+        let end = match (conversation.greeted(), between_frames) {
             (false, _) => self.began + self.hello,
             (true, false) => self.since + self.frame,
             (true, true) => self.since + self.idle,
         };
         // Whoever waits for an answer is not idle.
-        let waiting = session.in_flight() > 0;
+        let waiting = conversation.in_flight() > 0;
         if now >= end && !waiting {
             return Look::Over;
         }

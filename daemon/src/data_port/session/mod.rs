@@ -12,6 +12,8 @@ mod read;
 mod recorded;
 mod wait;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,18 +24,21 @@ use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeade
 
 use self::counts::Counts;
 use self::recorded::Answered;
-pub(super) use self::recorded::Telling;
 use self::wait::Waits;
 use super::admission::Admissions;
 use super::completion::{Completion, Completions};
+use super::conversation::{Conversation, Received, Stop};
 use super::convert;
+use super::identity::ClientIdentity;
 use super::perform::{Batch, Failures};
 use super::request::{Body, Incoming, Waiting};
 use super::room::Shares;
+use super::workers::WorkerContext;
 use crate::limits::{
     ATTEMPTS_MAX, FRAME_COST, FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN,
     TURN_COST_MAX,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// One byte stream. Owned by one worker thread.
 pub(super) struct Session {
@@ -47,6 +52,7 @@ pub(super) struct Session {
     counts: Counts,
     /// Where requests are told that are recorded one by one.
     requests: Option<Arc<RequestQueue>>,
+    worker: Rc<RefCell<Worker>>,
     /// Bytes of the body of the request at hand.
     body_size: usize,
     /// Empty between two batches.
@@ -58,27 +64,6 @@ pub(super) struct Session {
     /// A request was such that the byte stream ends.
     ended: bool,
     idle_ms: u64,
-}
-
-/// What [`Session::receive`] did with the bytes it was given.
-pub(super) struct Received {
-    /// Bytes done with, from the front.
-    pub(super) consumed: usize,
-    /// Why it stopped.
-    pub(super) stop: Stop,
-}
-
-/// Why a session stopped taking frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The next frame is not whole yet; so many bytes are missing at least.
-    Need(usize),
-    /// Enough replies wait to be written.
-    Write,
-    /// The turn has taken long enough: others are to have theirs.
-    Yield,
-    /// The byte stream ends after what is written.
-    End,
 }
 
 /// What one turn of work has at hand: it lasts from one wait of the worker to the next.
@@ -94,26 +79,26 @@ struct Turn<'t> {
 }
 
 impl Session {
-    /// A session for the client that `admissions` judges.
-    pub(super) fn new(
-        engine: Arc<Engine>,
+    /// A session with the client of this identity, and where to take up what ends elsewhere.
+    pub(super) fn begin(
+        identity: Arc<ClientIdentity>,
         shares: Shares,
-        admissions: Admissions,
-        completions: Completions,
-        telling: Telling,
-        idle_ms: u64,
-    ) -> Self {
-        let output = OutputBuffer::new();
-        let client = engine.client(admissions.identity().name().clone());
-        Self {
-            engine,
+        context: &WorkerContext,
+    ) -> (Self, UnboundedReceiver<Completion>) {
+        let service = &context.service;
+        let (completions, completed) = Completions::channel();
+        let (provider, neighbours) = (Arc::clone(&service.provider), Arc::clone(&service.neighbours));
+        let client = service.engine.client(identity.name().clone());
+        let session = Self {
+            engine: Arc::clone(&service.engine),
             client,
             shares,
-            admissions,
+            admissions: Admissions::new(identity, provider, neighbours, context.quotas.clone()),
             completions,
-            output,
-            counts: Counts::new(telling.tally),
-            requests: telling.requests,
+            output: OutputBuffer::new(),
+            counts: Counts::new(Arc::clone(&context.tally)),
+            requests: context.requests.clone(),
+            worker: Rc::clone(&context.worker),
             body_size: 0,
             failures: Failures::default(),
             in_flight: 0,
@@ -121,45 +106,17 @@ impl Session {
             greeted: false,
             draining: false,
             ended: false,
-            idle_ms,
-        }
+            idle_ms: u64::try_from(service.idle.as_millis()).unwrap_or(u64::MAX),
+        };
+        (session, completed)
     }
+}
 
-    /// Replies that wait to be written.
-    pub(super) const fn output(&mut self) -> &mut OutputBuffer {
-        &mut self.output
-    }
-
-    /// Gives the memory of replies back. None waits to be written.
-    pub(super) fn forget_output(&mut self) {
-        self.output = OutputBuffer::new();
-    }
-
-    /// Requests whose replies are still to come.
-    pub(super) const fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    /// Whether the client has said Hello.
-    pub(super) const fn greeted(&self) -> bool {
-        self.greeted
-    }
-
-    /// Whether its client has lost every key store that let it in. Asked when no request is in flight: those are still answered.
-    pub(super) fn is_let_in_no_more(&mut self) -> bool {
-        self.in_flight == 0 && self.admissions.is_let_in_no_more(&self.engine, self.engine.now_ms())
-    }
-
-    /// From now on new requests are answered with ShuttingDown, and waits at once.
-    pub(super) fn drain(&mut self) {
-        self.draining = true;
-        self.drain_waits();
-    }
-
-    /// Works on the frames at the front of `bytes`, which have just been read.
-    pub(super) fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
-        let engine = Arc::clone(&self.engine);
-        let mut turn = Turn::begin(worker, &engine, &self.client);
+impl Conversation for Session {
+    fn receive(&mut self, bytes: &[u8]) -> Received {
+        let (engine, worker) = (Arc::clone(&self.engine), Rc::clone(&self.worker));
+        let mut worker = worker.borrow_mut();
+        let mut turn = Turn::begin(&mut worker, &engine, &self.client);
         self.counts.begin_turn(turn.now, self.output.len());
         let mut consumed = 0;
         let stop = loop {
@@ -205,12 +162,12 @@ impl Session {
         Received { consumed, stop }
     }
 
-    /// Takes up what has ended elsewhere, until enough replies wait to be written.
-    pub(super) fn complete(&mut self, worker: &mut Worker, completions: impl Iterator<Item = Completion>) {
-        let engine = Arc::clone(&self.engine);
-        let mut turn = Turn::begin(worker, &engine, &self.client);
+    fn complete(&mut self, ready: impl Iterator<Item = Completion>) {
+        let (engine, worker) = (Arc::clone(&self.engine), Rc::clone(&self.worker));
+        let mut worker = worker.borrow_mut();
+        let mut turn = Turn::begin(&mut worker, &engine, &self.client);
         self.counts.begin_turn(turn.now, self.output.len());
-        for completion in completions {
+        for completion in ready {
             self.complete_one(&mut turn, completion);
             if self.output.len() >= OUTPUT_SIZE {
                 break;
@@ -219,6 +176,49 @@ impl Session {
         self.counts.end_turn();
     }
 
+    fn output(&mut self) -> &mut OutputBuffer {
+        &mut self.output
+    }
+
+    fn forget_output(&mut self) {
+        self.output = OutputBuffer::new();
+    }
+
+    fn greeted(&self) -> bool {
+        self.greeted
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.drain_waits();
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    fn is_let_in_no_more(&mut self) -> bool {
+        // Requests that are in flight are still answered.
+        self.in_flight == 0 && self.admissions.is_let_in_no_more(&self.engine, self.engine.now_ms())
+    }
+
+    fn end_of_input(&mut self) {
+        self.waits.end();
+    }
+
+    fn next_end_of_wait(&self) -> Option<Instant> {
+        self.waits.next_end()
+    }
+
+    fn end_waits(&mut self) {
+        let (engine, worker) = (Arc::clone(&self.engine), Rc::clone(&self.worker));
+        let mut worker = worker.borrow_mut();
+        let mut turn = Turn::begin(&mut worker, &engine, &self.client);
+        self.look_at_ended_waits(&mut turn);
+    }
+}
+
+impl Session {
     fn complete_one(&mut self, turn: &mut Turn<'_>, completion: Completion) {
         let completion = match completion {
             Completion::Changed(wait) => return self.changed(turn, wait),

@@ -1,21 +1,10 @@
 //! Requests of key stores that want each of them recorded: told to the queue of the worker when they are answered. Others pay for it with a look at what admission holds.
 
-use std::sync::Arc;
-
-use claviger_engine::audit::{RequestQueue, RequestRecord};
+use claviger_engine::audit::RequestRecord;
 use claviger_protocol::{RequestHeader, Status};
 
 use super::super::convert;
-use super::super::tally::WorkerTally;
 use super::Session;
-
-/// Where a byte stream tells what it does.
-pub(in super::super) struct Telling {
-    /// What is counted.
-    pub(in super::super) tally: Arc<WorkerTally>,
-    /// Requests that are recorded one by one; `None` if there is no audit log.
-    pub(in super::super) requests: Option<Arc<RequestQueue>>,
-}
 
 /// How a request was answered.
 pub(super) enum Answered {

@@ -4,11 +4,10 @@
 //! the request is begun again, inside a frame, so that what it is answered with is in force.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use claviger_algorithm::Operation;
-use claviger_engine::{KeyEntry, KeyWait, ReadScope, Worker};
+use claviger_engine::{KeyEntry, KeyWait, ReadScope};
 use claviger_protocol::Status;
 use claviger_protocol::limits::SECRET_WAIT_MS_MAX;
 use claviger_protocol::message::{SecretValue, WaitForSecret};
@@ -55,6 +54,11 @@ impl Waits {
     pub(super) fn next_end(&self) -> Option<Instant> {
         let (first, _) = self.ends.first()?;
         Some(if self.over { Instant::now() } else { *first })
+    }
+
+    /// The client has closed its direction: its waits end, those that begin now too.
+    pub(super) const fn end(&mut self) {
+        self.over = true;
     }
 
     fn remove(&mut self, number: u64) -> Option<Waiting> {
@@ -116,27 +120,15 @@ impl Session {
         }
     }
 
-    /// When [`Session::end_waits`] has something to do.
-    pub(in super::super) fn next_end_of_wait(&self) -> Option<Instant> {
-        self.waits.next_end()
-    }
-
     /// Takes up the waits whose time is over, until enough replies wait to be written.
-    pub(in super::super) fn end_waits(&mut self, worker: &mut Worker) {
-        let engine = Arc::clone(&self.engine);
-        let mut turn = Turn::begin(worker, &engine, &self.client);
+    pub(super) fn look_at_ended_waits(&mut self, turn: &mut Turn<'_>) {
         self.counts.begin_turn(turn.now, self.output.len());
         while self.output.len() < OUTPUT_SIZE
             && let Some(waiting) = self.waits.remove_ended(turn.now)
         {
-            self.look_again(&mut turn, waiting);
+            self.look_again(turn, waiting);
         }
         self.counts.end_turn();
-    }
-
-    /// The client has closed its direction: its waits end, those that begin now too.
-    pub(in super::super) const fn end_of_input(&mut self) {
-        self.waits.over = true;
     }
 
     /// Ends all waits, because the server does.
