@@ -42,18 +42,19 @@ impl PendingFile {
         Ok(file)
     }
 
-    /// Puts it into its place, if nothing stands there.
+    /// Puts it into its place, if nothing stands there. Gives it, open to be written on.
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if something does; else what the system said.
-    pub(crate) fn create(self) -> io::Result<()> {
+    pub(crate) fn create(self) -> io::Result<File> {
         let Self { file, place, mut pending } = self;
         file.sync_all()?;
         // A hard link fails if there is something; a rename would overwrite it.
         fs::hard_link(&pending.path, &place)?;
         fs::remove_file(&pending.path)?;
         pending.is_there = false;
-        sync_folder(folder_of(&place))
+        sync_folder(folder_of(&place))?;
+        Ok(file)
     }
 }
 

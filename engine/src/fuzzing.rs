@@ -2,6 +2,8 @@
 
 use claviger_algorithm::Algorithm;
 
+use crate::audit::Event;
+use crate::audit::line::Line;
 use crate::ciphertext::{Ciphertext, Purpose, seal_overhead};
 use crate::crypto::burst::SealBurst;
 use crate::crypto::random::{EntropyError, Random};
@@ -88,6 +90,18 @@ fn is_record<R: Record>(data: &[u8]) -> bool {
     true
 }
 
+/// A line of the audit log: what is cut into its parts is put together again from them; what it tells is read again as it is written.
+///
+/// # Panics
+/// If it is not so.
+pub fn audit(data: &[u8]) {
+    let Some(line) = Line::parse(data) else { return };
+    assert_eq!(line.written_again(), data, "a line has one encoding");
+    if let Some(event) = line.event() {
+        assert_eq!(Event::parse(event.json().as_bytes()), Some(event), "an event is read as it was written");
+    }
+}
+
 /// One byte over and over: a fuzz target must do the same with the same input.
 struct OneByte;
 
@@ -121,12 +135,30 @@ mod tests {
 
     #[test]
     fn targets_keep_their_promises_on_their_corpora() {
-        for (target, run) in [("ciphertext", ciphertext as fn(&[u8])), ("record", record)] {
+        for (target, run) in [("ciphertext", ciphertext as fn(&[u8])), ("record", record), ("audit", audit)] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 println!("{}", path.display());
                 run(&std::fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    // R-O3
+    #[test]
+    fn audit_keeps_its_promise_on_lines_and_on_what_is_nearly_one() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/audit");
+        for name in ["opened", "change", "refusals", "request", "uses"] {
+            let line = std::fs::read(folder.join(name)).unwrap();
+            assert!(Line::parse(&line).unwrap().event().is_some(), "{name}");
+            for at in 0..line.len() {
+                audit(&line[..at]);
+                for value in [0, b'"', b'0', b'\\', b',', b'}', 0xff] {
+                    let mut altered = line.clone();
+                    altered[at] = value;
+                    audit(&altered);
+                }
             }
         }
     }

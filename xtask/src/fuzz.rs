@@ -65,12 +65,13 @@ struct Target {
     seed: fn(&Vector) -> Option<Vec<u8>>,
 }
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     Target { name: "frame", seed: |vector| is_frame(vector).then(|| vector.bytes.clone()) },
     Target { name: "request", seed: |vector| if is_reply(vector) { None } else { operation_and_body(vector) } },
     Target { name: "response", seed: |vector| if is_reply(vector) { operation_and_body(vector) } else { None } },
     Target { name: "ciphertext", seed: |vector| (!is_frame(vector)).then(|| vector.bytes.clone()) },
     Target { name: "record", seed: |_| None },
+    Target { name: "audit", seed: |_| None },
 ];
 
 fn is_frame(vector: &Vector) -> bool {

@@ -143,13 +143,13 @@ impl Event {
     }
 
     /// As JSON, in one line, in the one order of its members.
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         // Nothing of it can fail: there are no maps with other keys than text, and no values that refuse.
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// What [`Event::json`] wrote; `None` if it is something else.
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
 }

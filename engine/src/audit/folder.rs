@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FallocateFlags;
 
 use super::AuditError;
+use crate::files::{self, PendingFile};
 use crate::limits::AUDIT_FILE_RESERVE;
 
 /// The path of the file of this number.
@@ -58,17 +59,11 @@ pub(super) fn lock(folder: &Path) -> Result<File, AuditError> {
 /// [`AuditError::File`]: there is no such file then.
 pub(super) fn begin(folder: &Path, number: u64, first_line: &[u8], size: u64) -> Result<File, AuditError> {
     let path = path(folder, number);
-    let pending = folder.join(PENDING);
     let begin = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&pending)?;
-        set_aside(&file, size.saturating_add(AUDIT_FILE_RESERVE))?;
-        file.write_all(first_line)?;
-        file.sync_all()?;
-        // A link fails if there is something; a rename would overwrite it.
-        fs::hard_link(&pending, &path)?;
-        fs::remove_file(&pending)?;
-        File::open(folder)?.sync_all()?;
-        Ok(file)
+        let mut pending = PendingFile::begin(&path)?;
+        set_aside(pending.file(), size.saturating_add(AUDIT_FILE_RESERVE))?;
+        pending.write_all(first_line)?;
+        pending.create()
     };
     begin().map_err(AuditError::file(&path, "create"))
 }
@@ -89,8 +84,7 @@ pub(super) fn open(folder: &Path, number: u64, size: u64) -> Result<File, AuditE
 /// # Errors
 /// [`AuditError::FreeSpaceFloor`], [`AuditError::File`].
 pub(super) fn check_free_space(folder: &Path, floor: u64) -> Result<(), AuditError> {
-    let disk = rustix::fs::statvfs(folder).map_err(|error| AuditError::file(folder, "measure")(error.into()))?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = files::free_space(folder).map_err(AuditError::file(folder, "measure"))?;
     if free < floor {
         return Err(AuditError::FreeSpaceFloor { path: folder.to_owned(), free, floor });
     }
@@ -112,6 +106,5 @@ fn number(name: &str) -> Option<u64> {
 
 const PREFIX: &str = "audit-";
 const SUFFIX: &str = ".jsonl";
-const PENDING: &str = "audit.new";
 /// The file whose lock stands for the folder. It stays empty.
 const LOCK: &str = "audit.lock";

@@ -20,7 +20,7 @@ pub(super) struct Link {
 }
 
 /// A line, cut into its parts. Nothing of it is proven yet.
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// Its number.
     pub(super) seq: u64,
     /// The version of the system key that its MAC comes from.
@@ -70,7 +70,7 @@ pub(super) fn write(
 
 impl<'a> Line<'a> {
     /// The parts of a line, which is given without its end; `None` if it is none.
-    pub(super) fn parse(whole: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(whole: &'a [u8]) -> Option<Self> {
         let (authenticated, mac) = cut_digits::<HASH_SIZE>(whole.strip_suffix(END.as_bytes())?, MAC)?;
         let mut signed = authenticated;
         let mut signature = None;
@@ -86,13 +86,26 @@ impl<'a> Line<'a> {
     }
 
     /// The event, if it is one that is written.
-    pub(super) fn event(&self) -> Option<Event> {
+    pub(crate) fn event(&self) -> Option<Event> {
         Event::parse(&[b"{", self.members, b"}"].concat())
     }
 
     /// What the next line is bound to.
     pub(super) fn link(&self) -> Link {
         Link { seq: self.seq, hash: sha256(&[self.whole]) }
+    }
+
+    /// It, put together again from its parts: the bytes that it was cut from.
+    pub(crate) fn written_again(&self) -> Vec<u8> {
+        let Self { seq, system_key, members, .. } = self;
+        let mut line = format!("{{\"seq\":{seq},\"system_key\":{system_key},").into_bytes();
+        line.extend_from_slice(members);
+        line.extend_from_slice(format!("{PREVIOUS}{}\"", HEXLOWER.encode(&self.previous)).as_bytes());
+        if let Some(signature) = &self.signature {
+            line.extend_from_slice(format!("{SIGNATURE}{}\"", HEXLOWER.encode(signature)).as_bytes());
+        }
+        line.extend_from_slice(format!("{MAC}{}{END}", HEXLOWER.encode(&self.mac)).as_bytes());
+        line
     }
 
     /// Whether it follows that line.

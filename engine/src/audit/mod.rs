@@ -13,7 +13,7 @@ mod error;
 mod event;
 mod folder;
 mod head;
-mod line;
+pub(crate) mod line;
 mod list;
 mod log;
 pub(crate) mod outbox;

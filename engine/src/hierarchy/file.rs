@@ -32,7 +32,7 @@ pub(super) fn create(path: &Path, text: &str) -> Result<(), HierarchyError> {
     if path.exists() {
         return Err(HierarchyError::Exists(path.to_owned()));
     }
-    begin(path, text)?.create().map_err(HierarchyError::file(path))
+    begin(path, text)?.create().map(drop).map_err(HierarchyError::file(path))
 }
 
 /// Replaces what a file holds, as one step: after a crash it holds the one or the other. Owner and permissions stay as they are.

@@ -75,7 +75,7 @@ impl Disk for FileSystem {
             DirBuilder::new().recursive(true).mode(0o700).create(folder_of(path))?;
             let mut pending = PendingFile::begin(path)?;
             pending.write_all(content)?;
-            pending.create()
+            pending.create().map(drop)
         };
         write().map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => MirrorError::Exists,
