@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::AccessData;
@@ -111,10 +111,11 @@ on_both_transports! {
         let by_row = self_signed(&client_params("row"));
         let permit = NewPermit::default();
         let data = AccessData::PinnedKey(public_key_sha256(&by_row));
-        let ends_ms = Some(server.engine.now_ms() + hour_ms);
-        server.engine.add_access(server.store, NewAccess { data, description: String::new(), ends_ms, permit }).unwrap();
+        let ends_ms = server.engine.now_ms() + hour_ms;
+        server.engine.add_access(server.store, NewAccess { data, description: String::new(), ends_ms: Some(ends_ms), permit }).unwrap();
         let mut params = client_params("certificate");
-        params.not_after = (std::time::SystemTime::now() + Duration::from_millis(hour_ms)).into();
+        // By the clock of the server, which stands still.
+        params.not_after = (UNIX_EPOCH + Duration::from_millis(ends_ms)).into();
         let by_certificate = server.authority.issue_without_row(&params);
         let_in(&server.engine, server.store, &by_certificate);
         let mut ending = [
