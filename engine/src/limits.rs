@@ -521,9 +521,9 @@ pub const QUOTA_RATE_MAX: u32 = 1_000_000_000;
 /// Most cost units at once of a quota: a quarter of an hour of one core.
 pub const QUOTA_BURST_MAX: u32 = 1_000_000_000;
 
-/// How many steps of niceness the threads of the compute pool are behind the workers: a worker that wakes up runs at once, and where workers are never idle, the pool
-/// keeps a tenth of a core.
-pub const COMPUTE_NICENESS: u8 = 10;
+/// How many steps of niceness the threads of the compute pool are behind the workers: as many as there are, so that a worker that wakes up runs at once. They get what workers
+/// leave; where those are never idle, an eightieth of a core.
+pub const COMPUTE_NICENESS: u8 = 19;
 
 /// Jobs that wait for the compute pool. A piece takes about half a millisecond, so that a full queue is about a second of work for two threads.
 pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
