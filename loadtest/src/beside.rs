@@ -147,12 +147,14 @@ fn slow_operation(algorithm: Algorithm) -> Option<Operation> {
 }
 
 impl BesidePlan {
-    fn fast(&self) -> Plan {
+    /// The fast operation.
+    pub(crate) fn fast(&self) -> Plan {
         let in_flight = self.rate.is_none().then_some(1);
         Plan { in_flight, rate: self.rate, ..self.plan(Operation::Encrypt, Algorithm::Xaes256Gcm, self.batch) }
     }
 
-    fn slow(&self, algorithm: Algorithm) -> Option<Plan> {
+    /// As much of a slow operation as the daemon can work on; `None` if `algorithm` does none.
+    pub(crate) fn slow(&self, algorithm: Algorithm) -> Option<Plan> {
         let operation = slow_operation(algorithm)?;
         // The last processor is that of the fast load too, if there is only one.
         let load_cpus = self.rounds.load_cpus.as_ref().and_then(|cpus| cpus.each().last());

@@ -1,17 +1,19 @@
 //! The load on one byte stream: requests out, replies in, a bounded number in flight.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
 use claviger_client::{RawConnection, RawReceiver, RawSender};
-use claviger_protocol::limits::FRAMES_IN_FLIGHT_MAX;
+use claviger_protocol::KeyId;
+use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, HEADER_SIZE};
 use tokio::sync::Notify;
 
 use crate::limits::WRITE_SIZE;
 use crate::pace::Pace;
 use crate::recorder::Recorder;
-use crate::workload::Workload;
+use crate::workload::{SPLIT_MIX_STEP, Workload, split_mix};
 
 /// Sends the workload at `pace` until `end`, with at most `in_flight_max` frames unanswered, and then waits for the replies that are missing.
 ///
@@ -45,9 +47,9 @@ async fn send(
     mut pace: Pace,
     end: Instant,
 ) -> anyhow::Result<()> {
-    let mut frames = Frames::new(&workload.frame);
+    let mut frames = Frames::new(workload);
     loop {
-        let most = flight.room().await.min(frames.count);
+        let most = flight.room().await.min(frames.room());
         let Some(due) = pace.due(most, end).await else { break };
         for intended in due.intended() {
             frames.push(flight.begin(intended));
@@ -67,33 +69,76 @@ async fn receive(receiver: &mut RawReceiver, flight: &Flight, recorder: &RefCell
     }
 }
 
-/// Copies of the request one after the other: only their request ids are written anew.
+/// Copies of the requests one after the other: only their request ids are written anew, and the ids of keys that are chosen.
 struct Frames {
     bytes: Vec<u8>,
     frame_size: usize,
     /// How many there are.
     count: usize,
+    /// How many of them differ.
+    different: usize,
+    /// Most of one write.
+    most: usize,
+    /// Those before it have been sent in this turn.
+    first: usize,
     /// How many are to be sent.
     pushed: usize,
+    keys: KeyChoice,
+}
+
+/// Chooses keys, all as often.
+struct KeyChoice {
+    ids: Arc<[KeyId]>,
+    state: u64,
 }
 
 impl Frames {
-    fn new(frame: &[u8]) -> Self {
-        let count = (WRITE_SIZE / frame.len().max(1)).clamp(1, FRAMES_IN_FLIGHT_MAX);
-        Self { bytes: frame.repeat(count), frame_size: frame.len(), count, pushed: 0 }
+    fn new(workload: &Workload) -> Self {
+        let (frame_size, different) = (workload.frame_size(), workload.frames.len());
+        let most = (WRITE_SIZE / frame_size.max(1)).clamp(1, FRAMES_IN_FLIGHT_MAX);
+        let count = most.next_multiple_of(different.max(1));
+        let bytes = workload.frames.concat().repeat(count / different.max(1));
+        let keys = KeyChoice { ids: Arc::clone(&workload.key_ids), state: 0 };
+        Self { bytes, frame_size, count, different, most, first: 0, pushed: 0, keys }
+    }
+
+    /// How many one write takes.
+    fn room(&self) -> usize {
+        self.most.min(self.count - self.first)
     }
 
     fn push(&mut self, request_id: u64) {
-        let at = self.pushed * self.frame_size + REQUEST_ID_OFFSET;
-        if let Some(field) = self.bytes.get_mut(at..at + size_of::<u64>()) {
+        let at = (self.first + self.pushed) * self.frame_size;
+        if let Some(field) = self.bytes.get_mut(at + REQUEST_ID_OFFSET..at + REQUEST_ID_OFFSET + size_of::<u64>()) {
             field.copy_from_slice(&request_id.to_be_bytes());
             self.pushed += 1;
+        }
+        if let Some(KeyId(id)) = self.keys.next()
+            && let Some(field) = self.bytes.get_mut(at + HEADER_SIZE..at + HEADER_SIZE + id.len())
+        {
+            field.copy_from_slice(&id);
         }
     }
 
     fn take(&mut self) -> &[u8] {
-        let size = std::mem::take(&mut self.pushed) * self.frame_size;
-        self.bytes.get(..size).unwrap_or_default()
+        let (begin, count) = (self.first * self.frame_size, std::mem::take(&mut self.pushed));
+        // Equal frames are sent from the same place each time, which stays in the cache of a core.
+        if self.different > 1 {
+            self.first = (self.first + count) % self.count;
+        }
+        self.bytes.get(begin..begin + count * self.frame_size).unwrap_or_default()
+    }
+}
+
+impl KeyChoice {
+    fn next(&mut self) -> Option<KeyId> {
+        if self.ids.is_empty() {
+            return None;
+        }
+        self.state = self.state.wrapping_add(SPLIT_MIX_STEP);
+        // The upper half of a product spreads over any count, without a division.
+        let index = (u128::from(split_mix(self.state)) * self.ids.len() as u128) >> 64;
+        self.ids.get(usize::try_from(index).ok()?).copied()
     }
 }
 
@@ -162,14 +207,16 @@ const REQUEST_ID_OFFSET: usize = 8;
 mod tests {
     use super::*;
     use claviger_protocol::deframer::{self, Step};
-    use claviger_protocol::message::Ping;
-    use claviger_protocol::{OutputBuffer, RequestHeader};
+    use claviger_protocol::message::{Ping, Resolved};
+    use claviger_protocol::{OutputBuffer, RequestHeader, StoreId};
+
+    use crate::task::{Operation, Task};
 
     #[test]
     fn frames_go_out_whole_each_with_its_own_request_id() {
         let mut output = OutputBuffer::new();
         output.request(RequestHeader::new(0), Ping { payload: &[7; 50] }).unwrap();
-        let mut frames = Frames::new(output.as_bytes());
+        let mut frames = Frames::new(&workload(vec![output.as_bytes().to_vec()], 0));
         for round in 0..3 {
             let ids: Vec<u64> = (0..5).map(|n| round * 100 + n).collect();
             ids.iter().for_each(|&id| frames.push(id));
@@ -185,9 +232,52 @@ mod tests {
 
     #[test]
     fn one_frame_at_least_and_no_more_than_one_write() {
-        assert_eq!(Frames::new(&[0; WRITE_SIZE + 1]).count, 1);
-        assert_eq!(Frames::new(&[0; WRITE_SIZE / 4]).count, 4);
-        assert_eq!(Frames::new(&[0; 40]).count, FRAMES_IN_FLIGHT_MAX);
+        let room = |size| Frames::new(&workload(vec![vec![0; size]], 0)).room();
+        assert_eq!(room(WRITE_SIZE + 1), 1);
+        assert_eq!(room(WRITE_SIZE / 4), 4);
+        assert_eq!(room(40), FRAMES_IN_FLIGHT_MAX);
+    }
+
+    #[test]
+    fn different_frames_take_turns_whatever_is_sent_at_once() {
+        let different: Vec<_> = (0..6_u8).map(|number| vec![number; WRITE_SIZE / 4]).collect();
+        let mut frames = Frames::new(&workload(different, 0));
+        let mut sent = Vec::new();
+        for wanted in [1, 4, 3, 4, 2, 1, 4, 4] {
+            for _ in 0..frames.room().min(wanted) {
+                frames.push(0);
+            }
+            sent.extend(frames.take().chunks(WRITE_SIZE / 4).map(|frame| usize::from(frame[0])));
+        }
+        assert!(sent.len() > 12 && sent.iter().copied().eq((0..sent.len()).map(|n| n % 6)), "{sent:?}");
+    }
+
+    #[test]
+    fn each_frame_names_a_key_that_is_chosen_all_as_often() {
+        let mut frames = Frames::new(&workload(vec![vec![0xee; 100]], 16));
+        let mut chosen = [0; 16];
+        for _ in 0..1_600 {
+            frames.push(1);
+            let KeyId([key, rest @ ..]) = KeyId(frames.take()[HEADER_SIZE..HEADER_SIZE + 16].try_into().unwrap());
+            assert_eq!(rest, [key; 15]);
+            chosen[usize::from(key)] += 1;
+        }
+        assert!(chosen.iter().all(|times| (50..200).contains(times)), "{chosen:?}");
+        assert_eq!(frames.keys.ids.len(), 16);
+    }
+
+    fn workload(frames: Vec<Vec<u8>>, keys: u8) -> Workload {
+        let operation = Operation::Ping;
+        Workload {
+            task: Task { operation, algorithm: operation.algorithm_default(), size: 64, batch: 1 },
+            key: Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 },
+            inputs: Vec::new(),
+            versions: Vec::new(),
+            frames,
+            key_ids: (0..keys).map(|key| KeyId([key; 16])).collect(),
+            reply_size: None,
+            is_echoed: false,
+        }
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Context, bail, ensure};
 use aws_lc_rs::signature::ParsedPublicKey;
 use claviger_algorithm::Algorithm;
+use claviger_protocol::limits::HEADER_SIZE;
 use claviger_protocol::message::{
     AsymmetricDecrypt, AsymmetricDecryptItem, Decrypt, DecryptItem, Decrypted, GeneratedDataKey, MessageForm,
     ReadPublicKey, ResultValue, Results, UnwrapDataKey, UnwrapDataKeyItem, Verified, Verify, VerifyItem, VerifyMac,
     VerifyMacItem, Versioned,
 };
-use claviger_protocol::{Reply, Status};
+use claviger_protocol::{KeyId, Reply, Status};
 use serde::Serialize;
 
 use crate::conversation::{Conversation, UNEXPECTED, all_done, decode};
@@ -39,6 +40,18 @@ pub(crate) async fn check(
     let mut checker = Checker { workload, daemon, public_keys: HashMap::new(), seen: HashSet::new() };
     let checked = checker.replies(samples).await;
     checked.with_context(|| format!("WRONG ANSWER to {}", workload.task.operation.opcode()))
+}
+
+/// Checks bodies of replies of an echo: each is the body of a request that was sent.
+///
+/// # Errors
+/// With the first that is not.
+pub(crate) fn check_echoes(samples: &[Vec<u8>], workload: &Workload) -> anyhow::Result<Checked> {
+    for body in samples {
+        let is_sent = workload.frames.iter().any(|frame| frame.get(HEADER_SIZE..) == Some(body));
+        ensure!(is_sent, "WRONG ECHO of {}: other bytes than those that went in", workload.task.operation.opcode());
+    }
+    Ok(Checked { replies: samples.len(), items: samples.len() * workload.task.batch })
 }
 
 struct Checker<'c> {
@@ -70,7 +83,7 @@ impl Checker<'_> {
             (Operation::Encrypt | Operation::Reencrypt, Reply::Bytes(results)) => {
                 self.ciphertexts(&self.values(results)?).await
             }
-            (Operation::Decrypt | Operation::UnwrapDataKey, Reply::Bytes(results)) => {
+            (Operation::Decrypt | Operation::DecryptBursts | Operation::UnwrapDataKey, Reply::Bytes(results)) => {
                 self.plaintexts(&self.values(results)?)
             }
             (Operation::GenerateDataKey, Reply::GenerateDataKey(results)) => {
@@ -120,11 +133,25 @@ impl Checker<'_> {
 
     async fn ciphertexts(&mut self, ciphertexts: &[&[u8]]) -> anyhow::Result<()> {
         self.nonces(ciphertexts)?;
+        let key_id = self.key_id(ciphertexts)?;
         let items = ciphertexts.iter().map(|ciphertext| DecryptItem { context: CONTEXT, ciphertext });
-        let reply = self.daemon.ask(Decrypt { key_id: self.workload.key.key_id, items }).await?;
+        let reply = self.daemon.ask(Decrypt { key_id, items }).await?;
         let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
         let plaintexts = self.values(results).context("what was encrypted does not decrypt")?;
         self.plaintexts(&plaintexts)
+    }
+
+    /// The key of the reply, which the first ciphertext names: the one that is used, or one of those that are chosen from.
+    fn key_id(&self, ciphertexts: &[&[u8]]) -> anyhow::Result<KeyId> {
+        let key_ids = &self.workload.key_ids;
+        if key_ids.is_empty() {
+            return Ok(self.workload.key.key_id);
+        }
+        let named = ciphertexts.first().and_then(|ciphertext| ciphertext.get(KEY_ID_OFFSET..NONCE_OFFSET));
+        let named = named.and_then(|bytes| bytes.try_into().ok()).map(KeyId);
+        let named = named.context("a ciphertext that names no key")?;
+        ensure!(key_ids.contains(&named), "a ciphertext of a key that was not asked for");
+        Ok(named)
     }
 
     async fn data_keys(&mut self, data_keys: &[GeneratedDataKey<'_>]) -> anyhow::Result<()> {
@@ -257,6 +284,7 @@ fn nonce_size(algorithm: Algorithm) -> usize {
 }
 
 // A ciphertext (`SPEC.md` section 9): format, algorithm, version and key id; the nonce; commitment, body and tag.
+const KEY_ID_OFFSET: usize = 6;
 const NONCE_OFFSET: usize = 22;
 const CIPHERTEXT_FIXED_SIZE: usize = NONCE_OFFSET + 32 + 16;
 

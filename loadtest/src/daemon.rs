@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::cpus::Cpus;
 use crate::limits::{END_TIME, LOG_LINES_MAX, START_TIME};
 
-/// A running `clavigerd`. It is ended when this is dropped.
+/// A running `clavigerd`, or an echo. It is ended when this is dropped.
 pub(crate) struct Daemon {
     child: Child,
     addresses: Addresses,
@@ -60,10 +60,23 @@ impl Daemon {
     /// # Errors
     /// With what the daemon said, if it does not come up.
     pub(crate) fn run(program: &Path, config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
+        Self::launch(program, &["run"], config, cpus)
+    }
+
+    /// Starts an echo on `cpus`: the daemon's connection loop by itself, with the addresses and certificates of the file `config`. It needs no installation.
+    ///
+    /// # Errors
+    /// With what it said, if it does not come up.
+    pub(crate) fn echo(program: &Path, config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
+        Self::launch(program, &[], config, cpus).with_context(|| format!("the echo, {BUILD_IT}"))
+    }
+
+    fn launch(program: &Path, command: &[&str], config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
         // What is started inherits where it may run.
         let mut child = cpus.visit(|| {
             Command::new(program)
-                .args(["run", "--config"])
+                .args(command)
+                .arg("--config")
                 .arg(config)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -117,13 +130,7 @@ impl Daemon {
     /// # Errors
     /// If it has ended.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = fs::read_to_string(&path)
-            .with_context(|| format!("the daemon has ended ({path}); it said:\n{}", self.log))?;
-        let ticks = ticks(&stat).with_context(|| format!("{path} is not as proc(5) describes it"))?;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits of hundredths of seconds are a million years")]
-        let seconds = ticks as f64 / clock_ticks_per_second() as f64;
-        Ok(Duration::from_secs_f64(seconds))
+        processor_time_of(self.child.id()).with_context(|| format!("the daemon said:\n{}", self.log))
     }
 
     /// What it has in memory.
@@ -184,14 +191,22 @@ impl std::fmt::Display for Log {
     }
 }
 
+/// Processor time that all threads of a process have used, in user and kernel mode.
+///
+/// # Errors
+/// If it has ended.
+pub(crate) fn processor_time_of(process_id: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{process_id}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("process {process_id} has ended ({path})"))?;
+    let ticks = ticks(&stat).with_context(|| format!("{path} is not as proc(5) describes it"))?;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits of hundredths of seconds are a million years")]
+    let seconds = ticks as f64 / clock_ticks_per_second() as f64;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 fn initialize(program: &Path, config: &Path) -> anyhow::Result<()> {
     let output = Command::new(program).args(["init", "--config"]).arg(config).output();
-    let output = output.with_context(|| {
-        format!(
-            "{}: build it with `cargo build --release -p claviger-daemon`, or name another with --daemon",
-            program.display()
-        )
-    })?;
+    let output = output.with_context(|| format!("{}: {BUILD_IT}, or name another with --daemon", program.display()))?;
     if !output.status.success() {
         bail!("`{} init` failed: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
     }
@@ -226,6 +241,9 @@ fn memory(status: &str) -> Option<Memory> {
     };
     Some(Memory { own: field("RssAnon")?, files: field("RssFile")? })
 }
+
+/// What makes daemon and echo.
+const BUILD_IT: &str = "build it with `cargo build --release -p claviger-daemon`";
 
 /// How often it is looked whether the daemon has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

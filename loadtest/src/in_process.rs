@@ -12,7 +12,7 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDe
 use aws_lc_rs::signature::{
     EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaEncoding, RsaKeyPair,
 };
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::{cmac, hmac, rand};
 use claviger_algorithm::{Algorithm, Primitive};
 
 use crate::cpus::Cpus;
@@ -103,6 +103,7 @@ fn operation(task: &Task) -> Result<Option<Repeated>, Unspecified> {
     Ok(Some(match task.operation {
         Operation::Encrypt | Operation::WrapDataKey => seal(message)?,
         Operation::Decrypt | Operation::UnwrapDataKey => open(&message)?,
+        Operation::DecryptBursts => open_burst(&message)?,
         Operation::Reencrypt => one_after_the_other(open(&message)?, seal(message)?),
         Operation::GenerateDataKey => one_after_the_other(random(message.clone()), seal(message)?),
         Operation::Sign => {
@@ -190,6 +191,39 @@ fn open(plaintext: &[u8]) -> Result<Repeated, Unspecified> {
     }))
 }
 
+/// The same where nothing is shared with the item before: its key is derived and prepared, and its commitment made, by keys that are prepared.
+fn open_burst(plaintext: &[u8]) -> Result<Repeated, Unspecified> {
+    let mut material = [0; 32];
+    rand::fill(&mut material)?;
+    let derivation = cmac::Key::new(cmac::AES_256, &material)?;
+    let commitment = hmac::Key::new(hmac::HMAC_SHA256, &material);
+    let derive = move |burst: u64| -> Result<LessSafeKey, Unspecified> {
+        let mut input = [0; 16];
+        input[8..].copy_from_slice(&burst.to_be_bytes());
+        let mut derived = [0; 32];
+        let (first, second) = derived.split_at_mut(16);
+        for (counter, half) in [(1, first), (2, second)] {
+            input[1] = counter;
+            cmac::sign_to_buffer(&derivation, &input, half)?;
+        }
+        UnboundKey::new(&AES_256_GCM, &derived).map(LessSafeKey::new)
+    };
+    let mut ciphertext = vec![0; plaintext.len()];
+    let mut tag = [0; TAG_SIZE];
+    let mut committed = [0; COMMITTED_SIZE];
+    derive(0)?.seal_out_of_place_scatter(nonce(1), Aad::empty(), plaintext, &mut ciphertext, &[], &mut tag)?;
+    let mut out = vec![0; plaintext.len()];
+    Ok(Box::new(move || {
+        // The library cannot know that it is the same burst again.
+        let burst = black_box(0_u64);
+        committed[COMMITTED_SIZE - 8..].copy_from_slice(&burst.to_be_bytes());
+        black_box(hmac::sign(&commitment, &committed));
+        derive(burst)?.open_separate_gather(nonce(1), Aad::empty(), &ciphertext, &tag, &mut out)?;
+        black_box(&mut out);
+        Ok(())
+    }))
+}
+
 fn aes_key() -> Result<LessSafeKey, Unspecified> {
     let mut key = [0; 32];
     rand::fill(&mut key)?;
@@ -257,6 +291,9 @@ impl SigningKey {
         ParsedPublicKey::new(verification, bytes).map_err(|_| Unspecified)
     }
 }
+
+/// Bytes that a commitment binds: label, format, algorithm, version, key id and half a nonce.
+const COMMITTED_SIZE: usize = 51;
 
 /// Bytes of an authentication tag.
 const TAG_SIZE: usize = 16;

@@ -19,10 +19,16 @@ pub(crate) const RATE_MAX: u32 = 1_000_000_000;
 /// Most rounds of a table. Its rows are medians over the rounds.
 pub(crate) const ROUNDS_MAX: usize = 100;
 
+/// Most pairs of measurements of the latency.
+pub(crate) const PAIRS_MAX: usize = 1_000;
+
 // How the load is made.
 
 /// Bytes of one write: what leaves at once without falling out of the processor's cache on its way.
 pub(crate) const WRITE_SIZE: usize = 64 * 1024;
+
+/// Frames that are sent in turn where each item is to be one of another burst: a daemon remembers some bursts of a key, and these are many times as many.
+pub(crate) const BURST_FRAMES: usize = 16;
 
 /// Requests of slow operations that are in flight unless told otherwise, in items: enough to keep every lane of a daemon busy.
 pub(crate) const SLOW_ITEMS_IN_FLIGHT: usize = 256;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use claviger_client::ClientConfig;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{mpsc, watch};
 
 use crate::load_thread::{LoadThread, ROW, Report, Schedule};
 use crate::run::{Plan, Row};
 use crate::stats::Statistics;
-use crate::target::Target;
 use crate::workload::Workload;
 
 /// Threads that wait for their order to begin.
@@ -34,7 +34,7 @@ impl Load {
     /// If one of them cannot connect.
     pub(crate) async fn connect(
         plan: &Plan,
-        target: &Target,
+        config: &ClientConfig,
         workload: &Arc<Workload>,
         in_flight: usize,
     ) -> anyhow::Result<Self> {
@@ -47,7 +47,7 @@ impl Load {
         let threads = cpus.len();
         for (number, cpus) in cpus.into_iter().enumerate() {
             LoadThread {
-                config: target.client_config(plan.transport),
+                config: config.clone(),
                 workload: Arc::clone(workload),
                 connections: share(plan.connections, threads, number),
                 streams: plan.streams,

@@ -195,7 +195,7 @@ impl LoadThread {
 
 /// Keeps a thread with a processor of its own from sleeping between replies: waking it would cost the daemon more than some of its work, and the load is to be
 /// no part of what is measured.
-async fn stay_awake() -> Infallible {
+pub(crate) async fn stay_awake() -> Infallible {
     loop {
         yield_now().await;
     }

@@ -1,8 +1,8 @@
 //! `claviger-loadtest`: what a daemon does, against the same operation in process.
 //!
 //! `arguments` what is asked for · `target`, `daemon`, `installation`, `client_file` the daemon that is measured · `task`, `workload` the request that is repeated ·
-//! `run` one measurement, or two at once · `rounds` several in turn · `rotation`, `access` changes under load, beside a `crowd` of connections · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
-//! whether answers are right · `in_process` the limit · `table`, `beside`, `report`, `plot`, `format`, `machine` what is shown · `cpus` who runs where
+//! `run` one measurement, or two at once · `rounds` several in turn · `compare` the daemon against in process and an echo, row by row · `rotation`, `access` changes under load, beside a `crowd` of connections · `population` very many keys · `load`, `load_thread`, `byte_stream`, `pace` how the load is made · `recorder`, `stats` what is counted · `conversation`, `check`
+//! whether answers are right · `in_process` the limit · `table`, `beside`, `report`, `plot`, `format`, `machine` what is shown · `progress` how far it is · `cpus` who runs where
 #![forbid(unsafe_code)]
 
 mod access;
@@ -11,6 +11,7 @@ mod beside;
 mod byte_stream;
 mod check;
 mod client_file;
+mod compare;
 mod conversation;
 mod cpus;
 mod crowd;
@@ -26,6 +27,7 @@ mod machine;
 mod pace;
 mod plot;
 mod population;
+mod progress;
 mod recorder;
 mod report;
 mod rotation;
@@ -46,9 +48,10 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{
-    AccessArguments, Arguments, BesideArguments, Command, DaemonArguments, OutputArguments, PopulationArguments,
-    RotationArguments, RoundsArguments, RunArguments,
+    AccessArguments, Arguments, BesideArguments, Command, CompareArguments, DaemonArguments, OutputArguments,
+    PopulationArguments, RotationArguments, RoundsArguments, RunArguments,
 };
+use crate::compare::{CURVES, Compared, ROWS};
 use crate::machine::Machine;
 use crate::run::Outcome;
 use crate::target::Target;
@@ -75,6 +78,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 Some(Command::Rotation(rotation)) => measure_rotation(rotation).await,
                 Some(Command::Access(access)) => measure_access(access).await,
                 Some(Command::Keys(keys)) => measure_keys(keys).await,
+                Some(Command::Compare(compare)) => measure_comparison(compare).await,
+                Some(Command::Spin) => compare::spin(),
             }
         };
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -154,6 +159,25 @@ async fn measure_keys(arguments: &PopulationArguments) -> anyhow::Result<()> {
     println!("{}\n", Machine::this());
     population::print_population(&population);
     write_json(arguments.json.as_deref(), &[population])
+}
+
+async fn measure_comparison(arguments: &CompareArguments) -> anyhow::Result<()> {
+    if arguments.list {
+        ROWS.iter().for_each(|row| println!("{:<20} {}", row.name, row.what));
+        return Ok(());
+    }
+    let (rows, plan) = (arguments.rows()?, arguments.plan()?);
+    // Said before anything is measured.
+    let draws = rows.iter().any(|row| row.name == CURVES);
+    ensure!(draws || arguments.rounds.output.plot.is_none(), "--plot draws the row {CURVES}: name it with --only, too");
+    println!("{}, daemon on CPU {}, load on {}", Machine::this(), plan.daemon_cpus, plan.load_place());
+    let compared = compare::compare(&rows, plan).await;
+    compare::print_goals(&compared);
+    let curves = compared.iter().find_map(Compared::curves);
+    write(&arguments.rounds.output, &compared, |path| curves.map_or(Ok(()), |curves| plot::plot_curves(path, curves)))?;
+    let failed: Vec<_> = compared.iter().filter(|row| row.measured.is_err()).map(|row| row.name).collect();
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
+    Ok(())
 }
 
 /// Refusals alone are no figures.

@@ -8,6 +8,7 @@ use anyhow::Context;
 use claviger_client::Transport;
 
 use crate::beside::{PERCENTILES, Pair, Round, median_of};
+use crate::compare::{BatchPoint, Curves, LoadPoint};
 use crate::format::measured;
 use crate::report::transport_name;
 use crate::run::{Outcome, Row};
@@ -108,8 +109,65 @@ pub(crate) fn plot_beside(path: &Path, pairs: &[Pair]) -> anyhow::Result<()> {
     write(path, &chart)
 }
 
+/// Draws a comparison: throughput over batch size, and below it latency over load.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn plot_curves(path: &Path, curves: &Curves) -> anyhow::Result<()> {
+    type Rate = fn(&BatchPoint) -> f64;
+    let rates: [(&str, Rate); 3] =
+        [("in process", |point| point.in_process), ("echo", |point| point.echo), ("daemon", |point| point.daemon)];
+    #[expect(clippy::cast_precision_loss, reason = "at most 1,024")]
+    let throughput = rates.map(|(name, rate)| Series {
+        name: name.to_owned(),
+        points: curves.batches.iter().map(|point| (point.batch as f64, rate(point))).collect(),
+    });
+    type Latency = fn(&LoadPoint) -> u64;
+    let latencies: [(&str, Latency); 4] = [
+        ("echo p50", |point| point.echo.p50_ns),
+        ("daemon p50", |point| point.daemon.p50_ns),
+        ("echo p99", |point| point.echo.p99_ns),
+        ("daemon p99", |point| point.daemon.p99_ns),
+    ];
+    #[expect(clippy::cast_precision_loss, reason = "53 bits of nanoseconds are a hundred days")]
+    let latency = latencies.map(|(name, latency)| Series {
+        name: name.to_owned(),
+        points: curves
+            .loads
+            .iter()
+            .map(|point| (f64::from(point.items_per_second), latency(point) as f64 / 1e3))
+            .collect(),
+    });
+    let charts = [
+        Chart {
+            title: "encrypt 1 KiB, TLS/TCP: throughput".to_owned(),
+            x: Axis { label: "items in a frame", scale: Scale::Logarithmic },
+            y: Axis { label: "items a second", scale: Scale::Logarithmic },
+            series: throughput.into(),
+        },
+        Chart {
+            title: "encrypt 1 KiB, TLS/TCP, batch 16: latency of a frame".to_owned(),
+            x: Axis { label: "items a second", scale: Scale::Linear },
+            y: Axis { label: "microseconds", scale: Scale::Logarithmic },
+            series: latency.into(),
+        },
+    ];
+    fs::write(path, stacked(&charts)).with_context(|| path.display().to_string())
+}
+
 fn write(path: &Path, chart: &Chart) -> anyhow::Result<()> {
     fs::write(path, chart.svg()).with_context(|| path.display().to_string())
+}
+
+/// Charts one below the other.
+fn stacked(charts: &[Chart]) -> String {
+    let mut svg = String::new();
+    let mut top = 0.0;
+    for chart in charts {
+        let _ = write!(svg, "<svg y=\"{top}\" width=\"{WIDTH}\" height=\"{HEIGHT}\">\n{}</svg>\n", chart.svg());
+        top += HEIGHT;
+    }
+    format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top}\">\n{svg}</svg>\n")
 }
 
 struct Chart {

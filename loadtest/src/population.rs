@@ -1,6 +1,6 @@
 //! Very many keys: what creating, keeping, listing and finding them costs a daemon.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::daemon::Memory;
 use crate::format::{grouped, measured, microseconds};
 use crate::installation::STORE;
 use crate::limits::CREATED_AT_ONCE;
+use crate::progress::progress;
 use crate::stats::{Percentiles, Statistics};
 use crate::target::Target;
 
@@ -73,7 +74,7 @@ pub(crate) async fn measure_population(plan: &PopulationPlan, target: &mut Targe
     let memory_after_list = target.memory()?;
 
     let mut conversation = Conversation::begin(&target.client_config(Transport::Tcp)).await?;
-    let ids = resolve(plan, &mut conversation).await?;
+    let ids = resolve(plan.keys, plan.used, &mut conversation).await?;
     let first_use = use_all(&ids, &mut conversation).await?;
     let second_use = use_all(&ids, &mut conversation).await?;
     Ok(Population {
@@ -125,7 +126,11 @@ pub(crate) fn print_population(population: &Population) {
     println!("\nA page comes over a connection of its own to the control port: TCP, TLS, client certificate.");
 }
 
-async fn create(count: usize, administrator: &ControlClient) -> anyhow::Result<()> {
+/// Creates so many keys.
+///
+/// # Errors
+/// Those of the control port.
+pub(crate) async fn create(count: usize, administrator: &ControlClient) -> anyhow::Result<()> {
     let mut made = 0;
     while made < count {
         let next = count.min(made + CREATED_AT_ONCE);
@@ -165,17 +170,27 @@ async fn list(count: usize, administrator: &ControlClient) -> anyhow::Result<Pag
     }
 }
 
-/// Some keys, spread over all.
-async fn resolve(plan: &PopulationPlan, conversation: &mut Conversation) -> anyhow::Result<Vec<KeyId>> {
-    let used = plan.used.min(plan.keys);
-    let names: Vec<_> = (0..used).map(|number| name(number * plan.keys / used)).collect();
-    let mut ids = Vec::with_capacity(used);
-    for names in names.chunks(NAMES_AT_ONCE) {
+/// So many of the keys that were created, spread over all.
+///
+/// # Errors
+/// If one of them is not there.
+pub(crate) async fn resolve(
+    created: usize,
+    wanted: usize,
+    conversation: &mut Conversation,
+) -> anyhow::Result<Vec<KeyId>> {
+    let wanted = wanted.min(created);
+    let mut ids = Vec::with_capacity(wanted);
+    while ids.len() < wanted {
+        let numbers = ids.len()..wanted.min(ids.len() + NAMES_AT_ONCE);
+        let names: Vec<_> = numbers.map(|number| name(number * created / wanted)).collect();
         let items: Vec<_> = names.iter().map(|name| ResolveItem { key_name: name.as_bytes() }).collect();
         let reply = conversation.ask(Resolve { store_name: STORE.as_bytes(), items }).await?;
         let Reply::Resolve(keys) = reply.decode()? else { bail!(UNEXPECTED) };
         ids.extend(all_done(keys)?.iter().map(|key| key.key_id));
+        progress(&format!("resolved {} of {} keys", grouped(ids.len() as u64), grouped(wanted as u64)));
     }
+    progress("");
     Ok(ids)
 }
 
@@ -207,15 +222,6 @@ fn size_of(folder: &Path) -> anyhow::Result<u64> {
     let size =
         || -> io::Result<u64> { std::fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.blocks() * 512)).sum() };
     size().with_context(|| folder.display().to_string())
-}
-
-/// Says how far it is, on a line that is written anew; nothing where nobody looks.
-fn progress(line: &str) {
-    let mut errors = io::stderr();
-    if errors.is_terminal() {
-        // What cannot be shown is not missed.
-        let _ = write!(errors, "\r\x1b[K{line}");
-    }
 }
 
 const ALGORITHM: Algorithm = Algorithm::Xaes256Gcm;

@@ -137,7 +137,16 @@ mod tests {
         let task = Task { operation, algorithm: operation.algorithm_default(), size: 4, batch: 2 };
         let key = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 };
         let reply_size = (operation == Operation::Random).then_some(2 + 2 * (5 + 4));
-        Arc::new(Workload { task, key, inputs: Vec::new(), versions: Vec::new(), frame: Vec::new(), reply_size })
+        Arc::new(Workload {
+            task,
+            key,
+            inputs: Vec::new(),
+            versions: Vec::new(),
+            frames: Vec::new(),
+            key_ids: Arc::default(),
+            reply_size,
+            is_echoed: false,
+        })
     }
 
     /// A reply with these results.

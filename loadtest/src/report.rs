@@ -185,6 +185,7 @@ const fn in_process_words(task: &Task) -> &'static str {
     match task.operation {
         Operation::Encrypt | Operation::WrapDataKey => "AES-256-GCM, one prepared key, a counted nonce",
         Operation::Decrypt | Operation::UnwrapDataKey => "AES-256-GCM, one prepared key",
+        Operation::DecryptBursts => "AES-256-GCM, its key derived and prepared, and its commitment made, for each item",
         Operation::Reencrypt => "AES-256-GCM, opened and sealed, one prepared key",
         Operation::GenerateDataKey => "the library's generator and AES-256-GCM, one prepared key, a counted nonce",
         Operation::Sign | Operation::Verify | Operation::AsymmetricDecrypt | Operation::Mac | Operation::VerifyMac => {

@@ -9,6 +9,7 @@ use crate::run::Plan;
 use crate::task::Task;
 
 /// How each of them is measured.
+#[derive(Clone)]
 pub(crate) struct Rounds {
     pub(crate) duration: Duration,
     pub(crate) warm_up: Duration,

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use claviger_client::{ClientConfig, Transport};
+use claviger_protocol::KeyId;
 use tokio::time::sleep_until;
 
 use crate::check::{self, Checked};
 use crate::conversation::Conversation;
 use crate::cpus::Cpus;
+use crate::daemon::Daemon;
 use crate::in_process::InProcess;
 use crate::load::{Load, Loaded};
 use crate::load_thread::Schedule;
@@ -78,14 +80,25 @@ pub(crate) struct Row {
 /// # Errors
 /// If anything cannot be set up, a connection breaks, nothing is answered, or an answer is wrong.
 pub(crate) async fn measure(plan: &Plan, target: &mut Target, on_row: &mut dyn FnMut(&Row)) -> anyhow::Result<Outcome> {
-    let mut prepared = Prepared::new(plan, target).await?;
-    prepared.measure_in_process()?;
-    let load = prepared.connect(target).await?;
-    let schedule = Schedule::soon(plan.warm_up, plan.duration);
-    let processor_time = processor_time(target, &schedule.window);
-    let (loaded, processor_time) = tokio::try_join!(load.run(&schedule, on_row), processor_time)?;
-    prepared.measure_in_process()?;
-    prepared.outcome(loaded, processor_time).await
+    Prepared::new(plan, target).await?.measure(target.daemon(), on_row).await
+}
+
+/// As [`measure`], where each frame uses one of these keys, all as often.
+///
+/// # Errors
+/// As [`measure`].
+pub(crate) async fn measure_keys(plan: &Plan, target: &mut Target, key_ids: &Arc<[KeyId]>) -> anyhow::Result<Outcome> {
+    let prepared = Prepared::new(plan, target).await?.choosing(key_ids);
+    prepared.measure(target.daemon(), &mut |_| {}).await
+}
+
+/// Measures what comes of the same frames with an echo in the daemon's place. Nothing is measured in process.
+///
+/// # Errors
+/// As [`measure`], and if what comes back is not what was sent.
+pub(crate) async fn measure_echo(plan: &Plan, target: &mut Target, echo: &Daemon) -> anyhow::Result<Outcome> {
+    let prepared = Prepared::new(plan, target).await?.echoed(echo);
+    prepared.measure(Some(echo), &mut |_| {}).await
 }
 
 /// Measures two loads over the same time, that of the first plan, each on connections of its own, the second of `other` if that is another target of the same daemon.
@@ -96,14 +109,13 @@ pub(crate) async fn measure(plan: &Plan, target: &mut Target, on_row: &mut dyn F
 pub(crate) async fn measure_together(
     plans: [&Plan; 2],
     target: &mut Target,
-    mut other: Option<&mut Target>,
+    other: Option<&mut Target>,
 ) -> anyhow::Result<[Outcome; 2]> {
     let [first, second] = plans;
-    let mut prepared =
-        [Prepared::new(first, target).await?, Prepared::new(second, other.as_deref_mut().unwrap_or(target)).await?];
+    let mut prepared = [Prepared::new(first, target).await?, Prepared::new(second, other.unwrap_or(target)).await?];
     prepared.iter_mut().try_for_each(Prepared::measure_in_process)?;
     let [one, two] = &prepared;
-    let loads = (one.connect(target).await?, two.connect(other.as_deref().unwrap_or(target)).await?);
+    let loads = (one.connect().await?, two.connect().await?);
     let schedule = Schedule::soon(first.warm_up, first.duration);
     let (mut silent, mut as_silent) = (|_: &Row| {}, |_: &Row| {});
     let loaded = tokio::try_join!(loads.0.run(&schedule, &mut silent), loads.1.run(&schedule, &mut as_silent))?;
@@ -119,7 +131,8 @@ struct Prepared<'p> {
     workload: Arc<Workload>,
     /// Frames in flight on each byte stream.
     in_flight: usize,
-    in_process: InProcess,
+    /// `None` for what is no operation.
+    in_process: Option<InProcess>,
 }
 
 impl<'p> Prepared<'p> {
@@ -129,16 +142,38 @@ impl<'p> Prepared<'p> {
         let mut conversation = Conversation::begin(&config).await?;
         let key = conversation.key(&target.store, &key_name, plan.task.algorithm).await?;
         let workload = Arc::new(Workload::prepare(plan.task, key, &mut conversation).await?);
-        let in_flight = plan.in_flight.unwrap_or_else(|| plan.task.in_flight_default(workload.frame.len()));
-        Ok(Self { plan, config, workload, in_flight, in_process: InProcess::prepare(&plan.task)? })
+        let in_flight = plan.in_flight.unwrap_or_else(|| plan.task.in_flight_default(workload.frame_size()));
+        Ok(Self { plan, config, workload, in_flight, in_process: Some(InProcess::prepare(&plan.task)?) })
+    }
+
+    fn choosing(mut self, key_ids: &Arc<[KeyId]>) -> Self {
+        Arc::make_mut(&mut self.workload).key_ids = Arc::clone(key_ids);
+        self
+    }
+
+    fn echoed(mut self, echo: &Daemon) -> Self {
+        self.config.address.clone_from(&echo.addresses().data);
+        let workload = Arc::new(Arc::unwrap_or_clone(self.workload).echoed());
+        Self { workload, in_process: None, ..self }
+    }
+
+    /// Warm-up and load, of the process `loaded`, between two measurements in process.
+    async fn measure(mut self, loaded: Option<&Daemon>, on_row: &mut dyn FnMut(&Row)) -> anyhow::Result<Outcome> {
+        self.measure_in_process()?;
+        let load = self.connect().await?;
+        let schedule = Schedule::soon(self.plan.warm_up, self.plan.duration);
+        let processor_time = processor_time(loaded, &schedule.window);
+        let (loaded, processor_time) = tokio::try_join!(load.run(&schedule, on_row), processor_time)?;
+        self.measure_in_process()?;
+        self.outcome(loaded, processor_time).await
     }
 
     fn measure_in_process(&mut self) -> anyhow::Result<()> {
-        self.in_process.measure(self.plan.in_process_cpus.as_ref())
+        self.in_process.as_mut().map_or(Ok(()), |it| it.measure(self.plan.in_process_cpus.as_ref()))
     }
 
-    async fn connect(&self, target: &Target) -> anyhow::Result<Load> {
-        Load::connect(self.plan, target, &self.workload, self.in_flight).await
+    async fn connect(&self) -> anyhow::Result<Load> {
+        Load::connect(self.plan, &self.config, &self.workload, self.in_flight).await
     }
 
     /// What came out, once answers were checked.
@@ -151,30 +186,35 @@ impl<'p> Prepared<'p> {
             "{task}: nothing was answered in the {seconds} seconds that were measured, so there is nothing to check: \
              give more with --seconds, and see what holds up the daemon"
         );
-        // A new one: the first may have been closed as idle.
-        let mut conversation = Conversation::begin(&self.config).await?;
-        let checked = check::check(&loaded.samples, &self.workload, &mut conversation).await?;
+        let checked = if self.workload.is_echoed {
+            check::check_echoes(&loaded.samples, &self.workload)?
+        } else {
+            // A new one: the first may have been closed as idle.
+            let mut conversation = Conversation::begin(&self.config).await?;
+            check::check(&loaded.samples, &self.workload, &mut conversation).await?
+        };
         let failures = loaded.statistics.failures.iter();
         Ok(Outcome {
             plan: self.plan.clone(),
             in_flight: self.in_flight,
-            frame_size: self.workload.frame.len(),
+            frame_size: self.workload.frame_size(),
             rows: loaded.rows,
             total,
             failures: failures.map(|(failure, count)| (failure.to_string(), *count)).collect(),
             processor_time,
             checked,
-            in_process_ns: self.in_process.nanoseconds(),
+            in_process_ns: self.in_process.as_ref().and_then(InProcess::nanoseconds),
         })
     }
 }
 
-/// Processor time of the daemon inside `window`, if it is ours.
-async fn processor_time(target: &Target, window: &Range<Instant>) -> anyhow::Result<Option<Duration>> {
+/// Processor time of what is loaded inside `window`, if it is ours.
+async fn processor_time(loaded: Option<&Daemon>, window: &Range<Instant>) -> anyhow::Result<Option<Duration>> {
+    let processor_time = || loaded.map(Daemon::processor_time).transpose();
     sleep_until(window.start.into()).await;
-    let before = target.processor_time()?;
+    let before = processor_time()?;
     sleep_until(window.end.into()).await;
-    let after = target.processor_time()?;
+    let after = processor_time()?;
     Ok(after.zip(before).map(|(after, before)| after - before))
 }
 

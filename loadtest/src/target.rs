@@ -130,6 +130,17 @@ impl Target {
         }
     }
 
+    /// Its configuration file.
+    ///
+    /// # Errors
+    /// If it is not ours.
+    pub(crate) fn config(&self) -> anyhow::Result<&Path> {
+        match &self.keys {
+            Keys::Made(started) => Ok(&started.installation.config),
+            Keys::MadeBeside(_) | Keys::Named(_) => bail!(NOT_OURS),
+        }
+    }
+
     /// Ends the daemon and starts it again; gives how long its start took.
     ///
     /// # Errors
@@ -163,14 +174,6 @@ impl Target {
             Keys::Made(started) => Ok((&started.installation.data, &started.making.administrator)),
             Keys::MadeBeside(_) | Keys::Named(_) => bail!(NOT_OURS),
         }
-    }
-
-    /// Processor time that the daemon has used, if it is ours.
-    ///
-    /// # Errors
-    /// If it has ended.
-    pub(crate) fn processor_time(&self) -> anyhow::Result<Option<Duration>> {
-        self.daemon().map(Daemon::processor_time).transpose()
     }
 
     /// The daemon, if it is ours.

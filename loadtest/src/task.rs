@@ -21,6 +21,8 @@ pub(crate) enum Operation {
     Encrypt,
     /// Decrypt what was encrypted before, all of it in one burst
     Decrypt,
+    /// Decrypt what was encrypted before, each item in a burst of its own
+    DecryptBursts,
     /// Decrypt what was encrypted before, and encrypt it again with the same key
     Reencrypt,
     /// Generate data keys, plain and wrapped
@@ -66,7 +68,7 @@ impl Operation {
     pub(crate) const fn opcode(self) -> Opcode {
         match self {
             Self::Encrypt => Opcode::Encrypt,
-            Self::Decrypt => Opcode::Decrypt,
+            Self::Decrypt | Self::DecryptBursts => Opcode::Decrypt,
             Self::Reencrypt => Opcode::Reencrypt,
             Self::GenerateDataKey => Opcode::GenerateDataKey,
             Self::WrapDataKey => Opcode::WrapDataKey,
@@ -98,7 +100,9 @@ impl Operation {
     /// Bytes of an item unless told otherwise.
     pub(crate) const fn size_default(self) -> usize {
         match self {
-            Self::Encrypt | Self::Decrypt | Self::Reencrypt | Self::Mac | Self::VerifyMac => 1_024,
+            Self::Encrypt | Self::Decrypt | Self::DecryptBursts | Self::Reencrypt | Self::Mac | Self::VerifyMac => {
+                1_024
+            }
             Self::Sign | Self::Verify | Self::Ping => 64,
             Self::GenerateDataKey | Self::WrapDataKey | Self::UnwrapDataKey => 32,
             Self::AsymmetricDecrypt | Self::ReadSecret | Self::Random => 32,
@@ -116,6 +120,7 @@ impl Operation {
         match self {
             Self::Encrypt => "encrypt",
             Self::Decrypt => "decrypt",
+            Self::DecryptBursts => "decrypt-bursts",
             Self::Reencrypt => "reencrypt",
             Self::GenerateDataKey => "generate-data-key",
             Self::WrapDataKey => "wrap-data-key",
@@ -168,7 +173,9 @@ impl Task {
     /// Least and most bytes of an item.
     const fn sizes(&self) -> (usize, usize) {
         match self.operation {
-            Operation::Encrypt | Operation::Decrypt | Operation::Reencrypt => (0, PLAINTEXT_SIZE_MAX),
+            Operation::Encrypt | Operation::Decrypt | Operation::DecryptBursts | Operation::Reencrypt => {
+                (0, PLAINTEXT_SIZE_MAX)
+            }
             Operation::GenerateDataKey | Operation::WrapDataKey | Operation::UnwrapDataKey => (1, DATA_KEY_SIZE_MAX),
             Operation::Sign | Operation::Verify | Operation::Mac | Operation::VerifyMac => (0, MESSAGE_SIZE_MAX),
             Operation::AsymmetricDecrypt => (0, self.algorithm.row().output_size.max(0)),

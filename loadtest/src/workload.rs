@@ -1,5 +1,7 @@
 //! The one request that is sent again and again, made before anything is measured.
 
+use std::sync::Arc;
+
 use anyhow::{Context, anyhow, bail, ensure};
 use aws_lc_rs::rsa::PublicEncryptingKey;
 use claviger_algorithm::OutputSize;
@@ -10,13 +12,15 @@ use claviger_protocol::message::{
     RandomBytesItem, ReadPublicKey, ReadSecret, Reencrypt, ReencryptItem, Resolved, Sign, SignItem, UnwrapDataKey,
     UnwrapDataKeyItem, Verify, VerifyItem, VerifyMac, VerifyMacItem, Versioned, WrapDataKey, WrapDataKeyItem,
 };
-use claviger_protocol::{OutputBuffer, Reply, RequestHeader};
+use claviger_protocol::{KeyId, OutputBuffer, Reply, RequestHeader};
 
 use crate::conversation::{Conversation, UNEXPECTED, all_done};
 use crate::library;
+use crate::limits::BURST_FRAMES;
 use crate::task::{Operation, Task};
 
 /// A task as bytes.
+#[derive(Clone)]
 pub(crate) struct Workload {
     pub(crate) task: Task,
     /// The key that is used, and its store.
@@ -25,10 +29,14 @@ pub(crate) struct Workload {
     pub(crate) inputs: Vec<Vec<u8>>,
     /// Where the answer names a version that is known before: which one, of each item.
     pub(crate) versions: Vec<u32>,
-    /// The whole request, with request id 0.
-    pub(crate) frame: Vec<u8>,
+    /// Whole requests, with request id 0, that are sent in turn; all as long as the first. One of them, unless no two in a row may be the same.
+    pub(crate) frames: Vec<Vec<u8>>,
+    /// Keys of which each frame uses one, chosen anew, all as often; none: the key that the frame names.
+    pub(crate) key_ids: Arc<[KeyId]>,
     /// Bytes of the reply's body if every item is done; `None` if they do not tell that.
     pub(crate) reply_size: Option<usize>,
+    /// Whether replies have the bodies of their requests, as those of an echo.
+    pub(crate) is_echoed: bool,
 }
 
 impl Workload {
@@ -42,9 +50,33 @@ impl Workload {
             ensure!(HEADER_SIZE + size <= FRAME_SIZE_MAX, too_large(&task));
         }
         let inputs = (0..task.batch).map(|index| input(index, task.size)).collect();
-        let mut workload = Self { task, key, inputs, versions: Vec::new(), frame: Vec::new(), reply_size };
-        workload.frame = workload.request(daemon).await?;
+        let mut workload = Self {
+            task,
+            key,
+            inputs,
+            versions: Vec::new(),
+            frames: Vec::new(),
+            key_ids: Arc::default(),
+            reply_size,
+            is_echoed: false,
+        };
+        let count = if task.operation == Operation::DecryptBursts { BURST_FRAMES } else { 1 };
+        for _ in 0..count {
+            let frame = workload.request(daemon).await?;
+            workload.frames.push(frame);
+        }
         Ok(workload)
+    }
+
+    /// The same requests for an echo.
+    pub(crate) fn echoed(self) -> Self {
+        let reply_size = Some(self.frame_size().saturating_sub(HEADER_SIZE));
+        Self { reply_size, is_echoed: true, ..self }
+    }
+
+    /// Bytes of a request.
+    pub(crate) fn frame_size(&self) -> usize {
+        self.frames.first().map_or(0, Vec::len)
     }
 
     async fn request(&mut self, daemon: &mut Conversation) -> anyhow::Result<Vec<u8>> {
@@ -62,6 +94,18 @@ impl Workload {
                 let (source_context, target_context) = (CONTEXT, CONTEXT);
                 let items = ciphertexts.map(|ciphertext| ReencryptItem { source_context, target_context, ciphertext });
                 encode(&task, Reencrypt { source_key_id: key_id, target_key_id: key_id, items })
+            }
+            Operation::DecryptBursts => {
+                let mut ciphertexts = Vec::with_capacity(task.batch);
+                // What is asked for alone is encrypted in a burst of its own.
+                for plaintext in &self.inputs {
+                    let items = [EncryptItem { context: CONTEXT, plaintext }];
+                    let reply = daemon.ask(Encrypt { key_id, items }).await?;
+                    let Reply::Bytes(results) = reply.decode()? else { bail!(UNEXPECTED) };
+                    ciphertexts.extend(all_done(results)?.into_iter().map(<[u8]>::to_vec));
+                }
+                let items = ciphertexts.iter().map(|ciphertext| DecryptItem { context: CONTEXT, ciphertext });
+                encode(&task, Decrypt { key_id, items })
             }
             Operation::GenerateDataKey => {
                 let (form, data_key_size) = (DataKeyForm::PlainAndWrapped, u16::try_from(task.size)?);
@@ -170,7 +214,9 @@ fn reply_size(task: &Task) -> Option<usize> {
     match task.operation {
         Operation::Encrypt | Operation::Reencrypt | Operation::WrapDataKey => Some(batch(output_size.max(task.size))),
         // An empty result looks like none.
-        Operation::Decrypt | Operation::UnwrapDataKey => (task.size > 0).then(|| batch(task.size)),
+        Operation::Decrypt | Operation::DecryptBursts | Operation::UnwrapDataKey => {
+            (task.size > 0).then(|| batch(task.size))
+        }
         Operation::GenerateDataKey => Some(batch(SIZE_FIELD_SIZE + output_size.max(task.size) + task.size)),
         Operation::Sign | Operation::Mac => match output_size {
             OutputSize::Fixed(size) => Some(batch(Versioned::PREFIX_SIZE + size)),
@@ -195,17 +241,25 @@ fn too_large(task: &Task) -> String {
 /// Bytes that are the same in every run, and different for each item.
 pub(crate) fn input(index: usize, size: usize) -> Vec<u8> {
     // SplitMix64 (Steele, Lea, Flood 2014): not random, but nothing that compresses or repeats.
-    let mut state = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut state = (index as u64 + 1).wrapping_mul(SPLIT_MIX_STEP);
     let mut bytes = Vec::with_capacity(size + 8);
     while bytes.len() < size {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bytes.extend_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
+        state = state.wrapping_add(SPLIT_MIX_STEP);
+        bytes.extend_from_slice(&split_mix(state).to_be_bytes());
     }
     bytes.truncate(size);
     bytes
 }
+
+/// What SplitMix64 makes of a state, which is counted up by [`SPLIT_MIX_STEP`].
+pub(crate) const fn split_mix(state: u64) -> u64 {
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// From one state of SplitMix64 to the next.
+pub(crate) const SPLIT_MIX_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The encryption context of every item: as long as a tenant's id.
 pub(crate) const CONTEXT: &[u8] = b"load-test-tenant";
@@ -254,12 +308,8 @@ mod tests {
     fn a_request_that_fits_no_frame_names_the_options() {
         let task = task(Operation::Encrypt, 32_768, 64);
         let inputs: Vec<_> = (0..task.batch).map(|index| input(index, task.size)).collect();
-        let key = Resolved {
-            key_id: claviger_protocol::KeyId([1; 16]),
-            store_id: claviger_protocol::StoreId([2; 16]),
-            kind: 2,
-            algorithm: 16,
-        };
+        let key =
+            Resolved { key_id: KeyId([1; 16]), store_id: claviger_protocol::StoreId([2; 16]), kind: 2, algorithm: 16 };
         let error = encode(&task, encrypt(&key, &inputs)).unwrap_err();
         assert!(error.to_string().contains("--batch or --size"), "{error}");
     }

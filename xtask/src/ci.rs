@@ -121,13 +121,16 @@ fn bench() -> Result<String> {
     done()
 }
 
-/// Over each transport. The load test starts the daemon that stands beside it.
+/// Over each transport, and every comparison once; nothing is said of figures. The load test starts the daemon that stands beside it.
 fn loadtest() -> Result<String> {
     process::run(&mut process::cargo(["build", "--release", "--package", "claviger-daemon"]))?;
     for transport in ["tcp", "quic"] {
         let program = ["run", "--release", "--package", "claviger-loadtest", "--"];
         process::run(process::cargo(program).args(["--transport", transport, "--seconds", "2"]))?;
     }
+    process::run(
+        process::cargo(["run", "--release", "--package", "claviger-loadtest", "--"]).args(["compare", "--quick"]),
+    )?;
     done()
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod algorithm;
 mod beside;
+mod compare;
 mod population;
 mod rotation;
 mod rounds;
@@ -18,9 +19,11 @@ use claviger_protocol::limits::{FRAMES_IN_FLIGHT_MAX, STREAMS_PER_CONNECTION_MAX
 
 pub(crate) use self::access::AccessArguments;
 pub(crate) use self::beside::BesideArguments;
+pub(crate) use self::compare::CompareArguments;
 pub(crate) use self::population::PopulationArguments;
 pub(crate) use self::rotation::RotationArguments;
 pub(crate) use self::rounds::RoundsArguments;
+use crate::compare::SPIN;
 use crate::cpus::Cpus;
 use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, PAUSE_MS_MAX, RATE_MAX};
 use crate::run::Plan;
@@ -62,6 +65,14 @@ pub(crate) enum Command {
         after_help = "Example:\n  claviger-loadtest access --connections 1000 --transport quic --rounds 10 --json access.json"
     )]
     Access(AccessArguments),
+    /// Compare the daemon with the same operations in process and with an echo on the same transport, in turn
+    #[command(
+        after_help = "Examples:\n  claviger-loadtest compare --json compare.json --plot compare.svg\n  claviger-loadtest compare --only encrypt-16,latency --rounds 7\n  claviger-loadtest compare --only start --keys 100000\n  claviger-loadtest compare --quick"
+    )]
+    Compare(CompareArguments),
+    /// Spin until standard input ends: what `compare` starts in the idle class
+    #[command(hide = true, name = SPIN)]
+    Spin,
     /// Measure what very many keys cost: creation, start, memory, list, first use
     #[command(
         after_help = "Examples:\n  claviger-loadtest keys --json keys.json\n  claviger-loadtest keys --count 10000 --used 1000"
@@ -315,7 +326,7 @@ mod tests {
     #[test]
     fn help_has_examples_that_are_taken() {
         let command = Arguments::command();
-        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+        for command in std::iter::once(&command).chain(command.get_subcommands().filter(|it| !it.is_hide_set())) {
             let help = command.get_after_help().unwrap().to_string();
             let examples: Vec<_> =
                 help.lines().filter(|line| line.trim_start().starts_with("claviger-loadtest")).collect();
@@ -329,6 +340,8 @@ mod tests {
                     Some(Command::Rotation(rotation)) => drop(rotation.plan().unwrap()),
                     Some(Command::Access(access)) => drop(access.plan().unwrap()),
                     Some(Command::Keys(keys)) => drop(keys.plan().unwrap()),
+                    Some(Command::Compare(compare)) => drop((compare.rows().unwrap(), compare.plan().unwrap())),
+                    Some(Command::Spin) => panic!("nobody is told of it"),
                 }
             }
         }

@@ -10,6 +10,7 @@
     reason = "tests may be blunt: a panic is the report"
 )]
 
+mod comparing;
 mod keys;
 mod measuring;
 mod running_daemon;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{self, clavigerd, read_json, run, run_briefly};
+use crate::support::{self, clavigerd, lines_drawn, read_json, run, run_briefly};
 
 /// The load test with these options. It starts the daemon that stands beside it.
 fn loadtest(options: &str) -> Command {
@@ -54,19 +54,6 @@ fn holds_together(run: &Value) {
         let latency = ["p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "max_ns"].map(|name| number(&row[name]));
         assert!(latency.is_sorted(), "{row}");
     }
-}
-
-/// A file that an XML parser takes for an SVG; how many lines of measured points it has.
-fn lines_drawn(path: &Path) -> usize {
-    let script = "import sys, xml.etree.ElementTree as tree
-root = tree.parse(sys.argv[1]).getroot()
-space = '{http://www.w3.org/2000/svg}'
-assert root.tag == space + 'svg', root.tag
-print(sum(line.get('points') != '' for line in root.iter(space + 'polyline')))";
-    let parsed = Command::new("python3").args(["-c", script]).arg(path).output();
-    let parsed = parsed.expect("python3 must be installed: see `cargo xtask test --install`");
-    assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
-    String::from_utf8(parsed.stdout).unwrap().trim().parse().unwrap()
 }
 
 // R-O5

@@ -68,6 +68,7 @@ fn every_operation_is_measured() {
     for (operation, key) in [
         ("encrypt", "records"),
         ("decrypt", "records"),
+        ("decrypt-bursts", "records"),
         ("reencrypt", "records"),
         ("generate-data-key", "records"),
         ("wrap-data-key", "records"),

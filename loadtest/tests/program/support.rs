@@ -44,6 +44,19 @@ pub(crate) fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
+/// A file that an XML parser takes for an SVG; how many lines of measured points it has.
+pub(crate) fn lines_drawn(path: &Path) -> usize {
+    let script = "import sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+space = '{http://www.w3.org/2000/svg}'
+assert root.tag == space + 'svg', root.tag
+print(sum(line.get('points') != '' for line in root.iter(space + 'polyline')))";
+    let parsed = Command::new("python3").args(["-c", script]).arg(path).output();
+    let parsed = parsed.expect("python3 must be installed: see `cargo xtask test --install`");
+    assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
+    String::from_utf8(parsed.stdout).unwrap().trim().parse().unwrap()
+}
+
 impl Ended {
     /// It has measured, and found every answer right.
     pub(crate) fn passed(self) -> Self {

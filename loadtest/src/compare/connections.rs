@@ -1,0 +1,118 @@
+//! Very many connections: against a few with as much in flight, and what each takes in memory while it rests.
+
+use claviger_algorithm::Algorithm;
+use claviger_client::{ClientConfig, Transport};
+use claviger_protocol::KeyId;
+use claviger_protocol::message::{Encrypt, EncryptItem};
+
+use super::figure::{Figure, Goal, Unit};
+use super::many_keys::per;
+use super::side::{nanoseconds, sound};
+use super::stage::Stage;
+use crate::conversation::Conversation;
+use crate::crowd::crowd;
+use crate::format::grouped;
+use crate::report::transport_name;
+use crate::run::{Plan, measure};
+use crate::task::{Operation, Task};
+
+/// One frame in flight on each of very many connections, and as many in all on a few.
+pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
+    let plan = Plan { load_sleeps: false, ..stage.plan.rounds.plan(encrypt(), Transport::Tcp) };
+    let (few, many) = shares(stage.plan.connections);
+    let few = Plan { connections: few.connections, in_flight: Some(few.in_flight), ..plan.clone() };
+    let many = Plan { connections: many.connections, in_flight: Some(many.in_flight), ..plan };
+    let (mut ratios, mut few_ns, mut many_ns) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..stage.plan.rounds.count {
+        let target = stage.daemon().await?;
+        let one = nanoseconds(&sound(measure(&few, target, &mut |_| {}).await?)?);
+        let other = nanoseconds(&sound(measure(&many, target, &mut |_| {}).await?)?);
+        ratios.push(one / other);
+        few_ns.push(one);
+        many_ns.push(other);
+    }
+    let name = |plan: &Plan| format!("{} connections", grouped(plan.connections as u64));
+    Ok(vec![
+        Figure::new(format!("{}, of {}", name(&many), few.connections), Unit::Ratio, ratios)
+            .with(Goal::at_least(0.7, 0.9)),
+        Figure::new(name(&few), Unit::Nanoseconds, few_ns),
+        Figure::new(name(&many), Unit::Nanoseconds, many_ns),
+    ])
+}
+
+/// What the daemon has in memory for each connection that has been used once and rests.
+pub(super) async fn measure_connection_memory(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
+    let (rounds, connections) = (stage.plan.rounds.count, stage.plan.connections);
+    let target = stage.daemon().await?;
+    let mut figures = Vec::new();
+    for transport in [Transport::Tcp, Transport::Quic] {
+        let mut sizes = Vec::new();
+        for _ in 0..rounds {
+            // What earlier connections have left is not used again.
+            target.restart()?;
+            let config = target.client_config(transport);
+            let key = target.key_name(&encrypt()).await?;
+            let mut first = Conversation::begin(&config).await?;
+            let key_id = first.key(&target.store, &key, encrypt().algorithm).await?.key_id;
+            use_once(&mut first, key_id).await?;
+            let before = target.memory()?.own;
+            let resting = rest(&config, connections, key_id).await?;
+            sizes.push(per(target.memory()?.own, before, resting.len()));
+        }
+        let name = format!("each of {} over {}", grouped(connections as u64), transport_name(transport));
+        figures.push(Figure::new(name, Unit::Bytes, sizes).with(Goal::at_most(32_768.0, 16_384.0)));
+    }
+    Ok(figures)
+}
+
+async fn rest(config: &ClientConfig, count: usize, key_id: KeyId) -> anyhow::Result<Vec<Conversation>> {
+    let mut resting = crowd(config, count).await?;
+    for conversation in &mut resting {
+        use_once(conversation, key_id).await?;
+    }
+    Ok(resting)
+}
+
+async fn use_once(conversation: &mut Conversation, key_id: KeyId) -> anyhow::Result<()> {
+    let items = [EncryptItem { context: &[], plaintext: &[0x5a; 1_024] }];
+    conversation.ask(Encrypt { key_id, items }).await.map(drop)
+}
+
+fn encrypt() -> Task {
+    let operation = Operation::Encrypt;
+    Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch: BATCH }
+}
+
+/// How a load is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Share {
+    connections: usize,
+    /// Frames in flight on each.
+    in_flight: usize,
+}
+
+/// The same number of frames in flight on a few connections, and one on each of `many` or some more.
+fn shares(many: usize) -> (Share, Share) {
+    let in_flight = many.div_ceil(FEW).max(1);
+    let few = Share { connections: FEW, in_flight };
+    (few, Share { connections: FEW * in_flight, in_flight: 1 })
+}
+
+const FEW: usize = 8;
+
+/// Items of each frame.
+const BATCH: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_and_many_connections_have_as_much_in_flight() {
+        for (asked, connections) in [(1_000, 1_000), (1, 8), (9, 16), (9_000, 9_000)] {
+            let (few, many) = shares(asked);
+            assert_eq!((few.connections, many.in_flight, many.connections), (8, 1, connections));
+            assert_eq!(few.connections * few.in_flight, many.connections * many.in_flight);
+        }
+    }
+}
