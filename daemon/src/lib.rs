@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod approval_off;
 pub mod authority;
 pub mod certificates;
 pub mod config;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use claviger_daemon::approval_off::approval_off;
 use claviger_daemon::certificates::Certificates;
 use claviger_daemon::config::Config;
 use claviger_daemon::dev::{self, Options};
@@ -86,6 +87,25 @@ Examples:
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+    },
+    /// Switch approval off, in the installation or in a key store, because nobody is left who could approve. Not while clavigerd runs.
+    #[command(after_help = "\
+It needs the root key, as a start does, and the audit log tells of it. Afterwards grant the role approver to those who shall have it, and set what needs an approval anew
+(`claviger approval set-policy`).
+
+Examples:
+  clavigerd approval-off --config /etc/claviger/clavigerd.toml --installation
+  clavigerd approval-off --config /etc/claviger/clavigerd.toml --store payments")]
+    ApprovalOff {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The name of the key store.
+        #[arg(long, value_name = "NAME", required_unless_present = "installation", conflicts_with = "installation")]
+        store: Option<String>,
+        /// In the installation: persons, settings, custody.
+        #[arg(long)]
+        installation: bool,
     },
     /// Look at the audit log without a daemon.
     #[command(arg_required_else_help = true)]
@@ -181,6 +201,7 @@ fn main() -> ExitCode {
         }
         Command::NewJournal { config } => new_journal(&config),
         Command::NewAuditLog { config } => new_audit_log(&config),
+        Command::ApprovalOff { config, store, installation: _ } => switch_approval_off(&config, store.as_deref()),
         Command::Audit { command: AuditCommand::Verify { public_key, config, folder, head, from_file } } => {
             let places = AuditPlaces { config: config.as_deref(), folder: folder.as_deref(), head: head.as_deref() };
             match verify_audit(public_key, &places, from_file) {
@@ -253,6 +274,14 @@ fn new_audit_log(path: &Path) -> anyhow::Result<()> {
     } else {
         say!("the audit log is as it was left: nothing had to be begun anew");
     }
+    Ok(())
+}
+
+fn switch_approval_off(path: &Path, store: Option<&str>) -> anyhow::Result<()> {
+    let before = approval_off(&Config::read(path)?, store)?;
+    let place = store.map_or_else(|| "the installation".to_owned(), |name| format!("key store {name}"));
+    say!("nothing of {place} needs an approval any more; before: {before}");
+    say!("the audit log tells of it; set it anew with `claviger approval set-policy` when there are approvers again");
     Ok(())
 }
 

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::support::{Port, Reply, authority, issue, request};
 
 /// A port, and persons who ask and decide.
-struct Parties {
-    port: Port,
+pub(crate) struct Parties {
+    pub(crate) port: Port,
     /// Administers everything.
-    ada: Caller,
+    pub(crate) ada: Caller,
     /// Approves changes of the store and of the installation.
     bob: Caller,
     /// So does she.
@@ -25,7 +25,7 @@ struct Parties {
     rita: Caller,
 }
 
-async fn parties() -> Parties {
+pub(crate) async fn parties() -> Parties {
     let port = Port::with_store().await;
     let keys = ["own", "other", "going", "off"].map(|name| json!({"name": name, "algorithm": "XAES-256-GCM"}));
     assert_eq!(port.create_keys(json!(keys)).await.status, StatusCode::CREATED);
@@ -58,7 +58,7 @@ impl Parties {
         self.port.send_as(caller, request("GET", path, "")).await
     }
 
-    async fn post(&self, caller: &Caller, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn post(&self, caller: &Caller, path: &str, body: &Value) -> Reply {
         self.port.send_as(caller, request("POST", path, &body.to_string())).await
     }
 
@@ -115,7 +115,7 @@ impl Parties {
 }
 
 /// A request of every route that changes something, which would change something here.
-async fn changes(parties: &Parties) -> BTreeMap<&'static str, (String, Value)> {
+pub(crate) async fn changes(parties: &Parties) -> BTreeMap<&'static str, (String, Value)> {
     let begun = json!({"name": "begun", "algorithm": "HMAC-SHA-256"});
     let begun = parties.post(&parties.ada, "/v1/stores/store/imports", &begun).await;
     assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);

@@ -9,6 +9,7 @@
 
 mod about;
 mod access;
+mod approval_classes;
 mod approvals;
 mod audit;
 mod backups;

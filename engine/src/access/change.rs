@@ -120,19 +120,24 @@ impl Engine {
             return Err(Error::InvalidAccessDescription);
         }
         // One at a time, so that there are never two that exclude each other, or too many.
-        let _adding = self.ledger.access.lock();
+        let _adding = self.ledger.makes_at_once().then(|| self.ledger.access.lock());
         let rows = self.ledger.source.read_access_rows(store)?;
-        if rows.len() >= ACCESS_ROWS_MAX {
+        let beside_it = self.ledger.access_beside(store);
+        if rows.len() + beside_it.len() >= ACCESS_ROWS_MAX {
             return Err(Error::TooManyAccessRows);
         }
         if let Some(AccessRow { id, state, data, .. }) = rows.into_iter().find(|other| other.data.excludes(&row.data)) {
             return Err(Error::AccessRowExists { id, state, data });
+        }
+        if beside_it.iter().any(|other| other.excludes(&row.data)) {
+            return Err(Error::ChangesOverlap);
         }
         let place = address::access_row(store, row.id);
         let mut writes = vec![self.vault().put(place.clone(), &row)];
         let mut compares = vec![Compare::absent(place)];
         beside(&mut compares, &mut writes);
         self.ledger.commit(&compares, &writes)?;
+        self.ledger.note_access(store, row.data.clone());
         Ok(row)
     }
 

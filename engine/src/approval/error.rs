@@ -1,5 +1,7 @@
 //! What can be wrong with approvals, for those who ask and those who decide.
 
+use std::num::NonZeroU8;
+
 use super::{ApprovalId, ApprovalState, ChangeClass};
 use crate::limits::{
     APPROVAL_CALLS_SIZE_MAX, APPROVAL_QUORUM_MAX, APPROVAL_SHOWN_SIZE_MAX, APPROVAL_TEXT_SIZE_MAX, APPROVALS_MAX,
@@ -46,6 +48,16 @@ pub enum ApprovalError {
     /// A quorum is out of bounds.
     #[error("a quorum is 1 to {APPROVAL_QUORUM_MAX}")]
     Quorum,
+    /// Nobody could approve anything any more.
+    #[error(
+        "then nobody could ask for a change of {place} and have the approval of {quorum} others, and approvals are needed there: grant the role approver to somebody else with a certificate first (`claviger person grant`), or set what needs an approval (`claviger approval set-policy`)"
+    )]
+    QuorumLost {
+        /// Where.
+        place: String,
+        /// How many others have to approve.
+        quorum: NonZeroU8,
+    },
     /// Too many requests are open.
     #[error(
         "too many requests for approval are open ({APPROVALS_OF_ONE_MAX} of one person, {APPROVALS_OF_STORES_MAX} of key stores, {APPROVALS_MAX} in all): have some decided or withdrawn first"

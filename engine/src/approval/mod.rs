@@ -1,6 +1,6 @@
 //! Approval: changes that somebody asks for and others let happen.
 //!
-//! `policy` says which changes need it. `request` is asking: the change is made on trial, so that it can be shown what it builds on (`grounds`) and what comes of it. `decide` is approving, which makes the
+//! `policy` says which changes need it, `quorum` whether anybody could give it. `request` is asking: the change is made on trial, so that it can be shown what it builds on (`grounds`) and what comes of it. `decide` is approving, which makes the
 //! change as it was shown with the last approval, or not at all; rejecting; and withdrawing. `tend` is what the clock does: requests end, and are forgotten.
 //!
 //! What exactly is asked for are bytes of whoever calls the engine: there may be secrets in them, so that they are kept wrapped by a secret of their own (`secret`), given back to be done, and destroyed.
@@ -9,6 +9,7 @@ mod decide;
 mod error;
 mod grounds;
 mod policy;
+mod quorum;
 mod request;
 mod secret;
 mod tend;

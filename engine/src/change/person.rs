@@ -121,10 +121,14 @@ impl Engine {
     /// Changes a person. When this returns, it is in force for every request that comes after it.
     ///
     /// # Errors
-    /// [`Error::Person`], [`Error::KeyStoreNotFound`], [`Error::KeyNotFound`] in the store of a grant, [`Error::Conflict`], [`Error::Storage`]: nothing was changed.
+    /// [`Error::Person`], [`Error::Approval`] if nobody could approve changes any more where that is needed, [`Error::KeyStoreNotFound`], [`Error::KeyNotFound`] in the store of a grant, [`Error::Conflict`], [`Error::Storage`]: nothing was changed.
     pub fn change_person(&self, id: PersonId, change: PersonChange) -> Result<Arc<Person>, Error> {
         let _changing = self.ledger.source.persons.changing.lock();
         let mut altered = self.alter_person(id)?;
+        let takes_away = matches!(
+            change,
+            PersonChange::RemoveCertificate(_) | PersonChange::Revoke { .. } | PersonChange::SetDisabled(true)
+        );
         match change {
             PersonChange::AddCertificate(certificate) => altered.add_certificate(certificate)?,
             PersonChange::RemoveCertificate(key) => altered.remove_certificate(key)?,
@@ -132,16 +136,20 @@ impl Engine {
             PersonChange::Revoke { role, store, keys } => altered.revoke(role, store, &keys)?,
             PersonChange::SetDisabled(is_disabled) => altered.person.record.is_disabled = is_disabled,
         }
+        if takes_away {
+            self.keep_quorums(id, Some(&altered.person))?;
+        }
         altered.commit()
     }
 
     /// Removes a person: nothing is known of him any more, and his name and certificates are free. Gives what he was.
     ///
     /// # Errors
-    /// [`PersonError::NotFound`], [`Error::Conflict`], [`Error::Storage`].
+    /// [`PersonError::NotFound`], [`Error::Approval`] if nobody could approve changes any more where that is needed, [`Error::Conflict`], [`Error::Storage`].
     pub fn remove_person(&self, id: PersonId) -> Result<Person, Error> {
         let _changing = self.ledger.source.persons.changing.lock();
         let Altered { person, compares, mut writes, .. } = self.alter_person(id)?;
+        self.keep_quorums(id, None)?;
         let places = [address::person(id), address::person_name(&person.record.name)];
         let keys = person.record.certificates.iter().map(|certificate| address::person_key(&certificate.key));
         let assigned = person.keys.keys().map(|store| address::assigned_keys(id, *store));

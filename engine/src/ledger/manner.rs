@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use super::Ledger;
 use crate::error::Error;
-use crate::key::id::KeyId;
+use crate::key::id::{KeyId, StoreId};
+use crate::record::AccessData;
 use crate::shred::Slot;
 use crate::storage::{Address, Compare, Write};
 
@@ -38,6 +39,7 @@ pub(crate) struct Beside {
 pub(super) struct Tried {
     read: Vec<Compare>,
     written: BTreeSet<Address>,
+    access: Vec<(StoreId, AccessData)>,
 }
 
 /// Changes that are to be made together.
@@ -46,6 +48,7 @@ pub(super) struct Gathered {
     beside: Beside,
     /// Shred secrets that were written for them: in flight until all is made.
     secrets: Vec<(Slot, KeyId)>,
+    access: Vec<(StoreId, AccessData)>,
 }
 
 impl Ledger {
@@ -75,10 +78,12 @@ impl Ledger {
         beside: Beside,
         changes: impl FnOnce(Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let ledger = self.in_manner(Manner::Together(Mutex::new(Gathered { beside, secrets: Vec::new() })));
+        let ledger = self.in_manner(Manner::Together(Mutex::new(Gathered { beside, ..Gathered::default() })));
+        // Rows of authentication data that others add meanwhile could exclude those that are added here.
+        let _adding = self.access.lock();
         let made = changes(ledger.clone());
         let Manner::Together(gathered) = &*ledger.manner else { return made };
-        let Gathered { beside: Beside { compares, writes }, secrets } = std::mem::take(&mut *gathered.lock());
+        let Gathered { beside: Beside { compares, writes }, secrets, .. } = std::mem::take(&mut *gathered.lock());
         let made = made.and_then(|made| {
             self.commit_now(&compares, &writes)?;
             Ok(made)
@@ -107,6 +112,27 @@ impl Ledger {
         let Manner::Together(gathered) = &*self.manner else { return false };
         gathered.lock().secrets.extend_from_slice(secrets);
         true
+    }
+
+    /// The authentication data that other changes of the same bundle add to a key store.
+    pub(crate) fn access_beside(&self, store: StoreId) -> Vec<AccessData> {
+        let of_store = |added: &[(StoreId, AccessData)]| {
+            added.iter().filter(|(of, _)| *of == store).map(|(_, data)| data.clone()).collect()
+        };
+        match &*self.manner {
+            Manner::AtOnce | Manner::Beside(_) => Vec::new(),
+            Manner::OnTrial(tried) => of_store(&tried.lock().access),
+            Manner::Together(gathered) => of_store(&gathered.lock().access),
+        }
+    }
+
+    /// Notes that a change adds authentication data, for the others of its bundle.
+    pub(crate) fn note_access(&self, store: StoreId, data: AccessData) {
+        match &*self.manner {
+            Manner::AtOnce | Manner::Beside(_) => {}
+            Manner::OnTrial(tried) => tried.lock().access.push((store, data)),
+            Manner::Together(gathered) => gathered.lock().access.push((store, data)),
+        }
     }
 
     /// The one way of every change: durable, followed by the cache, left behind by all workers; unless it is on trial, or made later with others.

@@ -21,11 +21,11 @@ use crate::support::installation::create_store;
 use crate::support::tamper::all_records;
 use crate::support::{Installation, name};
 
-fn network(text: &str) -> AccessData {
+pub(crate) fn network(text: &str) -> AccessData {
     AccessData::Network(text.parse().unwrap())
 }
 
-fn issued(serial: u8, key: u8) -> AccessData {
+pub(crate) fn issued(serial: u8, key: u8) -> AccessData {
     AccessData::IssuedCertificate(IssuedCertificate {
         serial: vec![serial],
         public_key_sha256: [key; 32],
@@ -33,7 +33,7 @@ fn issued(serial: u8, key: u8) -> AccessData {
     })
 }
 
-fn new(data: AccessData) -> NewAccess {
+pub(crate) fn new(data: AccessData) -> NewAccess {
     NewAccess { data, description: String::new(), ends_ms: None, permit: NewPermit::default() }
 }
 

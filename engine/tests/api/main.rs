@@ -20,6 +20,7 @@ mod access;
 mod aliases;
 mod approval_secrets;
 mod approvals;
+mod approved_access;
 mod asymmetric;
 mod audit;
 mod backup;

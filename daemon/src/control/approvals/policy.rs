@@ -6,7 +6,7 @@ use claviger_control::message::{self, SetApprovalPolicy};
 use claviger_engine::Engine;
 use claviger_engine::approval::{ApprovalPolicy, ChangeClass};
 use claviger_engine::key::id::StoreId;
-use claviger_engine::person::{Person, Role};
+use claviger_engine::person::Role;
 
 use super::Approved;
 use crate::control::ControlState;
@@ -97,7 +97,7 @@ fn policy(engine: &Engine, call: &Call, store: Option<StoreId>) -> Result<Change
         .ok_or_else(|| invalid("quorum is 0: somebody has to approve, so give 1 to 10".to_owned()))?;
     let policy = ApprovalPolicy { classes, quorum };
     // Whoever asks does not approve: without enough others nothing would ever be approved, this included.
-    if policy.is_on() && !can_be_met(engine, store, usize::from(quorum.get())) {
+    if policy.is_on() && !engine.can_be_approved(store, quorum) {
         let place = if store.is_some() { "this key store" } else { "the installation" };
         let detail = format!(
             "nobody could ask for a change of {place} and have the approval of {quorum} others: grant the role {} to so many more persons with certificates first, fewer than so many have it (`claviger person grant`)",
@@ -120,18 +120,4 @@ pub(in crate::control) fn warning(engine: &Engine) -> Option<String> {
     Some(format!(
         "changes of key store {name} need an approval, and a system administrator can grant the role approver without one: set class installation too (`claviger approval set-policy --class installation`)"
     ))
-}
-
-/// Whether there is somebody who could ask for a change, and others enough who could approve it.
-fn can_be_met(engine: &Engine, store: Option<StoreId>, quorum: usize) -> bool {
-    let persons = engine.persons();
-    let active: Vec<_> =
-        persons.iter().filter(|person| !person.record.is_disabled && !person.record.certificates.is_empty()).collect();
-    let asks = |person: &Person| {
-        person.has(Role::SystemAdministrator, None)
-            || store.is_some() && (person.has(Role::StoreAdministrator, store) || person.has(Role::Requester, store))
-    };
-    let approvers = active.iter().filter(|person| person.has(Role::Approver, store)).count();
-    let others = |person: &Person| approvers - usize::from(person.has(Role::Approver, store));
-    active.iter().any(|person| asks(person) && others(person) >= quorum)
 }

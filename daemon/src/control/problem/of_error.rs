@@ -100,6 +100,7 @@ const fn approval_kind(error: &ApprovalError) -> Kind {
         ApprovalError::NotFound(_) => Kind::ApprovalNotFound,
         ApprovalError::OwnRequest | ApprovalError::NotYours => Kind::NotPermitted,
         ApprovalError::Over { .. }
+        | ApprovalError::QuorumLost { .. }
         | ApprovalError::Twice
         | ApprovalError::LostRole(_)
         | ApprovalError::Moved(_)
