@@ -142,7 +142,7 @@ fn number<const SIZE: usize>(record: &[u8]) -> Result<[u8; SIZE], Failure> {
 }
 
 /// Version of the stored format that this program writes, and the only one that it reads. Raised when records change, those of keys included.
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 
 /// What the storage notes about itself: the format version, u32 big-endian; the last revision, and the last one that was written ahead, u64 big-endian.
 const FORMAT: &[u8] = b"format";
