@@ -28,7 +28,7 @@ pub(super) struct Shared {
     refused_after_answer: AtomicU64,
 }
 
-/// A connection has been answered as the last order says for the first time, so long after it.
+/// A connection has been answered as the last order says for the first time, so long after it; or it rests.
 pub(super) struct Seen(pub(super) Duration);
 
 impl Shared {
@@ -111,6 +111,8 @@ pub(super) async fn use_key(
         }
         sleep(pause).await;
     }
+    // Nothing is in flight any more that the last change could refuse.
+    let _ = seen.send(Seen(Duration::ZERO));
     conversation.closed().await?;
     Ok(Instant::now())
 }

@@ -114,6 +114,7 @@ pub(crate) async fn measure_access(plan: &AccessPlan, target: &mut Target) -> an
         }
     }
     shared.rest();
+    seen_by_all(plan.connections, &mut seen, &mut users).await.context("on their way to rest")?;
     client.let_go().await?;
     let answered = Instant::now();
     let mut closed = Statistics::new();
