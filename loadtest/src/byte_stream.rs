@@ -207,8 +207,8 @@ const REQUEST_ID_OFFSET: usize = 8;
 mod tests {
     use super::*;
     use claviger_protocol::deframer::{self, Step};
-    use claviger_protocol::message::{Ping, Resolved};
-    use claviger_protocol::{OutputBuffer, RequestHeader, StoreId};
+    use claviger_protocol::message::Ping;
+    use claviger_protocol::{OutputBuffer, RequestHeader};
 
     use crate::task::{Operation, Task};
 
@@ -268,16 +268,9 @@ mod tests {
 
     fn workload(frames: Vec<Vec<u8>>, keys: u8) -> Workload {
         let operation = Operation::Ping;
-        Workload {
-            task: Task { operation, algorithm: operation.algorithm_default(), size: 64, batch: 1 },
-            key: Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 },
-            inputs: Vec::new(),
-            versions: Vec::new(),
-            frames,
-            key_ids: (0..keys).map(|key| KeyId([key; 16])).collect(),
-            reply_size: None,
-            is_echoed: false,
-        }
+        let task = Task { operation, algorithm: operation.algorithm_default(), size: 64, batch: 1 };
+        let key_ids = (0..keys).map(|key| KeyId([key; 16])).collect();
+        Workload { key_ids, ..Workload::of_frames(task, frames) }
     }
 
     #[test]

@@ -290,3 +290,25 @@ const CIPHERTEXT_FIXED_SIZE: usize = NONCE_OFFSET + 32 + 16;
 
 /// Bytes from which on equal random values are no chance (2^-128).
 const RANDOM_SIZE_UNIQUE: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Task;
+
+    // R-O5
+    #[test]
+    fn an_echo_is_the_body_of_a_request_and_nothing_else() {
+        let operation = Operation::Encrypt;
+        let task = Task { operation, algorithm: operation.algorithm_default(), size: 3, batch: 2 };
+        let frames = [b"one", b"two"].map(|body| [&[0; HEADER_SIZE][..], body].concat());
+        let workload = Workload::of_frames(task, frames.to_vec());
+        let check =
+            |bodies: &[&[u8]]| check_echoes(&bodies.iter().map(|body| body.to_vec()).collect::<Vec<_>>(), &workload);
+        let checked = check(&[b"two", b"one", b"two"]).unwrap();
+        assert_eq!((checked.replies, checked.items), (3, 6));
+        for wrong in [&b"onf"[..], b"on", b"onee", b""] {
+            assert!(check(&[b"one", wrong]).unwrap_err().to_string().contains("WRONG ECHO of Encrypt"), "{wrong:?}");
+        }
+    }
+}

@@ -68,7 +68,7 @@ impl Daemon {
     /// # Errors
     /// With what it said, if it does not come up.
     pub(crate) fn echo(program: &Path, config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
-        Self::launch(program, &[], config, cpus).with_context(|| format!("the echo, {BUILD_IT}"))
+        Self::launch(program, &[], config, cpus)
     }
 
     fn launch(program: &Path, command: &[&str], config: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
@@ -82,7 +82,7 @@ impl Daemon {
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
                 .spawn()
-                .with_context(|| program.display().to_string())
+                .with_context(|| format!("{}: {BUILD_IT}", program.display()))
         })??;
         let log = Arc::new(Log::default());
         let (started, addresses) = mpsc::channel();

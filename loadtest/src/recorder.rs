@@ -128,25 +128,14 @@ mod tests {
     use super::*;
     use crate::task::{Operation, Task};
     use claviger_protocol::deframer::{self, Step};
-    use claviger_protocol::message::Resolved;
-    use claviger_protocol::{KeyId, OutputBuffer, RequestHeader, StoreId};
+    use claviger_protocol::{OutputBuffer, RequestHeader};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn workload(operation: Operation) -> Arc<Workload> {
         let task = Task { operation, algorithm: operation.algorithm_default(), size: 4, batch: 2 };
-        let key = Resolved { key_id: KeyId([1; 16]), store_id: StoreId([2; 16]), kind: 2, algorithm: 16 };
         let reply_size = (operation == Operation::Random).then_some(2 + 2 * (5 + 4));
-        Arc::new(Workload {
-            task,
-            key,
-            inputs: Vec::new(),
-            versions: Vec::new(),
-            frames: Vec::new(),
-            key_ids: Arc::default(),
-            reply_size,
-            is_echoed: false,
-        })
+        Arc::new(Workload { reply_size, ..Workload::of_frames(task, Vec::new()) })
     }
 
     /// A reply with these results.

@@ -271,6 +271,24 @@ const COUNT_SIZE: usize = 2;
 const SIZE_FIELD_SIZE: usize = 4;
 
 #[cfg(test)]
+impl Workload {
+    /// One that was not prepared by a daemon.
+    pub(crate) fn of_frames(task: Task, frames: Vec<Vec<u8>>) -> Self {
+        let ids = (KeyId([1; 16]), claviger_protocol::StoreId([2; 16]));
+        Self {
+            task,
+            key: Resolved { key_id: ids.0, store_id: ids.1, kind: 2, algorithm: 16 },
+            inputs: Vec::new(),
+            versions: Vec::new(),
+            frames,
+            key_ids: Arc::default(),
+            reply_size: None,
+            is_echoed: false,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use claviger_algorithm::Algorithm;

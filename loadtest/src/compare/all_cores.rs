@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::{nanoseconds, sound};
+use super::side::{nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::run::{Plan, measure};
 use crate::target::Target;
@@ -19,7 +19,7 @@ pub(super) async fn measure_all_cores(stage: &mut Stage) -> anyhow::Result<Vec<F
         Plan { in_flight: Some(1), load_cpus: None, load_sleeps: true, ..stage.plan.rounds.plan(task, Transport::Tcp) };
     let mut target = Target::start(&stage.plan.daemon, &stage.plan.all_cpus).await?;
     let (mut ratios, mut in_process_ns, mut daemon_ns) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..stage.plan.rounds.count {
+    for _ in turns(stage.plan.rounds.count) {
         let outcome = sound(measure(&plan, &mut target, &mut |_| {}).await?)?;
         let (in_process, daemon) = (outcome.in_process_ns.unwrap_or(f64::NAN), nanoseconds(&outcome));
         ratios.push(in_process / daemon);

@@ -7,7 +7,7 @@ use claviger_protocol::message::{Encrypt, EncryptItem};
 
 use super::figure::{Figure, Goal, Unit};
 use super::many_keys::per;
-use super::side::{nanoseconds, sound};
+use super::side::{nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::conversation::Conversation;
 use crate::crowd::crowd;
@@ -23,7 +23,7 @@ pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec
     let few = Plan { connections: few.connections, in_flight: Some(few.in_flight), ..plan.clone() };
     let many = Plan { connections: many.connections, in_flight: Some(many.in_flight), ..plan };
     let (mut ratios, mut few_ns, mut many_ns) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..stage.plan.rounds.count {
+    for _ in turns(stage.plan.rounds.count) {
         let target = stage.daemon().await?;
         let one = nanoseconds(&sound(measure(&few, target, &mut |_| {}).await?)?);
         let other = nanoseconds(&sound(measure(&many, target, &mut |_| {}).await?)?);
@@ -47,7 +47,7 @@ pub(super) async fn measure_connection_memory(stage: &mut Stage) -> anyhow::Resu
     let mut figures = Vec::new();
     for transport in [Transport::Tcp, Transport::Quic] {
         let mut sizes = Vec::new();
-        for _ in 0..rounds {
+        for _ in turns(rounds) {
             // What earlier connections have left is not used again.
             target.restart()?;
             let config = target.client_config(transport);

@@ -5,7 +5,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::sound;
+use super::side::{sound, turns};
 use super::spinner::Spinner;
 use super::stage::Stage;
 use crate::beside::{BesidePlan, PERCENTILES};
@@ -24,7 +24,7 @@ pub(super) async fn measure_flood(stage: &mut Stage) -> anyhow::Result<Vec<Figur
     let fast = beside.fast();
     let flood = beside.slow(FLOOD).context("no flood")?;
     let (mut rounds, cpus) = (Vec::new(), stage.plan.daemon_cpus.clone());
-    for _ in 0..stage.plan.rounds.count {
+    for _ in turns(stage.plan.rounds.count) {
         let target = stage.daemon().await?;
         let flood_alone = sound(measure(&flood, target, &mut |_| {}).await?)?;
         let [flooded, flood_beside] = measure_together([&fast, &flood], target, None).await?;

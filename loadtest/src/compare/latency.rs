@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::sound;
+use super::side::{sound, turns};
 use super::stage::Stage;
 use crate::beside::PERCENTILES;
 use crate::run::{Plan, measure, measure_echo};
@@ -16,7 +16,7 @@ pub(super) async fn measure_latency(stage: &mut Stage) -> anyhow::Result<Vec<Fig
     let task = Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch: 1 };
     let plan = Plan { in_flight: Some(1), ..stage.plan.rounds.plan(task, Transport::Tcp) };
     let mut pairs = Vec::new();
-    for number in 0..stage.plan.pairs {
+    for number in turns(stage.plan.pairs) {
         let (target, echo) = stage.sides().await?;
         // Who comes first changes: what is first has the colder caches.
         let (echo, daemon) = if number % 2 == 0 {

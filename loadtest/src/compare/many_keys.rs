@@ -10,7 +10,7 @@ use claviger_protocol::KeyId;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::{busy, nanoseconds, sound};
+use super::side::{busy, nanoseconds, sound, turns};
 use super::stage::{Populated, Stage};
 use super::warm::use_each;
 use crate::conversation::Conversation;
@@ -34,7 +34,7 @@ pub(super) async fn measure_choice(
     let hot: Arc<[_]> = key_ids.iter().copied().take(HOT_KEYS).collect();
     use_each(key_ids, &target.client_config(Transport::Tcp)).await?;
     let (mut ratios, mut hot_ns, mut uniform_ns, mut uniform_busy) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
+    for _ in turns(rounds) {
         let few = sound(measure_keys(&plan, target, &hot).await?)?;
         let all = sound(measure_keys(&plan, target, key_ids).await?)?;
         ratios.push(nanoseconds(&few) / nanoseconds(&all));
@@ -57,7 +57,7 @@ pub(super) async fn measure_start(stage: &mut Stage) -> anyhow::Result<Vec<Figur
     let rounds = stage.plan.rounds.count;
     let Populated { target, key_ids, .. } = stage.populated().await?;
     let (mut serving, mut first_answer, mut warm) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
+    for _ in turns(rounds) {
         let start = target.restart()?.as_secs_f64();
         let began = Instant::now();
         answer(target, key_ids).await?;

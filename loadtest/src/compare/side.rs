@@ -2,7 +2,13 @@
 
 use anyhow::ensure;
 
+use crate::progress::progress;
 use crate::run::Outcome;
+
+/// The numbers of so many rounds; each is told as it begins.
+pub(super) fn turns(count: usize) -> impl Iterator<Item = usize> {
+    (0..count).inspect(move |number| progress(&format!("round {} of {count}", number + 1)))
+}
 
 /// An outcome in which everything was done; what was refused would only make it faster.
 ///

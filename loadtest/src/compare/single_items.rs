@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::{nanoseconds, sound};
+use super::side::{nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::run::{Plan, measure};
 use crate::task::{Operation, Task};
@@ -17,7 +17,7 @@ pub(super) async fn measure_single_items(stage: &mut Stage) -> anyhow::Result<Ve
     };
     let (single, batches) = (Plan { in_flight: Some(IN_FLIGHT), ..plan(1) }, plan(16));
     let (mut ratios, mut single_ns, mut batches_ns) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..stage.plan.rounds.count {
+    for _ in turns(stage.plan.rounds.count) {
         let target = stage.daemon().await?;
         let one = nanoseconds(&sound(measure(&single, target, &mut |_| {}).await?)?);
         let many = nanoseconds(&sound(measure(&batches, target, &mut |_| {}).await?)?);

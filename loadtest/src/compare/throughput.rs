@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit, bound_ns};
-use super::side::{busy, nanoseconds, sound};
+use super::side::{busy, nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::run::{measure, measure_echo};
 use crate::task::{Operation, Task};
@@ -45,7 +45,7 @@ impl Throughput {
     pub(super) async fn measure(&self, stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
         let plan = stage.plan.rounds.plan(self.task(), self.transport);
         let mut times = Times::default();
-        for _ in 0..stage.plan.rounds.count {
+        for _ in turns(stage.plan.rounds.count) {
             if self.of_bound.is_some() {
                 let (target, echo) = stage.sides().await?;
                 let echo = sound(measure_echo(&plan, target, echo).await?)?;

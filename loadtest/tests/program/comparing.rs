@@ -81,7 +81,7 @@ fn rows_are_chosen_and_repeated() {
 fn what_cannot_be_measured_is_named_with_its_remedy_and_the_rest_is_measured() {
     clavigerd();
     let ended = run(&mut loadtest("compare --quick --only encrypt-16,sign-ed25519 --echo /nowhere/claviger-echo"));
-    assert!(ended.output.contains("FAILED: the echo, build it with `cargo build"), "{}", ended.output);
+    assert!(ended.output.contains("FAILED: /nowhere/claviger-echo: build it with `cargo build"), "{}", ended.output);
     assert!(ended.output.contains("\nsign-ed25519: "), "{}", ended.output);
     assert!(
         !ended.success && ended.errors.ends_with("claviger-loadtest: not measured: encrypt-16\n"),

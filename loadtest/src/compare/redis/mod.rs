@@ -10,7 +10,7 @@ use self::load::{RedisLoad, RedisLoaded};
 use self::server::{Redis, find};
 use super::figure::{Figure, Unit};
 use super::rows::Measured;
-use super::side::sound;
+use super::side::{sound, turns};
 use super::stage::Stage;
 use crate::run::{Outcome, Plan, measure};
 use crate::task::{Operation, Task};
@@ -22,7 +22,7 @@ pub(super) async fn measure_redis(stage: &mut Stage) -> anyhow::Result<Measured>
     };
     let redis = Redis::start(&program, &stage.plan.daemon_cpus)?;
     let mut rounds = Vec::new();
-    for _ in 0..stage.plan.rounds.count {
+    for _ in turns(stage.plan.rounds.count) {
         let pipelined = load::run(&redis, RedisLoad::PIPELINED, &stage.plan.rounds).await?;
         let single = load::run(&redis, RedisLoad::SINGLE, &stage.plan.rounds).await?;
         let batches = stage.plan.rounds.plan(encrypt(BATCH), Transport::Tcp);
