@@ -7,6 +7,10 @@
     reason = "helpers of tests may be blunt: a panic is the report"
 )]
 
+#[allow(dead_code, reason = "shared with the tests of crashes")]
+#[path = "../../../engine/tests/crash/disk.rs"]
+mod disk;
+
 mod about;
 mod access;
 mod approval_classes;
@@ -16,6 +20,7 @@ mod backups;
 mod certificates;
 mod description;
 mod emergency;
+mod full_audit_disk;
 mod key_life;
 mod keys;
 mod once;

@@ -55,8 +55,14 @@ impl Reply {
 
 impl Port {
     pub(crate) fn new() -> Self {
+        Self::with_config(|_| {})
+    }
+
+    /// With what `change` sets.
+    pub(crate) fn with_config(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path());
+        let mut config = config(folder.path());
+        change(&mut config);
         installation::init(&config).unwrap();
         let administrators = authority("Administrators");
         let settings = ControlSettings {

@@ -148,18 +148,18 @@ async fn lock(server: &Server) -> usize {
 
 /// What clients have seen.
 #[derive(Default)]
-struct Seen {
-    /// Odd while a lock has been acknowledged and no end of it ordered.
-    turn: AtomicU64,
-    is_over: AtomicBool,
-    succeeded: AtomicU64,
-    /// Requests that were sent while it was locked, and refused.
-    refused: AtomicU64,
+pub(crate) struct Seen {
+    /// Odd while a stop has been acknowledged and no end of it ordered.
+    pub(crate) turn: AtomicU64,
+    pub(crate) is_over: AtomicBool,
+    pub(crate) succeeded: AtomicU64,
+    /// Requests that were sent while it was stopped, and refused.
+    pub(crate) refused: AtomicU64,
 }
 
 impl Seen {
     /// Keeps 32 requests in flight until it is over.
-    async fn run(self: Arc<Self>, mut client: Client, key: KeyId, encrypts: bool) {
+    pub(crate) async fn run(self: Arc<Self>, mut client: Client, key: KeyId, encrypts: bool) {
         let mut sent_in = Vec::new();
         let (mut sent, mut answered) = (0, 0);
         loop {
@@ -188,14 +188,16 @@ impl Seen {
                     assert!(!(was_locked && is_same), "a request succeeded that was sent after the acknowledgement");
                     self.succeeded.fetch_add(1, Ordering::SeqCst);
                 }
-                Status::Locked => drop(self.refused.fetch_add(u64::from(was_locked), Ordering::SeqCst)),
+                Status::Locked | Status::NotPermitted => {
+                    self.refused.fetch_add(u64::from(was_locked), Ordering::SeqCst);
+                }
                 status => panic!("{status}"),
             }
         }
     }
 
     /// Waits until it is at least 100 more.
-    async fn wait_for_more(&self, count: &AtomicU64) {
+    pub(crate) async fn wait_for_more(&self, count: &AtomicU64) {
         let enough = count.load(Ordering::SeqCst) + 100;
         within(async {
             while count.load(Ordering::SeqCst) < enough {

@@ -19,6 +19,10 @@ mod vector;
 #[path = "../process/support.rs"]
 mod process;
 
+#[allow(dead_code, reason = "shared with the tests of crashes")]
+#[path = "../../../engine/tests/crash/disk.rs"]
+mod disk;
+
 mod access;
 mod admission;
 mod aliases;
@@ -30,6 +34,7 @@ mod due;
 mod endings;
 mod fairness;
 mod framing;
+mod full_disks;
 mod garbage;
 mod handshake;
 mod hosts;

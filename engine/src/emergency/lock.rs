@@ -212,3 +212,48 @@ fn wait_until_wiped(mut keys: Vec<Weak<KeyEntry>>) -> usize {
     }
     keys.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::EngineParts;
+    use crate::clock::SystemClock;
+    use crate::crypto::random::SystemRandom;
+    use crate::hierarchy::SystemKeys;
+    use crate::shred::ShredTable;
+    use crate::storage::{FailingStorage, MemoryStorage};
+
+    // R-A13
+    #[test]
+    fn a_disk_that_hangs_keeps_back_neither_the_lock_nor_its_answer() {
+        let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
+        let engine = Engine::start(EngineParts {
+            storage: Arc::<FailingStorage<MemoryStorage>>::clone(&storage),
+            system_keys: SystemKeys::for_tests([3; 32]),
+            shred_table: Arc::new(ShredTable::for_tests([9; 16])),
+            random: Arc::new(SystemRandom::new()),
+            clock: Arc::new(SystemClock),
+            cached_keys_max: 10,
+            compute_threads: 1,
+            audit: None,
+        });
+        let engine = engine.unwrap();
+        let disk = storage.pause_get(&address::lock());
+        let now = engine.lock("a theft").unwrap();
+        assert!(matches!(now.stopped.not_durable, Some(Error::StopPending)), "{now:?}");
+        assert!(engine.is_locked());
+        assert_eq!(engine.unwritten_stops(), [UnwrittenStop::Lock]);
+        assert!(disk.wait_until_reached(Duration::from_mins(1)));
+        disk.release();
+        // Written by what had hung.
+        while engine.is_stop_unwritten(UnwrittenStop::Lock) {
+            thread::yield_now();
+        }
+        assert!(engine.is_locked());
+        engine.unlock().unwrap();
+        assert!(!engine.is_locked());
+    }
+}

@@ -12,6 +12,8 @@
 mod audit;
 mod backup;
 mod child;
+#[allow(dead_code, reason = "shared with the tests of the data port")]
+mod disk;
 mod failed_write;
 mod full_disk;
 mod kill;

@@ -20,8 +20,8 @@ use claviger_engine::list::KeyFilter;
 use claviger_engine::{Engine, EngineParts};
 
 use crate::child::{Line, Writer};
+use crate::disk::Disk;
 use crate::failed_write::Fault;
-use crate::full_disk::Disk;
 use crate::place::{Random, mirrors, shred_table, store, system_keys};
 use crate::work::{Acknowledged, open};
 

@@ -1,6 +1,7 @@
 //! A data port on free ports of this machine, over an engine on storage in memory.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use claviger_engine::key::id::{self, StoreId};
 use claviger_engine::key::material::SecretBytes;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::lane::{Claim, Pool};
-use claviger_engine::limits::DELETION_WAIT_DEFAULT;
+use claviger_engine::limits::{AUDIT_FILE_SIZE_MIN, DELETION_WAIT_DEFAULT};
 use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::{MemoryStorage, Storage};
 use claviger_engine::{AccessMethods, Engine, EngineParts, HardwareAddress};
@@ -55,6 +56,8 @@ pub(crate) struct Options {
     pub(crate) times: Times,
     /// Whether there is an audit log.
     pub(crate) is_audited: bool,
+    /// Where its files are, if not with all others, and how many bytes have to be free there.
+    pub(crate) audit_disk: Option<(PathBuf, u64)>,
 }
 
 impl Default for Options {
@@ -71,6 +74,7 @@ impl Default for Options {
             // Nothing has to wait for clients that do not know that the server ends.
             times: Times { drain_notice: Duration::ZERO, ..Times::default() },
             is_audited: false,
+            audit_disk: None,
         }
     }
 }
@@ -280,9 +284,10 @@ fn engine(folder: &TempDir, options: &Options) -> Arc<Engine> {
         clock: Arc::clone(&options.clock),
         cached_keys_max: options.cached_keys_max,
         compute_threads: options.compute_threads,
-        audit: options.is_audited.then(|| AuditOptions {
-            free_space_floor: 0,
-            ..AuditOptions::at(folder.path().join("audit"), folder.path().join("audit-head"))
+        audit: options.is_audited.then(|| {
+            let (audit, free_space_floor) = options.audit_disk.clone().unwrap_or((folder.path().join("audit"), 0));
+            let options = AuditOptions::at(audit, folder.path().join("audit-head"));
+            AuditOptions { free_space_floor, file_size: AUDIT_FILE_SIZE_MIN, ..options }
         }),
     })
     .unwrap()

@@ -18,8 +18,8 @@ use claviger_engine::key::version::KeyVersion;
 use claviger_engine::storage::StorageError;
 
 use crate::child::{Line, Writer};
+use crate::disk::Disk;
 use crate::failed_write::Fault;
-use crate::full_disk::Disk;
 use crate::place::{Random, mirrors, shred_table, system_keys};
 use crate::support::calls::only;
 use crate::support::client::Client;
