@@ -225,7 +225,7 @@ impl Engine {
     /// [`Error::AccessRowNotFound`], [`Error::AccessStateWrong`] if its deletion is requested, [`Error::Conflict`], [`Error::Storage`].
     pub fn enable_access(&self, store: StoreId, id: AccessRowId) -> Result<AccessRow, Error> {
         self.ledger.settle_stop(UnwrittenStop::Row(store, id))?;
-        let row = self.ledger.write_access_state(store, id, KeyState::Available)?;
+        let row = self.ledger.write_access_state(store, id, KeyState::Available, || true)?;
         self.ledger.end_stop(UnwrittenStop::Row(store, id))?;
         Ok(row)
     }
@@ -291,7 +291,7 @@ impl Engine {
     /// [`Error::KeyStoreNotFound`], [`Error::Conflict`], [`Error::Storage`].
     pub fn enable_store(&self, store: StoreId) -> Result<KeyStoreRecord, Error> {
         self.ledger.settle_stop(UnwrittenStop::Store(store))?;
-        let record = self.ledger.write_store_state(store, StoreState::Available)?;
+        let record = self.ledger.write_store_state(store, StoreState::Available, || true)?;
         self.ledger.end_stop(UnwrittenStop::Store(store))?;
         Ok(record)
     }
@@ -321,21 +321,34 @@ impl Ledger {
         self.vault().read::<AccessRow>(&address::access_row(store, id))?.ok_or(Error::AccessRowNotFound(id))
     }
 
+    /// Writes the state of a row, if that `is_wanted` still when the row has been read, which may take long.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it is not; those of a change.
     pub(crate) fn write_access_state(
         &self,
         store: StoreId,
         id: AccessRowId,
         state: KeyState,
+        is_wanted: impl FnOnce() -> bool,
     ) -> Result<AccessRow, Error> {
         self.change_access(store, id, |row| {
+            must_be_wanted(is_wanted)?;
             must_be(row, &[KeyState::Available, KeyState::Disabled], "available or disabled")?;
             row.state = state;
             Ok(())
         })
     }
 
-    pub(crate) fn write_store_state(&self, store: StoreId, state: StoreState) -> Result<KeyStoreRecord, Error> {
+    /// As [`Ledger::write_access_state`], of a key store.
+    pub(crate) fn write_store_state(
+        &self,
+        store: StoreId,
+        state: StoreState,
+        is_wanted: impl FnOnce() -> bool,
+    ) -> Result<KeyStoreRecord, Error> {
         self.change_store(store, |record| {
+            must_be_wanted(is_wanted)?;
             record.state = state;
             Ok(())
         })
@@ -384,6 +397,10 @@ impl HeldRow {
     pub fn passes(&self, now_ms: u64) -> bool {
         self.row().passes(now_ms)
     }
+}
+
+fn must_be_wanted(is_wanted: impl FnOnce() -> bool) -> Result<(), Error> {
+    if is_wanted() { Ok(()) } else { Err(Error::Conflict) }
 }
 
 fn must_be(row: &AccessRow, states: &[KeyState], needed: &'static str) -> Result<(), Error> {

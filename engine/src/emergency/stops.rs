@@ -168,13 +168,18 @@ impl Ledger {
 
     /// Writes a stop, and ends what it was in memory.
     pub(super) fn write_stop(&self, stop: UnwrittenStop) -> Result<(), Error> {
+        let is_in_memory = self.source.stops.has(stop);
+        // Others may have written it meanwhile, and somebody ended it: then it is not written once more.
+        let is_wanted = || !is_in_memory || self.source.stops.has(stop);
         let mut tries = 0;
-        loop {
+        while is_wanted() {
             tries += 1;
             let written = match stop {
                 UnwrittenStop::Lock => self.write_lock(),
-                UnwrittenStop::Store(id) => self.write_store_state(id, StoreState::Disabled).map(drop),
-                UnwrittenStop::Row(store, id) => self.write_access_state(store, id, KeyState::Disabled).map(drop),
+                UnwrittenStop::Store(id) => self.write_store_state(id, StoreState::Disabled, is_wanted).map(drop),
+                UnwrittenStop::Row(store, id) => {
+                    self.write_access_state(store, id, KeyState::Disabled, is_wanted).map(drop)
+                }
             };
             match written {
                 Err(Error::Conflict) if tries < STOP_TRIES_MAX => {}
@@ -189,6 +194,7 @@ impl Ledger {
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 }
 
