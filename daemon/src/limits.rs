@@ -59,6 +59,9 @@ pub const SOCKET_READ_SIZE: usize = 128 * 1024;
 /// Bytes read from a TCP socket at once during the handshake: more than most have.
 pub const HANDSHAKE_READ_SIZE: usize = 8 * 1024;
 
+/// Bytes of a TLS record (RFC 8446 section 5.2): a header of 5, 2^14 of plaintext, and 256 of what encryption adds.
+pub const RECORD_SIZE_MAX: usize = 5 + 16 * 1024 + 256;
+
 /// Bytes of TLS that may wait for more of them before they are understood: a handshake message of 64 KiB, which is the most that rustls takes, in records of 16 KiB.
 pub const UNREAD_SIZE_MAX: usize = 96 * 1024;
 

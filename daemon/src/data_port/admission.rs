@@ -128,7 +128,8 @@ impl Admissions {
     pub(super) fn declare(&mut self, declared: Option<HardwareAddress>) {
         if self.declared != declared {
             self.declared = declared;
-            (self.decisions, self.stranger_until) = (Vec::new(), 0);
+            // What was found of its certificate stays: else a client that says something else each time had its path validated each time.
+            self.decisions.iter_mut().for_each(|decision| decision.until_ms = 0);
         }
     }
 

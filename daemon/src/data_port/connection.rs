@@ -111,10 +111,12 @@ impl<C: Conversation> ByteStream<C> {
             }
             let resting = self.received.bytes().is_empty();
             let end_of_wait = self.conversation.next_end_of_wait();
+            // The turn has taken long enough: others are to have theirs.
+            let mut over = false;
             tokio::select! {
                 Some(completion) = completed.recv() => {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
-                    self.conversation.complete(ready);
+                    over = self.conversation.complete(ready);
                 }
                 gathered = self.received.gather(stream), if ending.is_none() => match gathered? {
                     Gathered::Bytes if resting => self.watchdog.progress(),
@@ -128,13 +130,17 @@ impl<C: Conversation> ByteStream<C> {
                     Look::Resting => self.rest(conditions.scratch),
                     Look::Busy => {}
                 },
-                () = at(end_of_wait) => self.conversation.end_waits(),
+                () = at(end_of_wait) => over = self.conversation.end_waits(),
                 () = &mut drain, if !draining => {
                     draining = true;
                     self.conversation.drain();
                     notice.as_mut().reset(tokio::time::Instant::now() + self.times.drain_notice);
                 }
                 () = &mut notice, if draining && !noticed => noticed = true,
+            }
+            if over {
+                self.write(stream).await?;
+                tokio::task::yield_now().await;
             }
             if ending.is_none() && self.work(stream).await? == Stop::End {
                 ending = Some(Ending::ClientFault);

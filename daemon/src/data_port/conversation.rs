@@ -29,8 +29,10 @@ pub(super) trait Conversation {
         0
     }
 
-    /// Takes up what has ended elsewhere, until enough replies wait to be written.
-    fn complete(&mut self, _ready: impl Iterator<Item = Completion>) {}
+    /// Takes up what has ended elsewhere, until enough replies wait to be written or the turn has taken long enough; says whether it has.
+    fn complete(&mut self, _ready: impl Iterator<Item = Completion>) -> bool {
+        false
+    }
 
     /// Whether the client was let in, and is not any more.
     fn is_let_in_no_more(&mut self) -> bool {
@@ -45,8 +47,10 @@ pub(super) trait Conversation {
         None
     }
 
-    /// Answers the waits that have ended by themselves.
-    fn end_waits(&mut self) {}
+    /// Answers the waits that have ended by themselves, as [`Self::complete`] does what has ended elsewhere.
+    fn end_waits(&mut self) -> bool {
+        false
+    }
 }
 
 /// What [`Conversation::receive`] did with the bytes it was given.

@@ -123,7 +123,7 @@ impl Conversation for Session {
             if self.output.len() >= OUTPUT_SIZE {
                 break Stop::Write;
             }
-            if turn.spent >= TURN_COST_MAX {
+            if turn.is_over() {
                 break Stop::Yield;
             }
             turn.spent += FRAME_COST;
@@ -162,18 +162,20 @@ impl Conversation for Session {
         Received { consumed, stop }
     }
 
-    fn complete(&mut self, ready: impl Iterator<Item = Completion>) {
+    fn complete(&mut self, ready: impl Iterator<Item = Completion>) -> bool {
         let (engine, worker) = (Arc::clone(&self.engine), Rc::clone(&self.worker));
         let mut worker = worker.borrow_mut();
         let mut turn = Turn::begin(&mut worker, &engine, &self.client);
         self.counts.begin_turn(turn.now, self.output.len());
         for completion in ready {
+            turn.spent += FRAME_COST;
             self.complete_one(&mut turn, completion);
-            if self.output.len() >= OUTPUT_SIZE {
+            if self.output.len() >= OUTPUT_SIZE || turn.is_over() {
                 break;
             }
         }
         self.counts.end_turn();
+        turn.is_over()
     }
 
     fn output(&mut self) -> &mut OutputBuffer {
@@ -210,11 +212,12 @@ impl Conversation for Session {
         self.waits.next_end()
     }
 
-    fn end_waits(&mut self) {
+    fn end_waits(&mut self) -> bool {
         let (engine, worker) = (Arc::clone(&self.engine), Rc::clone(&self.worker));
         let mut worker = worker.borrow_mut();
         let mut turn = Turn::begin(&mut worker, &engine, &self.client);
         self.look_at_ended_waits(&mut turn);
+        turn.is_over()
     }
 }
 
@@ -370,5 +373,10 @@ impl<'t> Turn<'t> {
     fn begin(worker: &'t mut Worker, engine: &'t Engine, client: &Client) -> Self {
         let (now, now_ms) = (Instant::now(), engine.now_ms());
         Self { worker, scope: engine.read_scope(client), now, now_ms, spent: Duration::ZERO }
+    }
+
+    /// Whether it has taken as long as others on the same worker may have to wait.
+    fn is_over(&self) -> bool {
+        self.spent >= TURN_COST_MAX
     }
 }

@@ -18,7 +18,7 @@ use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::{Room, Shares};
 use super::quota::Price;
 use super::{Session, Turn};
-use crate::limits::{OUTPUT_SIZE, WAITS_PER_STREAM};
+use crate::limits::{FRAME_COST, OUTPUT_SIZE, WAITS_PER_STREAM};
 
 /// The waits of one byte stream.
 #[derive(Default)]
@@ -120,12 +120,14 @@ impl Session {
         }
     }
 
-    /// Takes up the waits whose time is over, until enough replies wait to be written.
+    /// Takes up the waits whose time is over, until enough replies wait to be written or the turn is over.
     pub(super) fn look_at_ended_waits(&mut self, turn: &mut Turn<'_>) {
         self.counts.begin_turn(turn.now, self.output.len());
         while self.output.len() < OUTPUT_SIZE
+            && !turn.is_over()
             && let Some(waiting) = self.waits.remove_ended(turn.now)
         {
+            turn.spent += FRAME_COST;
             self.look_again(turn, waiting);
         }
         self.counts.end_turn();

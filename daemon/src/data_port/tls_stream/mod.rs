@@ -1,6 +1,7 @@
 //! TLS on a TCP stream, read and written in large pieces.
 //!
 //! `records` what rustls makes of bytes · `scratch` the buffers of a worker thread. What rustls does, it does unaided: there is no record layer here.
+//! Plaintext is wiped where it is ours; rustls copies each record that it decrypts once, and frees that copy as it is.
 
 mod records;
 mod scratch;
@@ -16,9 +17,11 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use zeroize::Zeroizing;
+
 use self::records::Records;
 pub(super) use self::scratch::Scratch;
-use crate::limits::{HANDSHAKE_READ_SIZE, UNREAD_SIZE_MAX, WRITE_SIZE};
+use crate::limits::{HANDSHAKE_READ_SIZE, RECORD_SIZE_MAX, SOCKET_READ_SIZE, UNREAD_SIZE_MAX, WRITE_SIZE};
 
 /// The server's side of TLS on `T`.
 pub(super) struct TlsStream<T> {
@@ -47,7 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             unsent_start: 0,
             closed: false,
         };
-        let mut incoming = Vec::new();
+        let mut incoming = Zeroizing::new(Vec::new());
         while stream.records.state().is_handshaking() {
             incoming.clear();
             incoming.extend_from_slice(stream.records.unread());
@@ -55,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             incoming.reserve(HANDSHAKE_READ_SIZE);
-            if stream.transport.read_buf(&mut incoming).await? == 0 {
+            if stream.transport.read_buf(&mut *incoming).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let received = stream.records.receive(&mut incoming, &mut ReadBuf::new(&mut []));
@@ -87,12 +90,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
 
     /// One read of the transport, decrypted. Nothing in `out` means that no record was whole, or that nothing more comes.
     fn poll_records(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut scratch = self.scratch.borrow();
-        let mut incoming = ReadBuf::new(scratch.incoming());
         let unread = self.records.unread();
-        if unread.len() > incoming.remaining() {
+        if unread.len() > UNREAD_SIZE_MAX {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
+        // No more than there is room for, and a record: what waits, waits in the kernel, whose buffers are bounded.
+        let wanted = out.remaining().min(SOCKET_READ_SIZE - RECORD_SIZE_MAX) + RECORD_SIZE_MAX;
+        let mut scratch = self.scratch.borrow();
+        let mut incoming = ReadBuf::new(scratch.incoming(unread.len() + wanted));
         incoming.put_slice(unread);
         if !self.records.stopped() {
             ready!(Pin::new(&mut self.transport).poll_read(context, &mut incoming))?;
@@ -102,6 +107,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             }
         }
         Poll::Ready(self.records.receive(incoming.filled_mut(), out))
+    }
+}
+
+impl<T> Drop for TlsStream<T> {
+    fn drop(&mut self) {
+        self.scratch.wipe();
     }
 }
 
@@ -131,7 +142,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
         let part = plaintext.get(..WRITE_SIZE).unwrap_or(plaintext);
         let mut scratch = stream.scratch.borrow();
         let outgoing = &mut scratch.outgoing;
-        let size = stream.records.encrypt(part, outgoing)?;
+        let size = match stream.records.encrypt(part, outgoing) {
+            Ok(size) => size,
+            Err(error) => {
+                drop(scratch);
+                // What TLS has to say of it, as far as the transport takes it now.
+                let _ = stream.poll_send(context)?;
+                return Poll::Ready(Err(error));
+            }
+        };
         let mut left = outgoing.get(..size).unwrap_or_default();
         // What TLS has to say goes before: mostly nothing.
         stream.unsent.append(&mut stream.records.take_own_output());

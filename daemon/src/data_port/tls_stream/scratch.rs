@@ -1,9 +1,10 @@
 //! Buffers of a worker thread that its TLS connections use in turn.
 
 use std::cell::{RefCell, RefMut};
+use std::mem;
 use std::rc::Rc;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::{SOCKET_READ_SIZE, UNREAD_SIZE_MAX};
 
@@ -15,8 +16,10 @@ pub(in super::super) struct Scratch(Rc<RefCell<Buffers>>);
 /// The buffers themselves.
 #[derive(Default)]
 pub(super) struct Buffers {
-    /// What a socket has brought. Records are decrypted in place, so it holds plaintext afterwards.
+    /// What a socket has brought. Records are decrypted in place, so it holds plaintext afterwards, until it is wiped.
     incoming: Zeroizing<Vec<u8>>,
+    /// So much of it may hold something.
+    used: usize,
     /// Records to be sent.
     pub(super) outgoing: Vec<u8>,
 }
@@ -27,18 +30,22 @@ impl Scratch {
         self.0.borrow_mut()
     }
 
-    /// Wipes the plaintext that has passed through.
+    /// Wipes the plaintext that has passed through since it was last wiped: nothing, mostly.
     pub(in super::super) fn wipe(&self) {
-        self.borrow().incoming = Zeroizing::default();
+        let mut buffers = self.borrow();
+        let used = mem::take(&mut buffers.used);
+        buffers.incoming.get_mut(..used).unwrap_or_default().zeroize();
     }
 }
 
 impl Buffers {
-    /// Room for the bytes that were left before and one read of a socket.
-    pub(super) fn incoming(&mut self) -> &mut [u8] {
+    /// Room for so many bytes, at most [`SOCKET_READ_SIZE`] more than [`UNREAD_SIZE_MAX`].
+    pub(super) fn incoming(&mut self, size: usize) -> &mut [u8] {
         if self.incoming.is_empty() {
             self.incoming = Zeroizing::new(vec![0; SOCKET_READ_SIZE + UNREAD_SIZE_MAX]);
         }
-        &mut self.incoming
+        let size = size.min(self.incoming.len());
+        self.used = self.used.max(size);
+        self.incoming.get_mut(..size).unwrap_or_default()
     }
 }
