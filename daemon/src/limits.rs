@@ -41,6 +41,12 @@ pub const QUOTA_HELD_PART: u64 = 8;
 /// What a description read from storage costs, by the clock: a request for names costs it for each name.
 pub const DESCRIPTION_COST: Duration = Duration::from_micros(10);
 
+/// Requests of a byte stream that may be refused as Overloaded before the advice given with the first of them has passed: as many as may well be on their way.
+pub const REFUSED_EARLY_MAX: usize = 256;
+
+/// How long a byte stream is not read from after that.
+pub const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+
 /// What each frame costs beside its items.
 pub const FRAME_COST: Duration = Duration::from_nanos(500);
 

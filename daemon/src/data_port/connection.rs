@@ -64,7 +64,7 @@ where
 {
     let received = ReceiveBuffer::new(room);
     let watchdog = Watchdog::new(conditions.idle, &conditions.times);
-    let mut connection = ByteStream { conversation, received, watchdog, times: conditions.times };
+    let mut connection = ByteStream { conversation, received, pause: None, watchdog, times: conditions.times };
     let ending = connection.run(stream, &mut completed, conditions).await?;
     timeout(connection.times.write, stream.shutdown()).await??;
     Ok(ending)
@@ -74,6 +74,8 @@ where
 struct ByteStream<C> {
     conversation: C,
     received: ReceiveBuffer,
+    /// Until then nothing is taken from the client.
+    pause: Option<std::time::Instant>,
     watchdog: Watchdog,
     times: Times,
 }
@@ -118,7 +120,7 @@ impl<C: Conversation> ByteStream<C> {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
                     over = self.conversation.complete(ready);
                 }
-                gathered = self.received.gather(stream), if ending.is_none() => match gathered? {
+                gathered = self.received.gather(stream), if ending.is_none() && self.pause.is_none() => match gathered? {
                     Gathered::Bytes if resting => self.watchdog.progress(),
                     Gathered::Bytes => {}
                     Gathered::End => ending = Some(Ending::ByClient),
@@ -130,6 +132,7 @@ impl<C: Conversation> ByteStream<C> {
                     Look::Resting => self.rest(conditions.scratch),
                     Look::Busy => {}
                 },
+                () = at(self.pause) => self.pause = None,
                 () = at(end_of_wait) => over = self.conversation.end_waits(),
                 () = &mut drain, if !draining => {
                     draining = true;
@@ -142,7 +145,7 @@ impl<C: Conversation> ByteStream<C> {
                 self.write(stream).await?;
                 tokio::task::yield_now().await;
             }
-            if ending.is_none() && self.work(stream).await? == Stop::End {
+            if ending.is_none() && self.pause.is_none() && self.work(stream).await? == Stop::End {
                 ending = Some(Ending::ClientFault);
             }
         }
@@ -159,6 +162,10 @@ impl<C: Conversation> ByteStream<C> {
             match done.stop {
                 Stop::Need(size) => {
                     self.received.make_room(size)?;
+                    return Ok(done.stop);
+                }
+                Stop::Pause(until) => {
+                    self.pause = Some(until);
                     return Ok(done.stop);
                 }
                 Stop::End => return Ok(done.stop),
@@ -198,7 +205,7 @@ impl<C: Conversation> ByteStream<C> {
     }
 }
 
-/// Ready at this time; never, if there is none. Only a byte stream that waits for a secret has a timer for it.
+/// Ready at this time; never, if there is none. Only a byte stream that waits for a secret, or that is not read from for a while, has a timer for it.
 async fn at(time: Option<std::time::Instant>) {
     match time {
         Some(time) => sleep_until(time.into()).await,

@@ -70,6 +70,8 @@ pub(super) enum Stop {
     Write,
     /// The turn has taken long enough: others are to have theirs.
     Yield,
+    /// The client comes again and again before its time: nothing is taken from it until then.
+    Pause(Instant),
     /// The byte stream ends after what is written.
     End,
 }

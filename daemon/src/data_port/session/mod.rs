@@ -7,6 +7,7 @@ mod batch;
 mod counts;
 mod describe;
 mod greeting;
+mod patience;
 mod quota;
 mod read;
 mod recorded;
@@ -23,6 +24,7 @@ use claviger_protocol::deframer::{self, Step};
 use claviger_protocol::{EncodeError, Opcode, OutputBuffer, Request, RequestHeader, Status};
 
 use self::counts::Counts;
+use self::patience::Patience;
 use self::recorded::Answered;
 use self::wait::Waits;
 use super::admission::Admissions;
@@ -59,6 +61,7 @@ pub(super) struct Session {
     failures: Failures,
     in_flight: usize,
     waits: Waits,
+    patience: Patience,
     greeted: bool,
     draining: bool,
     /// A request was such that the byte stream ends.
@@ -103,6 +106,7 @@ impl Session {
             failures: Failures::default(),
             in_flight: 0,
             waits: Waits::default(),
+            patience: Patience::default(),
             greeted: false,
             draining: false,
             ended: false,
@@ -125,6 +129,9 @@ impl Conversation for Session {
             }
             if turn.is_over() {
                 break Stop::Yield;
+            }
+            if let Some(until) = self.patience.take_pause(Instant::now) {
+                break Stop::Pause(until);
             }
             turn.spent += FRAME_COST;
             match deframer::request(bytes.get(consumed..).unwrap_or_default()) {
@@ -324,6 +331,9 @@ impl Session {
         let operation = convert::operation_name(header);
         tracing::debug!(trace_id = %header.trace_id, operation, %status, "refused");
         self.record(header, Answered::Refused(status));
+        if status == Status::Overloaded {
+            self.patience.refused(Instant::now(), Duration::from_millis(retry_ms.into()));
+        }
         self.output.status_reply(header, status, retry_ms);
         self.counts.replied(header, status, self.output.len());
     }
