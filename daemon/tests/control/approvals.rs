@@ -18,11 +18,11 @@ pub(crate) struct Parties {
     /// Administers everything.
     pub(crate) ada: Caller,
     /// Approves changes of the store and of the installation.
-    bob: Caller,
+    pub(crate) bob: Caller,
     /// So does she.
     cleo: Caller,
     /// Asks for changes of the store.
-    rita: Caller,
+    pub(crate) rita: Caller,
 }
 
 pub(crate) async fn parties() -> Parties {
@@ -54,7 +54,7 @@ pub(crate) async fn parties() -> Parties {
 }
 
 impl Parties {
-    async fn get(&self, caller: &Caller, path: &str) -> Reply {
+    pub(crate) async fn get(&self, caller: &Caller, path: &str) -> Reply {
         self.port.send_as(caller, request("GET", path, "")).await
     }
 
@@ -62,7 +62,7 @@ impl Parties {
         self.port.send_as(caller, request("POST", path, &body.to_string())).await
     }
 
-    async fn decide(&self, caller: &Caller, id: &str, what: &str) -> Reply {
+    pub(crate) async fn decide(&self, caller: &Caller, id: &str, what: &str) -> Reply {
         self.post(caller, &format!("/v1/approvals/{id}/{what}"), &json!({})).await
     }
 
@@ -78,7 +78,7 @@ impl Parties {
     }
 
     /// Asks for a change, and gives the id of the request.
-    async fn ask(&self, caller: &Caller, path: &str, body: &Value) -> String {
+    pub(crate) async fn ask(&self, caller: &Caller, path: &str, body: &Value) -> String {
         let reply = self.post(caller, path, body).await;
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{path}: {}", reply.body);
         let id = reply.body["id"].as_str().unwrap().to_owned();

@@ -15,6 +15,7 @@ mod about;
 mod access;
 mod approval_classes;
 mod approvals;
+mod approved_access;
 mod audit;
 mod backups;
 mod certificates;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::key::id::{KeyId, StoreId};
+use crate::key::id::{AccessRowId, KeyId, StoreId};
 use crate::key::material::SecretBytes;
 use crate::key::text::is_shown;
 use crate::limits::{
@@ -64,6 +64,11 @@ impl Trial {
     /// Adds that they build on a key.
     pub fn add_key(&mut self, id: KeyId) {
         self.places.insert(address::key(id));
+    }
+
+    /// Adds that they build on a row of the authentication data of a key store.
+    pub fn add_access(&mut self, store: StoreId, row: AccessRowId) {
+        self.places.insert(address::access_row(store, row));
     }
 
     /// Adds what the other one is known to build on.

@@ -91,7 +91,7 @@ pub(super) fn ask(
     let mut trial = Trial::default();
     let (mut calls, mut tried, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for Prepared { call, change } in prepared {
-        change.builds_on(engine)?.into_iter().for_each(|key| trial.add_key(key));
+        trial.add(change.builds_on(engine)?);
         keys.extend(change.is_about().1);
         // What is changed has to be as it was seen, when it is read for the trial: that is what must not move from then on.
         let seen =

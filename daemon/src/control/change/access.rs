@@ -165,8 +165,8 @@ impl fmt::Display for AccessChange {
     }
 }
 
-/// What is permitted, in words that go on after a row.
-struct Permitted<'p>(&'p NewPermit);
+/// What is permitted, in words that go on after a row or a certificate: as many keys as they have room for.
+pub(super) struct Permitted<'p>(pub(super) &'p NewPermit);
 
 impl fmt::Display for Permitted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +176,12 @@ impl fmt::Display for Permitted<'_> {
             None => f.write_str(", all operations")?,
         }
         match keys {
-            Some(keys) => write!(f, ", {} keys", keys.len()),
+            Some(keys) => {
+                let noun = if keys.len() == 1 { "key" } else { "keys" };
+                write!(f, ", {} {noun}:", keys.len())?;
+                keys.iter().take(SHOWN_KEYS).try_for_each(|key| write!(f, " {key}"))?;
+                if keys.len() > SHOWN_KEYS { f.write_str(" and more") } else { Ok(()) }
+            }
             None => f.write_str(", all keys"),
         }
     }
@@ -190,3 +195,6 @@ impl fmt::Display for Until {
         self.0.map_or(Ok(()), |ends_ms| write!(f, ", until {}", describe::time(ends_ms)))
     }
 }
+
+/// Ids of keys in one line of the log, and of what is asked for.
+const SHOWN_KEYS: usize = 20;

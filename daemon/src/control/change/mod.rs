@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use claviger_control::message::KeyList;
 use claviger_engine::access::NewPermit;
-use claviger_engine::approval::{ApprovalPolicy, ChangeClass};
+use claviger_engine::approval::{ApprovalPolicy, ChangeClass, Trial};
 use claviger_engine::change::{NewKey, NewKeyStore, NewPerson, PersonChange, StoreSettings};
 use claviger_engine::crypto::key_wrap::ReceiverKey;
 use claviger_engine::key::id::{KeyId, StoreId};
@@ -35,6 +35,7 @@ use crate::authority::Authority;
 use crate::installation::Installation;
 
 pub use access::AccessChange;
+use access::Permitted;
 pub use alias::AliasChange;
 pub use backup::BackupChange;
 pub use emergency::EmergencyChange;
@@ -226,13 +227,19 @@ impl Change {
         }
     }
 
-    /// The keys on which it builds without looking at them in its own transaction.
-    pub(super) fn builds_on(&self, engine: &Engine) -> Result<Option<KeyId>, Problem> {
+    /// What it builds on and is not found out by a trial, of what is more than a change of records.
+    pub(super) fn builds_on(&self, engine: &Engine) -> Result<Trial, Problem> {
+        let mut trial = Trial::default();
         match self {
-            Self::Export { key, .. } => Ok(Some(*key)),
-            Self::Import { store, change } => change.key(engine, *store),
-            _ => Ok(None),
+            Self::Export { key, .. } => trial.add_key(*key),
+            Self::Import { store, change } => {
+                change.key(engine, *store)?.into_iter().for_each(|key| trial.add_key(key))
+            }
+            // What a new certificate permits and is called is what the row of the former one says.
+            Self::Access { store, change: AccessChange::Renew { row, .. } } => trial.add_access(*store, *row),
+            _ => {}
         }
+        Ok(trial)
     }
 
     /// What class of changes it is beside that of its route: an import of a version alters a key that is there.
@@ -248,6 +255,8 @@ impl Change {
         match self {
             Self::Person { person, change } => format!("person {person} {change:?}"),
             Self::AddPerson(new) => format!("{new:?}"),
+            // In words there are not all of the keys that it names.
+            Self::Access { .. } | Self::IssueCertificate { .. } => format!("{self} {:?}", self.is_about().1),
             other => other.to_string(),
         }
     }
@@ -368,9 +377,9 @@ impl fmt::Display for Change {
             Self::Person { person, change } => write!(f, "person {person} {}", person::InWords(change)),
             Self::RemovePerson { person } => write!(f, "person {person} removed"),
             Self::Access { store, change } => write!(f, "key store {store} {change}"),
-            Self::IssueCertificate { store, common_name, lifetime, .. } => {
-                let days = lifetime.as_secs() / (24 * 60 * 60);
-                write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days")
+            Self::IssueCertificate { store, common_name, lifetime, permit, .. } => {
+                let (days, permitted) = (lifetime.as_secs() / (24 * 60 * 60), Permitted(permit));
+                write!(f, "certificate for {common_name:?} issued in store {store}, valid for {days} days{permitted}")
             }
         }
     }
