@@ -322,6 +322,18 @@ pub enum Error {
     Closed,
 }
 
+impl Error {
+    /// Whether it says of a change that it was made and is in force, and is not in the audit log yet. After any other error it was not made, as far as anybody knows.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        match self {
+            Self::Audit(error) => matches!(error, AuditError::NotYetLogged(_)),
+            Self::ImportSpent { cause, .. } => cause.is_made(),
+            _ => false,
+        }
+    }
+}
+
 /// How long ago something was, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ago(pub Duration);

@@ -29,7 +29,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Approval`], with a name from `may_approve` for who may not any more; those of `apply`; [`Error::Conflict`], [`Error::Damaged`], [`Error::Storage`]: nothing was done, and
-    /// unless it is over by that, it can be approved again; but what is more than a change of records may have been begun, and is then [`ApprovalState::Failed`].
+    /// unless it is over by that, it can be approved again; but what is more than a change of records may have been begun, and is then [`ApprovalState::Failed`]. One that [`Error::is_made`]
+    /// was done, and is not in the audit log yet.
     pub fn approve<E: From<Error> + Display>(
         &self,
         id: ApprovalId,
@@ -63,15 +64,15 @@ impl Engine {
             }
             beside => beside?,
         };
-        let result = if record.is_bundle {
+        let (result, logged) = if record.is_bundle {
             self.ledger.together(beside, |ledger| apply(&self.with_ledger(ledger), &record, calls))?
         } else {
             let ledger = self.ledger.beside(beside);
             match apply(&self.with_ledger(ledger.clone()), &record, calls) {
-                Ok(result) => {
-                    ledger.make_what_is_left()?;
-                    result
-                }
+                Ok(result) => match ledger.make_what_is_left() {
+                    Err(error) if !error.is_made() => return Err(error.into()),
+                    logged => (result, logged),
+                },
                 Err(error) => {
                     // What was begun is not done anew: who asked is told why.
                     if ledger.has_made_first() {
@@ -84,6 +85,7 @@ impl Engine {
         };
         self.ledger.destroy_secrets(id);
         self.keep_answers(id, at_ms, &result);
+        logged?;
         Ok(Decided::Applied(record))
     }
 

@@ -13,7 +13,7 @@ use crate::storage::{Address, Compare, Versioned};
 pub(crate) struct Ground {
     /// Where.
     pub(crate) address: Address,
-    /// SHA-256 of what it says, not of how it is protected: a rotation of the system key is no change of it. `None`: there was no record.
+    /// SHA-256 of what it says, not of how it is protected: a rotation of the system key is no change of it. Of one that cannot be read, of what is stored there. `None`: there was no record.
     pub(crate) hash: Option<[u8; 32]>,
 }
 
@@ -21,7 +21,7 @@ impl Ground {
     /// The records at `places` as they stand.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::SystemKeyMissing`], [`Error::Storage`].
+    /// [`Error::Storage`].
     pub(super) fn of(vault: &Vault, places: BTreeSet<Address>) -> Result<Vec<Self>, Error> {
         let ground = |address: Address| {
             let hash = read(vault, &address)?.map(|(hash, _)| hash);
@@ -33,7 +33,7 @@ impl Ground {
     /// The condition that it still stands so, if it does now.
     ///
     /// # Errors
-    /// [`ApprovalError::Moved`] if it does not; [`Error::Damaged`], [`Error::SystemKeyMissing`], [`Error::Storage`].
+    /// [`ApprovalError::Moved`] if it does not; [`Error::Storage`].
     pub(super) fn compare(&self, vault: &Vault) -> Result<Compare, Error> {
         let found = read(vault, &self.address)?;
         if found.as_ref().map(|(hash, _)| hash) != self.hash.as_ref() {
@@ -46,6 +46,14 @@ impl Ground {
 
 fn read(vault: &Vault, address: &Address) -> Result<Option<([u8; 32], Compare)>, Error> {
     let Some(Versioned { value, revision }) = vault.storage().get(address)? else { return Ok(None) };
-    let said = vault.fields(address, &value)?;
-    Ok(Some((sha256(&[&said]), Compare::unchanged(address.clone(), revision))))
+    let hash = match vault.fields(address, &value) {
+        Ok(said) => sha256(&[&said]),
+        // What is damaged can be replaced: it must be the same that is damaged still.
+        Err(Error::Damaged(_) | Error::SystemKeyMissing(_)) => sha256(&[UNREADABLE, &value]),
+        Err(error) => return Err(error),
+    };
+    Ok(Some((hash, Compare::unchanged(address.clone(), revision))))
 }
+
+/// Before what is hashed of a record that cannot be read: no record says so, whose first byte is its type.
+const UNREADABLE: &[u8] = b"unreadable record";

@@ -1,12 +1,12 @@
 //! What the clock does with requests for approval: their time ends, answers go after a day, and decided ones are forgotten.
 
-use super::{ApprovalRecord, ApprovalState, SecretPart};
+use super::{ApprovalId, ApprovalRecord, ApprovalState, SecretPart};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::limits::{APPROVAL_KEPT, SCAN_PAGE_RECORDS};
 use crate::record::address;
 use crate::record::key::milliseconds;
-use crate::storage::{Compare, Write};
+use crate::storage::{Address, Compare, Write};
 
 impl Ledger {
     /// The writes that end a request. What exactly was to be done is not kept: there may be secrets in it.
@@ -47,7 +47,10 @@ impl Ledger {
                 }
                 Ok(_) => self.commit_unless_moved(&[], &[Write::Delete { address: place }])?,
                 Err(error @ (Error::Storage(_) | Error::Closed)) => return Err(error),
-                Err(error) => tracing::error!(request = %id, %error, "a request for approval cannot be read"),
+                Err(error) => {
+                    tracing::error!(request = %id, %error, "a request for approval cannot be read: its time is over, and what was asked for is destroyed");
+                    self.forget_calls(id, place)?;
+                }
             }
         }
         for (place, _) in self.vault().storage().scan(&address::approval_result_ends(), None, SCAN_PAGE_RECORDS)? {
@@ -67,12 +70,22 @@ impl Ledger {
     fn forget_approvals(&self, now_ms: u64) -> Result<(), Error> {
         let kept = milliseconds(APPROVAL_KEPT);
         for (place, _) in self.vault().storage().scan(&address::approvals(), None, SCAN_PAGE_RECORDS)? {
-            let made_ms = address::parse_approval(&place).map(|id| id.made_ms());
-            if made_ms.is_none_or(|made_ms| made_ms.saturating_add(kept) > now_ms) {
+            let Some(id) = address::parse_approval(&place) else { break };
+            if id.made_ms().saturating_add(kept) > now_ms {
                 break;
             }
-            self.commit_unless_moved(&[], &[Write::Delete { address: place }])?;
+            // None are left, unless its end was not noted: nothing of it stays.
+            self.forget_calls(id, place)?;
         }
+        Ok(())
+    }
+
+    /// Deletes the record at `place` with what was asked for exactly.
+    fn forget_calls(&self, id: ApprovalId, place: Address) -> Result<(), Error> {
+        let mut writes = self.end_secret(id, SecretPart::Calls)?;
+        writes.push(Write::Delete { address: place });
+        self.commit_unless_moved(&[], &writes)?;
+        self.destroy_secrets(id);
         Ok(())
     }
 

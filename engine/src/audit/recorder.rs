@@ -228,20 +228,29 @@ impl Recorder {
             _ => {}
         }
         if failure.is_some() {
-            // Only changes must not be lost.
-            let (mut requests, mut others) = (0, 0);
-            self.next.retain(|event| {
-                let lost = if event.kind == EventKind::Request { &mut requests } else { &mut others };
-                *lost += u64::from(event.change.is_none());
-                event.change.is_some()
-            });
-            self.shared.requests.lose(requests);
-            self.shared.lost.fetch_add(others, Ordering::Relaxed);
+            self.lose();
         }
         for waiter in self.waiting.drain(..) {
             // Whoever has stopped waiting needs no answer.
             let _gone = waiter.send(failure.clone().map_or(Ok(()), Err));
         }
+    }
+
+    /// Drops what waits and cannot be written, but for changes, which must not be lost; counts it.
+    fn lose(&mut self) {
+        let (mut requests, mut others) = (0_u64, 0_u64);
+        self.next.retain(|event| {
+            if event.change.is_none() {
+                let is_of_requests = event.kind == EventKind::Request || event.shown == LOST_REQUESTS;
+                let lost = if is_of_requests { &mut requests } else { &mut others };
+                // One that tells how many were lost before stands for all of them.
+                let count = if event.kind == EventKind::Lost { event.count.unwrap_or(1) } else { 1 };
+                *lost = lost.saturating_add(count);
+            }
+            event.change.is_some()
+        });
+        self.shared.requests.lose(requests);
+        self.shared.lost.fetch_add(others, Ordering::Relaxed);
     }
 
     fn try_flush(&mut self) -> Result<(), Error> {
@@ -295,10 +304,8 @@ impl Recorder {
         if self.shared.failure.lock().is_some() {
             return;
         }
-        let lost = [
-            (self.shared.lost.swap(0, Ordering::Relaxed), ""),
-            (self.shared.requests.take_lost(), "requests, of key stores that want each of them recorded"),
-        ];
+        let lost =
+            [(self.shared.lost.swap(0, Ordering::Relaxed), ""), (self.shared.requests.take_lost(), LOST_REQUESTS)];
         for (count, shown) in lost.into_iter().filter(|(count, _)| *count > 0) {
             let mut event = Event::new(EventKind::Lost, self.shared.clock.now_ms());
             (event.count, event.shown) = (Some(count), shown.to_owned());
@@ -324,3 +331,6 @@ impl Recorder {
 
 /// How long the thread waits if nothing is left to do: checkpoints come by the hour.
 const REST: Duration = Duration::from_secs(1);
+
+/// What a record says that tells how many requests were lost.
+const LOST_REQUESTS: &str = "requests, of key stores that want each of them recorded";

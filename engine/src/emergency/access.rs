@@ -34,9 +34,16 @@ impl Engine {
 
     fn stop(&self, store: StoreId, stop: UnwrittenStop) -> Result<Stopped, Error> {
         let ledger = &self.ledger;
-        if !ledger.makes_at_once() {
-            // What is only tried, or waits for somebody, is no emergency.
-            return ledger.write_stop(stop).map(|()| Stopped::of(Ok(())));
+        if !ledger.makes_at_once() || ledger.is_beside() {
+            // What is only tried, or was waiting for somebody, is no emergency: what is not written, because it was taken back at the same moment, is not in force.
+            let written = ledger.write_stop(stop);
+            if written.as_ref().is_err_and(|error| !error.is_made()) {
+                return written.map(|()| Stopped::of(Ok(())));
+            }
+            if ledger.makes_at_once() {
+                self.waiters().store_changed(store);
+            }
+            return Ok(Stopped::of(written));
         }
         ledger.source.stops.insert(stop, ledger.act());
         ledger.source.stop_in_memory(store);

@@ -69,7 +69,7 @@ impl Ledger {
         Ok((outcome, read))
     }
 
-    /// Makes `changes` and `beside` in one transaction: all or none. None of them may build on another.
+    /// Makes `changes` and `beside` in one transaction: all or none. None of them may build on another. Gives what comes of them, and whether the audit log tells of them yet.
     ///
     /// # Errors
     /// Those of `changes`; [`Error::ChangesOverlap`] if two of them write the same record, [`Error::Conflict`] if `beside` does not hold or something has moved, [`Error::Storage`]: nothing was changed.
@@ -77,16 +77,16 @@ impl Ledger {
         &self,
         beside: Beside,
         changes: impl FnOnce(Self) -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> Result<(T, Result<(), Error>), E> {
         let ledger = self.in_manner(Manner::Together(Mutex::new(Gathered { beside, ..Gathered::default() })));
         // Rows of authentication data that others add meanwhile could exclude those that are added here.
         let _adding = self.access.lock();
         let made = changes(ledger.clone());
-        let Manner::Together(gathered) = &*ledger.manner else { return made };
+        let Manner::Together(gathered) = &*ledger.manner else { return made.map(|made| (made, Ok(()))) };
         let Gathered { beside: Beside { compares, writes }, secrets, .. } = std::mem::take(&mut *gathered.lock());
-        let made = made.and_then(|made| {
-            self.commit_now(&compares, &writes)?;
-            Ok(made)
+        let made = made.and_then(|made| match self.commit_now(&compares, &writes) {
+            Err(error) if !error.is_made() => Err(error.into()),
+            logged => Ok((made, logged)),
         });
         // Whatever was not needed is destroyed, and what was replaced, as it is after each change.
         let slots: Vec<_> = secrets.iter().map(|(slot, _)| *slot).collect();
@@ -148,13 +148,20 @@ impl Ledger {
                 let mut all = beside.clone().unwrap_or_default();
                 all.compares.extend_from_slice(compares);
                 all.writes.extend_from_slice(writes);
-                self.commit_now(&all.compares, &all.writes)?;
-                *beside = None;
-                Ok(())
+                let made = self.commit_now(&all.compares, &all.writes);
+                if made.as_ref().map_or_else(Error::is_made, |()| true) {
+                    *beside = None;
+                }
+                made
             }
             Manner::OnTrial(tried) => tried.lock().add(compares, writes),
             Manner::Together(gathered) => gathered.lock().add(compares, writes),
         }
+    }
+
+    /// Whether something is to be made, or was, together with the first change.
+    pub(crate) fn is_beside(&self) -> bool {
+        matches!(*self.manner, Manner::Beside(_))
     }
 
     /// Whether what was to be made beside the first change has been made.

@@ -10,7 +10,7 @@ use claviger_engine::storage::{Address, Database, Versioned};
 use crate::approvals::{ADA, BOB, approval_error, approve, ask, policy, rotate};
 use crate::support::Installation;
 use crate::support::clock::DAY;
-use crate::support::tamper::{all_records, delete, put};
+use crate::support::tamper::{all_records, alter, delete, put};
 
 /// Everything that is stored of requests: themselves, their ends, and what may hold secrets.
 fn stored(installation: &Installation) -> Vec<(Address, Versioned)> {
@@ -70,6 +70,35 @@ on_every_storage! {
             // Who has asked can be rid of it.
             assert_eq!(engine.withdraw(id, ADA).is_ok(), state != "expired");
         }
+    }
+
+    // R-A9, R-K11
+    fn what_was_asked_for_by_a_request_that_is_damaged_is_destroyed_when_its_time_is_over(installation) {
+        installation.clock.hold();
+        let engine = &installation.engine;
+        let key = installation.create("key", Algorithm::Xaes256Gcm);
+        let before = secrets(installation);
+        let damage = |id: ApprovalId| alter(&*installation.storage, &Address::new(Database::Meta, [b"Q", &id.0[..]].concat()));
+        let id = ask(installation, &[&rotate(key)]).unwrap().id;
+        assert_eq!(secrets(installation), before + 1);
+        damage(id);
+        installation.clock.pass(DAY);
+        engine.do_due().unwrap();
+        assert_eq!(secrets(installation), before);
+        assert!(engine.approval(id).is_err(), "the record is left for whoever looks for what has damaged it");
+        // One whose end was never noted is forgotten with what was asked for.
+        let id = ask(installation, &[&rotate(key)]).unwrap().id;
+        damage(id);
+        for (place, _) in stored(installation).iter().filter(|(place, _)| place.key.first() == Some(&b'q')) {
+            delete(&*installation.storage, place);
+        }
+        installation.clock.pass(DAY);
+        engine.do_due().unwrap();
+        assert_eq!(secrets(installation), before + 1, "nobody knows when it ends");
+        installation.clock.pass(DAY * 365);
+        engine.do_due().unwrap();
+        assert_eq!(secrets(installation), before);
+        assert!(stored(installation).is_empty());
     }
 
     // R-A9, R-K11

@@ -38,7 +38,7 @@ fn class(class: ChangeClass) -> ChangeClasses {
     [class].into_iter().collect()
 }
 
-fn request(store: Option<StoreId>, changes: usize) -> NewRequest {
+pub(crate) fn request(store: Option<StoreId>, changes: usize) -> NewRequest {
     let change = ShownChange {
         operation: "change".into(),
         shown: "something changes".into(),
@@ -86,7 +86,7 @@ pub(crate) fn approval_error(result: Result<impl std::fmt::Debug, Error>) -> App
     }
 }
 
-fn versions(engine: &Engine, id: KeyId) -> usize {
+pub(crate) fn versions(engine: &Engine, id: KeyId) -> usize {
     engine.describe_key(id).unwrap().versions.len()
 }
 

@@ -209,6 +209,32 @@ fn a_change_whose_record_cannot_be_written_stands_and_is_told_as_soon_as_it_can_
 
 // R-O3
 #[test]
+fn how_many_records_were_lost_is_not_lost_with_the_record_that_tells_it() {
+    let installation = Installation::audited();
+    let engine = &installation.engine;
+    let id = create(&installation, "key");
+    let [file] = <[_; 1]>::try_from(files(&installation.places.audit_folder())).unwrap();
+    let away = file.with_extension("away");
+    let is_not_logged = |state| {
+        fs::rename(&file, &away).unwrap();
+        assert!(engine.set_state(id, state).is_err_and(|error| error.is_made()));
+    };
+    is_not_logged(KeyState::Disabled);
+    (0..3).for_each(|number| engine.tell(Event::new(EventKind::Refusal, number)));
+    fs::rename(&away, &file).unwrap();
+    engine.set_state(id, KeyState::Available).unwrap();
+    // It fails again with the record that would tell of them.
+    is_not_logged(KeyState::Disabled);
+    fs::rename(&away, &file).unwrap();
+    engine.set_state(id, KeyState::Available).unwrap();
+    engine.set_state(id, KeyState::Disabled).unwrap();
+    let told = records(engine).into_iter().map(|record| record.event);
+    let lost: u64 = told.filter(|event| event.kind == EventKind::Lost).filter_map(|event| event.count).sum();
+    assert_eq!(lost, 3);
+}
+
+// R-O3
+#[test]
 fn a_change_whose_record_was_never_written_is_told_by_the_next_start() {
     let installation = Installation::audited();
     let id = create(&installation, "key");

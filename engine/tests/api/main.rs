@@ -21,6 +21,7 @@ mod aliases;
 mod approval_secrets;
 mod approvals;
 mod approved_access;
+mod approved_unlogged;
 mod asymmetric;
 mod audit;
 mod backup;
