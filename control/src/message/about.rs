@@ -62,7 +62,7 @@ pub struct AliasList {
     /// What to give as `after` for the next page. Missing on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Aliases that were passed over because their records, or those of their keys, are damaged. The log names the first of them. Missing if all could be read.
+    /// Aliases that were passed over because their records, or those of their keys, are damaged. The log names the first of them. Missing if all could be read, and for whoever does not reach every key.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unreadable: usize,
 }

@@ -154,7 +154,7 @@ pub struct KeyList {
     /// What to give as `after` for the next page. Missing on the last one; there even if this page is empty, where no key of those that were looked at for it matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Records that were passed over because they are damaged, whatever was asked for: what they say is not known. The log names the first of them. Missing if all could be read.
+    /// Records that were passed over because they are damaged, whatever was asked for: what they say is not known. The log names the first of them. Missing if all could be read, and for whoever does not reach every key.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unreadable: usize,
 }

@@ -3,6 +3,7 @@
 use super::approvals::Approved;
 use claviger_control::message::{Alias, AliasList, CreateAlias, MoveAlias, Nothing};
 use claviger_engine::approval::ChangeClass;
+use claviger_engine::key::name::Name;
 use claviger_engine::names::AliasPage;
 
 use super::answer::Answer;
@@ -10,6 +11,7 @@ use super::call::Call;
 use super::change::{AliasChange, Change};
 use super::permission::{MANAGE_ALIASES, READ_STORE};
 use super::problem::{Kind, Problem};
+use super::reached::{self, ReachedPage};
 use super::route::{Route, change, form, read};
 use super::{ControlState, describe};
 
@@ -28,7 +30,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/v1/stores/{store}/aliases",
         "create_alias",
         "Give a key one more name",
-        Approved::As(ChangeClass::Modify),
+        Approved::As(ChangeClass::Create),
         form::<Alias>(),
         create,
     )
@@ -61,9 +63,13 @@ pub(super) static ROUTES: &[Route] = &[
 fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
     let engine = &state.installation.engine;
     let (store, page) = (call.store(engine)?, call.page()?);
-    let AliasPage { aliases, next, unreadable } = engine.list_aliases(store, page.after.as_ref(), page.limit)?;
-    let aliases = aliases.iter().filter(|(_, key)| call.permit.reaches(key.id));
-    let aliases = aliases.map(|(alias, key)| describe::alias(alias, key)).collect();
+    let read = |after: Option<&Name>, limit| {
+        let AliasPage { aliases, next, unreadable } = engine.list_aliases(store, after, limit)?;
+        Ok((aliases, next, unreadable))
+    };
+    let ReachedPage { entries, next, unreadable } =
+        reached::page(&call.permit, page.after, page.limit, read, |(alias, key)| (key.id, alias.clone()))?;
+    let aliases = entries.iter().map(|(alias, key)| describe::alias(alias, key)).collect();
     Answer::ok(&AliasList { aliases, next: next.map(|alias| alias.to_string()), unreadable })
 }
 

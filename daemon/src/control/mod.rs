@@ -32,6 +32,7 @@ pub mod openapi;
 pub mod permission;
 mod persons;
 pub mod problem;
+mod reached;
 mod refusals;
 pub mod route;
 pub mod router;

@@ -26,6 +26,7 @@ mod key_life;
 mod keys;
 mod once;
 mod persons;
+mod reached_lists;
 mod refusals;
 mod revisions;
 mod roles;

@@ -3,6 +3,7 @@
 use axum::extract::Query;
 use claviger_algorithm::KeyKind;
 use claviger_control::message::KeyList;
+use claviger_engine::KeyRecord;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::control::answer::Answer;
 use crate::control::call::{Call, limit};
 use crate::control::problem::{Kind, Problem};
+use crate::control::reached::{self, ReachedPage};
 use crate::control::{ControlState, describe};
 
 pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
@@ -28,16 +30,25 @@ pub(super) fn list(state: &ControlState, call: &Call) -> Result<Answer, Problem>
         let after = query.after.map(|after| after.parse::<KeyId>());
         let after =
             after.transpose().map_err(|error| invalid(&format!("after: {error}, in a list of deleted keys")))?;
-        let KeyPage { keys, next, unreadable } = engine.list_deleted_keys(store, &filter, after, limit)?;
-        (keys, next.map(|id| id.to_string()), unreadable)
+        let read = |after: Option<&KeyId>, limit| {
+            let KeyPage { keys, next, unreadable } = engine.list_deleted_keys(store, &filter, after.copied(), limit)?;
+            Ok((keys, next, unreadable))
+        };
+        let ReachedPage { entries, next, unreadable } =
+            reached::page(&call.permit, after, limit, read, |key: &KeyRecord| (key.id, key.id))?;
+        (entries, next.map(|id| id.to_string()), unreadable)
     } else {
         let after = query.after.map(|after| after.parse::<Name>());
         let after = after.transpose().map_err(|error| invalid(&format!("after: {error}")))?;
-        let KeyPage { keys, next, unreadable } = engine.list_keys(store, &filter, after.as_ref(), limit)?;
-        (keys, next.map(|name| name.to_string()), unreadable)
+        let read = |after: Option<&Name>, limit| {
+            let KeyPage { keys, next, unreadable } = engine.list_keys(store, &filter, after, limit)?;
+            Ok((keys, next, unreadable))
+        };
+        let ReachedPage { entries, next, unreadable } =
+            reached::page(&call.permit, after, limit, read, |key: &KeyRecord| (key.id, key.name.clone()))?;
+        (entries, next.map(|name| name.to_string()), unreadable)
     };
-    let keys = keys.iter().filter(|key| call.permit.reaches(key.id));
-    Answer::ok(&KeyList { keys: keys.map(describe::key).collect(), next, unreadable })
+    Answer::ok(&KeyList { keys: keys.iter().map(describe::key).collect(), next, unreadable })
 }
 
 /// What a list of keys can be asked.
