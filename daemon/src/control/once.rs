@@ -34,13 +34,19 @@ pub(super) fn change(
             engine.note_answer(&first, (!is_secret).then(|| write(answer)).flatten().as_ref().map(|it| it.as_slice()))
         }
         // Nobody knows whether it was made: then that is what the next one is told.
-        Err(problem) if problem.kind().row().1.is_server_error() && !NOTHING_MADE.contains(&problem.kind()) => Ok(()),
+        Err(problem) if may_be_made(problem) => Ok(()),
         Err(_) => engine.forget_once(first),
     };
     if let Err(error) = noted {
         tracing::warn!(%error, "what has become of a request with an idempotency key could not be noted");
     }
     made
+}
+
+/// Whether what was answered so may have been made: whatever goes wrong here, unless it is known that this comes before.
+fn may_be_made(problem: &Problem) -> bool {
+    let kind = problem.kind();
+    problem.is_made() || kind.row().1.is_server_error() && !NOTHING_MADE.contains(&kind)
 }
 
 /// Who asks: a person is the same with each of his certificates.
@@ -94,5 +100,5 @@ fn read(bytes: &[u8]) -> Result<Answer, Problem> {
     read().ok_or_else(|| Problem::new(Kind::Internal, "the answer that was kept cannot be read: look at what was made"))
 }
 
-/// What is answered with a status of the server's and certainly before anything was made.
-const NOTHING_MADE: [Kind; 3] = [Kind::Busy, Kind::StorageFull, Kind::ShredTableUnavailable];
+/// What is answered with a status of the server's and certainly before anything was made, unless it says so itself.
+const NOTHING_MADE: [Kind; 4] = [Kind::Busy, Kind::StorageFull, Kind::ShredTableUnavailable, Kind::AuditUnavailable];

@@ -1,5 +1,7 @@
 //! Creations that are made once, however often they are sent.
 
+use std::fs;
+
 use claviger_daemon::control::caller::Caller;
 use claviger_daemon::control::route::routes;
 use http::StatusCode;
@@ -71,6 +73,30 @@ async fn what_was_refused_can_be_sent_again_with_the_same_key() {
     assert_eq!(rotated.status, StatusCode::OK);
     port.post("/v1/stores/store/keys/key/delete-now", &json!({"force": true})).await;
     assert_eq!(post(&port, KEYS, &new_key("key"), "two").await.status, StatusCode::CREATED);
+}
+
+// R-O1, R-O3
+#[tokio::test]
+async fn without_an_audit_log_a_key_is_used_up_by_what_was_made_alone() {
+    let port = Port::with_store().await;
+    let (folder, away) = (port.path("audit"), port.path("away"));
+    fs::rename(&folder, &away).unwrap();
+    let refused = post(&port, KEYS, &new_key("key"), "one").await;
+    assert_eq!(refused.problem(), "audit-unavailable", "{}", refused.body);
+    assert_eq!(port.get(KEYS).await.body["keys"], json!([]), "nothing was made");
+    fs::rename(&away, &folder).unwrap();
+    let again = post(&port, KEYS, &new_key("key"), "one").await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.body);
+    // The log itself goes: what is made stands, and its record comes later.
+    let (file, away) = (port.path("audit/audit-0000000001.jsonl"), port.path("audit/away"));
+    fs::rename(&file, &away).unwrap();
+    let made = post(&port, KEYS, &new_key("made"), "two").await;
+    assert_eq!(made.problem(), "audit-unavailable", "{}", made.body);
+    assert!(made.detail().contains("the change was made"), "{}", made.detail());
+    fs::rename(&away, &file).unwrap();
+    assert_eq!(port.get(&format!("{KEYS}/made")).await.status, StatusCode::OK);
+    let again = post(&port, KEYS, &new_key("made"), "two").await;
+    assert_eq!((again.status, again.problem()), (StatusCode::CONFLICT, "idempotency-key-used"), "{}", again.body);
 }
 
 // R-O1

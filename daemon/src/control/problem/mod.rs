@@ -14,13 +14,14 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     is_refusal: bool,
+    is_made: bool,
     store: Option<StoreId>,
 }
 
 impl Problem {
     /// A problem with what a person should know of it.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), is_refusal: kind.is_refusal(), store: None }
+        Self { kind, detail: detail.into(), is_refusal: kind.is_refusal(), is_made: false, store: None }
     }
 
     /// A value that cannot be: of which field, and why.
@@ -32,6 +33,13 @@ impl Problem {
     #[must_use]
     pub fn refusing(mut self) -> Self {
         self.is_refusal = true;
+        self
+    }
+
+    /// The same, after the change was made all the same: it is not in the audit log yet.
+    #[must_use]
+    const fn of_made(mut self) -> Self {
+        self.is_made = true;
         self
     }
 
@@ -52,6 +60,12 @@ impl Problem {
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         self.is_refusal
+    }
+
+    /// Whether the change was made all the same.
+    #[must_use]
+    pub const fn is_made(&self) -> bool {
+        self.is_made
     }
 
     /// Its kind.

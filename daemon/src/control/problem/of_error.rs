@@ -24,7 +24,8 @@ impl From<Error> for Problem {
             ) => true,
             _ => problem.is_refusal,
         };
-        if keeps_from_it { problem.refusing() } else { problem }
+        let problem = if keeps_from_it { problem.refusing() } else { problem };
+        if error.is_made() { problem.of_made() } else { problem }
     }
 }
 
