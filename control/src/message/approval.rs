@@ -17,6 +17,8 @@ pub struct ApprovalPolicy {
     /// By how many, beside the one who asks.
     #[schema(minimum = 1, maximum = 10)]
     pub quorum: u8,
+    /// Tells this content from another, for `If-Match`: 16 hexadecimal digits.
+    pub revision: String,
 }
 
 /// Set which changes need an approval.
@@ -177,7 +179,7 @@ pub struct RejectApproval {
     pub reason: String,
 }
 
-/// What the changes of an approved request have answered, for who asked for them.
+/// What the changes of an approved request have answered, for who asked for them. Kept after they are applied: lost if the daemon ends in between, with a private key that was among them.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct ApprovalAnswers {
     /// The answers, in the order of the changes. There may be secrets in them.

@@ -175,6 +175,7 @@ pub(super) static ROUTES: &[Route] = &[
         form::<Store>(),
         enable_store,
     )
+    .revised()
     .needs(&MANAGE_STORE),
 ];
 

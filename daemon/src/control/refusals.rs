@@ -15,7 +15,7 @@ use super::problem::Problem;
 
 /// Who was refused, and what.
 pub(super) struct RefusedRequest<'r> {
-    /// The name of the route; the path, where there is none.
+    /// The name of the route.
     pub(super) operation: &'r str,
     pub(super) trace_id: &'r str,
     pub(super) caller: Option<&'r Caller>,

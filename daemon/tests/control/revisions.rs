@@ -50,13 +50,17 @@ async fn compete(port: &Port, place: &str, path: &str, one: &Value, other: &Valu
 }
 
 /// What has a revision, and a change of each, by two administrators.
-fn changes() -> [(&'static str, &'static str, Value, Value); 4] {
+fn changes() -> [(&'static str, &'static str, Value, Value); 6] {
     let (key, store, person) = ("/v1/stores/store/keys/key", "/v1/stores/store", "/v1/persons/ada");
+    let (policy, of_store) = ("/v1/approval-policy", "/v1/stores/store/approval-policy");
+    let off = |quorum: u8| json!({"classes": [], "quorum": quorum});
     [
         (key, "/v1/stores/store/keys/key/about", json!({"description": "one"}), json!({"description": "other"})),
         (key, "/v1/stores/store/keys/key/rotate", json!({}), json!({})),
         (store, "/v1/stores/store/settings", json!({"deletion_wait_hours": 24}), json!({"deletion_wait_hours": 48})),
         (person, "/v1/persons/ada/grants", json!({"role": "auditor"}), json!({"role": "approver", "store": "store"})),
+        (policy, policy, off(2), off(3)),
+        (of_store, of_store, off(2), off(3)),
     ]
 }
 
@@ -75,6 +79,22 @@ async fn of_two_who_have_seen_the_same_one_makes_his_change_and_the_other_is_tol
     ] {
         compete(&port, &row, &format!("{row}/{what}"), &one, &other).await;
     }
+}
+
+// R-O1, R-A13
+#[tokio::test]
+async fn a_key_store_that_was_disabled_since_is_not_enabled_again_unseen() {
+    let port = port().await;
+    let (place, enable) = ("/v1/stores/store", "/v1/stores/store/enable");
+    let seen = quoted(&port.get(place).await);
+    assert_eq!(port.post("/v1/stores/store/disable", &json!({})).await.status, StatusCode::OK);
+    let refused = post_if(&port, enable, &json!({}), &seen).await;
+    assert_eq!((refused.status, refused.problem()), (StatusCode::PRECONDITION_FAILED, "revision-moved"));
+    let disabled = port.get(place).await;
+    assert_eq!(disabled.body["state"], "disabled");
+    let enabled = post_if(&port, enable, &json!({}), &quoted(&disabled)).await;
+    assert_eq!((enabled.status, &enabled.body["state"]), (StatusCode::OK, &json!("available")), "{}", enabled.body);
+    assert_eq!(quoted(&enabled), seen, "it is as it was");
 }
 
 // R-O1, R-K21

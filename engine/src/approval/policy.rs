@@ -185,10 +185,11 @@ impl Engine {
     /// Sets what needs an approval at a place. Whether that needs an approval itself, [`ApprovalPolicy::is_on`] says of the one before.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::Approval`] if it cannot stand there, [`Error::Conflict`], [`Error::Damaged`], [`Error::Storage`]: nothing was set.
+    /// [`Error::KeyStoreNotFound`], [`Error::Approval`] if it cannot stand there, [`Error::NotAsExpected`], [`Error::Conflict`], [`Error::Damaged`], [`Error::Storage`]: nothing was set.
     pub fn set_approval_policy(&self, store: Option<StoreId>, policy: ApprovalPolicy) -> Result<ApprovalPolicy, Error> {
         policy.check(store)?;
-        let (_, revision) = self.read_approval_policy(store)?;
+        let (before, revision) = self.read_approval_policy(store)?;
+        self.ledger.check_expected(&before)?;
         let place = address::approval_policy(store);
         let write = self.vault().put(place.clone(), &policy);
         self.ledger.commit(&[Compare::unchanged(place, revision)], &[write])?;

@@ -5,6 +5,7 @@ use data_encoding::HEXLOWER;
 use super::codec::Writer;
 use super::key_name::KeyNameRecord;
 use super::{AccessRow, KeyRecord, KeyStoreRecord, PersonRecord, Record};
+use crate::approval::ApprovalPolicy;
 use crate::crypto::checksum::sha256;
 use crate::key::id::KeyId;
 
@@ -26,6 +27,14 @@ impl KeyRecord {
 }
 
 impl KeyStoreRecord {
+    /// As [`KeyRecord::revision`].
+    #[must_use]
+    pub fn revision(&self) -> String {
+        revision(self)
+    }
+}
+
+impl ApprovalPolicy {
     /// As [`KeyRecord::revision`].
     #[must_use]
     pub fn revision(&self) -> String {

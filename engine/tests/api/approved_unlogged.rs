@@ -7,7 +7,7 @@ use claviger_algorithm::Algorithm;
 use claviger_engine::approval::{ApprovalError, ApprovalId, ApprovalState, Decided, NewRequest};
 use claviger_engine::audit::AuditError;
 use claviger_engine::storage::{Address, Database};
-use claviger_engine::{Engine, Error, StoreState};
+use claviger_engine::{Error, StoreState};
 
 use crate::approvals::{ADA, BOB, Change, approval_error, approve, ask, request, rotate, versions};
 use crate::support::Installation;

@@ -88,7 +88,7 @@ fn answers(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         return Err(Problem::new(Kind::NotPermitted, "the answers of changes are for who asked for them"));
     }
     let kept = engine.approval_result(record.id)?.ok_or_else(|| {
-        let detail = "nothing is kept of its answers: they come when it is applied, and go after a day";
+        let detail = "nothing is kept of its answers: they come when it is applied, and go after a day; a daemon that ended just when it was applied could not keep them: look at what was made, disable a certificate whose private key is lost, and ask for another one";
         Problem::new(Kind::Conflict, detail)
     })?;
     let answers: Vec<SecretJson> = serde_json::from_slice(kept.expose())

@@ -35,6 +35,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<message::ApprovalPolicy>(),
         set_of_store,
     )
+    .revised()
     .needs(&MANAGE_STORE)
     .takes::<SetApprovalPolicy>(),
     read(
@@ -53,6 +54,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
         form::<message::ApprovalPolicy>(),
         set,
     )
+    .revised()
     .needs(&MANAGE_INSTALLATION)
     .takes::<SetApprovalPolicy>(),
 ];
@@ -60,7 +62,7 @@ pub(in crate::control) static ROUTES: &[Route] = &[
 /// As it is told.
 pub(in crate::control) fn describe(policy: &ApprovalPolicy) -> message::ApprovalPolicy {
     let classes = policy.classes.iter().map(|class| class.name().to_owned()).collect();
-    message::ApprovalPolicy { classes, quorum: policy.quorum.get() }
+    message::ApprovalPolicy { classes, quorum: policy.quorum.get(), revision: policy.revision() }
 }
 
 fn show_of_store(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
