@@ -97,7 +97,8 @@ async fn an_alias_is_taken_wherever_the_name_of_its_key_is() {
     let created = port.post("/v1/stores/store/aliases", &json!({"alias": "records", "key": "records-1"})).await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
     let id = shown(&port, "records-1").await["id"].clone();
-    assert_eq!(created.body, json!({"alias": "records", "key": "records-1", "key_id": id}));
+    let revision = created.body["revision"].clone();
+    assert_eq!(created.body, json!({"alias": "records", "key": "records-1", "key_id": id, "revision": revision}));
     assert_eq!(shown(&port, "records").await, shown(&port, "records-1").await);
     assert_eq!(shown(&port, "records").await["aliases"], json!(["records"]));
     let rotated = port.post("/v1/stores/store/keys/records/rotate", &json!({})).await.body;
