@@ -271,7 +271,7 @@ on_both_transports! {
             assert_eq!(client.key("store", "records").await.unwrap().id(), one);
         }
         let before = asking.key("store", "records").await.unwrap();
-        server.engine.move_alias(server.store, &alias, KeyId(other.0)).unwrap();
+        server.engine.move_alias(None, server.store, &alias, KeyId(other.0)).unwrap();
         assert_eq!(remembering.key("store", "records").await.unwrap().id(), one, "remembered for a minute");
         assert_eq!(asking.key("store", "records").await.unwrap().id(), other);
         assert_eq!(before.id(), one, "a key is the same key as long as it is held");

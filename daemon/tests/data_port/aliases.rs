@@ -24,12 +24,12 @@ on_both_transports! {
         let [by_name, by_alias] = [b"one" as &[u8], b"records"].map(<[u8]>::to_vec);
         let found = client.call(resolve("store", &[&by_name, &by_alias])).await.results();
         assert_eq!(found[0], found[1]);
-        server.engine.move_alias(server.store, &alias, engine_id(other)).unwrap();
+        server.engine.move_alias(None, server.store, &alias, engine_id(other)).unwrap();
         let moved = client.call(resolve("store", &[&by_alias])).await.only();
         assert_eq!(moved[..16], other.0);
         // Whoever has the id of the key before goes on with it.
         assert_eq!(client.call(encrypt(one, &[(b"", b"plaintext")])).await.status(), Status::Ok);
-        server.engine.delete_alias(server.store, &alias).unwrap();
+        server.engine.delete_alias(None, server.store, &alias).unwrap();
         let gone = client.call(resolve("store", &[&by_alias])).await.items();
         assert_eq!(gone[0].0, Status::KeyNotFound);
     }
@@ -74,7 +74,7 @@ on_both_transports! {
             let acknowledged = Arc::clone(&acknowledged);
             // A change blocks: not on a thread of the runtime.
             let changes = move || {
-                server.engine.move_alias(server.store, &alias, engine_id(keys[number])).unwrap();
+                server.engine.move_alias(None, server.store, &alias, engine_id(keys[number])).unwrap();
                 acknowledged.store(number, Ordering::SeqCst);
                 // The key before is gone at once: whoever had read its name finds nothing there.
                 server.bring(keys[number - 1], KeyState::Deleted);

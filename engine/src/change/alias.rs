@@ -36,27 +36,13 @@ impl Engine {
         }
     }
 
-    /// Has an alias stand for another key of its store, in one step: whoever asks for it gets the key before or this one, and once this returns, this one.
-    /// Gives the record of this key. Who works with the key before by its id goes on with that one.
+    /// Has an alias, if it stands for `of` where that is given, stand for another key of its store, in one step: whoever asks for it gets the key before or this one, and once this
+    /// returns, this one. Gives the record of this key. Who works with the key before by its id goes on with that one.
     ///
     /// # Errors
-    /// [`Error::AliasNotFound`], [`Error::NotAsExpected`], [`Error::TooManyAliases`], [`Error::KeyNotFound`] in this store, [`Error::KeyStateWrong`] if it is deleted,
-    /// [`Error::Conflict`], [`Error::Storage`].
-    pub fn move_alias(&self, store: StoreId, alias: &Name, to: KeyId) -> Result<KeyRecord, Error> {
-        self.move_alias_of(None, store, alias, to)
-    }
-
-    /// As [`Engine::move_alias`], if it stands for this key; else as if there were no such alias.
-    ///
-    /// # Errors
-    /// Those of [`Engine::move_alias`].
-    pub fn move_alias_of(
-        &self,
-        of: Option<KeyId>,
-        store: StoreId,
-        alias: &Name,
-        to: KeyId,
-    ) -> Result<KeyRecord, Error> {
+    /// [`Error::AliasNotFound`], also if it stands for a key that is not `of`; [`Error::NotAsExpected`], [`Error::TooManyAliases`], [`Error::KeyNotFound`] in this store,
+    /// [`Error::KeyStateWrong`] if it is deleted, [`Error::Conflict`], [`Error::Storage`].
+    pub fn move_alias(&self, of: Option<KeyId>, store: StoreId, alias: &Name, to: KeyId) -> Result<KeyRecord, Error> {
         let (from, alias_revision) = self.read_alias(of, store, alias)?;
         let ledger = self.ledger.after_look();
         if from == to {
@@ -82,19 +68,11 @@ impl Engine {
         })
     }
 
-    /// Takes an alias from the key that has it; gives the record of the key.
+    /// Takes an alias from the key that has it, which is `of` where that is given; gives the record of the key.
     ///
     /// # Errors
-    /// [`Error::AliasNotFound`], [`Error::Conflict`], [`Error::Storage`].
-    pub fn delete_alias(&self, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
-        self.delete_alias_of(None, store, alias)
-    }
-
-    /// As [`Engine::delete_alias`], if it stands for this key; else as if there were no such alias.
-    ///
-    /// # Errors
-    /// Those of [`Engine::delete_alias`].
-    pub fn delete_alias_of(&self, of: Option<KeyId>, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
+    /// [`Error::AliasNotFound`], also if it stands for a key that is not `of`; [`Error::NotAsExpected`], [`Error::Conflict`], [`Error::Storage`].
+    pub fn delete_alias(&self, of: Option<KeyId>, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
         let (key, revision) = self.read_alias(of, store, alias)?;
         self.ledger.after_look().change_key(key, |key| {
             key.record.aliases.remove(alias);

@@ -66,7 +66,7 @@ on_every_storage! {
         for text in ["key", "records", "cards"] {
             assert_eq!(find(installation, text), Some(id), "{text}");
         }
-        assert_eq!(aliases(&engine.delete_alias(store, &name("records")).unwrap()), ["cards"]);
+        assert_eq!(aliases(&engine.delete_alias(None, store, &name("records")).unwrap()), ["cards"]);
         assert_eq!(find(installation, "records"), None);
         assert_eq!(aliases(&engine.describe_key(id).unwrap()), ["cards"]);
     }
@@ -82,12 +82,12 @@ on_every_storage! {
         let create = |key| engine.create_keys(store, vec![new_key("free", Algorithm::Ed25519), new_key(key, Algorithm::Ed25519)]);
         assert!(matches!(create("records"), Err(Error::NameTaken(_))));
         assert_eq!(find(installation, "free"), None, "all or none");
-        engine.delete_alias(store, &name("records")).unwrap();
+        engine.delete_alias(None, store, &name("records")).unwrap();
         create("records").unwrap();
         // A key's own name is no alias.
         for own in ["records", "key"] {
-            assert!(matches!(engine.delete_alias(store, &name(own)), Err(Error::AliasNotFound(_))));
-            assert!(matches!(engine.move_alias(store, &name(own), other), Err(Error::AliasNotFound(_))));
+            assert!(matches!(engine.delete_alias(None, store, &name(own)), Err(Error::AliasNotFound(_))));
+            assert!(matches!(engine.move_alias(None, store, &name(own), other), Err(Error::AliasNotFound(_))));
         }
     }
 
@@ -100,7 +100,7 @@ on_every_storage! {
         assert_eq!(find(installation, "records"), None);
         engine.create_alias(store, &name("records"), id).unwrap();
         engine.create_alias(elsewhere, &name("records"), foreign).unwrap();
-        assert!(matches!(engine.move_alias(store, &name("records"), foreign), Err(Error::KeyNotFound(_))));
+        assert!(matches!(engine.move_alias(None, store, &name("records"), foreign), Err(Error::KeyNotFound(_))));
         assert_eq!(find(installation, "records"), Some(id));
         assert_eq!(engine.find_key(elsewhere, &name("records")).unwrap(), Some(foreign));
         assert_eq!(listed(installation, 10).len(), 1);
@@ -115,10 +115,10 @@ on_every_storage! {
         }
         assert!(matches!(engine.create_alias(store, &name("one-more"), id), Err(Error::TooManyAliases(_))));
         engine.create_alias(store, &name("one-more"), other).unwrap();
-        assert!(matches!(engine.move_alias(store, &name("one-more"), id), Err(Error::TooManyAliases(_))));
+        assert!(matches!(engine.move_alias(None, store, &name("one-more"), id), Err(Error::TooManyAliases(_))));
         assert_eq!(find(installation, "one-more"), Some(other));
-        engine.move_alias(store, &name("alias-0"), other).unwrap();
-        engine.move_alias(store, &name("one-more"), id).unwrap();
+        engine.move_alias(None, store, &name("alias-0"), other).unwrap();
+        engine.move_alias(None, store, &name("one-more"), id).unwrap();
         assert_eq!(engine.describe_key(id).unwrap().aliases.len(), ALIASES_MAX);
     }
 
@@ -128,21 +128,21 @@ on_every_storage! {
         let [one, other] = ["one", "other"].map(|key| installation.create(key, Algorithm::Xaes256Gcm));
         engine.create_alias(store, &name("records"), one).unwrap();
         let revision = installation.storage.revision();
-        let moved = engine.move_alias(store, &name("records"), other).unwrap();
+        let moved = engine.move_alias(None, store, &name("records"), other).unwrap();
         assert_eq!(installation.storage.revision().0, revision.0 + 1, "one transaction");
         assert_eq!((moved.id, aliases(&moved)), (other, vec!["records".to_owned()]));
         assert!(engine.describe_key(one).unwrap().aliases.is_empty());
         assert_eq!(find(installation, "records"), Some(other));
         // Said again, nothing changes.
-        assert_eq!(engine.move_alias(store, &name("records"), other).unwrap(), moved);
+        assert_eq!(engine.move_alias(None, store, &name("records"), other).unwrap(), moved);
         assert_eq!(installation.storage.revision().0, revision.0 + 1);
         // R-A8: whoever may move it only from one key does so from no other.
-        let refused = engine.move_alias_of(Some(one), store, &name("records"), one);
+        let refused = engine.move_alias(Some(one), store, &name("records"), one);
         assert!(matches!(refused, Err(Error::AliasNotFound(_))), "{refused:?}");
-        assert!(matches!(engine.delete_alias_of(Some(one), store, &name("records")), Err(Error::AliasNotFound(_))));
-        assert_eq!(engine.move_alias_of(Some(other), store, &name("records"), other).unwrap(), moved);
-        assert!(matches!(engine.move_alias(store, &name("nothing"), one), Err(Error::AliasNotFound(_))));
-        assert!(matches!(engine.move_alias(store, &name("records"), KeyId([9; 16])), Err(Error::KeyNotFound(_))));
+        assert!(matches!(engine.delete_alias(Some(one), store, &name("records")), Err(Error::AliasNotFound(_))));
+        assert_eq!(engine.move_alias(Some(other), store, &name("records"), other).unwrap(), moved);
+        assert!(matches!(engine.move_alias(None, store, &name("nothing"), one), Err(Error::AliasNotFound(_))));
+        assert!(matches!(engine.move_alias(None, store, &name("records"), KeyId([9; 16])), Err(Error::KeyNotFound(_))));
         assert_eq!(listed(installation, 1), [("records".to_owned(), "other".to_owned())]);
     }
 
@@ -156,14 +156,14 @@ on_every_storage! {
         engine.request_deletion(one, DELETION_WAIT_DEFAULT).unwrap();
         // Until it is final the aliases stand, and can be moved away.
         assert_eq!(find(installation, "records"), Some(one));
-        engine.move_alias(store, &name("records"), other).unwrap();
+        engine.move_alias(None, store, &name("records"), other).unwrap();
         let revision = installation.storage.revision();
         assert!(engine.delete_now(one, false).unwrap().aliases.is_empty());
         let after_deletion = revision.0 + 1;
         assert_eq!(installation.storage.revision().0, after_deletion + 1, "one transaction, and one that notes that the key is destroyed");
         assert_eq!((find(installation, "one"), find(installation, "cards"), find(installation, "records")), (None, None, Some(other)));
         assert_eq!(listed(installation, 10), [("records".to_owned(), "other".to_owned())]);
-        for refused in [engine.create_alias(store, &name("late"), one), engine.move_alias(store, &name("records"), one)] {
+        for refused in [engine.create_alias(store, &name("late"), one), engine.move_alias(None, store, &name("records"), one)] {
             assert!(matches!(refused, Err(Error::KeyStateWrong { state: KeyState::Deleted, .. })));
         }
         installation.create("cards", Algorithm::Ed25519);
@@ -196,11 +196,11 @@ on_every_storage! {
         let before = count();
         for alias in ["records", "cards"] {
             engine.create_alias(store, &name(alias), one).unwrap();
-            engine.move_alias(store, &name(alias), other).unwrap();
+            engine.move_alias(None, store, &name(alias), other).unwrap();
         }
         assert_eq!(count(), before + 4);
         for alias in ["records", "cards"] {
-            engine.delete_alias(store, &name(alias)).unwrap();
+            engine.delete_alias(None, store, &name(alias)).unwrap();
         }
         assert_eq!(count(), before);
     }
@@ -225,7 +225,7 @@ on_every_storage! {
                 });
             }
             for (number, pair) in (1..).zip(ids.windows(2)) {
-                engine.move_alias(store, &alias, pair[1]).unwrap();
+                engine.move_alias(None, store, &alias, pair[1]).unwrap();
                 acknowledged.store(number, Ordering::SeqCst);
                 // The key before is gone at once: whoever read the alias before the move finds no key behind it.
                 engine.request_deletion(pair[0], DELETION_WAIT_DEFAULT).unwrap();
@@ -249,9 +249,9 @@ fn alias_that_is_moved_while_it_is_taken_away_is_not_said_to_be_gone() {
     // The name has been read, the key has not.
     let pause = storage.pause_get(&key_address(one));
     thread::scope(|scope| {
-        let taking = scope.spawn(|| engine.delete_alias(store, &name("records")));
+        let taking = scope.spawn(|| engine.delete_alias(None, store, &name("records")));
         assert!(pause.wait_until_reached(Duration::from_mins(1)));
-        engine.move_alias(store, &name("records"), other).unwrap();
+        engine.move_alias(None, store, &name("records"), other).unwrap();
         pause.release();
         assert!(matches!(taking.join().unwrap(), Err(Error::Conflict)));
     });

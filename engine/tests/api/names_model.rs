@@ -166,7 +166,7 @@ impl Scene {
     fn move_alias(&mut self, text: &str, key: usize, done: &mut Done) -> (bool, bool) {
         let Some((at, id)) = self.at(key) else { return (true, true) };
         let Installation { engine, store, .. } = self.installation();
-        let is_done = engine.move_alias(*store, &name(text), id).is_ok();
+        let is_done = engine.move_alias(None, *store, &name(text), id).is_ok();
         let is_allowed = self.is_alias(text) && !self.keys[at].is_deleted;
         if is_allowed {
             self.names.insert(text.to_owned(), at);
@@ -177,7 +177,7 @@ impl Scene {
 
     fn delete_alias(&mut self, text: &str) -> (bool, bool) {
         let Installation { engine, store, .. } = self.installation();
-        let is_done = engine.delete_alias(*store, &name(text)).is_ok();
+        let is_done = engine.delete_alias(None, *store, &name(text)).is_ok();
         let is_allowed = self.is_alias(text);
         if is_allowed {
             self.names.remove(text);

@@ -40,8 +40,8 @@ impl AliasChange {
     pub(super) fn apply(self, engine: &Engine, store: StoreId, alias: &Name) -> Result<KeyRecord, Error> {
         match self {
             Self::Create { key } => engine.create_alias(store, alias, key),
-            Self::Move { key, of } => engine.move_alias_of(of, store, alias, key),
-            Self::Delete { of } => engine.delete_alias_of(of, store, alias),
+            Self::Move { key, of } => engine.move_alias(of, store, alias, key),
+            Self::Delete { of } => engine.delete_alias(of, store, alias),
         }
     }
 }
