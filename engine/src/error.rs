@@ -280,6 +280,11 @@ pub enum Error {
     /// A stop is in force, and the disks have not answered yet.
     #[error("the disks have not answered within {} seconds: check those of the data folder, the journal and the audit log", STOP_WRITTEN_WITHIN.as_secs())]
     StopPending,
+    /// A stop has ended before it was written.
+    #[error(
+        "somebody has unlocked, or enabled it again, since: the audit log says who; stop it again if that was not meant"
+    )]
+    StopEnded,
     /// Somebody has locked the daemon.
     #[error(
         "the daemon is locked: no key is used, made or given out until somebody unlocks it (`claviger emergency unlock`)"
@@ -296,7 +301,7 @@ pub enum Error {
         "key {0} was destroyed, and nothing brings it back: this data folder is older than that; restore a newer one, or delete the key here too"
     )]
     KeyShredded(KeyId),
-    /// The audit log cannot be written, or is not as it was left.
+    /// The audit log cannot be written, or is not as it was left: nothing was changed, unless it is [`AuditError::NotYetLogged`], which says that a change was made and is in force.
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// The shred table cannot be written or read.

@@ -88,7 +88,8 @@ pub(super) fn in_words(Locked { since_ms, by, reason }: &Locked) -> String {
 /// Whether a stop that is in force is durable, and what there is to say of it.
 pub(super) fn durability(stopped: &Stopped) -> (bool, Option<String>) {
     let Stopped { not_durable, not_logged } = stopped;
-    let detail = match (not_durable, not_logged) {
+    let detail = match (not_durable.as_deref(), not_logged) {
+        (Some(error @ Error::StopEnded), _) => Some(format!("no longer in force: {error}")),
         (Some(error @ Error::Storage(StorageError::WritesEnded { .. })), _) => Some(format!(
             "in force, and not written, and this process writes nothing any more: it is over when the daemon ends, so order it again at once after the restart ({error})"
         )),

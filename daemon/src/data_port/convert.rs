@@ -42,6 +42,7 @@ pub(super) fn status(error: &Error, header: &RequestHeader) -> Status {
         | Error::Person(_)
         | Error::NotAsExpected
         | Error::StopPending
+        | Error::StopEnded
         | Error::Once(_)
         | Error::Approval(_)
         | Error::ChangesOverlap

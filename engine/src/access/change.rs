@@ -222,12 +222,10 @@ impl Engine {
     /// Makes a disabled row available again.
     ///
     /// # Errors
-    /// [`Error::AccessRowNotFound`], [`Error::AccessStateWrong`] if its deletion is requested, [`Error::Conflict`], [`Error::Storage`].
+    /// [`Error::AccessRowNotFound`], [`Error::AccessStateWrong`] if its deletion is requested, [`Error::Conflict`], also if somebody disables it at the same time, [`Error::Storage`].
     pub fn enable_access(&self, store: StoreId, id: AccessRowId) -> Result<AccessRow, Error> {
-        self.ledger.settle_stop(UnwrittenStop::Row(store, id))?;
-        let row = self.ledger.write_access_state(store, id, KeyState::Available, || true)?;
-        self.ledger.end_stop(UnwrittenStop::Row(store, id))?;
-        Ok(row)
+        let write = || self.ledger.write_access_state(store, id, KeyState::Available);
+        self.ledger.enable(UnwrittenStop::Row(store, id), write)
     }
 
     /// Requests the deletion of a row: it lets nobody in from now on, and is deleted when `wait`, 24 hours to 30 days, or else what its key store says, is over by both clocks.
@@ -288,12 +286,10 @@ impl Engine {
     /// Makes a disabled key store available again.
     ///
     /// # Errors
-    /// [`Error::KeyStoreNotFound`], [`Error::Conflict`], [`Error::Storage`].
+    /// [`Error::KeyStoreNotFound`], [`Error::Conflict`], also if somebody disables it at the same time, [`Error::Storage`].
     pub fn enable_store(&self, store: StoreId) -> Result<KeyStoreRecord, Error> {
-        self.ledger.settle_stop(UnwrittenStop::Store(store))?;
-        let record = self.ledger.write_store_state(store, StoreState::Available, || true)?;
-        self.ledger.end_stop(UnwrittenStop::Store(store))?;
-        Ok(record)
+        let write = || self.ledger.write_store_state(store, StoreState::Available);
+        self.ledger.enable(UnwrittenStop::Store(store), write)
     }
 
     /// What `new` comes to in this store.
@@ -321,34 +317,21 @@ impl Ledger {
         self.vault().read::<AccessRow>(&address::access_row(store, id))?.ok_or(Error::AccessRowNotFound(id))
     }
 
-    /// Writes the state of a row, if that `is_wanted` still when the row has been read, which may take long.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if it is not; those of a change.
     pub(crate) fn write_access_state(
         &self,
         store: StoreId,
         id: AccessRowId,
         state: KeyState,
-        is_wanted: impl FnOnce() -> bool,
     ) -> Result<AccessRow, Error> {
         self.change_access(store, id, |row| {
-            must_be_wanted(is_wanted)?;
             must_be(row, &[KeyState::Available, KeyState::Disabled], "available or disabled")?;
             row.state = state;
             Ok(())
         })
     }
 
-    /// As [`Ledger::write_access_state`], of a key store.
-    pub(crate) fn write_store_state(
-        &self,
-        store: StoreId,
-        state: StoreState,
-        is_wanted: impl FnOnce() -> bool,
-    ) -> Result<KeyStoreRecord, Error> {
+    pub(crate) fn write_store_state(&self, store: StoreId, state: StoreState) -> Result<KeyStoreRecord, Error> {
         self.change_store(store, |record| {
-            must_be_wanted(is_wanted)?;
             record.state = state;
             Ok(())
         })
@@ -397,10 +380,6 @@ impl HeldRow {
     pub fn passes(&self, now_ms: u64) -> bool {
         self.row().passes(now_ms)
     }
-}
-
-fn must_be_wanted(is_wanted: impl FnOnce() -> bool) -> Result<(), Error> {
-    if is_wanted() { Ok(()) } else { Err(Error::Conflict) }
 }
 
 fn must_be(row: &AccessRow, states: &[KeyState], needed: &'static str) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! A key store or a row of authentication data is disabled at once.
 
+use std::sync::Arc;
+
 use super::{Stopped, UnwrittenStop};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -36,19 +38,19 @@ impl Engine {
         let ledger = &self.ledger;
         if !ledger.makes_at_once() || ledger.is_beside() {
             // What is only tried, or was waiting for somebody, is no emergency: what is not written, because it was taken back at the same moment, is not in force.
-            let written = ledger.write_stop(stop);
+            let written = ledger.write_later_stop(stop);
             if written.as_ref().is_err_and(|error| !error.is_made()) {
                 return written.map(|()| Stopped::of(Ok(())));
             }
             if ledger.makes_at_once() {
                 self.waiters().store_changed(store);
             }
-            return Ok(Stopped::of(written));
+            return Ok(Stopped::of(written.map_err(Arc::new)));
         }
-        ledger.source.stops.insert(stop, ledger.act());
+        let writing = ledger.source.stops.insert(stop, ledger.act(), None);
         ledger.source.stop_in_memory(store);
         ledger.epochs.wait_for_workers();
         self.waiters().store_changed(store);
-        Ok(ledger.write_stop_in_time(stop))
+        Ok(ledger.write_stop_in_time(stop, writing))
     }
 }

@@ -8,6 +8,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
+use super::writing::once_made;
 use super::{Stopped, UnwrittenStop};
 use crate::cache::KeyEntry;
 use crate::engine::Engine;
@@ -21,7 +22,7 @@ use crate::source::VaultSource;
 use crate::storage::{Compare, Revision, Write};
 
 /// Since when, by whom and why no key is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Locked {
     /// When it was locked, in milliseconds since 1970; 0 if that is not known.
     pub since_ms: u64,
@@ -148,55 +149,59 @@ impl Engine {
         }
         let text = |text| cut(text, LOCK_TEXT_SIZE_MAX);
         let new = Locked { since_ms: ledger.clock.now_ms(), by: text(&ledger.act().actor), reason: text(reason) };
-        ledger.source.stops.insert(UnwrittenStop::Lock, ledger.act());
-        let locked = ledger.source.lock.engage(new);
+        let (lock, stops) = (&ledger.source.lock, &ledger.source.stops);
+        let said = lock.get().unwrap_or(new);
+        let writing = stops.insert(UnwrittenStop::Lock, ledger.act(), Some(said.clone()));
+        let locked = lock.engage(said);
         let (cache, _) = self.in_memory();
         let forgotten = cache.forget_all();
         ledger.epochs.wait_for_workers();
         self.waiters().all_changed();
-        let stopped = ledger.write_stop_in_time(UnwrittenStop::Lock);
+        let stopped = ledger.write_stop_in_time(UnwrittenStop::Lock, writing);
         Ok(LockedNow { locked, stopped, keys_left: wait_until_wiped(forgotten) })
     }
 
     /// Unlocks: keys are read and used again. What cannot be written stays locked.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if somebody locks it at the same time; [`Error::Audit`], [`Error::Storage`], [`Error::Closed`]: it is locked still.
+    /// [`Error::Conflict`] if somebody locks it at the same time; [`Error::Audit`], [`Error::Storage`], [`Error::Closed`]: it is locked still, unless it says that the change was made
+    /// and is in force.
     pub fn unlock(&self) -> Result<(), Error> {
         let ledger = &self.ledger;
-        ledger.settle_stop(UnwrittenStop::Lock)?;
         // Whatever the record says, and if it cannot be read: it says from now on that nothing is locked.
-        let (compare, write) = self.vault().put_lock(|| LockRecord { locked: None })?;
-        ledger.commit(&[compare], &[write])?;
-        ledger.end_stop(UnwrittenStop::Lock)?;
-        if !ledger.makes_at_once() {
-            return Ok(());
-        }
-        ledger.source.refresh_lock();
-        ledger.source.lock.check().map_err(|_| Error::Conflict)?;
-        // It was waiting for this.
-        self.renewer().wake();
-        Ok(())
+        let made = ledger.enable(UnwrittenStop::Lock, || ledger.put_lock(None));
+        once_made(made, || {
+            if ledger.makes_at_once() {
+                ledger.source.refresh_lock();
+                ledger.source.lock.check().map_err(|_| Error::Conflict)?;
+                // It was waiting for this.
+                self.renewer().wake();
+            }
+            Ok(())
+        })
     }
 }
 
 impl Ledger {
-    /// Writes that it is locked, as it is said in memory.
-    pub(super) fn write_lock(&self) -> Result<(), Error> {
-        // Looked at after the record was read, which may have taken long: it may be unlocked by now.
-        let (compare, write) = self.vault().put_lock(|| LockRecord { locked: self.source.lock.get() })?;
+    /// Writes that it is locked.
+    pub(super) fn write_lock(&self, locked: Locked) -> Result<(), Error> {
+        self.put_lock(Some(locked))
+    }
+
+    fn put_lock(&self, locked: Option<Locked>) -> Result<(), Error> {
+        let (compare, write) = self.vault().put_lock(LockRecord { locked })?;
         self.commit(&[compare], &[write])
     }
 }
 
 impl Vault {
     /// The write of the record, and that nobody else has written it.
-    fn put_lock(&self, record: impl FnOnce() -> LockRecord) -> Result<(Compare, Write), Error> {
+    fn put_lock(&self, record: LockRecord) -> Result<(Compare, Write), Error> {
         let place = address::lock();
         let found = self.storage().get(&place)?;
         let compare = found
             .map_or_else(|| Compare::absent(place.clone()), |found| Compare::unchanged(place.clone(), found.revision));
-        Ok((compare, self.put(place.clone(), &record())))
+        Ok((compare, self.put(place.clone(), &record)))
     }
 }
 
@@ -250,13 +255,16 @@ mod tests {
         let engine = started(&storage);
         let disk = storage.pause_get(&address::lock());
         let now = engine.lock("a theft").unwrap();
-        assert!(matches!(now.stopped.not_durable, Some(Error::StopPending)), "{now:?}");
+        assert!(matches!(now.stopped.not_durable.as_deref(), Some(Error::StopPending)), "{now:?}");
         assert!(engine.is_locked());
         assert!(disk.wait_until_reached(Duration::from_mins(1)));
-        // By others it is written meanwhile, and ended; what has hung does not bring it back.
-        assert_eq!(engine.write_stops(), []);
-        engine.unlock().unwrap();
-        disk.release();
+        // Whoever unlocks comes after what has hung, so that does not bring it back.
+        thread::scope(|scope| {
+            let unlocking = scope.spawn(|| engine.unlock());
+            disk.release();
+            unlocking.join().unwrap().unwrap();
+        });
+        assert_eq!((engine.locked(), engine.write_stops()), (None, Vec::new()));
         // It holds on to the storage until it has ended.
         drop(engine);
         while Arc::strong_count(&storage) > 1 {

@@ -1,29 +1,24 @@
-//! What is stopped in memory, and how it comes to be written.
+//! What is stopped in memory, and could not be written yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::thread;
 
-use crossbeam_channel::bounded;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::Locked;
+use super::writing::Writing;
 use crate::act::Act;
-use crate::audit::AuditError;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::id::{AccessRowId, StoreId};
-use crate::key::state::KeyState;
-use crate::ledger::Ledger;
-use crate::limits::{STOP_TRIES_MAX, STOP_WRITTEN_WITHIN};
-use crate::record::StoreState;
 
 /// What is in force: nobody comes in by it any more.
 #[derive(Debug)]
 pub struct Stopped {
     /// Why it could not be written; `None` if it is durable. What is not durable is over when the process ends, unless it could be written before.
-    pub not_durable: Option<Error>,
+    pub not_durable: Option<Arc<Error>>,
     /// It is durable, and why its record is not in the audit log yet: it is kept beside the data, and goes there as soon as it can.
-    pub not_logged: Option<Error>,
+    pub not_logged: Option<Arc<Error>>,
 }
 
 /// Something that is stopped, and could not be written yet.
@@ -39,11 +34,34 @@ pub enum UnwrittenStop {
 
 /// What is stopped in memory, and who has ordered it.
 #[derive(Default)]
-pub(crate) struct Stops(Mutex<BTreeMap<UnwrittenStop, Arc<Act>>>);
+pub(crate) struct Stops {
+    orders: Mutex<Orders>,
+    /// Held from before a stop is written, or what it is for is enabled, until that has ended it: so that neither overtakes the other. Who stops something in memory does not wait for it.
+    writing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// How many there have been.
+    last: u64,
+    unwritten: BTreeMap<UnwrittenStop, Order>,
+}
+
+/// That something is to be stopped. Of several who order the same, the first is told of.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub(super) act: Arc<Act>,
+    /// What is said of a lock.
+    pub(super) locked: Option<Locked>,
+    /// Of the last who has ordered the same.
+    number: u64,
+    /// What is told by who writes it, if somebody does for whom others wait.
+    writing: Option<Arc<Writing>>,
+}
 
 impl Stops {
     pub(crate) fn has(&self, stop: UnwrittenStop) -> bool {
-        self.0.lock().contains_key(&stop)
+        self.orders.lock().unwritten.contains_key(&stop)
     }
 
     /// The rows of a store that are.
@@ -52,30 +70,73 @@ impl Stops {
             UnwrittenStop::Row(of, row) if *of == store => Some(*row),
             UnwrittenStop::Row(..) | UnwrittenStop::Store(_) | UnwrittenStop::Lock => None,
         };
-        self.0.lock().keys().filter_map(of_store).collect()
+        self.orders.lock().unwritten.keys().filter_map(of_store).collect()
     }
 
-    /// Of two who order the same, the first is told of.
-    pub(super) fn insert(&self, stop: UnwrittenStop, act: &Act) {
+    /// Notes that it was ordered, once or again; gives what will be told of its writing, and whether that is for this caller to begin.
+    pub(super) fn insert(&self, stop: UnwrittenStop, act: &Act, locked: Option<Locked>) -> (Arc<Writing>, bool) {
+        let mut orders = self.orders.lock();
+        orders.last += 1;
+        let number = orders.last;
         // What the actor may do was decided: nothing of it is asked again when it is written later.
-        let by = Act { guards: Vec::new(), expected: None, ..act.clone() };
-        self.0.lock().entry(stop).or_insert_with(|| Arc::new(by));
+        let by = || Arc::new(Act { guards: Vec::new(), expected: None, ..act.clone() });
+        let new = || Order { act: by(), locked, number, writing: None };
+        let order = orders.unwritten.entry(stop).or_insert_with(new);
+        order.number = number;
+        let begins = order.writing.is_none();
+        (Arc::clone(order.writing.get_or_insert_default()), begins)
     }
 
-    pub(super) fn remove(&self, stop: UnwrittenStop) {
-        self.0.lock().remove(&stop);
+    /// To be held by who writes a stop, or enables what it is for.
+    pub(super) fn begin_writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock()
     }
 
-    fn all(&self) -> Vec<(UnwrittenStop, Arc<Act>)> {
-        self.0.lock().iter().map(|(stop, act)| (*stop, Arc::clone(act))).collect()
+    pub(super) fn order(&self, stop: UnwrittenStop) -> Option<Order> {
+        self.orders.lock().unwritten.get(&stop).cloned()
+    }
+
+    /// The number of a stop, by which it is seen whether it was ordered again since.
+    pub(super) fn number(&self, stop: UnwrittenStop) -> Option<u64> {
+        self.orders.lock().unwritten.get(&stop).map(|order| order.number)
+    }
+
+    /// Ends a stop, whoever has ordered it again; gives to whom that is to be told.
+    pub(super) fn end(&self, stop: UnwrittenStop) -> Option<Arc<Writing>> {
+        self.orders.lock().unwritten.remove(&stop)?.writing
+    }
+
+    /// Ends a stop that had this number; gives whether there was one, and to whom that is to be told.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it was ordered since: it goes on.
+    pub(super) fn end_former(
+        &self,
+        stop: UnwrittenStop,
+        number: Option<u64>,
+    ) -> Result<Option<Option<Arc<Writing>>>, Error> {
+        let mut orders = self.orders.lock();
+        match orders.unwritten.get(&stop) {
+            Some(order) if Some(order.number) != number => Err(Error::Conflict),
+            _ => Ok(orders.unwritten.remove(&stop).map(|order| order.writing)),
+        }
+    }
+
+    /// Whoever orders it from now on has it written anew; gives to whom it is to be told that it was not.
+    pub(super) fn leave_writing(&self, stop: UnwrittenStop) -> Option<Arc<Writing>> {
+        self.orders.lock().unwritten.get_mut(&stop)?.writing.take()
+    }
+
+    pub(super) fn all(&self) -> Vec<UnwrittenStop> {
+        self.orders.lock().unwritten.keys().copied().collect()
     }
 }
 
 impl Stopped {
     /// What became of writing it.
-    pub(super) fn of(written: Result<(), Error>) -> Self {
+    pub(super) fn of(written: Result<(), Arc<Error>>) -> Self {
         match written {
-            Err(error) if is_made(&error) => Self { not_durable: None, not_logged: Some(error) },
+            Err(error) if error.is_made() => Self { not_durable: None, not_logged: Some(error) },
             written => Self { not_durable: written.err(), not_logged: None },
         }
     }
@@ -85,7 +146,7 @@ impl Engine {
     /// What is stopped and could not be written yet.
     #[must_use]
     pub fn unwritten_stops(&self) -> Vec<UnwrittenStop> {
-        self.ledger.source.stops.all().into_iter().map(|(stop, _)| stop).collect()
+        self.ledger.source.stops.all()
     }
 
     /// Whether something is stopped that could not be written yet.
@@ -99,106 +160,4 @@ impl Engine {
         self.ledger.write_stops();
         self.unwritten_stops()
     }
-}
-
-impl Ledger {
-    /// Writes what could not be written when it was stopped, on behalf of whoever ordered it. What fails is logged.
-    pub(crate) fn write_stops(&self) {
-        for (stop, act) in self.source.stops.all() {
-            match self.on_behalf_of(act).write_stop(stop) {
-                Ok(()) => tracing::info!(?stop, "what was stopped in memory alone is written now"),
-                Err(error) if is_made(&error) => {
-                    tracing::warn!(?stop, %error, "what was stopped in memory alone is written now");
-                }
-                Err(error) => {
-                    tracing::error!(?stop, %error, "what is stopped in memory alone cannot be written: it is tried again in some seconds");
-                }
-            }
-        }
-    }
-
-    /// Writes what is stopped in memory alone, if it is: so that a change that is only tried or made later, with others, builds on what is in force.
-    ///
-    /// # Errors
-    /// Why it cannot be written.
-    pub(crate) fn settle_stop(&self, stop: UnwrittenStop) -> Result<(), Error> {
-        if self.makes_at_once() || !self.source.stops.has(stop) {
-            return Ok(());
-        }
-        let found = self.source.stops.all().into_iter().find(|(found, _)| *found == stop);
-        match found.map_or(Ok(()), |(_, act)| self.at_once().on_behalf_of(act).write_stop(stop)) {
-            Err(error) if is_made(&error) => Ok(()),
-            written => written,
-        }
-    }
-
-    /// Ends a stop that is not written, because it has been written now, or because what it was for is enabled.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if there is one, and the change after which it ends is not made at once: somebody has ordered it just now.
-    pub(crate) fn end_stop(&self, stop: UnwrittenStop) -> Result<(), Error> {
-        if !self.source.stops.has(stop) {
-            return Ok(());
-        }
-        if !self.makes_at_once() {
-            return Err(Error::Conflict);
-        }
-        self.source.stops.remove(stop);
-        match stop {
-            UnwrittenStop::Lock => self.source.refresh_lock(),
-            UnwrittenStop::Store(store) | UnwrittenStop::Row(store, _) => self.source.refresh_store(store),
-        }
-        self.epochs.wait_for_workers();
-        Ok(())
-    }
-
-    /// Writes a stop that is in force, as far as the disks answer in time; what takes longer goes on.
-    pub(super) fn write_stop_in_time(&self, stop: UnwrittenStop) -> Stopped {
-        let (written, answer) = bounded(1);
-        let ledger = self.clone();
-        let writer = thread::Builder::new().name("write-stop".into()).spawn(move || {
-            // Gone if it came too late: then the log says what became of it.
-            let _late = written.send(ledger.write_stop(stop));
-        });
-        Stopped::of(match writer {
-            Ok(_) => answer.recv_timeout(STOP_WRITTEN_WITHIN).unwrap_or(Err(Error::StopPending)),
-            Err(_) => Err(Error::Closed),
-        })
-    }
-
-    /// Writes a stop, and ends what it was in memory.
-    pub(super) fn write_stop(&self, stop: UnwrittenStop) -> Result<(), Error> {
-        let is_in_memory = self.source.stops.has(stop);
-        // Others may have written it meanwhile, and somebody ended it: then it is not written once more.
-        let is_wanted = || !is_in_memory || self.source.stops.has(stop);
-        let mut tries = 0;
-        while is_wanted() {
-            tries += 1;
-            let written = match stop {
-                UnwrittenStop::Lock => self.write_lock(),
-                UnwrittenStop::Store(id) => self.write_store_state(id, StoreState::Disabled, is_wanted).map(drop),
-                UnwrittenStop::Row(store, id) => {
-                    self.write_access_state(store, id, KeyState::Disabled, is_wanted).map(drop)
-                }
-            };
-            match written {
-                Err(Error::Conflict) if tries < STOP_TRIES_MAX => {}
-                // Deleted meanwhile, or waiting for that: it lets nobody in.
-                Ok(()) | Err(Error::AccessRowNotFound(_) | Error::AccessStateWrong { .. }) => {
-                    return self.end_stop(stop);
-                }
-                Err(error) if is_made(&error) => {
-                    self.end_stop(stop)?;
-                    return Err(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether it says that a change was made, and is not in the audit log yet.
-const fn is_made(error: &Error) -> bool {
-    matches!(error, Error::Audit(AuditError::NotYetLogged(_)))
 }

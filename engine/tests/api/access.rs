@@ -284,7 +284,7 @@ fn what_cannot_be_written_is_stopped_all_the_same_and_written_when_that_is_possi
     let bystander = add(&installation, network("192.0.2.2")).id;
     let state = || engine.store_by_id(store).unwrap().policy().state;
     storage.fail(Call::Transact, 1);
-    assert!(matches!(engine.stop_access(store, row).unwrap().not_durable, Some(Error::Storage(_))));
+    assert!(matches!(engine.stop_access(store, row).unwrap().not_durable.as_deref(), Some(Error::Storage(_))));
     assert!(admitting(&installation, "192.0.2.1").is_empty());
     assert_eq!(admitting(&installation, "192.0.2.2"), [bystander]);
     assert_eq!(engine.unwritten_stops(), [UnwrittenStop::Row(store, row)]);

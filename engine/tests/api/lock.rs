@@ -148,7 +148,7 @@ fn what_cannot_be_written_is_locked_all_the_same_and_written_when_that_is_possib
     for call in [Call::Transact, Call::Get] {
         storage.fail(call, 1);
         let now = engine.lock("a theft").unwrap();
-        assert!(matches!(now.stopped.not_durable, Some(Error::Storage(_))), "{call:?}");
+        assert!(matches!(now.stopped.not_durable.as_deref(), Some(Error::Storage(_))), "{call:?}");
         assert_eq!((engine.cached_keys(), load(engine, id)), (0, Err(LoadError::Locked)));
         assert_eq!(engine.unwritten_stops(), [UnwrittenStop::Lock]);
     }
@@ -220,7 +220,7 @@ fn the_audit_log_tells_who_has_locked_even_if_that_is_written_later() {
     let hidden = installation.places.audit_folder().with_file_name("hidden");
     std::fs::rename(installation.places.audit_folder(), &hidden).unwrap();
     let now = by("ada").lock("a theft").unwrap();
-    assert!(matches!(now.stopped.not_durable, Some(Error::Audit(_))), "{now:?}");
+    assert!(matches!(now.stopped.not_durable.as_deref(), Some(Error::Audit(_))), "{now:?}");
     assert_eq!(now.locked.by, "ada");
     assert_eq!(installation.engine.write_stops(), [UnwrittenStop::Lock]);
     assert!(installation.engine.is_locked());

@@ -55,6 +55,7 @@ mod shred;
 mod shred_older;
 mod signatures;
 mod states;
+mod stops;
 mod store_settings;
 mod system_key;
 mod system_key_space;

@@ -91,6 +91,7 @@ impl Kind {
             }
             Error::Locked => Kind::Locked,
             Error::StopPending => Kind::StorageUnavailable,
+            Error::StopEnded => Kind::Conflict,
             Error::Closed => Kind::ShuttingDown,
         }
     }

@@ -1,4 +1,8 @@
 //! Keys and key stores as they are read from the vault: records into cache entries.
+//!
+//! Here keys · `policies` key stores.
+
+mod policies;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,22 +11,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use claviger_algorithm::{KeyKind, Operation};
 use parking_lot::Mutex;
 
-use crate::access::{AccessTable, AccessUses, HeldRow};
-use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StorePolicy, StoreSlot, Stores, Uses};
+use self::policies::Publishing;
+use crate::access::AccessUses;
+use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StoreSlot, Stores, Uses};
 use crate::crypto::mac::MacKey;
 use crate::crypto::oaep::DecryptingKey;
 use crate::crypto::signature::SigningKey;
 use crate::crypto::symmetric::SymmetricKey;
-use crate::emergency::{Lock, Stops, UnwrittenStop};
+use crate::emergency::{Lock, Stops};
 use crate::error::Error;
-use crate::key::id::{AccessRowId, KeyId, StoreId};
+use crate::key::id::KeyId;
 use crate::key::material::{KeyMaterial, MaterialError, SecretBytes};
 use crate::key::state::{KeyState, VersionState};
-use crate::limits::SCAN_PAGE_RECORDS;
 use crate::person::Persons;
 use crate::record::key_version::KeyVersionRecord;
 use crate::record::vault::Vault;
-use crate::record::{AccessRow, AuthorityRecord, KeyRecord, KeyStoreRecord, StoreState, address};
+use crate::record::{KeyRecord, address};
 use crate::shred::{ShredSecret, ShredTable};
 use crate::usage::UseCounts;
 
@@ -33,10 +37,7 @@ pub(crate) struct VaultSource {
     pub(crate) persons: Persons,
     pub(crate) use_counts: Arc<UseCounts>,
     pub(crate) shred_table: Arc<ShredTable>,
-    /// Numbers the policies that are put in force.
-    generations: AtomicU64,
-    /// Held while a policy is made and put in force, so that none comes after a later one.
-    publishing: Mutex<()>,
+    publishing: Publishing,
     /// What is stopped, and could not be written yet.
     pub(crate) stops: Stops,
     /// Whether any key is used.
@@ -62,8 +63,7 @@ impl VaultSource {
             persons: Persons::default(),
             use_counts,
             shred_table,
-            generations: AtomicU64::new(0),
-            publishing: Mutex::default(),
+            publishing: Publishing::default(),
             stops: Stops::default(),
             lock: Lock::default(),
             access_uses: AccessUses::default(),
@@ -95,138 +95,6 @@ impl VaultSource {
     /// The keys that [`VaultSource::note_versions`] remembers.
     pub(crate) fn near_version_limit(&self) -> Vec<KeyId> {
         self.near_version_limit.lock().iter().copied().collect()
-    }
-
-    /// Puts the policy of a store in force as its records say. A store whose records cannot be read lets nobody in.
-    pub(crate) fn refresh_store(&self, id: StoreId) {
-        let _publishing = self.publishing.lock();
-        match self.policy(id) {
-            Ok(policy) => {
-                self.stores.publish(id, policy);
-            }
-            Err(error) => {
-                tracing::error!(store = %id, %error, "a key store cannot be read: it lets nobody in");
-                if let Some(slot) = self.stores.by_id(id) {
-                    let name = slot.policy().name.clone();
-                    let generation = self.next_generation();
-                    self.stores.publish(id, StorePolicy::closed(name, generation));
-                }
-            }
-        }
-    }
-
-    /// As [`VaultSource::refresh_store`] for every store that there is.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], [`Error::Damaged`], [`Error::SystemKeyMissing`]: the list of the stores cannot be read.
-    pub(crate) fn refresh_stores(&self) -> Result<(), Error> {
-        let mut after = None;
-        loop {
-            let page = self.vault.scan::<KeyStoreRecord>(&address::key_stores(), after.as_ref(), SCAN_PAGE_RECORDS)?;
-            for (_, store) in &page {
-                self.refresh_store(store.id);
-            }
-            match page.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    fn policy(&self, id: StoreId) -> Result<StorePolicy, Error> {
-        let missing = || Error::KeyStoreNotFound(id);
-        let (store, _) = self.vault.read::<KeyStoreRecord>(&address::key_store(id))?.ok_or_else(missing)?;
-        let (authority, _) = self.vault.read::<AuthorityRecord>(&address::authority(id))?.ok_or_else(missing)?;
-        let generation = self.next_generation();
-        let KeyStoreRecord {
-            name,
-            methods,
-            state,
-            open_public_keys,
-            declared_hardware_address,
-            records_requests,
-            quotas,
-            ..
-        } = store;
-        let state = if self.stops.has(UnwrittenStop::Store(id)) { StoreState::Disabled } else { state };
-        let rows = self.read_access_rows(id)?.into_iter();
-        let held = rows.map(|row| {
-            let last_use = self.access_uses.of(&self.vault, row.id);
-            Arc::new(HeldRow::new(row, last_use))
-        });
-        Ok(StorePolicy {
-            name,
-            methods: Some(methods),
-            state,
-            open_public_keys: open_public_keys && state == StoreState::Available,
-            authority: authority.certificate.into(),
-            access: Arc::new(self.table(id, held.collect())),
-            declared_hardware_address,
-            records_requests,
-            quotas,
-            generation,
-        })
-    }
-
-    /// Puts what is stopped of a store in force, whatever storage says of it, and even if that cannot be read.
-    pub(crate) fn stop_in_memory(&self, id: StoreId) {
-        let _publishing = self.publishing.lock();
-        let Some(slot) = self.stores.by_id(id) else { return };
-        let mut policy = StorePolicy::clone(&slot.policy());
-        if self.stops.has(UnwrittenStop::Store(id)) {
-            (policy.state, policy.open_public_keys) = (StoreState::Disabled, false);
-        }
-        policy.access = Arc::new(self.table(id, policy.access.rows().to_vec()));
-        policy.generation = self.next_generation();
-        self.stores.publish(id, policy);
-    }
-
-    fn table(&self, store: StoreId, rows: Vec<Arc<HeldRow>>) -> AccessTable {
-        let stopped = self.stops.rows_of(store);
-        AccessTable::of(rows, |row| stopped.contains(&row))
-    }
-
-    /// The rows of the authentication data of a store, in the order of their ids. One that cannot be read lets nobody in: it is logged, and left out.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub(crate) fn read_access_rows(&self, store: StoreId) -> Result<Vec<AccessRow>, Error> {
-        let mut rows = Vec::new();
-        let mut after = None;
-        loop {
-            let prefix = address::access_rows(store);
-            let page = self.vault.storage().scan(&prefix, after.as_ref(), SCAN_PAGE_RECORDS)?;
-            for (place, found) in &page {
-                match self.vault.open::<AccessRow>(place, &found.value) {
-                    Ok(row) if address::access_row(row.store, row.id) == *place => rows.push(row),
-                    Ok(_) => {
-                        tracing::error!(%store, %place, "authentication data stand in a wrong place: they let nobody in")
-                    }
-                    Err(error) => {
-                        tracing::error!(%store, %error, "authentication data cannot be read: they let nobody in")
-                    }
-                }
-            }
-            match page.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => return Ok(rows),
-            }
-        }
-    }
-
-    /// When a row was last used, in milliseconds since 1970, if it was.
-    pub(crate) fn last_use_of(&self, id: AccessRowId) -> Option<u64> {
-        let last_ms = self.access_uses.of(&self.vault, id).load(Ordering::Relaxed);
-        (last_ms > 0).then_some(last_ms)
-    }
-
-    /// Counts the policies that were put in force: a number that is the same as before says that nothing has changed.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generations.load(Ordering::SeqCst)
-    }
-
-    fn next_generation(&self) -> u64 {
-        self.generations.fetch_add(1, Ordering::SeqCst)
     }
 
     fn store_of(&self, record: &KeyRecord) -> Result<Arc<StoreSlot>, Error> {
