@@ -284,7 +284,7 @@ impl Admissions {
                     JoinedPermit::of(passed.iter().map(|method| method.iter().map(|(row, _)| &row.row().permit)));
                 let until_ms = passed.iter().flatten().map(|(_, until_ms)| *until_ms).min().unwrap_or(0);
                 let rows: Vec<_> = passed.into_iter().flatten().map(|(row, _)| row).collect();
-                let allowance = self.quotas.allowance(store, policy.quotas, &rows, self.identity.address());
+                let allowance = self.quotas.allowance(store, policy, &rows, self.identity.address());
                 self.has_quotas |= allowance.is_some();
                 self.was_let_in = true;
                 (Verdict::Admitted { permit, rows, note_ms: 0, allowance: allowance.map(Box::new) }, until_ms)

@@ -91,6 +91,8 @@ pub(super) struct LaneTask {
     failure: Mutex<Option<Status>>,
     /// Nobody needs the rest any more.
     stopped: AtomicBool,
+    /// Some item was worked on.
+    begun: AtomicBool,
 }
 
 impl LaneTask {
@@ -118,6 +120,7 @@ impl LaneTask {
             left: AtomicUsize::new(count),
             failure: Mutex::new(None),
             stopped: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
         });
         for index in 0..count {
             let piece = Piece {
@@ -156,6 +159,11 @@ impl LaneTask {
     /// The request that it is for.
     pub(super) const fn request(&self) -> &Incoming {
         &self.waiting.request
+    }
+
+    /// Whether some item was worked on.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Gives the place of the reply back, for work that begins anew and takes its own.
@@ -248,6 +256,7 @@ struct LaneSink<'w, 'o> {
 impl ItemSink for LaneSink<'_, '_> {
     fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
         if self.task.should_go_on() {
+            self.task.begun.store(true, Ordering::Relaxed);
             self.results.item(size_max, fill);
         } else {
             self.results.reply.status(Status::Overloaded);

@@ -7,6 +7,7 @@ use claviger_engine::worker::PinnedKey;
 use claviger_protocol::{Opcode, RequestHeader};
 use zeroize::Zeroizing;
 
+use super::quota::Price;
 use super::room::{Room, Share};
 
 /// A request whose header has been understood.
@@ -24,8 +25,10 @@ pub(super) struct Incoming {
     pub(super) wait_end: Option<Instant>,
     /// How often it was begun.
     pub(super) attempts: u8,
-    /// Whether it has been counted against the quotas of its key stores.
-    pub(super) is_paid: bool,
+    /// What has been counted of it against the quotas of its key stores.
+    pub(super) paid: Option<Price>,
+    /// Whether something of its work is done, be it in vain.
+    pub(super) has_begun: bool,
     /// Keys that were loaded for it: held, they stay in memory until it has been begun again.
     pub(super) loaded: Vec<PinnedKey>,
 }
@@ -54,8 +57,8 @@ impl Incoming {
     pub(super) fn new(header: RequestHeader, opcode: Opcode, body_size: usize, now: Instant) -> Self {
         let milliseconds = u64::from(header.deadline_ms.min(claviger_protocol::limits::DEADLINE_MS_MAX));
         let deadline = (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds));
-        let (wait_end, is_paid, loaded) = (None, false, Vec::new());
-        Self { header, opcode, body_size, read: now, deadline, wait_end, attempts: 0, is_paid, loaded }
+        let (wait_end, paid, has_begun, loaded) = (None, None, false, Vec::new());
+        Self { header, opcode, body_size, read: now, deadline, wait_end, attempts: 0, paid, has_begun, loaded }
     }
 
     /// Whether its deadline has passed.

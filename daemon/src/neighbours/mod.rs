@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
-use claviger_engine::{AccessMethod, Engine, HardwareAddress};
+use claviger_engine::{AccessMethod, Engine, HardwareAddress, StoreSlot};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -119,12 +119,10 @@ fn look_until_dropped(looks: &Receiver<oneshot::Sender<()>>, shared: &Shared, en
         };
         // One look for all who wait.
         waiting.extend(looks.try_iter());
-        let asks = |method| {
-            move |store: &Arc<claviger_engine::StoreSlot>| {
-                store.policy().methods.is_some_and(|methods| methods.contains(method))
-            }
+        let asks = |store: &Arc<StoreSlot>| {
+            store.policy().methods.is_some_and(|methods| methods.contains(AccessMethod::HardwareAddress))
         };
-        let is_needed = engine.stores().iter().any(asks(AccessMethod::HardwareAddress));
+        let is_needed = engine.stores().iter().any(asks);
         shared.is_needed.store(is_needed, Ordering::Relaxed);
         again = if is_needed { NEIGHBOURS_ASKED_EVERY } else { NEIGHBOURS_ASKED_SELDOM };
         let taken = Instant::now();

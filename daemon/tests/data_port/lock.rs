@@ -138,7 +138,7 @@ on_both_transports! {
 }
 
 /// Locks, and gives the number of keys that are left in memory.
-async fn lock(server: &Server) -> usize {
+pub(crate) async fn lock(server: &Server) -> usize {
     let engine = Arc::clone(&server.engine);
     // It blocks: not on a thread of the runtime.
     let now = spawn_blocking(move || engine.lock("a theft").unwrap()).await.unwrap();

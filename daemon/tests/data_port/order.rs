@@ -235,7 +235,7 @@ on_both_transports! {
 }
 
 /// Passes time until a deadline of one millisecond is over for what was sent before.
-async fn pass_a_deadline(client: &mut Client) {
+pub(crate) async fn pass_a_deadline(client: &mut Client) {
     // Answered after everything before it has been read.
     assert_eq!(client.call(Ping { payload: b"" }).await.status(), Status::Ok);
     let later = Instant::now() + Duration::from_millis(2);

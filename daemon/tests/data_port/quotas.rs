@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_algorithm::Algorithm;
-use claviger_engine::Quota;
+use claviger_algorithm::{Algorithm, Operation};
+use claviger_engine::access::NewPermit;
 use claviger_engine::change::StoreSettings;
 use claviger_engine::key::id::StoreId;
+use claviger_engine::key::state::KeyState;
+use claviger_engine::{PermittedOperations, Quota};
 use claviger_protocol::message::{DescribeKey, MessageForm, Ping, ReadPublicKey, ReadSecret, WaitForSecret, Whoami};
-use claviger_protocol::{KeyId, Status};
+use claviger_protocol::{KeyId, RequestHeader, Status};
 
-use crate::support::client::{Reply, Transport};
+use crate::order::pass_a_deadline;
+use crate::support::certificates::client_of;
+use crate::support::client::{Reply, Transport, request_with};
 use crate::support::messages::{encrypt, random, reencrypt, resolve, sign};
 use crate::support::server::{Gate, HandClock};
 use crate::support::{Client, Options, Server, request};
@@ -93,6 +97,53 @@ on_both_transports! {
         // What is not permitted is that in any case, and costs nothing.
         let nowhere = KeyId([9; 16]);
         assert_eq!(client.call(encrypt(nowhere, &[(b"", b"")])).await.status(), Status::NotPermitted);
+    }
+
+    // R-A11, R-A12
+    async fn a_quota_that_is_used_up_tells_nothing_of_keys_that_may_not_be_used(transport) {
+        let world = World::new(Algorithm::Ed25519);
+        let secret = world.server.create("secret", Algorithm::Opaque);
+        let (credential, row) = client_of(&world.server);
+        let mut client = Client::greeted_as(&world.server, transport, &credential).await;
+        let operations = Some(PermittedOperations::NONE.with(Operation::Sign));
+        world.server.engine.narrow_access(world.server.store, row, NewPermit { operations, keys: None }).unwrap();
+        world.set(client_quota(1, 1));
+        assert_eq!(world.use_key(&mut client).await.status(), Status::Ok);
+        assert_eq!(world.use_key(&mut client).await.status(), Status::Overloaded);
+        for key_id in [secret, KeyId([9; 16])] {
+            let wait = WaitForSecret { key_id, known_version: 0, wait_ms: 1 };
+            assert_eq!(client.call(wait).await.status(), Status::NotPermitted);
+            assert_eq!(client.call(ReadSecret { key_id, key_version: 0 }).await.status(), Status::NotPermitted);
+        }
+    }
+
+    // R-A11
+    async fn what_is_refused_before_its_work_begins_is_not_counted(transport) {
+        let world = World::new(Algorithm::Rsa2048Pkcs1Sha256);
+        let secret = world.server.create("secret", Algorithm::Opaque);
+        let mut client = world.client(transport, "one").await;
+        assert_eq!(world.use_key(&mut client).await.status(), Status::Ok);
+        assert_eq!(client.call(ReadSecret { key_id: secret, key_version: 0 }).await.status(), Status::Ok);
+        for key in [world.key, secret] {
+            world.server.set_state(key, KeyState::Disabled);
+        }
+        world.set(client_quota(1, 1));
+        for _ in 0..3 {
+            assert_eq!(client.call(sign(world.key, MessageForm::Message, &[&b"m"[..]; 64])).await.status(), Status::KeyDisabled);
+            assert_eq!(client.call(ReadSecret { key_id: secret, key_version: 0 }).await.status(), Status::KeyDisabled);
+            let wait = WaitForSecret { key_id: secret, known_version: 0, wait_ms: 1 };
+            assert_eq!(client.call(wait).await.status(), Status::KeyDisabled);
+        }
+        world.server.set_state(world.key, KeyState::Available);
+        // Late before a thread of the pool was free for it.
+        let gate = Gate::close(&world.server);
+        let header = RequestHeader { request_id: 1, deadline_ms: 1, ..RequestHeader::default() };
+        client.send(&request_with(header, sign(world.key, MessageForm::Message, &[b"m"]))).await;
+        pass_a_deadline(&mut client).await;
+        gate.open();
+        assert_eq!(client.reply().await.status(), Status::DeadlineExceeded);
+        assert_eq!(world.use_key(&mut client).await.status(), Status::Ok);
+        assert_eq!(world.use_key(&mut client).await.status(), Status::Overloaded);
     }
 
     // R-A11

@@ -7,13 +7,15 @@ use claviger_engine::audit::{AuditFilter, AuditRecord, Event, EventKind};
 use claviger_engine::change::StoreSettings;
 use claviger_engine::key::id::StoreId;
 use claviger_engine::limits::LIST_PAGE_SIZE_MAX;
-use claviger_protocol::message::{DescribeKey, Message, ReadSecret};
+use claviger_protocol::message::{DescribeKey, Message, MessageForm, Ping, ReadSecret};
 use claviger_protocol::{KeyId, RequestHeader, Status, TraceId};
 
+use crate::lock::lock;
+use crate::order::pass_a_deadline;
 use crate::support::client::{Transport, request_with};
 use crate::support::messages::{decrypt, encrypt, random, reencrypt, resolve, sign};
-use crate::support::server::{Options, engine_id};
-use crate::support::{Client, Server};
+use crate::support::server::{Gate, Options, engine_id};
+use crate::support::{Client, Server, request};
 
 fn audited() -> Server {
     Server::start_with(Options { is_audited: true, ..Options::default() })
@@ -77,7 +79,7 @@ on_both_transports! {
         set(&server, server.store, true);
         let mut client = Client::greeted(&server, transport).await;
         let ok = |status| assert_eq!(status, Status::Ok);
-        ok(client.call(sign(key, claviger_protocol::message::MessageForm::Message, &[b"message"])).await.status());
+        ok(client.call(sign(key, MessageForm::Message, &[b"message"])).await.status());
         ok(client.call(ReadSecret { key_id: secret, key_version: 0 }).await.status());
         ok(client.call(DescribeKey { key_id: secret }).await.status());
         ok(client.call(resolve("store", &[b"key", b"absent"])).await.status());
@@ -104,6 +106,34 @@ on_both_transports! {
             ]
         );
         assert!(told.iter().all(|event| event.store == Some(server.store)));
+    }
+
+    // R-O3
+    async fn work_of_the_pool_that_a_lock_or_a_deadline_overtakes_is_recorded(transport) {
+        let server = Server::start_with(Options { is_audited: true, compute_threads: 1, ..Options::default() });
+        let key = server.create("key", Algorithm::Rsa2048PssSha256);
+        let mut client = Client::greeted(&server, transport).await;
+        assert_eq!(client.call(sign(key, MessageForm::Message, &[b"message"])).await.status(), Status::Ok);
+        set(&server, server.store, true);
+        let gate = Gate::close(&server);
+        let header = RequestHeader { request_id: 1, deadline_ms: 1, ..RequestHeader::default() };
+        client.send(&request_with(header, sign(key, MessageForm::Message, &[b"message"]))).await;
+        pass_a_deadline(&mut client).await;
+        // What is done with the key would be done anew: it has changed.
+        server.engine.rotate(engine_id(key)).unwrap();
+        gate.open();
+        assert_eq!(client.reply().await.status(), Status::DeadlineExceeded);
+        assert_eq!(client.call(sign(key, MessageForm::Message, &[b"message"])).await.status(), Status::Ok);
+        let gate = Gate::close(&server);
+        client.send(&request(2, sign(key, MessageForm::Message, &[b"message"]))).await;
+        assert_eq!(client.call(Ping { payload: b"" }).await.status(), Status::Ok);
+        lock(&server).await;
+        gate.open();
+        assert_eq!(client.reply().await.status(), Status::Locked);
+        server.engine.unlock().unwrap();
+        let told = told(&server, EventKind::Request);
+        let shown: Vec<_> = told.iter().map(|event| (event.keys.len(), event.reason.as_str())).collect();
+        assert_eq!(shown, [(1, "DeadlineExceeded"), (1, ""), (1, "Locked")]);
     }
 
     // R-O3

@@ -3,6 +3,7 @@
 //! A store has one bucket for all its clients and one for each of them, as far as it sets quotas; connections find theirs when they are let in, and ask them once a frame.
 
 mod bucket;
+mod price;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use claviger_engine::access::HeldRow;
 use claviger_engine::key::id::StoreId;
-use claviger_engine::{AccessData, Engine, HardwareAddress, Quota, Quotas};
+use claviger_engine::{AccessData, Engine, HardwareAddress, Quota, Quotas, StorePolicy};
 use parking_lot::Mutex;
 
 use self::bucket::Bucket;
+pub(super) use self::price::Price;
 use crate::limits::QUOTA_CLIENTS_MAX;
 
 /// The quotas of all key stores.
@@ -69,6 +71,8 @@ struct StoreQuotas {
 
 #[derive(Default)]
 struct Left {
+    /// Of the newest policy that was seen.
+    generation: u64,
     quotas: Quotas,
     store: Option<Arc<Bucket>>,
     clients: HashMap<QuotaClient, Arc<Bucket>>,
@@ -104,21 +108,22 @@ impl WorkerQuotas {
         Self { all, worker }
     }
 
-    /// What the client that comes from `address`, and was let in by `rows`, may have done in a key store with these quotas; `None` if it sets none.
+    /// What the client that comes from `address`, and was let in by `rows`, may have done in a key store under this policy; `None` if it sets no quotas.
     pub(super) fn allowance(
         &self,
         store: StoreId,
-        quotas: Quotas,
+        policy: &StorePolicy,
         rows: &[Arc<HeldRow>],
         address: IpAddr,
     ) -> Option<Allowance> {
+        let StorePolicy { generation, quotas, .. } = *policy;
         if quotas == Quotas::default() {
             return None;
         }
         let make = || Arc::new(StoreQuotas { left: Mutex::default(), refused: Default::default() });
         let of = Arc::clone(self.all.stores.lock().entry(store).or_insert_with(make));
         let client = QuotaClient::of(rows, address);
-        let buckets = of.left.lock().buckets(quotas, client, self.all.workers, || self.all.now());
+        let buckets = of.left.lock().buckets(generation, quotas, client, self.all.workers, || self.all.now());
         Some(Allowance { buckets, of, quotas: self.clone() })
     }
 }
@@ -130,17 +135,12 @@ impl Allowance {
     /// How long it is until there is something again of what is used up.
     pub(super) fn take(&self, cost: Duration) -> Result<(), Duration> {
         let WorkerQuotas { all, worker } = &self.quotas;
-        for (place, bucket) in self.buckets.iter().enumerate() {
-            let taken = bucket.as_ref().map_or(Ok(()), |bucket| bucket.take(*worker, cost, || all.now()));
-            if let Err(wait) = taken {
-                self.buckets.iter().take(place).flatten().for_each(|bucket| bucket.give_back(*worker, cost));
-                if let Some(refused) = self.of.refused.get(place) {
-                    refused.fetch_add(1, Ordering::Relaxed);
-                }
-                return Err(wait);
+        take_of_all(&self.buckets, *worker, cost, || all.now()).map_err(|(place, wait)| {
+            if let Some(refused) = self.of.refused.get(place) {
+                refused.fetch_add(1, Ordering::Relaxed);
             }
-        }
-        Ok(())
+            wait
+        })
     }
 
     /// Gives back what was taken for something that was not done.
@@ -149,16 +149,39 @@ impl Allowance {
     }
 }
 
+/// Takes `cost` of each bucket, or of none: of that of the client first, so that one who is over his own quota touches nothing that is everybody's.
+///
+/// # Errors
+/// The place of the bucket that is empty, and how long it is.
+fn take_of_all(
+    buckets: &[Option<Arc<Bucket>>; 2],
+    worker: usize,
+    cost: Duration,
+    now: impl Fn() -> Duration,
+) -> Result<(), (usize, Duration)> {
+    for (place, bucket) in buckets.iter().enumerate().rev() {
+        if let Some(Err(wait)) = bucket.as_ref().map(|bucket| bucket.take(worker, cost, &now)) {
+            buckets.iter().skip(place + 1).flatten().for_each(|bucket| bucket.give_back(worker, cost));
+            return Err((place, wait));
+        }
+    }
+    Ok(())
+}
+
 impl Left {
-    /// The bucket of the store and that of a client. What was used up stays so, unless the quota is another one.
+    /// The bucket of the store and that of a client, under the policy of this generation or a newer one. What was used up stays so, unless the quota is another one.
     fn buckets(
         &mut self,
+        generation: u64,
         quotas: Quotas,
         client: QuotaClient,
         workers: usize,
         now: impl FnOnce() -> Duration,
     ) -> [Option<Arc<Bucket>>; 2] {
         let new = |quota: Quota| Arc::new(Bucket::new(quota, workers));
+        // Another worker may be ahead: what it has found is not undone. This one decides anew in its next frame.
+        let quotas = if generation < self.generation { self.quotas } else { quotas };
+        self.generation = self.generation.max(generation);
         if self.quotas.store != quotas.store {
             self.store = quotas.store.map(new);
         }
@@ -236,11 +259,11 @@ mod tests {
     fn clients_have_buckets_of_their_own_and_the_store_has_one() {
         let mut left = Left::default();
         let both = quotas(Some((1, 1)), Some((1, 1)));
-        let mut of = |number| left.buckets(both, client(number), 1, || Duration::ZERO);
+        let mut of = |number| left.buckets(1, both, client(number), 1, || Duration::ZERO);
         let (one, other, again) = (of(1), of(2), of(1));
         assert!(is_same(&one[0], &other[0]) && is_same(&one[1], &again[1]));
         assert!(!is_same(&one[1], &other[1]));
-        let [store, client] = left.buckets(quotas(Some((1, 1)), None), client(1), 1, || Duration::ZERO);
+        let [store, client] = left.buckets(1, quotas(Some((1, 1)), None), client(1), 1, || Duration::ZERO);
         assert!(is_same(&store, &one[0]), "one that is not changed keeps what is used up");
         assert!(client.is_none());
     }
@@ -250,13 +273,50 @@ mod tests {
     fn a_change_of_a_quota_begins_with_a_full_bucket_and_one_that_is_the_same_does_not() {
         let mut left = Left::default();
         let now = || Duration::from_secs(1);
-        let first = left.buckets(quotas(Some((1, 1)), None), client(1), 1, now);
+        let first = left.buckets(1, quotas(Some((1, 1)), None), client(1), 1, now);
         first[0].as_ref().unwrap().take(0, Duration::from_secs(1), now).unwrap();
-        let same = left.buckets(quotas(Some((1, 1)), Some((1, 1))), client(1), 1, now);
+        let same = left.buckets(1, quotas(Some((1, 1)), Some((1, 1))), client(1), 1, now);
         assert!(same[0].as_ref().unwrap().take(0, Duration::from_secs(1), now).is_err());
-        let changed = left.buckets(quotas(Some((2, 1)), None), client(1), 1, now);
+        let changed = left.buckets(1, quotas(Some((2, 1)), None), client(1), 1, now);
         assert!(changed[0].as_ref().unwrap().take(0, Duration::from_secs(1), now).is_ok());
-        assert!(left.buckets(Quotas::default(), client(1), 1, now).iter().all(Option::is_none));
+        assert!(left.buckets(1, Quotas::default(), client(1), 1, now).iter().all(Option::is_none));
+    }
+
+    // R-A11
+    #[test]
+    fn a_policy_that_is_not_in_force_any_more_brings_no_quota_back() {
+        let mut left = Left::default();
+        let (before, after) = (quotas(Some((1, 1)), Some((1, 1))), quotas(Some((2, 1)), Some((2, 1))));
+        left.buckets(1, before, client(1), 1, || Duration::ZERO);
+        let in_force = left.buckets(2, after, client(1), 1, || Duration::ZERO);
+        let late = left.buckets(1, before, client(1), 1, || Duration::ZERO);
+        let again = left.buckets(2, after, client(1), 1, || Duration::ZERO);
+        for place in 0..2 {
+            assert!(is_same(&in_force[place], &late[place]) && is_same(&in_force[place], &again[place]));
+        }
+    }
+
+    // R-A11
+    #[test]
+    fn a_client_over_its_own_quota_takes_nothing_of_what_is_everybody_s() {
+        let mut left = Left::default();
+        let now = || Duration::from_secs(10);
+        let both = quotas(Some((1_000_000, 1_000_000)), Some((1, 1)));
+        let [store, of_client] = left.buckets(1, both, client(1), 1, now);
+        of_client.as_ref().unwrap().take(0, Duration::from_secs(1), now).unwrap();
+        let buckets = [store, of_client];
+        let cost = Duration::from_millis(1);
+        for _ in 0..10 {
+            let (place, wait) = take_of_all(&buckets, 0, cost, now).unwrap_err();
+            assert_eq!((place, wait > Duration::from_secs(1)), (1, true));
+        }
+        assert!(buckets[0].as_ref().unwrap().is_full(now()));
+        // What all have used up together is refused to each, and counts for none of them.
+        buckets[0].as_ref().unwrap().take(0, Duration::from_secs(2), now).unwrap();
+        let [_, other] = left.buckets(1, both, client(2), 1, now);
+        let buckets = [buckets[0].clone(), other];
+        assert_eq!(take_of_all(&buckets, 0, cost, now).unwrap_err().0, 0);
+        assert!(buckets[1].as_ref().unwrap().take(0, cost, now).is_ok());
     }
 
     // R-A11
@@ -267,15 +327,15 @@ mod tests {
         let start = Duration::from_secs(10);
         let many = u32::try_from(QUOTA_CLIENTS_MAX).unwrap();
         for number in 0..many {
-            let [_, bucket] = left.buckets(each, client(number), 1, || start);
+            let [_, bucket] = left.buckets(1, each, client(number), 1, || start);
             bucket.unwrap().take(0, Duration::from_secs(1), || start).unwrap();
         }
-        let late = [many, many + 1].map(|number| left.buckets(each, client(number), 1, || start));
+        let late = [many, many + 1].map(|number| left.buckets(1, each, client(number), 1, || start));
         assert!(is_same(&late[0][1], &late[1][1]), "no bucket is forgotten from which something is missing");
         assert_eq!(left.clients.len(), QUOTA_CLIENTS_MAX);
-        let known = left.buckets(each, client(0), 1, || start);
+        let known = left.buckets(1, each, client(0), 1, || start);
         assert!(!is_same(&known[1], &late[0][1]));
-        let later = left.buckets(each, client(many), 1, || start + Duration::from_secs(1));
+        let later = left.buckets(1, each, client(many), 1, || start + Duration::from_secs(1));
         assert!(!is_same(&later[1], &late[0][1]));
         assert_eq!(left.clients.len(), 2, "one that is held, and the new one");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use claviger_algorithm::Operation;
 use claviger_engine::ReadScope;
 use claviger_engine::key::id::StoreId;
-use claviger_engine::lane::{Lane, lane};
+use claviger_engine::lane::{Claim, Lane, lane};
 use claviger_engine::worker::{FoundKey, Frame};
 use claviger_protocol::{KeyId, Opcode, Request, Status};
 
@@ -15,9 +15,9 @@ use super::super::completion::Completion;
 use super::super::convert;
 use super::super::lane_task::{LaneTask, LaneTurn, Pieces, PinnedKeys};
 use super::super::perform::{Batch, KeyIds, Keys, WireSink, perform};
+use super::super::quota::Price;
 use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::Shares;
-use super::quota::Price;
 use super::{Session, Turn};
 
 impl Session {
@@ -54,6 +54,10 @@ impl Session {
             self.refuse(&request.header, Status::NotPermitted);
             return Ok(());
         }
+        if request.is_late() {
+            self.refuse_paid(request, Status::DeadlineExceeded);
+            return Ok(());
+        }
         let costs = batch.cost(keys, body.bytes().len());
         let (price, cost) = (price(decoded, keys, costs), costs.iter().sum());
         if !self.pay_once(request, price) {
@@ -67,9 +71,7 @@ impl Session {
             Lane::Compute => {
                 let store = store_of(decoded, keys);
                 let keys = pin(&frame, batch.keys)?;
-                if !self.hand_over(request, body, keys, batch, (store, cost)) {
-                    self.pay_back(price);
-                }
+                self.hand_over(request, body, keys, batch, (store, cost));
             }
         }
         Ok(())
@@ -79,15 +81,12 @@ impl Session {
     fn work(
         &mut self,
         scope: &mut ReadScope<'_>,
-        request: &Incoming,
+        request: &mut Incoming,
         decoded: &Request<'_>,
         keys: Keys<'_>,
         batch: &Batch,
     ) {
         let header = &request.header;
-        if request.is_late() {
-            return self.refuse(header, Status::DeadlineExceeded);
-        }
         let mut reply = self.output.reply(header).batch(batch.items);
         self.failures.clear();
         let mut sink = WireSink { reply: &mut reply, failures: &mut self.failures };
@@ -99,7 +98,7 @@ impl Session {
             }
             Err(status) => {
                 drop(reply);
-                self.refuse(header, status);
+                self.refuse_paid(request, status);
             }
         }
     }
@@ -107,12 +106,12 @@ impl Session {
     /// Gives the work to the compute pool, for the clients of a key store; answers if there is no room for it.
     fn hand_over(
         &mut self,
-        request: &Incoming,
+        request: &mut Incoming,
         body: &Body<'_>,
         keys: PinnedKeys,
         batch: &Batch,
         (store, cost): (StoreId, Duration),
-    ) -> bool {
+    ) {
         // The reply waits as well, until the client reads: so there must be room for both.
         let Shares { waiting, pieces: queue, stores, connection, .. } = &self.shares;
         let body_size = body.bytes().len();
@@ -126,37 +125,37 @@ impl Session {
             Some((LaneTurn { store, connection: *connection, reply, queue, of_store }, body))
         };
         let Some((turn, body)) = room().filter(|_| self.take_place()) else {
-            self.refuse(&request.header, Status::Overloaded);
-            return false;
+            return self.refuse_paid(request, Status::Overloaded);
         };
         let waiting = Waiting { request: request.clone(), body };
         LaneTask::start(waiting, keys, pieces, turn, (&self.engine, &self.client), &self.completions);
-        true
     }
 
     /// Gives out what the compute pool has done, if it was done under the state that is in force; if not, it is done again.
     pub(super) fn worked(&mut self, turn: &mut Turn<'_>, task: &LaneTask) {
-        let request = &task.waiting.request;
-        let header = &request.header;
+        let Waiting { mut request, body } = task.waiting.clone();
+        request.has_begun |= task.has_begun();
         let frame = turn.worker.enter();
+        // Before anything is refused, so that what was done with the keys is recorded.
+        self.admissions.note_keys(task.keys.entries());
         if frame.is_locked() {
-            return self.refuse(header, Status::Locked);
+            return self.refuse_paid(&mut request, Status::Locked);
         }
         if !task.keys.are_in_force() {
             drop(frame);
             task.give_room_back();
-            return self.again(turn, task.waiting.clone());
+            return self.again(turn, Waiting { request, body });
         }
-        let Ok(decoded) = Request::decode(request.opcode, task.waiting.body.bytes()) else {
-            return self.refuse(header, Status::InternalError);
+        let Ok(decoded) = Request::decode(request.opcode, body.bytes()) else {
+            return self.refuse_paid(&mut request, Status::InternalError);
         };
         if !self.admissions.admit(request.opcode, &decoded, &frame, task.keys.entries(), turn.now_ms) {
-            return self.refuse(header, Status::NotPermitted);
+            return self.refuse_paid(&mut request, Status::NotPermitted);
         }
-        // After it was let in, so that what was done with the keys is recorded.
         if request.is_late() {
-            return self.refuse(header, Status::DeadlineExceeded);
+            return self.refuse_paid(&mut request, Status::DeadlineExceeded);
         }
+        let header = &request.header;
         let mut reply = self.output.reply(header).batch(task.items());
         self.failures.clear();
         match task.write(&mut reply, &mut self.failures) {
@@ -166,18 +165,18 @@ impl Session {
             }
             Err(status) => {
                 drop(reply);
-                self.refuse(header, status);
+                self.refuse_paid(&mut request, status);
             }
         }
     }
 
     /// Keeps a request until one of its keys is loaded.
-    pub(super) fn load(&mut self, request: Incoming, body: &Body<'_>, missing: KeyId) {
+    pub(super) fn load(&mut self, mut request: Incoming, body: &Body<'_>, missing: KeyId) {
         if self.engine.is_locked() {
-            return self.refuse(&request.header, Status::Locked);
+            return self.refuse_paid(&mut request, Status::Locked);
         }
         let Some(body) = body.keep(&self.shares.waiting).filter(|_| self.take_place()) else {
-            return self.refuse(&request.header, Status::Overloaded);
+            return self.refuse_paid(&mut request, Status::Overloaded);
         };
         let (completions, engine) = (self.completions.clone(), Arc::clone(&self.engine));
         let id = convert::key_id(missing);
@@ -190,6 +189,18 @@ impl Session {
 }
 
 impl Admissions {
+    /// The request at hand is about these keys, whatever comes of it.
+    fn note_keys(&mut self, keys: Keys<'_>) {
+        let (first, second) = match keys {
+            Keys::None => (None, None),
+            Keys::One(key) => (Some(key), None),
+            Keys::SourceAndTarget(source, target) => (Some(source), Some(target)),
+        };
+        for key in [first, second].into_iter().flatten().filter(|key| key.store().policy().records_requests) {
+            self.note(key.store().id(), key.id());
+        }
+    }
+
     /// Whether the client may do this with all these keys, or draw random bytes in the store that is named.
     fn admit(&mut self, opcode: Opcode, request: &Request<'_>, frame: &Frame<'_>, keys: Keys<'_>, now_ms: u64) -> bool {
         match (keys, request) {
@@ -217,7 +228,7 @@ fn store_of(request: &Request<'_>, keys: Keys<'_>) -> StoreId {
         (Keys::One(key) | Keys::SourceAndTarget(key, _), _) => key.store().id(),
         (Keys::None, Request::RandomBytes(random)) => convert::store_id(random.store_id),
         // There are no others: `Batch::of` gives each operation the keys that it needs.
-        (Keys::None, _) => StoreId([0; 16]),
+        (Keys::None, _) => Claim::COMMON.store,
     }
 }
 

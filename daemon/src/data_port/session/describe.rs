@@ -10,8 +10,8 @@ use claviger_protocol::{KeyId, Status};
 
 use super::super::completion::{Completion, NamesFound, Promise};
 use super::super::convert;
+use super::super::quota::Price;
 use super::super::request::Incoming;
-use super::quota::Price;
 use super::{Session, Turn};
 use crate::limits::{ATTEMPTS_MAX, DESCRIPTION_COST};
 
@@ -71,7 +71,7 @@ impl Session {
     pub(super) fn resolve(
         &mut self,
         turn: &mut Turn<'_>,
-        request: Incoming,
+        mut request: Incoming,
         resolve: &Resolve<'_, Items<'_, ResolveItem<'_>>>,
     ) {
         if self.refuses_locked(&request) {
@@ -81,8 +81,11 @@ impl Session {
         let Some(store) = store.map(|store| store.id()).filter(|id| self.admits_store(turn, *id)) else {
             return self.refuse(&request.header, Status::NotPermitted);
         };
+        if request.is_late() {
+            return self.refuse(&request.header, Status::DeadlineExceeded);
+        }
         let count = u32::try_from(resolve.items.len()).unwrap_or(u32::MAX);
-        if !self.pay(&request.header, Price::of(store, DESCRIPTION_COST.saturating_mul(count))) {
+        if !self.pay_once(&mut request, Price::of(store, DESCRIPTION_COST.saturating_mul(count))) {
             return;
         }
         let names = resolve.items.clone().map(|item| Name::from_bytes(item.key_name).ok()).collect();
@@ -162,9 +165,9 @@ impl Session {
     }
 
     /// Has `work` done where storage may be waited for.
-    fn on_storage_lane(&mut self, request: Incoming, work: impl FnOnce(Promise) + Send + 'static) {
+    fn on_storage_lane(&mut self, mut request: Incoming, work: impl FnOnce(Promise) + Send + 'static) {
         if !self.take_place() {
-            return self.refuse(&request.header, Status::Overloaded);
+            return self.refuse_paid(&mut request, Status::Overloaded);
         }
         let promise = Promise::new(self.completions.clone(), request);
         // A full lane gives the work back; dropping it says so through the promise.

@@ -242,8 +242,8 @@ impl Session {
             // Taken above.
             Completion::Changed(_) => {}
             Completion::Loaded(waiting, Ok(())) => self.again(turn, waiting),
-            Completion::Loaded(waiting, Err(error)) => {
-                self.refuse(&waiting.request.header, convert::load_status(error))
+            Completion::Loaded(mut waiting, Err(error)) => {
+                self.refuse_paid(&mut waiting.request, convert::load_status(error))
             }
             Completion::Worked(task) => self.worked(turn, &task),
             Completion::Described(request, _) | Completion::Resolved(request, ..) if request.is_late() => {
@@ -251,7 +251,7 @@ impl Session {
             }
             Completion::Described(request, result) => self.described(turn, &request, result),
             Completion::Resolved(request, store, found) => self.resolved(turn, request, store, found),
-            Completion::Failed(request, status) => self.refuse(&request.header, status),
+            Completion::Failed(mut request, status) => self.refuse_paid(&mut request, status),
         }
     }
 
@@ -298,9 +298,9 @@ impl Session {
         let Waiting { mut request, body } = waiting;
         request.attempts += 1;
         if request.is_late() {
-            self.refuse(&request.header, Status::DeadlineExceeded);
+            self.refuse_paid(&mut request, Status::DeadlineExceeded);
         } else if request.attempts > ATTEMPTS_MAX {
-            self.refuse(&request.header, Status::Overloaded);
+            self.refuse_paid(&mut request, Status::Overloaded);
         } else {
             self.request(turn, request, &Body::Kept(body));
         }

@@ -2,39 +2,19 @@
 
 use std::time::Duration;
 
-use claviger_engine::key::id::StoreId;
 use claviger_protocol::{RequestHeader, Status};
 
+use super::super::quota::Price;
 use super::super::request::Incoming;
 use super::Session;
-use crate::limits::FRAME_COST;
-
-/// What a request costs in one key store, or in two.
-#[derive(Clone, Copy)]
-pub(super) struct Price([Option<(StoreId, Duration)>; 2]);
-
-impl Price {
-    /// Of work that takes so long in one key store, and what its frame costs.
-    pub(super) const fn of(store: StoreId, work: Duration) -> Self {
-        Self([Some((store, work.saturating_add(FRAME_COST))), None])
-    }
-
-    /// And so much in another one.
-    pub(super) const fn and(self, store: StoreId, work: Duration) -> Self {
-        let [first, _] = self.0;
-        Self([first, Some((store, work))])
-    }
-
-    fn parts(self) -> impl Iterator<Item = (StoreId, Duration)> {
-        self.0.into_iter().flatten()
-    }
-}
 
 impl Session {
     /// Has a request paid for, once, however often it is begun. If a quota is used up, it is answered so.
     pub(super) fn pay_once(&mut self, request: &mut Incoming, price: Price) -> bool {
-        request.is_paid = request.is_paid || self.pay(&request.header, price);
-        request.is_paid
+        if request.paid.is_none() && self.pay(&request.header, price) {
+            request.paid = Some(price);
+        }
+        request.paid.is_some()
     }
 
     /// As [`Session::pay_once`], of a request that is begun once.
@@ -52,9 +32,13 @@ impl Session {
         true
     }
 
-    /// Gives back what was paid for a request that is not done.
-    pub(super) fn pay_back(&self, price: Price) {
-        price.parts().for_each(|(store, cost)| self.admissions.give_back(store, cost));
+    /// Answers a request with a status alone. What was paid for it is given back, unless something of its work is done.
+    pub(super) fn refuse_paid(&mut self, request: &mut Incoming, status: Status) {
+        let price = request.paid.take().filter(|_| !request.has_begun);
+        for (store, cost) in price.into_iter().flat_map(Price::parts) {
+            self.admissions.give_back(store, cost);
+        }
+        self.refuse(&request.header, status);
     }
 
     /// Answers that a quota is used up, and when there is something again.

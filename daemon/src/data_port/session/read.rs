@@ -8,8 +8,8 @@ use claviger_protocol::message::{PublicKey, ReadPublicKey, ReadSecret, ReplyMess
 use claviger_protocol::{FrameWriter, KeyId, Status};
 
 use super::super::convert;
+use super::super::quota::Price;
 use super::super::request::{Body, Incoming};
-use super::quota::Price;
 use super::{Session, Turn};
 
 impl Session {
@@ -55,22 +55,24 @@ impl Session {
     fn read(
         &mut self,
         turn: &mut Turn<'_>,
-        request: Incoming,
+        mut request: Incoming,
         body: &Body<'_>,
         id: KeyId,
         is_public: bool,
         write: impl FnOnce(&mut ReadScope<'_>, &KeyEntry, &mut FrameWriter<'_>) -> Result<(), Error>,
     ) {
-        let header = &request.header;
         let frame = turn.worker.enter();
         if frame.is_locked() {
-            return self.refuse(header, Status::Locked);
+            return self.refuse(&request.header, Status::Locked);
         }
         let status = match frame.key(convert::key_id(id)).entry() {
             Some(key) if !self.may_read(key, is_public, turn.now_ms) => Some(Status::NotPermitted),
             // A public key says nothing new when it is asked for again: it is not counted, whoever may read it.
-            Some(key) if !is_public && !self.pay(header, Price::of(key.store().id(), Duration::ZERO)) => return,
+            Some(key) if !is_public && !self.pay_once(&mut request, Price::of(key.store().id(), Duration::ZERO)) => {
+                return;
+            }
             Some(key) => {
+                let header = &request.header;
                 let mut reply = self.output.reply(header);
                 match write(&mut turn.scope, key, &mut reply) {
                     Ok(()) => {
@@ -84,7 +86,7 @@ impl Session {
         };
         drop(frame);
         match status {
-            Some(status) => self.refuse(header, status),
+            Some(status) => self.refuse_paid(&mut request, status),
             None => self.load(request, body, id),
         }
     }

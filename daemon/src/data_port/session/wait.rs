@@ -14,9 +14,9 @@ use claviger_protocol::message::{SecretValue, WaitForSecret};
 
 use super::super::completion::Completion;
 use super::super::convert;
+use super::super::quota::Price;
 use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::{Room, Shares};
-use super::quota::Price;
 use super::{Session, Turn};
 use crate::limits::{FRAME_COST, OUTPUT_SIZE, WAITS_PER_STREAM};
 
@@ -42,7 +42,7 @@ struct Wait {
 
 /// What a wait comes to, as things are.
 enum Outcome {
-    /// A value that is newer than the one known is in the output.
+    /// The reply is in the output: a value that is newer than the one known, or that a quota is used up.
     Answered,
     Refused(Status),
     /// To be looked at again at this time.
@@ -93,13 +93,9 @@ impl Session {
         loop {
             let found = frame.key(id);
             let Some(key) = found.entry() else { break };
-            let (store, is_let_in) = (key.store(), self.admissions.lets_in(key.store(), turn.now_ms));
-            if is_let_in && !self.pay_once(&mut request, Price::of(store.id(), Duration::ZERO)) {
-                return;
-            }
-            match (self.outcome(key, scope, &request, wait.known_version, times), change.take()) {
+            match (self.outcome(key, scope, &mut request, wait.known_version, times), change.take()) {
                 (Outcome::Answered, _) => return,
-                (Outcome::Refused(status), _) => return self.refuse(&request.header, status),
+                (Outcome::Refused(status), _) => return self.refuse_paid(&mut request, status),
                 (Outcome::Waits(end), Some((number, change))) => {
                     return self.begin_wait(request, body, number, end, change);
                 }
@@ -149,11 +145,11 @@ impl Session {
         &mut self,
         key: &KeyEntry,
         scope: &mut ReadScope<'_>,
-        request: &Incoming,
+        request: &mut Incoming,
         known: u32,
         times: (Instant, u64),
     ) -> Outcome {
-        let (header, (now, now_ms)) = (&request.header, times);
+        let (now, now_ms) = times;
         let admitted = self.admissions.admitted_to(key.store(), Some(key.id()), now_ms);
         let admitted = admitted.filter(|admitted| admitted.permit.allows(Operation::ReadSecret, key.id()));
         let Some(admitted_until) = admitted.map(|admitted| admitted.until_ms) else {
@@ -162,14 +158,19 @@ impl Session {
         if request.deadline.is_some_and(|deadline| now >= deadline) {
             return Outcome::Refused(Status::DeadlineExceeded);
         }
+        // Not before it may read: or a quota that is used up would tell that the key is there.
+        if !self.pay_once(request, Price::of(key.store().id(), Duration::ZERO)) {
+            return Outcome::Answered;
+        }
         let newer = match key.newer_secret(scope, known) {
             Ok(newer) => newer,
-            Err(error) => return Outcome::Refused(convert::status(&error, header)),
+            Err(error) => return Outcome::Refused(convert::status(&error, &request.header)),
         };
+        request.has_begun = true;
         if let Some(secret) = newer {
             let value = SecretValue { key_version: secret.version.get(), value: secret.value };
-            let written = self.output.reply_with(header, value);
-            self.finish(header, written);
+            let written = self.output.reply_with(&request.header, value);
+            self.finish(&request.header, written);
             return Outcome::Answered;
         }
         if self.waits.over || request.wait_end.is_none_or(|end| now >= end) {
