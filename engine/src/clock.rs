@@ -1,7 +1,7 @@
 //! Time comes in as an argument, so that tests choose it.
 
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::record::key::milliseconds;
 
@@ -10,8 +10,13 @@ pub trait Clock: Send + Sync {
     /// Milliseconds since 1970-01-01 00:00 UTC.
     fn now_ms(&self) -> u64;
 
-    /// Milliseconds that this process has been running since some moment of it. Never goes back, whatever is done to the wall clock.
-    fn monotonic_ms(&self) -> u64;
+    /// How long this process has been running since some moment of it. Never goes back, whatever is done to the wall clock.
+    fn monotonic(&self) -> Duration;
+
+    /// As [`Clock::monotonic`], in whole milliseconds.
+    fn monotonic_ms(&self) -> u64 {
+        milliseconds(self.monotonic())
+    }
 }
 
 /// The clocks of the machine.
@@ -24,8 +29,21 @@ impl Clock for SystemClock {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
     }
 
-    fn monotonic_ms(&self) -> u64 {
+    fn monotonic(&self) -> Duration {
         static FIRST_LOOK: LazyLock<Instant> = LazyLock::new(Instant::now);
-        milliseconds(FIRST_LOOK.elapsed())
+        FIRST_LOOK.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R-A11
+    #[test]
+    fn time_that_passes_is_told_in_less_than_milliseconds() {
+        let looks: Vec<_> = (0..1_000).map(|_| SystemClock.monotonic()).collect();
+        assert!(looks.is_sorted());
+        assert!(looks.iter().any(|look| !look.as_micros().is_multiple_of(1_000)));
     }
 }

@@ -1,6 +1,7 @@
 //! The engine: what a daemon starts, asks and changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -334,10 +335,10 @@ impl Engine {
         self.ledger.clock.now_ms()
     }
 
-    /// How long the process has been running by the clock of the engine, in milliseconds: the clock of quotas, which nobody sets.
+    /// How long the process has been running by the clock of the engine: the clock of quotas and refusals, which nobody sets.
     #[must_use]
-    pub fn monotonic_ms(&self) -> u64 {
-        self.ledger.clock.monotonic_ms()
+    pub fn monotonic(&self) -> Duration {
+        self.ledger.clock.monotonic()
     }
 
     /// All key stores, in the order of their names.

@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use claviger_algorithm::{Algorithm, Operation};
-use parking_lot::{Condvar, Mutex};
+use crossbeam_channel::{Receiver, SendError, Sender};
+use parking_lot::Mutex;
 
 use crate::cache::KeyEntry;
 use crate::fair_queue::FairQueue;
@@ -53,6 +54,10 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// A fixed number of threads with a bounded queue, which serves key stores and their connections in turn.
 pub struct Pool {
     shared: Arc<Shared>,
+    /// Jobs that wait, at most.
+    queue_size: usize,
+    /// Where jobs are given in; none once the pool ends.
+    given: Option<Sender<Given>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -67,20 +72,24 @@ pub enum Urgency {
 
 /// What the threads of a pool share with whoever gives them work, and what goes on, for whoever watches it.
 struct Shared {
-    line: Mutex<Waiting>,
-    /// Something has come, or nothing comes any more.
-    news: Condvar,
+    /// Locked by threads of the pool alone: whoever gives them work never waits for one of them, which the system may have put aside while it holds the lock.
+    line: Mutex<Line>,
+    /// Jobs given in and not taken.
+    waiting: AtomicUsize,
     running: AtomicUsize,
     waited: Histogram,
 }
 
-struct Waiting {
+/// Jobs that wait: as they were given in, and in turn.
+struct Line {
+    given: Receiver<Given>,
     queue: FairQueue<Queued>,
-    ended: bool,
 }
 
 /// A job, and since when it waits.
 struct Queued(Job, Instant);
+
+type Given = (Claim, Queued);
 
 /// The queue of a pool is full. The job was not taken; dropping it is up to the caller.
 pub struct PoolFull(pub Job);
@@ -91,10 +100,12 @@ impl Pool {
     /// # Errors
     /// If the system gives no threads.
     pub fn new(name: &str, threads: usize, queue_size: usize, urgency: Urgency) -> std::io::Result<Self> {
-        let line = Mutex::new(Waiting { queue: FairQueue::new(queue_size), ended: false });
-        let (running, waited) = Default::default();
-        let mut pool =
-            Self { shared: Arc::new(Shared { line, news: Condvar::new(), running, waited }), threads: Vec::new() };
+        // Bounded by the count of those that wait, which those in turn are among.
+        let (sender, given) = crossbeam_channel::unbounded();
+        let line = Mutex::new(Line { given, queue: FairQueue::default() });
+        let (waiting, running, waited) = Default::default();
+        let shared = Arc::new(Shared { line, waiting, running, waited });
+        let mut pool = Self { shared, queue_size, given: Some(sender), threads: Vec::new() };
         for index in 0..threads.max(1) {
             let shared = Arc::clone(&pool.shared);
             let work = move || {
@@ -116,7 +127,7 @@ impl Pool {
     /// How many jobs wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.line.lock().queue.len()
+        self.shared.waiting.load(Ordering::Relaxed)
     }
 
     /// How many jobs run.
@@ -144,18 +155,20 @@ impl Pool {
     /// # Errors
     /// [`PoolFull`] gives it back.
     pub fn submit_for(&self, claim: Claim, job: Job) -> Result<(), PoolFull> {
+        let Some(given) = &self.given else { return Err(PoolFull(job)) };
+        let one_more = |waiting: usize| (waiting < self.queue_size).then_some(waiting + 1);
+        if self.shared.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            return Err(PoolFull(job));
+        }
         let queued = Queued(job, Instant::now());
-        self.shared.line.lock().queue.push(claim, queued).map_err(|Queued(job, _)| PoolFull(job))?;
-        self.shared.news.notify_one();
-        Ok(())
+        given.send((claim, queued)).map_err(|SendError((_, Queued(job, _)))| PoolFull(job))
     }
 }
 
 impl Drop for Pool {
     /// Finishes what is queued, then ends the threads.
     fn drop(&mut self) {
-        self.shared.line.lock().ended = true;
-        self.shared.news.notify_all();
+        self.given = None;
         for thread in self.threads.drain(..) {
             // The last handle of an engine may be dropped by a job of its own pool: a thread does not wait for itself.
             if thread.thread().id() != thread::current().id() {
@@ -182,13 +195,12 @@ impl Shared {
     /// Waits for the job whose turn it is; `None` when all are done and none comes any more.
     fn next(&self) -> Option<Queued> {
         let mut line = self.line.lock();
-        loop {
-            let next = line.queue.pop();
-            if next.is_some() || line.ended {
-                return next;
-            }
-            self.news.wait(&mut line);
-        }
+        let Line { given, queue } = &mut *line;
+        given.try_iter().for_each(|(claim, queued)| queue.push(claim, queued));
+        // If there is none, this thread waits for the next that is given in, and the other idle ones for the lock.
+        let next = queue.pop().or_else(|| given.recv().ok().map(|(_, queued)| queued))?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(next)
     }
 }
 
@@ -271,6 +283,33 @@ mod tests {
         drop(gate);
         drop(pool);
         assert_eq!(is_done.try_iter().count(), 8);
+    }
+
+    // R-A11
+    #[test]
+    fn whoever_gives_work_does_not_wait_for_a_thread_that_takes_some() {
+        let (pool, gate) = held_up(Urgency::Usual);
+        let (done, is_done) = mpsc::channel();
+        let taking = pool.shared.line.lock();
+        pool.submit(Box::new(move || done.send(()).unwrap())).ok().unwrap();
+        assert_eq!(pool.waiting(), 1);
+        drop((taking, gate));
+        is_done.recv().unwrap();
+    }
+
+    // R-A11
+    #[test]
+    fn work_that_waits_is_taken_by_as_many_threads_as_there_are() {
+        let pool = Pool::new("test", 3, 8, Urgency::Usual).unwrap();
+        let all_run = Arc::new(std::sync::Barrier::new(4));
+        for _ in 0..3 {
+            let all_run = Arc::clone(&all_run);
+            let job = move || {
+                all_run.wait();
+            };
+            pool.submit(Box::new(job)).ok().unwrap();
+        }
+        all_run.wait();
     }
 
     #[test]

@@ -525,7 +525,7 @@ pub const QUOTA_BURST_MAX: u32 = 1_000_000_000;
 /// leave; where those are never idle, an eightieth of a core.
 pub const COMPUTE_NICENESS: u8 = 19;
 
-/// Jobs that wait for the compute pool. A piece takes about half a millisecond, so that a full queue is about a second of work for two threads.
+/// Jobs that wait for the compute pool. A piece takes about half a millisecond, or as many places as it takes half milliseconds, so that a full queue is about a second of work for two threads.
 pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
 
 /// Jobs that wait for the storage pool. A load takes some 10 microseconds.

@@ -221,8 +221,8 @@ impl Clock for HandClock {
         self.wall_ms.load(Ordering::SeqCst)
     }
 
-    fn monotonic_ms(&self) -> u64 {
-        self.running_ms.load(Ordering::SeqCst)
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.running_ms.load(Ordering::SeqCst))
     }
 }
 

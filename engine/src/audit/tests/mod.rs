@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -35,8 +36,8 @@ impl Clock for StandingClock {
         1_000_000_000_000
     }
 
-    fn monotonic_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
     }
 }
 

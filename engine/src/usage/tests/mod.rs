@@ -13,6 +13,7 @@ use crate::hierarchy::SystemKeys;
 use crate::shred::ShredTable;
 use crate::storage::{Call, FailingStorage, MemoryStorage, Storage};
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 const ID: KeyId = KeyId([7; 16]);
 const FIRST: KeyVersion = KeyVersion::FIRST;
@@ -31,8 +32,8 @@ impl Clock for Stopwatch {
         0
     }
 
-    fn monotonic_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
     }
 }
 

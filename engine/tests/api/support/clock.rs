@@ -52,8 +52,8 @@ impl Clock for TestClock {
         self.wall_ms.fetch_add(self.step_ms.load(Ordering::Relaxed), Ordering::Relaxed)
     }
 
-    fn monotonic_ms(&self) -> u64 {
-        self.running_ms.load(Ordering::Relaxed)
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.running_ms.load(Ordering::Relaxed))
     }
 }
 

@@ -60,8 +60,8 @@ impl Clock for FolderClock {
         SystemClock.now_ms() + self.passed_ms.load(Ordering::Relaxed)
     }
 
-    fn monotonic_ms(&self) -> u64 {
-        SystemClock.monotonic_ms() + self.ran_ms.load(Ordering::Relaxed)
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic() + Duration::from_millis(self.ran_ms.load(Ordering::Relaxed))
     }
 }
 
