@@ -47,6 +47,19 @@ pub const REFUSED_EARLY_MAX: usize = 256;
 /// How long a byte stream is not read from after that.
 pub const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 
+/// Names that one piece of work looks up: then others have their turn.
+pub const NAMES_PER_PIECE: usize = 50;
+
+const _: () = assert!(
+    DESCRIPTION_COST.as_nanos() * NAMES_PER_PIECE as u128 <= claviger_engine::limits::LANE_PIECE_COST.as_nanos()
+);
+
+/// Bytes of memory that a name takes which is looked up, with what is found: one of 100 bytes, and some 60.
+pub const NAME_LOOKED_UP_SIZE: usize = 192;
+
+/// Bytes of memory that a described key takes at most: a text of 1 KiB, 32 labels of 360 and as many aliases of 130, 100 versions of 32.
+pub const KEY_DESCRIBED_SIZE: usize = 24 * 1024;
+
 /// What each frame costs beside its items.
 pub const FRAME_COST: Duration = Duration::from_nanos(500);
 

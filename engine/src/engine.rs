@@ -19,7 +19,7 @@ use crate::hierarchy::SystemKeys;
 use crate::key::client::ClientName;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::name::Name;
-use crate::lane::{Pool, PoolFull, Urgency};
+use crate::lane::{Claim, Pool, PoolFull, Urgency};
 use crate::ledger::{Books, Ledger};
 use crate::limits::{COMPUTE_NICENESS, COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE, STORAGE_THREADS};
 use crate::operation::ReadScope;
@@ -273,13 +273,23 @@ impl Engine {
     /// Brings a key into the cache. `done` is called once, on another thread or at once, when it is there or cannot be; it must not block.
     /// However many ask for the same key, it is loaded once.
     pub fn load(self: &Arc<Self>, id: KeyId, done: impl FnOnce(Result<(), LoadError>) + Send + 'static) {
+        self.load_for(Claim::COMMON, id, done);
+    }
+
+    /// As [`Engine::load`], when the turn of its key store and of its connection comes, as far as they are known: of the first that asks.
+    pub fn load_for(
+        self: &Arc<Self>,
+        claim: Claim,
+        id: KeyId,
+        done: impl FnOnce(Result<(), LoadError>) + Send + 'static,
+    ) {
         if self.is_locked() {
             return done(Err(LoadError::Locked));
         }
         let Some(job) = self.running.cache.request(id, Box::new(done)) else { return };
         let source = Arc::clone(&self.ledger.source);
         // Dropping the job with a full pool tells its waiters so.
-        if let Err(PoolFull(job)) = self.running.storage_lane.submit(Box::new(move || job.run(&*source))) {
+        if let Err(PoolFull(job)) = self.running.storage_lane.submit_for(claim, Box::new(move || job.run(&*source))) {
             drop(job);
         }
     }

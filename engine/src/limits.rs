@@ -528,7 +528,8 @@ pub const COMPUTE_NICENESS: u8 = 19;
 /// Jobs that wait for the compute pool. A piece takes about half a millisecond, or as many places as it takes half milliseconds, so that a full queue is about a second of work for two threads.
 pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
 
-/// Jobs that wait for the storage pool. A load takes some 10 microseconds.
+/// Jobs that wait for the storage pool. A load or a description takes some 10 microseconds, a piece of a request for names half a millisecond: a full queue is some 100 milliseconds
+/// of loads for two threads, and no connection has more places than stay free for the others.
 pub const STORAGE_QUEUE_SIZE: usize = 16_384;
 
 /// Threads that read storage. Loads wait for pages of the disk, not for the processor.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use claviger_engine::key::id::StoreId;
+use claviger_algorithm::Algorithm;
+use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::name::Name;
 use claviger_engine::{Error, KeyRecord, LoadError};
 use claviger_protocol::Status;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::lane_task::LaneTask;
 use super::request::{Incoming, Waiting};
+use super::room::Room;
 
 /// Work that has ended elsewhere.
 pub(super) enum Completion {
@@ -17,8 +19,8 @@ pub(super) enum Completion {
     Loaded(Waiting, Result<(), LoadError>),
     /// All pieces of a batch have ended.
     Worked(Arc<LaneTask>),
-    /// The description of a key was read.
-    Described(Incoming, Result<Box<KeyRecord>, Error>),
+    /// The description of a key was read; with the room that it takes.
+    Described(Incoming, Result<Box<KeyRecord>, Error>, Room),
     /// Names of keys in a store were looked up.
     Resolved(Incoming, StoreId, NamesFound),
     /// The secret that a wait of this number is for has changed, or who may read it.
@@ -33,7 +35,7 @@ impl Completion {
         match self {
             Self::Loaded(waiting, _) => Some(&waiting.request),
             Self::Worked(task) => Some(task.request()),
-            Self::Described(request, _) | Self::Resolved(request, ..) | Self::Failed(request, _) => Some(request),
+            Self::Described(request, ..) | Self::Resolved(request, ..) | Self::Failed(request, _) => Some(request),
             Self::Changed(_) => None,
         }
     }
@@ -46,7 +48,16 @@ pub(super) struct NamesFound {
     /// How often aliases had been changed before the first of them was looked up.
     pub(super) alias_changes: u64,
     /// One entry for each.
-    pub(super) keys: Result<Vec<Option<KeyRecord>>, Error>,
+    pub(super) keys: Result<Vec<Option<NamedKey>>, Error>,
+    /// The room that all of it takes.
+    pub(super) _room: Room,
+}
+
+/// What a client is told of a key that it has named.
+pub(super) struct NamedKey {
+    pub(super) id: KeyId,
+    pub(super) store: StoreId,
+    pub(super) algorithm: Algorithm,
 }
 
 /// Where completions are sent to. As many are under way as the byte stream has requests in flight, which is bounded.
@@ -80,6 +91,23 @@ pub(super) struct Promise {
 impl Promise {
     pub(super) const fn new(completions: Completions, request: Incoming) -> Self {
         Self { completions, request: Some(request) }
+    }
+
+    /// The promise, if somebody waits for it, in time; if not, it is kept by saying so.
+    pub(super) fn if_wanted(self) -> Option<Self> {
+        let is_late = self.request.as_ref().is_none_or(Incoming::is_late);
+        if is_late || self.completions.is_closed() {
+            self.keep(|request| Completion::Failed(request, Status::DeadlineExceeded));
+            return None;
+        }
+        Some(self)
+    }
+
+    /// Something of the work is done.
+    pub(super) const fn begin(&mut self) {
+        if let Some(request) = &mut self.request {
+            request.has_begun = true;
+        }
     }
 
     /// Completes the request.

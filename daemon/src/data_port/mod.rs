@@ -16,6 +16,7 @@ pub mod echo;
 pub(crate) mod identity;
 mod lane_task;
 mod liveness;
+mod look_up;
 mod perform;
 mod quic;
 pub(crate) mod quota;
@@ -192,7 +193,7 @@ impl DataPort {
     }
 
     /// What of the daemon's bounded resources is taken, and how much there is.
-    pub(crate) fn budgets(&self) -> [(&'static str, usize, usize); 4] {
+    pub(crate) fn budgets(&self) -> [(&'static str, usize, usize); 5] {
         self.service.budgets.taken()
     }
 

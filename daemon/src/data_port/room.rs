@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use claviger_engine::limits::COMPUTE_QUEUE_SIZE;
+use claviger_engine::limits::{COMPUTE_QUEUE_SIZE, STORAGE_QUEUE_SIZE};
 
 use super::store_shares::StoreShares;
 use crate::limits::{RECEIVED_BYTES_MAX, WAITING_BYTES_MAX, WAITS_MAX};
@@ -34,6 +34,7 @@ pub(super) struct Budgets {
     received: Arc<Budget>,
     waiting: Arc<Budget>,
     pieces: Arc<Budget>,
+    reads: Arc<Budget>,
     waits: Arc<Budget>,
     stores: Arc<StoreShares>,
     /// Connections that have had a number.
@@ -49,6 +50,8 @@ pub(super) struct Shares {
     pub(super) waiting: Arc<Share>,
     /// Jobs of the compute pool.
     pub(super) pieces: Arc<Share>,
+    /// Jobs of the storage pool.
+    pub(super) reads: Arc<Share>,
     /// Requests that wait for a change of a secret.
     pub(super) waits: Arc<Share>,
     /// Those of key stores, common to all connections.
@@ -59,9 +62,10 @@ pub(super) struct Shares {
 
 impl Budgets {
     /// Of each: its name, what is taken, and how much there is.
-    pub(super) fn taken(&self) -> [(&'static str, usize, usize); 4] {
-        let Self { received, waiting, pieces, waits, .. } = self;
-        [("received_bytes", received), ("waiting_bytes", waiting), ("lane_places", pieces), ("waits", waits)]
+    pub(super) fn taken(&self) -> [(&'static str, usize, usize); 5] {
+        let Self { received, waiting, pieces, reads, waits, .. } = self;
+        let places = ("storage_places", reads);
+        [("received_bytes", received), ("waiting_bytes", waiting), ("lane_places", pieces), places, ("waits", waits)]
             .map(|(name, budget)| (name, budget.taken.load(Ordering::Relaxed), budget.max))
     }
 
@@ -71,6 +75,7 @@ impl Budgets {
             received: Budget::new(RECEIVED_BYTES_MAX),
             waiting: Budget::new(WAITING_BYTES_MAX),
             pieces: Budget::new(COMPUTE_QUEUE_SIZE),
+            reads: Budget::new(STORAGE_QUEUE_SIZE),
             waits: Budget::new(WAITS_MAX),
             stores: StoreShares::new(COMPUTE_QUEUE_SIZE, WAITING_BYTES_MAX),
             connections: AtomicU64::new(0),
@@ -83,6 +88,7 @@ impl Budgets {
             received: Share::new(&self.received),
             waiting: Share::new(&self.waiting),
             pieces: Share::new(&self.pieces),
+            reads: Share::new(&self.reads),
             waits: Share::new(&self.waits),
             stores: Arc::clone(&self.stores),
             connection: self.connections.fetch_add(1, Ordering::Relaxed),

@@ -8,12 +8,37 @@ use claviger_engine::lane::Claim;
 use claviger_protocol::message::{MessageForm, Ping};
 use claviger_protocol::{KeyId, Status};
 
+use crate::order::hold_storage;
 use crate::support::client::Transport;
-use crate::support::messages::sign;
+use crate::support::messages::{encrypt, resolve, sign};
 use crate::support::server::Gate;
 use crate::support::{Client, Options, Server, request};
 
 on_both_transports! {
+    // R-A11, R-P4
+    async fn a_key_is_loaded_while_names_wait_to_be_looked_up(transport) {
+        let server = Server::start_with(Options { cached_keys_max: 2, ..Options::default() });
+        let keys: Vec<_> = (0..4).map(|number| server.create(&format!("key-{number}"), Algorithm::Xaes256Gcm)).collect();
+        let mut flood = Client::greeted(&server, transport).await;
+        let mut other = Client::greeted(&server, transport).await;
+        for key in &keys {
+            assert_eq!(other.call(encrypt(*key, &[(b"", b"plain")])).await.status(), Status::Ok);
+        }
+        let gates = hold_storage(&server);
+        for id in 0..32 {
+            flood.send(&request(id, resolve("store", &[&b"key-0"[..]; 1_024]))).await;
+        }
+        assert_eq!(flood.call(Ping { payload: b"" }).await.status(), Status::Ok);
+        other.send(&request(1, encrypt(keys[0], &[(b"", b"plain")]))).await;
+        assert_eq!(other.call(Ping { payload: b"" }).await.status(), Status::Ok);
+        drop(gates);
+        assert_eq!(other.reply().await.status(), Status::Ok);
+        assert!(server.engine.storage_lane().waiting() > 0, "some of 32,768 names wait still");
+        for _ in 0..32 {
+            assert_eq!(flood.reply().await.status(), Status::Ok);
+        }
+    }
+
     // R-A11
     async fn a_store_that_floods_the_compute_pool_waits_in_turn_with_the_others(transport) {
         let server = Server::start_with(Options { compute_threads: 1, ..Options::default() });

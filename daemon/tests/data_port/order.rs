@@ -245,7 +245,7 @@ pub(crate) async fn pass_a_deadline(client: &mut Client) {
 }
 
 /// Holds up all threads that read storage.
-fn hold_storage(server: &Server) -> Vec<Gate> {
+pub(crate) fn hold_storage(server: &Server) -> Vec<Gate> {
     let (reached, is_reached) = mpsc::channel();
     let gate = |_| Gate::at(server.engine.storage_lane(), reached.clone());
     let gates: Vec<_> = (0..STORAGE_THREADS).map(gate).collect();

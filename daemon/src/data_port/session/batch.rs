@@ -19,6 +19,7 @@ use super::super::quota::Price;
 use super::super::request::{Body, Incoming, Waiting};
 use super::super::room::Shares;
 use super::{Session, Turn};
+use crate::limits::DESCRIPTION_COST;
 
 impl Session {
     pub(super) fn batch(
@@ -175,13 +176,18 @@ impl Session {
         if self.engine.is_locked() {
             return self.refuse_paid(&mut request, Status::Locked);
         }
-        let Some(body) = body.keep(&self.shares.waiting).filter(|_| self.take_place()) else {
+        let Shares { waiting, reads, connection, .. } = &self.shares;
+        // Of which store the key is, is not known before it is read.
+        let claim = Claim { connection: *connection, cost: DESCRIPTION_COST, ..Claim::COMMON };
+        let held = body.keep(waiting).zip(reads.take(1));
+        let Some((body, place)) = held.filter(|_| self.take_place()) else {
             return self.refuse_paid(&mut request, Status::Overloaded);
         };
         let (completions, engine) = (self.completions.clone(), Arc::clone(&self.engine));
         let id = convert::key_id(missing);
         let mut waiting = Waiting { request, body };
-        self.engine.load(id, move |result| {
+        self.engine.load_for(claim, id, move |result| {
+            drop(place);
             waiting.request.loaded.extend(engine.pin(id));
             completions.send(Completion::Loaded(waiting, result));
         });

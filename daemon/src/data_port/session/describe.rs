@@ -4,27 +4,38 @@ use std::sync::Arc;
 
 use claviger_engine::key::id::StoreId;
 use claviger_engine::key::name::Name;
-use claviger_engine::{Engine, Error, KeyRecord};
+use claviger_engine::lane::Claim;
+use claviger_engine::{Error, KeyRecord};
 use claviger_protocol::message::{Items, KeyDescription, KeyVersionDescription, Resolve, ResolveItem, Resolved};
 use claviger_protocol::{KeyId, Status};
 
 use super::super::completion::{Completion, NamesFound, Promise};
 use super::super::convert;
+use super::super::look_up::LookUp;
 use super::super::quota::Price;
 use super::super::request::Incoming;
+use super::super::room::Room;
 use super::{Session, Turn};
-use crate::limits::{ATTEMPTS_MAX, DESCRIPTION_COST};
+use crate::limits::{ATTEMPTS_MAX, DESCRIPTION_COST, KEY_DESCRIBED_SIZE, NAME_LOOKED_UP_SIZE};
 
 impl Session {
     pub(super) fn describe(&mut self, request: Incoming, id: KeyId) {
         if self.refuses_locked(&request) {
             return;
         }
+        let Some((place, room, promise)) = self.promise_to_read(request, KEY_DESCRIBED_SIZE) else { return };
         let engine = Arc::clone(&self.engine);
-        self.on_storage_lane(request, move |promise| {
+        // Of which store it is, is not known before it is read.
+        let claim = Claim { connection: self.shares.connection, cost: DESCRIPTION_COST, ..Claim::COMMON };
+        let work = move || {
+            let Some(promise) = promise.if_wanted() else { return };
             let result = engine.describe_key(convert::key_id(id)).map(Box::new);
-            promise.keep(|request| Completion::Described(request, result));
-        });
+            // Before anybody is told that the work has ended.
+            drop(place);
+            promise.keep(|request| Completion::Described(request, result, room));
+        };
+        // A full lane gives the work back; dropping it says so through the promise.
+        drop(self.engine.storage_lane().submit_for(claim, Box::new(work)));
     }
 
     pub(super) fn described(&mut self, turn: &mut Turn<'_>, request: &Incoming, result: Result<Box<KeyRecord>, Error>) {
@@ -102,13 +113,10 @@ impl Session {
     }
 
     fn look_up(&mut self, request: Incoming, store: StoreId, names: Vec<Option<Name>>) {
-        let engine = Arc::clone(&self.engine);
-        self.on_storage_lane(request, move |promise| {
-            let alias_changes = engine.alias_changes();
-            let keys = names.iter().map(|name| find(&engine, store, name.as_ref())).collect();
-            let found = NamesFound { names, alias_changes, keys };
-            promise.keep(|request| Completion::Resolved(request, store, found));
-        });
+        let size = names.len().saturating_mul(NAME_LOOKED_UP_SIZE);
+        if let Some((place, room, promise)) = self.promise_to_read(request, size) {
+            LookUp::start(&self.engine, (store, self.shares.connection), names, (place, room), promise);
+        }
     }
 
     pub(super) fn resolved(&mut self, turn: &mut Turn<'_>, mut request: Incoming, store: StoreId, found: NamesFound) {
@@ -164,18 +172,13 @@ impl Session {
         frame.store(id).is_some_and(|store| self.admissions.admitted(&store, turn.now_ms).is_some())
     }
 
-    /// Has `work` done where storage may be waited for.
-    fn on_storage_lane(&mut self, mut request: Incoming, work: impl FnOnce(Promise) + Send + 'static) {
-        if !self.take_place() {
-            return self.refuse_paid(&mut request, Status::Overloaded);
-        }
-        let promise = Promise::new(self.completions.clone(), request);
-        // A full lane gives the work back; dropping it says so through the promise.
-        drop(self.engine.storage_lane().submit(Box::new(move || work(promise))));
+    /// A place in the queue of the storage lane, room for so many bytes of what is read, and the duty to complete the request; answers if there is none of it.
+    fn promise_to_read(&mut self, mut request: Incoming, size: usize) -> Option<(Room, Room, Promise)> {
+        let held = self.shares.reads.take(1).zip(self.shares.waiting.take(size));
+        let Some((place, room)) = held.filter(|_| self.take_place()) else {
+            self.refuse_paid(&mut request, Status::Overloaded);
+            return None;
+        };
+        Some((place, room, Promise::new(self.completions.clone(), request)))
     }
-}
-
-/// The key of this name or alias, if there is one.
-fn find(engine: &Engine, store: StoreId, name: Option<&Name>) -> Result<Option<KeyRecord>, Error> {
-    name.map_or(Ok(None), |name| engine.key_by_name(store, name))
 }

@@ -246,10 +246,10 @@ impl Session {
                 self.refuse_paid(&mut waiting.request, convert::load_status(error))
             }
             Completion::Worked(task) => self.worked(turn, &task),
-            Completion::Described(request, _) | Completion::Resolved(request, ..) if request.is_late() => {
+            Completion::Described(request, ..) | Completion::Resolved(request, ..) if request.is_late() => {
                 self.refuse(&request.header, Status::DeadlineExceeded);
             }
-            Completion::Described(request, result) => self.described(turn, &request, result),
+            Completion::Described(request, result, _room) => self.described(turn, &request, result),
             Completion::Resolved(request, store, found) => self.resolved(turn, request, store, found),
             Completion::Failed(mut request, status) => self.refuse_paid(&mut request, status),
         }
