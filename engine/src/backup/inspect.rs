@@ -28,11 +28,16 @@ pub struct Inventory {
     pub versions: u64,
 }
 
-/// Reads everything.
+/// Reads everything, as long as `may_unwrap` permits that keys are unwrapped.
 ///
 /// # Errors
-/// [`BackupError::Engine`] or [`BackupError::Astray`] with the first record that is not as it should be.
-pub(super) fn inspect(vault: &Vault, shred_table: &ShredTable, progress: &Progress) -> Result<Inventory, BackupError> {
+/// [`BackupError::Engine`] or [`BackupError::Astray`] with the first record that is not as it should be; those of `may_unwrap`.
+pub(super) fn inspect(
+    vault: &Vault,
+    shred_table: &ShredTable,
+    may_unwrap: impl Fn() -> Result<(), Error>,
+    progress: &Progress,
+) -> Result<Inventory, BackupError> {
     let mut inventory = Inventory::default();
     for database in Database::ALL {
         let everything = Address::new(database, []);
@@ -42,6 +47,7 @@ pub(super) fn inspect(vault: &Vault, shred_table: &ShredTable, progress: &Progre
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (place, value) in &page {
+                may_unwrap()?;
                 // Of schedule and lists only the addresses count: what there is to know, the keys themselves say.
                 let is_entry = address::parse_due(place).is_some()
                     || address::parse_alias(place).is_some()

@@ -157,7 +157,7 @@ impl Restore<'_> {
         let destroyed = bury::bury(&vault, shred_table, self.now_ms, progress)?;
         let spent = if self.journal.is_none() { spend::spend(&vault, progress)? } else { 0 };
         vault.transact(&[], &[outbox::put_restored(&vault, self.shown(vault.storage().revision()), self.now_ms)])?;
-        Ok((destroyed, spent, inspect::inspect(&vault, shred_table, progress)?))
+        Ok((destroyed, spent, inspect::inspect(&vault, shred_table, || Ok(()), progress)?))
     }
 }
 

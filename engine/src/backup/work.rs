@@ -21,8 +21,7 @@ use super::{create, file};
 use crate::clock::Clock;
 use crate::crypto::random::Random;
 use crate::engine::Engine;
-use crate::record::vault::Vault;
-use crate::shred::ShredTable;
+use crate::source::VaultSource;
 use crate::storage::Storage;
 
 /// The backups of a running engine. Dropping it breaks off what is under way, and waits for that.
@@ -78,8 +77,7 @@ struct Inner {
     catalogue: Catalogue,
     journal: Arc<Journal>,
     storage: Arc<dyn Storage>,
-    vault: Arc<Vault>,
-    shred_table: Arc<ShredTable>,
+    source: Arc<VaultSource>,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
     /// The last work on each backup, of this process.
@@ -110,16 +108,8 @@ impl Backups {
                 "the journal lacks changes that no backup has: make a full backup now (`claviger backup create`)"
             );
         }
-        let inner = Inner {
-            catalogue,
-            journal,
-            storage,
-            vault: Arc::clone(&source.vault),
-            shred_table: Arc::clone(&source.shred_table),
-            random,
-            clock,
-            works: Mutex::default(),
-        };
+        let inner =
+            Inner { catalogue, journal, storage, source: Arc::clone(source), random, clock, works: Mutex::default() };
         Ok(Self { inner: Arc::new(inner), thread: Mutex::new(None) })
     }
 
@@ -154,7 +144,8 @@ impl Backups {
         Ok(name)
     }
 
-    /// Begins to verify a backup: restores it with the journal into a scratch folder in the folder of backups, and reads everything there.
+    /// Begins to verify a backup: restores it with the journal into a scratch folder in the folder of backups, and reads everything there. It fails if the engine is locked, or comes to be
+    /// before every key was unwrapped.
     ///
     /// # Errors
     /// [`BackupError::NoSuchBackup`], [`BackupError::Busy`], or what is wrong with its first bytes.
@@ -222,7 +213,7 @@ impl Backups {
         let (path, folder) = (self.path(name), self.inner.journal.folder());
         // What is left must lead from the backup to the end: numbers alone do not say so, after a journal was lost.
         let needed = Sources { backup: Some(&path), journal: Some(folder) };
-        needed.check(&self.inner.vault.sealing())?;
+        needed.check(&self.inner.source.vault.sealing())?;
         let first = backup.first_segment.min(self.inner.journal.newest().unwrap_or(0));
         let mut removed = Vec::new();
         // From the oldest on, so that what is left is without a gap even if it is cut short.
@@ -321,10 +312,10 @@ impl Inner {
     fn try_restore(&self, name: &str, progress: &Progress) -> Result<Verified, BackupError> {
         let (backup, scratch) = (self.catalogue.path(name), self.catalogue.scratch());
         let sources = Sources { backup: Some(&backup), journal: Some(self.journal.folder()) };
-        let sealing = self.vault.sealing();
+        let sealing = self.source.vault.sealing();
         let replayed = replay::fill(&scratch, &sources, &sealing, progress)?;
-        let restored = self.vault.over(Arc::new(open_scratch(&scratch)?));
-        let inventory = inspect::inspect(&restored, &self.shred_table, progress)?;
+        let restored = self.source.vault.over(Arc::new(open_scratch(&scratch)?));
+        let inventory = inspect::inspect(&restored, &self.source.shred_table, || self.source.lock.check(), progress)?;
         Ok(Verified { at_ms: self.clock.now_ms(), revision: replayed.revision, inventory })
     }
 

@@ -174,6 +174,23 @@ fn verification_finds_what_is_damaged_in_storage_and_names_it() {
     }
 }
 
+// R-H7, R-A13
+#[test]
+fn verification_unwraps_no_key_while_it_is_locked_and_takes_nothing_back() {
+    let site = Site::new();
+    site.create("key", Algorithm::Xaes256Gcm);
+    let backup = site.back_up();
+    assert_eq!(site.verify(&backup), Outcome::Done);
+    let verified = site.backups.file(&backup).unwrap().verified;
+    assert!(verified.is_some());
+    site.engine.lock("a theft").unwrap();
+    let why = failure(site.verify(&backup));
+    assert!(why.contains("the daemon is locked"), "{why}");
+    assert_eq!(site.backups.file(&backup).unwrap().verified, verified);
+    site.engine.unlock().unwrap();
+    assert_eq!(site.verify(&backup), Outcome::Done);
+}
+
 // R-H7
 #[test]
 fn verification_that_cannot_be_tried_takes_nothing_back_and_removes_nothing_of_others() {
