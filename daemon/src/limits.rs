@@ -236,6 +236,9 @@ pub const CONTROL_EMERGENCY_CALLS_MAX: usize = 8;
 /// Requests that are worked on at once. The ones that are slow make keys, which takes a core each.
 pub const CONTROL_CALLS_MAX: usize = 32;
 
+/// How long a refusal waits until it is known which key the path names: the audit log tells it without, rather than that a disk that hangs holds it back.
+pub const REFUSED_KEY_TIME: Duration = Duration::from_secs(1);
+
 /// Requests at once on one HTTP/2 connection.
 pub const CONTROL_STREAMS_MAX: u32 = 16;
 

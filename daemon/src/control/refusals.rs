@@ -7,11 +7,13 @@ use claviger_engine::audit::{Event, EventKind};
 use claviger_engine::clock::{Clock, SystemClock};
 use claviger_engine::key::id::KeyId;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::ControlState;
 use super::call::{Parameters, find_key, find_store};
 use super::caller::Caller;
 use super::problem::Problem;
+use crate::limits::REFUSED_KEY_TIME;
 
 /// Who was refused, and what.
 pub(super) struct RefusedRequest<'r> {
@@ -36,13 +38,23 @@ pub(super) async fn tell(state: &Arc<ControlState>, problem: &Problem, request: 
     event.reason = format!("{}: {}", problem.kind().row().0, problem.detail());
     event.trace_id = trace_id.to_owned();
     event.store = find_store(engine, &parameters).ok().or(problem.store());
-    if parameters.contains_key("key") {
-        // Names are looked up in storage. What the caller has not reached is told to those who read the log.
-        let state = Arc::clone(state);
-        let found = spawn_blocking(move || key(&state.installation.engine, &parameters)).await;
-        event.keys = found.ok().flatten().into_iter().collect();
-    }
+    event.keys = find_named_key(state, parameters).await.into_iter().collect();
     engine.tell(event);
+}
+
+/// The key that the path names, as far as that is known in time. What the caller has not reached is told to those who read the log.
+async fn find_named_key(state: &Arc<ControlState>, parameters: Parameters) -> Option<KeyId> {
+    if !parameters.contains_key("key") {
+        return None;
+    }
+    // Names are looked up in storage, in a place as any other request has: on a disk that hangs, refusals take no threads that emergency stops need.
+    let place = Arc::clone(&state.calls).try_acquire_owned().ok()?;
+    let state = Arc::clone(state);
+    let search = spawn_blocking(move || {
+        let _place = place;
+        key(&state.installation.engine, &parameters)
+    });
+    timeout(REFUSED_KEY_TIME, search).await.ok()?.ok()?
 }
 
 /// The key that the path names.

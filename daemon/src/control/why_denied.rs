@@ -97,6 +97,8 @@ impl Question<'_> {
     fn store(&self) -> AccessCheck {
         let (passes, reason) = if self.policy.methods.is_none() {
             (false, "the records of the key store cannot be read: see the log, and restore them from a backup")
+        } else if self.engine.is_stop_unwritten(UnwrittenStop::Store(self.store)) {
+            (false, "the key store is disabled (in force, not written yet): `claviger store enable` lets in again")
         } else if self.policy.state == StoreState::Disabled {
             (false, "the key store is disabled: `claviger store enable` lets in again")
         } else {
@@ -193,7 +195,7 @@ impl Question<'_> {
     fn obstacle(&self, held: &HeldRow) -> Option<&'static str> {
         let row = held.row();
         if self.engine.is_stop_unwritten(UnwrittenStop::Row(row.store, row.id)) {
-            return Some("is disabled (in memory alone)");
+            return Some("is disabled (in force, not written yet): `claviger access enable` lets in again");
         }
         match row.state {
             KeyState::Available if row.passes(self.now_ms) => None,

@@ -36,6 +36,18 @@ fn reason<'r>(reply: &'r Reply, check: &str) -> &'r str {
     checks.iter().find(|found| found["check"] == check).unwrap()["reason"].as_str().unwrap()
 }
 
+// R-A13
+#[tokio::test]
+async fn what_is_stopped_in_memory_alone_is_told_as_such_to_who_asks_why_somebody_is_denied() {
+    let port = Port::with_store().await;
+    let (folder, away) = (port.path("audit"), port.path("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    let stopped = port.post("/v1/stores/store/disable", &json!({})).await;
+    assert_eq!(stopped.body["durable"], json!(false), "{}", stopped.body);
+    let told = why(&port, json!({})).await;
+    assert!(reason(&told, "store").contains("in force, not written yet"), "{}", told.body);
+}
+
 // R-A3, R-A6
 #[tokio::test]
 async fn a_row_is_added_shown_narrowed_and_listed() {

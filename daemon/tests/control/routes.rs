@@ -8,6 +8,7 @@ use claviger_daemon::limits::CONTROL_CALLS_MAX;
 use http::{Request, StatusCode};
 use serde_json::json;
 
+use crate::audit::records;
 use crate::support::{Port, request};
 
 /// The path of a route for things that are not there.
@@ -166,6 +167,40 @@ async fn more_requests_at_once_than_are_worked_on_are_told_to_come_back() {
         assert!(call.await.unwrap().is_client_error());
     }
     assert_eq!(port.get("/v1/health").await.status, StatusCode::OK);
+}
+
+// R-A13, R-O3
+#[tokio::test]
+async fn refusals_take_no_more_threads_than_other_requests_and_are_told_all_the_same() {
+    let port = Arc::new(Port::with_store().await);
+    port.create_keys(json!([{"name": "records", "algorithm": "XAES-256-GCM"}])).await;
+    let auditor = port.person("auditor", &[json!({"role": "auditor", "store": "store"})]).await;
+    let refused = || async {
+        let reply = port.send_as(&auditor, request("POST", "/v1/stores/store/keys/records/disable", "{}")).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{}", reply.body);
+    };
+    refused().await;
+    let waiting: Vec<_> = (0..CONTROL_CALLS_MAX).map(|_| waiting_request()).collect();
+    let (bodies, requests): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+    let calls: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let port = Arc::clone(&port);
+            tokio::spawn(async move { port.send(request).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    refused().await;
+    drop(bodies);
+    for call in calls {
+        call.await.unwrap();
+    }
+    // What comes after them is waited for.
+    port.create_keys(json!([{"name": "later", "algorithm": "XAES-256-GCM"}])).await;
+    let told = records(&port, "&kind=refusal").await;
+    let told = told.iter().filter(|record| record["actor"].as_str().is_some_and(|actor| actor.contains("auditor")));
+    let keys: Vec<_> = told.map(|record| record["keys"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(keys, [1, 0]);
 }
 
 // R-O1
