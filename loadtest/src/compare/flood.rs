@@ -1,5 +1,7 @@
 //! A fast operation while slow ones flood the daemon, against the same beside a process of the idle class: what the slow ones take from the fast one.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
@@ -9,6 +11,7 @@ use super::side::{sound, turns};
 use super::spinner::Spinner;
 use super::stage::Stage;
 use crate::beside::{BesidePlan, PERCENTILES};
+use crate::rounds::Rounds;
 use crate::run::{Outcome, measure, measure_together};
 
 pub(super) async fn measure_flood(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
@@ -19,7 +22,7 @@ pub(super) async fn measure_flood(stage: &mut Stage) -> anyhow::Result<Vec<Figur
         flood_store: false,
         flood_connections: 1,
         rate: Some(RATE),
-        rounds: stage.plan.rounds.clone(),
+        rounds: Rounds { duration: stage.plan.rounds.duration.max(DURATION_MIN), ..stage.plan.rounds.clone() },
     };
     let fast = beside.fast();
     let flood = beside.slow(FLOOD).context("no flood")?;
@@ -70,6 +73,9 @@ fn figures(rounds: &[Round]) -> Vec<Figure> {
 }
 
 const FLOOD: Algorithm = Algorithm::Rsa4096Pkcs1Sha256;
+
+/// The flood is some hundred signatures a second, behind everything else on the machine: in less time it may not be answered once.
+const DURATION_MIN: Duration = Duration::from_secs(2);
 
 /// Items a second of the fast operation, one a frame: a tenth of a core or less, so that there is something left for the flood to keep.
 const RATE: u32 = 5_000;
