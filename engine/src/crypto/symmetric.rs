@@ -10,7 +10,7 @@ use crate::ciphertext::{COMMITMENT_SIZE, Purpose};
 use crate::crypto::commitment::CommitmentKey;
 use crate::crypto::gcm::GcmKey;
 use crate::crypto::opener::{OpenFailed, Opener};
-use crate::crypto::xaes::{self, Prefix};
+use crate::crypto::xaes::{Deriver, Prefix};
 use crate::key::id::KeyId;
 use crate::key::material::{KeyMaterial, MaterialError, SecretKey};
 use crate::key::version::KeyVersion;
@@ -85,16 +85,18 @@ impl SymmetricKey {
     /// The key that seals: the one derived for `prefix`, or the key itself.
     pub(crate) fn sealing_key(&self, prefix: Option<&Prefix>) -> Result<GcmKey, Unspecified> {
         match prefix {
-            Some(prefix) => GcmKey::new(self.derive(prefix)?.expose()),
+            Some(prefix) => {
+                let mut derived = SecretKey::zeroed();
+                self.deriver()?.derive(prefix, derived.expose_mut())?;
+                GcmKey::new(derived.expose())
+            }
             None => GcmKey::new(self.material.expose()),
         }
     }
 
-    /// Derives the key for `prefix`.
-    pub(crate) fn derive(&self, prefix: &Prefix) -> Result<SecretKey, Unspecified> {
-        let mut derived = SecretKey::zeroed();
-        xaes::derive(self.material.expose(), prefix, derived.expose_mut())?;
-        Ok(derived)
+    /// What derives the keys of XAES-256-GCM.
+    pub(crate) fn deriver(&self) -> Result<Deriver, Unspecified> {
+        Deriver::new(self.material.expose())
     }
 
     /// What is remembered for `prefix`, if anything is. Wait-free.
@@ -102,10 +104,10 @@ impl SymmetricKey {
         self.slot(prefix)?.load().as_ref().filter(|entry| entry.prefix == *prefix).cloned()
     }
 
-    /// Remembers `entry` in place of whatever had its slot.
-    pub(crate) fn remember(&self, entry: &Arc<OpenedPrefix>) {
-        if let Some(slot) = self.slot(&entry.prefix) {
-            slot.store(Some(Arc::clone(entry)));
+    /// Remembers `opened` in place of whatever had its slot.
+    pub(crate) fn remember(&self, opened: &Arc<OpenedPrefix>) {
+        if let Some(slot) = self.slot(&opened.prefix) {
+            slot.store(Some(Arc::clone(opened)));
         }
     }
 

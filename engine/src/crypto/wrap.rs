@@ -29,7 +29,7 @@ use crate::ciphertext::{COMMITMENT_SIZE, TAG_SIZE};
 use crate::crypto::commitment::{CommitmentKey, Committed};
 use crate::crypto::gcm::GcmKey;
 use crate::crypto::random::{EntropyError, Random};
-use crate::crypto::xaes::{self, NONCE_SIZE, Prefix};
+use crate::crypto::xaes::{self, Deriver, NONCE_SIZE, Prefix};
 use crate::key::material::{SECRET_KEY_SIZE, SecretBytes, SecretKey};
 
 /// A key at the head of others, from which they are derived: a system key, or a root key that is held in memory.
@@ -239,7 +239,7 @@ impl<'a> Wrapped<'a> {
 
 fn derive(record_wrapping_key: &SecretKey, prefix: &Prefix) -> Result<GcmKey, aws_lc_rs::error::Unspecified> {
     let mut derived = SecretKey::zeroed();
-    xaes::derive(record_wrapping_key.expose(), prefix, derived.expose_mut())?;
+    Deriver::new(record_wrapping_key.expose())?.derive(prefix, derived.expose_mut())?;
     GcmKey::new(derived.expose())
 }
 

@@ -17,20 +17,28 @@ pub(crate) const PREFIX_SIZE: usize = 12;
 /// Size of a nonce: a prefix, and the nonce of AES-256-GCM.
 pub(crate) const NONCE_SIZE: usize = PREFIX_SIZE + POSITION_SIZE;
 
-/// Writes the key for `prefix` into `derived`, where it stays, so that no copy is left on the stack.
-///
-/// # Errors
-/// Only if the library has no memory.
-pub(crate) fn derive(
-    material: &[u8; SECRET_KEY_SIZE],
-    prefix: &Prefix,
-    derived: &mut [u8; SECRET_KEY_SIZE],
-) -> Result<(), Unspecified> {
-    let key = cmac::Key::new(cmac::AES_256, material)?;
-    let (first, second) = derived.split_at_mut(SECRET_KEY_SIZE / 2);
-    cmac::sign_to_buffer(&key, &derivation_input(1, prefix), first)?;
-    cmac::sign_to_buffer(&key, &derivation_input(2, prefix), second)?;
-    Ok(())
+/// A key, prepared to derive from. The library wipes it on drop.
+pub(crate) struct Deriver(cmac::Key);
+
+impl Deriver {
+    /// Prepares `material`: as much work as one derivation.
+    ///
+    /// # Errors
+    /// Only if the library has no memory.
+    pub(crate) fn new(material: &[u8; SECRET_KEY_SIZE]) -> Result<Self, Unspecified> {
+        cmac::Key::new(cmac::AES_256, material).map(Self)
+    }
+
+    /// Writes the key for `prefix` into `derived`, where it stays, so that no copy is left on the stack.
+    ///
+    /// # Errors
+    /// Only if the library has no memory.
+    pub(crate) fn derive(&self, prefix: &Prefix, derived: &mut [u8; SECRET_KEY_SIZE]) -> Result<(), Unspecified> {
+        let (first, second) = derived.split_at_mut(SECRET_KEY_SIZE / 2);
+        cmac::sign_to_buffer(&self.0, &derivation_input(1, prefix), first)?;
+        cmac::sign_to_buffer(&self.0, &derivation_input(2, prefix), second)?;
+        Ok(())
+    }
 }
 
 /// M1 and M2 of the specification: counter u16 | "X" | 0 | prefix.
@@ -78,7 +86,7 @@ mod tests {
 
     fn key_of(material: &[u8; 32], prefix: &Prefix) -> ([u8; 32], GcmKey) {
         let mut derived = [0; 32];
-        derive(material, prefix, &mut derived).unwrap();
+        Deriver::new(material).unwrap().derive(prefix, &mut derived).unwrap();
         (derived, GcmKey::new(&derived).unwrap())
     }
 
