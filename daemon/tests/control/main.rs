@@ -13,9 +13,7 @@ mod disk;
 
 mod about;
 mod access;
-mod approval_classes;
 mod approvals;
-mod approved_access;
 mod audit;
 mod backups;
 mod certificates;

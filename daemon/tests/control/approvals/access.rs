@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::approvals::{Parties, parties};
+use super::parties::{Parties, parties};
 
 const ACCESS: &str = "/v1/stores/store/access";
 const CERTIFICATES: &str = "/v1/stores/store/certificates";

@@ -7,7 +7,8 @@ use claviger_engine::key::id::StoreId;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::approvals::{Parties, changes, parties};
+use super::every_change::changes;
+use super::parties::{Parties, parties};
 use crate::support::Reply;
 
 /// Whether such a change is held at its place, when this class alone needs an approval.
