@@ -126,12 +126,10 @@ impl DataPort {
         tcp.set_nonblocking(true).context("the TCP socket of the data port cannot be used")?;
         let listener =
             tokio::net::TcpListener::from_std(tcp).context("the TCP socket of the data port cannot be used")?;
-        let runtime = quinn::default_runtime().context("the data port needs a tokio runtime")?;
-        let endpoint = quinn::Endpoint::new(tls::endpoint()?, Some(quic_config), udp, runtime)
-            .context("the UDP socket of the data port cannot be used")?;
         let neighbours = Arc::new(Neighbours::start(Arc::clone(&engine))?);
         let service = Arc::new(Service::new(engine, provider, tls_config, neighbours, &settings));
         let workers = Arc::new(Workers::start(&service, settings.workers)?);
+        let endpoint = quic::endpoint(quic_config, udp, &workers)?;
         service.tasks.spawn(tcp::accept(listener, Arc::clone(&service), Arc::clone(&workers)));
         service.tasks.spawn(quic::accept(endpoint.clone(), Arc::clone(&service), Arc::clone(&workers)));
         Ok(Self { service, workers, endpoint })

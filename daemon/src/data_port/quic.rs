@@ -1,11 +1,14 @@
 //! QUIC: accepting, handing over, streams.
 
+use std::net::UdpSocket;
 use std::pin::pin;
 use std::sync::Arc;
 
+use anyhow::Context;
 use quinn::{Connecting, Connection, Endpoint, Incoming, RecvStream, SendStream, VarInt};
 use rustls_pki_types::CertificateDer;
 use tokio::io::join;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,7 +17,21 @@ use super::connection_counts::Refusal;
 use super::identity::{ClientIdentity, Transport};
 use super::room::Shares;
 use super::session::Session;
+use super::tls;
 use super::workers::{NewConnection, Place, Service, WorkerContext, Workers};
+
+/// The endpoint that receives all datagrams. To be called inside the runtime that accepts.
+///
+/// # Errors
+/// If the socket cannot be used.
+pub(super) fn endpoint(config: quinn::ServerConfig, socket: UdpSocket, workers: &Workers) -> anyhow::Result<Endpoint> {
+    let runtime = quinn::default_runtime().context("the data port needs a tokio runtime")?;
+    // Socket and driver belong to the runtime that is entered. A worker that is alone receives by itself: handing each burst of datagrams over to it from another thread would
+    // cost a switch between the two. Several workers are not held up by what comes for the others.
+    let _inside = workers.only().map(Handle::enter);
+    Endpoint::new(tls::endpoint()?, Some(config), socket, runtime)
+        .context("the UDP socket of the data port cannot be used")
+}
 
 /// Accepts until the drain begins. Does nothing else: the handshake is the worker's.
 pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, workers: Arc<Workers>) {

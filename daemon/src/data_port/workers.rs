@@ -167,6 +167,14 @@ impl Workers {
         self.0.iter().map(|worker| worker.runtime.clone()).collect()
     }
 
+    /// The runtime of the only one; `None` if there are several.
+    pub(super) fn only(&self) -> Option<&Handle> {
+        match self.0.as_slice() {
+            [worker] => Some(&worker.runtime),
+            _ => None,
+        }
+    }
+
     /// What each of them has counted.
     pub(super) fn tallies(&self) -> impl Iterator<Item = &WorkerTally> {
         self.0.iter().map(|worker| &*worker.tally)

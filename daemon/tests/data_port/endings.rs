@@ -215,6 +215,26 @@ async fn tcp_without_a_handshake_is_ended() {
     server.no_connections().await;
 }
 
+// R-O4, R-P2
+#[tokio::test]
+async fn quic_is_served_and_drained_by_a_worker_that_is_alone_as_by_several() {
+    for workers in [1, 3] {
+        let mut server = Server::start_with(Options { workers, ..Options::default() });
+        let key = server.create("key", Algorithm::Xaes256Gcm);
+        let mut clients = Vec::new();
+        for _ in 0..5 {
+            let mut client = Client::greeted(&server, Transport::Quic).await;
+            assert_eq!(client.call(encrypt(key, &[(b"", &[7; 32_768])])).await.only().len(), 32_768 + 94);
+            clients.push(client);
+        }
+        within(server.drain(Duration::from_secs(30))).await;
+        for client in clients {
+            let quic = client.quic.as_ref().unwrap();
+            assert_eq!(code(&within(quic.connection.closed()).await), Some(2), "{workers} workers");
+        }
+    }
+}
+
 // R-P3
 #[tokio::test]
 async fn quic_without_streams_is_ended() {
