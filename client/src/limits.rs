@@ -129,9 +129,10 @@ pub(crate) const QUIC_STREAM_WINDOW: u32 = 2 * 1_048_576;
 /// QUIC: bytes of one connection that may be under way unread. The library's default of 125 MB is no bound.
 pub(crate) const QUIC_CONNECTION_WINDOW: u32 = 8 * 1_048_576;
 
-/// QUIC: bytes of the largest datagram that path discovery tries. 4,000 was measured 1.5 to 1.9 times as fast as 1,452
-/// where the path allows it; above 6,500 segmentation offload stalls.
-pub(crate) const QUIC_DATAGRAM_SIZE_MAX: u16 = 4_000;
+/// QUIC: bytes of the largest datagram that path discovery tries. Where the path allows them, 4,000 were measured 1.5 to
+/// 1.9 times as fast as 1,452, and these 1.15 times as fast as 4,000. quinn hands ten at once to the kernel, which takes
+/// 65,507 bytes: larger ones would not be sent.
+pub(crate) const QUIC_DATAGRAM_SIZE_MAX: u16 = 6_500;
 
 /// Longest wait for a newer version of a secret that one request asks for. A wait that is given up is not told the server, and keeps its place there until it is over.
 pub(crate) const SECRET_WAIT_ROUND: Duration = Duration::from_secs(60);
