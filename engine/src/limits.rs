@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+// What is worked on.
+
 /// Most plaintext of one item, in bytes. Larger data is cut into records by the client.
 pub const PLAINTEXT_SIZE_MAX: usize = 32_768;
 
@@ -19,8 +21,193 @@ const _: () = assert!(claviger_algorithm::Algorithm::Opaque.row().output_size.ma
 /// Most bytes of a PKCS#8 private key. RSA-4096, the largest kind, takes about 2,400.
 pub const PKCS8_SIZE_MAX: usize = 4_096;
 
+/// Most bytes of a data key of the caller's own: room for an RSA-4096 private key.
+pub const DATA_KEY_SIZE_MAX: usize = 8_192;
+
+/// Sizes in bytes of data keys that are made here: 128, 256 and 512 bits, as AES and HMAC take them.
+pub const GENERATED_DATA_KEY_SIZES: [usize; 3] = [16, 32, 64];
+
+/// Most random bytes of one item.
+pub const RANDOM_SIZE_MAX: usize = 32_768;
+
+/// Most items of one sealing burst, which share the first 12 bytes of their nonce.
+pub const BURST_ITEMS_MAX: usize = 65_536;
+
+/// Most plaintext of one sealing burst, in bytes.
+///
+/// Far below what one AES-256-GCM key may seal (NIST SP 800-38D), and above what one read of a socket can bring.
+pub const BURST_SIZE_MAX: usize = 64 * 1024 * 1024;
+
+const _: () = assert!(PLAINTEXT_SIZE_MAX < BURST_SIZE_MAX);
+
+/// Keys whose bursts one read of a socket keeps open at once. A burst costs about 1 microsecond to begin and 2 KB to keep.
+pub const BURSTS_PER_READ_MAX: usize = 16;
+
+/// Nonces of AES-256-GCM that one call of the random generator draws: up to some 200 bytes, a call costs the same.
+pub const NONCES_DRAWN: usize = 16;
+
+/// Derived keys that one symmetric key remembers for opening. Each takes about 100 bytes, and only while in use.
+pub const OPEN_CACHE_SLOTS: usize = 4;
+
+/// Versions that are tried to decrypt what names none. With RSA-4096 that takes 46 ms, below the 50 ms after which a job on a lane must look whether it is still wanted.
+pub const ASYMMETRIC_DECRYPT_TRIES_MAX: usize = 32;
+
+// Keys.
+
+/// Most bytes of a name of a key or key store: long enough for a path of words, short enough for a table.
+pub const NAME_SIZE_MAX: usize = 100;
+
+/// Largest description of a key, in bytes of UTF-8: a paragraph.
+pub const DESCRIPTION_SIZE_MAX: usize = 1_024;
+
+/// Most labels of a key.
+pub const LABELS_MAX: usize = 32;
+
+/// Largest value of a label, in bytes of UTF-8: a name, an address, a ticket.
+pub const LABEL_VALUE_SIZE_MAX: usize = 256;
+
+/// Most aliases of a key.
+pub const ALIASES_MAX: usize = 32;
+
+/// Most versions of a key, destroyed ones counted. Bounds the work of a verification that names no version.
+pub const VERSIONS_MAX: usize = 100;
+
+/// Versions from which on there is a warning: ten rotations are left, time to make another key.
+pub const VERSIONS_WARNING: usize = 90;
+
+/// Versions of a secret that are kept, the newest: who needs an older value has a copy of it. Updates are not limited.
+pub const SECRET_VERSIONS_MAX: usize = 10;
+
+/// Most keys that one call creates: as many as fit one transaction with its compares.
+pub const CREATE_KEYS_MAX: usize = 1_000;
+
+// A key takes up to five writes and a compare: material, count of uses, description, name, and the note of its shred secret.
+// Beside them stands to whom they are assigned.
+const _: () = assert!(6 * CREATE_KEYS_MAX + 4 <= TRANSACTION_OPERATIONS_MAX);
+
+/// Most keys of one page of a list.
+pub const LIST_PAGE_SIZE_MAX: usize = 1_000;
+
+/// Keys that one page of a filtered list looks at: a few milliseconds. It may give none, and where the next page begins.
+pub const LIST_EXAMINED_MAX: usize = 1_000;
+
+/// How often it is told of a key store that its lists pass over records that cannot be read: a person sees it soon, and lists that are asked for in a loop do not fill the log.
+pub(crate) const UNREADABLE_TOLD_EVERY: Duration = Duration::from_mins(1);
+
+// Deletions, rotations, and what the clock changes.
+
+/// Shortest time from the request of a deletion to the deletion: a day to notice it.
+pub const DELETION_WAIT_MIN: Duration = Duration::from_hours(24);
+
+/// That time if nobody says otherwise: long enough for a weekend.
+pub const DELETION_WAIT_DEFAULT: Duration = Duration::from_hours(DELETION_WAIT_HOURS_DEFAULT as u64);
+
+/// The same in hours, for the setting of a key store.
+pub const DELETION_WAIT_HOURS_DEFAULT: u16 = 72;
+
+/// Longest time from the request of a deletion to the deletion: 30 days.
+pub const DELETION_WAIT_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// How long ago a key must have been used last before its deletion is made without waiting: a day, in which most of what still needs a key shows itself.
+pub const DELETION_UNUSED_FOR: Duration = Duration::from_hours(24);
+
+/// How long it can be told what a deleted key was: 365 days.
+pub const DELETED_KEY_KEPT: Duration = Duration::from_hours(365 * 24);
+
+/// For how long the installation must have been running since: longer than anybody overlooks a wall clock that is a year ahead.
+pub const DELETED_KEY_WITNESSED: Duration = Duration::from_hours(30 * 24);
+
+/// Most days between two rotations by the clock: two years.
+pub const ROTATION_PERIOD_DAYS_MAX: u16 = 730;
+
+/// How often is looked at what is due: deletions wait for a day at least, rotations too.
+pub const DUE_LOOKED_AT_EVERY: Duration = Duration::from_mins(1);
+
+/// Looks at the schedule that may be missed before health says so: one may be late because of much work.
+pub const DUE_LOOKS_MISSED_MAX: u32 = 3;
+
+/// How often the running time of the installation is written: so much of it a kill loses, which makes deletions later, never earlier.
+pub const RUNNING_TIME_WRITTEN_EVERY: Duration = Duration::from_mins(1);
+
+/// Milliseconds of running time after which a wall clock that was put back is believed, and rotations are planned anew by it. A machine that begins with a wrong clock has put it
+/// right long before; a rotation that is late by a day is not lost.
+pub const CLOCK_BELIEVED_AFTER_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Entries of the schedule that are checked at each look for what a clock put back has left too far in the future: some ten milliseconds.
+pub const SCHEDULE_STEPS: usize = 1_000;
+
+// Counts of uses.
+
+/// Uses of a key version with a limit that may be unwritten: less than a second of work, and 4,096 kills use up no more than the limit itself.
+pub const UNWRITTEN_USES_MAX: u64 = 1 << 20;
+
+/// How often uses are written, if there are any.
+pub const USES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Tables in which threads count uses, each in its own: more than threads that work with keys. If there are more, some share one, and now and then hand over what they cannot add.
+pub(crate) const TALLY_TABLES: usize = 64;
+
+/// Keys, versions and clients that one table counts before it is handed over: some 300 KB.
+pub(crate) const TALLY_SIZE_MAX: usize = 4_096;
+
+/// Tables that are handed over and wait to be gathered: some 20 MB, a second of work with as many keys as the cache can bring.
+pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
+
+/// Keys whose uses one read of a socket gathers before it counts them: source and target of a re-encryption. More cost no more than reads of their own would.
+pub(crate) const USES_GATHERED_MAX: usize = 2;
+
+/// Keys whose use may be unwritten, while storage takes nothing: some 20 MB. The use of further ones is not counted.
+pub(crate) const UNWRITTEN_KEYS_MAX: usize = 100_000;
+
+/// Versions and clients of these keys, in all: some 60 MB. Further clients count as others, further versions are not counted.
+pub(crate) const UNWRITTEN_ENTRIES_MAX: usize = 400_000;
+
+/// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds.
+pub(crate) const WRITTEN_KEYS_MAX: usize = 256;
+
+/// Clients that are remembered of a key, by when they used it last: more than a person reads, and a record of 16 KB at most.
+pub const CLIENTS_PER_KEY_MAX: usize = 100;
+
+/// Most bytes of the common name of a client that are remembered: as many as RFC 5280 allows it characters.
+pub const CLIENT_NAME_SIZE_MAX: usize = 64;
+
+// The largest record of use: a version takes 28 bytes, a client 53 and its name.
+const _: () = assert!(
+    WRITTEN_KEYS_MAX * (1_024 + 28 * VERSIONS_MAX + (53 + CLIENT_NAME_SIZE_MAX) * CLIENTS_PER_KEY_MAX)
+        <= TRANSACTION_SIZE_MAX
+);
+const _: () = assert!(WRITTEN_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
+
+// Imports and exports.
+
 /// Most bytes of wrapped material that is imported: the largest secret, what AES-KWP adds to it, and the OAEP ciphertext of an RSA-4096 key.
 pub const IMPORT_WRAPPED_SIZE_MAX: usize = SECRET_SIZE_MAX + 8 + 512;
+
+/// How long an import may take from its beginning to its end: a day, in which somebody can walk to the machine that holds the key.
+pub const IMPORT_TIME: Duration = Duration::from_hours(24);
+
+/// How often the change is tried by which imported material comes in, if the key is changed at the same moment: each try in vain means that somebody else's change was made.
+pub const IMPORT_TRIES_MAX: u32 = 8;
+
+/// Most imports of one key store that are open at once. Each took a second of a core to begin.
+pub const IMPORTS_MAX: usize = 8;
+
+/// Most imports that are open at once in all: one look at all of them is some milliseconds.
+pub const IMPORTS_IN_ALL_MAX: usize = 128;
+
+/// How often an export begins anew because the key was changed meanwhile: it wraps in less than a millisecond, so that a key changes so often under it only by intent.
+pub const EXPORT_TRIES_MAX: u32 = 8;
+
+/// How often an export looks at its key again because something else was changed at that moment: a look takes some ten microseconds, and a commit a hundred times as long.
+pub const EXPORT_LOOKS_MAX: u32 = 1_000;
+
+/// Smallest RSA modulus that key material is exported to, in bits: 128 bits of strength (NIST SP 800-57 part 1 table 2).
+pub const EXPORT_MODULUS_BITS_MIN: usize = 3_072;
+
+/// Largest RSA modulus that key material is exported to, in bits: the most that the crypto library takes.
+pub const EXPORT_MODULUS_BITS_MAX: usize = 8_192;
+
+// Access and quotas.
 
 /// Most rows of authentication data of one key store: reading them all after a change takes some milliseconds.
 pub const ACCESS_ROWS_MAX: usize = 1_000;
@@ -40,11 +227,22 @@ pub const SERIAL_SIZE_MAX: usize = 20;
 /// How often an admission notes that a row of authentication data is used, in milliseconds: no more than a person asks for.
 pub const ACCESS_USE_NOTED_EVERY_MS: u64 = 60_000;
 
+/// Most cost units a second of a quota: a thousand cores.
+pub const QUOTA_RATE_MAX: u32 = 1_000_000_000;
+
+/// Most cost units at once of a quota: a quarter of an hour of one core.
+pub const QUOTA_BURST_MAX: u32 = 1_000_000_000;
+
+// Emergency stops.
+
 /// How often what is stopped in memory alone is tried to be written: as soon as there is room, without work for a disk that is dead.
 pub const STOPS_WRITTEN_EVERY: Duration = Duration::from_secs(5);
 
 /// How long the answer to a stop waits until it is written. A disk that hangs keeps nobody in: then it says that it is not written yet.
 pub const STOP_WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often a change that stops access is tried again if it has met another one.
+pub const STOP_TRIES_MAX: u32 = 8;
 
 /// Bytes of who has locked the daemon, and of why: as much as a reason for an approval.
 pub const LOCK_TEXT_SIZE_MAX: usize = 1_000;
@@ -54,32 +252,7 @@ pub const LOCK_WIPE_LOOKED_EVERY: Duration = Duration::from_millis(10);
 /// How often it looks.
 pub const LOCK_WIPE_LOOKS: u32 = 200;
 
-/// How often a change that stops access is tried again if it has met another one.
-pub const STOP_TRIES_MAX: u32 = 8;
-
-/// How long an import may take from its beginning to its end: a day, in which somebody can walk to the machine that holds the key.
-pub const IMPORT_TIME: Duration = Duration::from_hours(24);
-
-/// How often the change is tried by which imported material comes in, if the key is changed at the same moment: each try in vain means that somebody else's change was made.
-pub const IMPORT_TRIES_MAX: u32 = 8;
-
-/// How often an export begins anew because the key was changed meanwhile: it wraps in less than a millisecond, so that a key changes so often under it only by intent.
-pub const EXPORT_TRIES_MAX: u32 = 8;
-
-/// How often an export looks at its key again because something else was changed at that moment: a look takes some ten microseconds, and a commit a hundred times as long.
-pub const EXPORT_LOOKS_MAX: u32 = 1_000;
-
-/// Most imports of one key store that are open at once. Each took a second of a core to begin.
-pub const IMPORTS_MAX: usize = 8;
-
-/// Most imports that are open at once in all: one look at all of them is some milliseconds.
-pub const IMPORTS_IN_ALL_MAX: usize = 128;
-
-/// Smallest RSA modulus that key material is exported to, in bits: 128 bits of strength (NIST SP 800-57 part 1 table 2).
-pub const EXPORT_MODULUS_BITS_MIN: usize = 3_072;
-
-/// Largest RSA modulus that key material is exported to, in bits: the most that the crypto library takes.
-pub const EXPORT_MODULUS_BITS_MAX: usize = 8_192;
+// Approval.
 
 /// Most persons, beside the one who asks, who have to approve a change: more than that do not come together.
 pub const APPROVAL_QUORUM_MAX: u8 = 10;
@@ -124,73 +297,73 @@ pub const APPROVAL_KEPT: Duration = Duration::from_hours(365 * 24);
 
 const _: () = assert!(APPROVAL_TIME_MAX.as_secs() < APPROVAL_KEPT.as_secs());
 
-/// Most items of one sealing burst, which share the first 12 bytes of their nonce.
-pub const BURST_ITEMS_MAX: usize = 65_536;
+// Persons.
 
-/// Most plaintext of one sealing burst, in bytes.
-///
-/// Far below what one AES-256-GCM key may seal (NIST SP 800-38D), and above what one read of a socket can bring.
-pub const BURST_SIZE_MAX: usize = 64 * 1024 * 1024;
+/// Most persons. All of them are in memory, some 100 bytes each and 16 for each key that is assigned to one.
+pub const PERSONS_MAX: usize = 1_000;
 
-/// Nonces of AES-256-GCM that one call of the random generator draws: up to some 200 bytes, a call costs the same.
-pub const NONCES_DRAWN: usize = 16;
+/// Most certificates of a person: some machines, each with one that is being replaced.
+pub const PERSON_CERTIFICATES_MAX: usize = 8;
 
-/// Versions that are tried to decrypt what names none. With RSA-4096 that takes 46 ms, below the 50 ms after which a job on a lane must look whether it is still wanted.
-pub const ASYMMETRIC_DECRYPT_TRIES_MAX: usize = 32;
+/// Most roles of a person: one in each of a hundred stores.
+pub const GRANTS_MAX: usize = 100;
 
-/// Uses of a key version with a limit that may be unwritten: less than a second of work, and 4,096 kills use up no more than the limit itself.
-pub const UNWRITTEN_USES_MAX: u64 = 1 << 20;
+/// Most keys of a store that are assigned to one key manager. Who manages more is an administrator of a store.
+pub const ASSIGNED_KEYS_MAX: usize = 1_000;
 
-/// How often uses are written, if there are any.
-pub const USES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+// The largest records of a person: a certificate takes some 120 bytes, a grant 20, an assigned key 16.
+const _: () = assert!(1_024 + 256 * PERSON_CERTIFICATES_MAX + 32 * GRANTS_MAX <= VALUE_SIZE_MAX);
+const _: () = assert!(1_024 + 16 * ASSIGNED_KEYS_MAX <= VALUE_SIZE_MAX);
+// Removing a person takes a write for each of his records.
+const _: () = assert!(4 + PERSON_CERTIFICATES_MAX + GRANTS_MAX <= TRANSACTION_OPERATIONS_MAX);
 
-/// Tables in which threads count uses, each in its own: more than threads that work with keys. If there are more, some share one, and now and then hand over what they cannot add.
-pub(crate) const TALLY_TABLES: usize = 64;
+// Requests that are made once.
 
-/// Keys, versions and clients that one table counts before it is handed over: some 300 KB.
-pub(crate) const TALLY_SIZE_MAX: usize = 4_096;
+/// How long it is remembered what has become of a request that is made once: a day, in which whoever got no answer asks again.
+pub const ONCE_KEPT: Duration = Duration::from_hours(24);
 
-/// Tables that are handed over and wait to be gathered: some 20 MB, a second of work with as many keys as the cache can bring.
-pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
+/// Most such requests of one caller that are remembered: each asks for a look at all of them, which is some milliseconds.
+pub const ONCE_PER_CALLER_MAX: usize = 500;
 
-/// Keys whose uses one read of a socket gathers before it counts them: source and target of a re-encryption. More cost no more than reads of their own would.
-pub(crate) const USES_GATHERED_MAX: usize = 2;
+const _: () = assert!(ONCE_PER_CALLER_MAX < SCAN_PAGE_RECORDS);
 
-/// Keys whose use may be unwritten, while storage takes nothing: some 20 MB. The use of further ones is not counted.
-pub(crate) const UNWRITTEN_KEYS_MAX: usize = 100_000;
+/// Most bytes of an answer that is kept to be answered again: some hundred keys that were created.
+pub const ONCE_ANSWER_SIZE_MAX: usize = 64 * 1024;
 
-/// Versions and clients of these keys, in all: some 60 MB. Further clients count as others, further versions are not counted.
-pub(crate) const UNWRITTEN_ENTRIES_MAX: usize = 400_000;
+const _: () = assert!(1_024 + ONCE_ANSWER_SIZE_MAX <= VALUE_SIZE_MAX);
 
-/// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds.
-pub(crate) const WRITTEN_KEYS_MAX: usize = 256;
+// Keys in memory, and the threads that work with them.
 
-/// Clients that are remembered of a key, by when they used it last: more than a person reads, and a record of 16 KB at most.
-pub const CLIENTS_PER_KEY_MAX: usize = 100;
+/// Places in a worker's table of slots: one for each value of a byte of the key id.
+pub const SLOT_TABLE_SIZE: usize = 256;
 
-/// Most bytes of the common name of a client that are remembered: as many as RFC 5280 allows it characters.
-pub const CLIENT_NAME_SIZE_MAX: usize = 64;
+/// Keys that the cache keeps in any case: re-encryption needs two at once.
+pub const CACHED_KEYS_MIN: usize = 2;
 
-// The largest record of use: a version takes 28 bytes, a client 53 and its name.
-const _: () = assert!(
-    WRITTEN_KEYS_MAX * (1_024 + 28 * VERSIONS_MAX + (53 + CLIENT_NAME_SIZE_MAX) * CLIENTS_PER_KEY_MAX)
-        <= TRANSACTION_SIZE_MAX
-);
-const _: () = assert!(WRITTEN_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);
+/// Slots that the hand of eviction looks at for one key that is loaded: some ten microseconds, during which other loads wait.
+pub const EVICTION_STEPS_MAX: usize = 128;
 
-/// How long ago a key must have been used last before its deletion is made without waiting: a day, in which most of what still needs a key shows itself.
-pub const DELETION_UNUSED_FOR: Duration = Duration::from_hours(24);
+/// What a worker does itself, at most, for one frame. More goes to the compute pool, whose hand-over costs about 10 microseconds.
+pub const INLINE_COST_MAX: Duration = Duration::from_micros(50);
 
-/// Keys that one page of a filtered list looks at: a few milliseconds. It may give none, and where the next page begins.
-pub const LIST_EXAMINED_MAX: usize = 1_000;
+const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INLINE_COST_MAX.as_nanos());
 
-/// Looks at the schedule that may be missed before health says so: one may be late because of much work.
-pub const DUE_LOOKS_MISSED_MAX: u32 = 3;
+/// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
+pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
 
-/// Derived keys that one symmetric key remembers for opening. Each takes about 100 bytes, and only while in use.
-pub const OPEN_CACHE_SLOTS: usize = 4;
+/// How many steps of niceness the threads of the compute pool are behind the workers: as many as there are, so that a worker that wakes up runs at once. They get what workers
+/// leave; where those are never idle, an eightieth of a core.
+pub const COMPUTE_NICENESS: u8 = 19;
 
-const _: () = assert!(PLAINTEXT_SIZE_MAX < BURST_SIZE_MAX);
+/// Jobs that wait for the compute pool. A piece takes about half a millisecond, or as many places as it takes half milliseconds, so that a full queue is about a second of work for two threads.
+pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
+
+/// Jobs that wait for the storage pool. A load or a description takes some 10 microseconds, a piece of a request for names half a millisecond: a full queue is some 100 milliseconds
+/// of loads for two threads, and no connection has more places than stay free for the others.
+pub const STORAGE_QUEUE_SIZE: usize = 16_384;
+
+/// Threads that read storage. Loads wait for pages of the disk, not for the processor.
+pub const STORAGE_THREADS: usize = 2;
 
 // Storage.
 
@@ -211,6 +384,9 @@ pub const SCAN_PAGE_COUNT_MAX: usize = 4_096;
 
 /// Bytes of keys and values at which a page of a scan ends; it exceeds this by less than one value.
 pub const SCAN_PAGE_SIZE: usize = 4 * 1024 * 1024;
+
+/// Records of one page of a scan at start.
+pub const SCAN_PAGE_RECORDS: usize = 1_000;
 
 /// Bytes of recent changes that a storage retains for its watches: some 100,000 changes of one address.
 pub const WATCH_LOG_SIZE: usize = 16 * 1024 * 1024;
@@ -241,6 +417,17 @@ pub const MAP_SIZE_UNIT: usize = 64 * 1024;
 /// Most reads of a data folder at the same moment: more than a process has threads that block.
 pub const READERS_MAX: u32 = 2_000;
 
+// A page of 4 KiB may be written, and another be split off, for each operation; the last transaction may overshoot.
+const _: () = assert!(
+    (2 * 4_096 * (GROUP_OPERATIONS + TRANSACTION_OPERATIONS_MAX) + GROUP_SIZE + TRANSACTION_SIZE_MAX) as u64
+        <= FREE_SPACE_FLOOR / 2
+);
+const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_SIZE_MAX);
+// One large transaction does not throw every watch off the log.
+const _: () = assert!(4 * TRANSACTION_OPERATIONS_MAX * (ADDRESS_SIZE_MAX + 128) <= WATCH_LOG_SIZE);
+
+// Journal and backups.
+
 /// Bytes at which a segment of the journal takes no further record: a start reads one segment, in less than a second.
 pub const JOURNAL_SEGMENT_SIZE: usize = 64 * 1024 * 1024;
 
@@ -256,15 +443,6 @@ const _: () = assert!(
         <= BACKUP_RECORD_SIZE_MAX
 );
 const _: () = assert!(BACKUP_RECORD_SIZE + 2 * VALUE_SIZE_MAX <= BACKUP_RECORD_SIZE_MAX);
-
-// A page of 4 KiB may be written, and another be split off, for each operation; the last transaction may overshoot.
-const _: () = assert!(
-    (2 * 4_096 * (GROUP_OPERATIONS + TRANSACTION_OPERATIONS_MAX) + GROUP_SIZE + TRANSACTION_SIZE_MAX) as u64
-        <= FREE_SPACE_FLOOR / 2
-);
-const _: () = assert!(MAP_SIZE.is_multiple_of(MAP_SIZE_UNIT) && MAP_SIZE <= MAP_SIZE_MAX);
-// One large transaction does not throw every watch off the log.
-const _: () = assert!(4 * TRANSACTION_OPERATIONS_MAX * (ADDRESS_SIZE_MAX + 128) <= WATCH_LOG_SIZE);
 
 // Audit log.
 
@@ -368,123 +546,7 @@ pub(crate) const SHRED_SEQUENCE_GAP: u64 = 1 << 32;
 /// Slots that are read from a mirror at once when it is looked through: 64 KiB.
 pub const SHRED_MERGE_SLOTS: u32 = 1_024;
 
-/// Most bytes of a name of a key or key store: long enough for a path of words, short enough for a table.
-pub const NAME_SIZE_MAX: usize = 100;
-
-/// Most versions of a key, destroyed ones counted. Bounds the work of a verification that names no version.
-pub const VERSIONS_MAX: usize = 100;
-
-/// Versions of a secret that are kept, the newest: who needs an older value has a copy of it. Updates are not limited.
-pub const SECRET_VERSIONS_MAX: usize = 10;
-
-/// Versions from which on there is a warning: ten rotations are left, time to make another key.
-pub const VERSIONS_WARNING: usize = 90;
-
-/// Shortest time from the request of a deletion to the deletion: a day to notice it.
-pub const DELETION_WAIT_MIN: Duration = Duration::from_hours(24);
-
-/// That time if nobody says otherwise: long enough for a weekend.
-pub const DELETION_WAIT_DEFAULT: Duration = Duration::from_hours(DELETION_WAIT_HOURS_DEFAULT as u64);
-
-/// The same in hours, for the setting of a key store.
-pub const DELETION_WAIT_HOURS_DEFAULT: u16 = 72;
-
-/// Longest time from the request of a deletion to the deletion: 30 days.
-pub const DELETION_WAIT_MAX: Duration = Duration::from_hours(30 * 24);
-
-/// Largest description of a key, in bytes of UTF-8: a paragraph.
-pub const DESCRIPTION_SIZE_MAX: usize = 1_024;
-
-/// Most labels of a key.
-pub const LABELS_MAX: usize = 32;
-
-/// Most aliases of a key.
-pub const ALIASES_MAX: usize = 32;
-
-/// Largest value of a label, in bytes of UTF-8: a name, an address, a ticket.
-pub const LABEL_VALUE_SIZE_MAX: usize = 256;
-
-/// How long it can be told what a deleted key was: 365 days.
-pub const DELETED_KEY_KEPT: Duration = Duration::from_hours(365 * 24);
-
-/// For how long the installation must have been running since: longer than anybody overlooks a wall clock that is a year ahead.
-pub const DELETED_KEY_WITNESSED: Duration = Duration::from_hours(30 * 24);
-
-/// Most days between two rotations by the clock: two years.
-pub const ROTATION_PERIOD_DAYS_MAX: u16 = 730;
-
-/// How often is looked at what is due: deletions wait for a day at least, rotations too.
-pub const DUE_LOOKED_AT_EVERY: Duration = Duration::from_mins(1);
-
-/// How often it is told of a key store that its lists pass over records that cannot be read: a person sees it soon, and lists that are asked for in a loop do not fill the log.
-pub(crate) const UNREADABLE_TOLD_EVERY: Duration = Duration::from_mins(1);
-
-/// How often the running time of the installation is written: so much of it a kill loses, which makes deletions later, never earlier.
-pub const RUNNING_TIME_WRITTEN_EVERY: Duration = Duration::from_mins(1);
-
-/// Milliseconds of running time after which a wall clock that was put back is believed, and rotations are planned anew by it. A machine that begins with a wrong clock has put it
-/// right long before; a rotation that is late by a day is not lost.
-pub const CLOCK_BELIEVED_AFTER_MS: u64 = 24 * 60 * 60 * 1_000;
-
-/// Entries of the schedule that are checked at each look for what a clock put back has left too far in the future: some ten milliseconds.
-pub const SCHEDULE_STEPS: usize = 1_000;
-
-/// Most keys that one call creates: as many as fit one transaction with its compares.
-pub const CREATE_KEYS_MAX: usize = 1_000;
-
-// A key takes up to five writes and a compare: material, count of uses, description, name, and the note of its shred secret.
-// Beside them stands to whom they are assigned.
-const _: () = assert!(6 * CREATE_KEYS_MAX + 4 <= TRANSACTION_OPERATIONS_MAX);
-
-// Requests that are made once.
-
-/// How long it is remembered what has become of a request that is made once: a day, in which whoever got no answer asks again.
-pub const ONCE_KEPT: Duration = Duration::from_hours(24);
-
-/// Most such requests of one caller that are remembered: each asks for a look at all of them, which is some milliseconds.
-pub const ONCE_PER_CALLER_MAX: usize = 500;
-
-const _: () = assert!(ONCE_PER_CALLER_MAX < SCAN_PAGE_RECORDS);
-
-/// Most bytes of an answer that is kept to be answered again: some hundred keys that were created.
-pub const ONCE_ANSWER_SIZE_MAX: usize = 64 * 1024;
-
-const _: () = assert!(1_024 + ONCE_ANSWER_SIZE_MAX <= VALUE_SIZE_MAX);
-
-// Persons.
-
-/// Most persons. All of them are in memory, some 100 bytes each and 16 for each key that is assigned to one.
-pub const PERSONS_MAX: usize = 1_000;
-
-/// Most certificates of a person: some machines, each with one that is being replaced.
-pub const PERSON_CERTIFICATES_MAX: usize = 8;
-
-/// Most roles of a person: one in each of a hundred stores.
-pub const GRANTS_MAX: usize = 100;
-
-/// Most keys of a store that are assigned to one key manager. Who manages more is an administrator of a store.
-pub const ASSIGNED_KEYS_MAX: usize = 1_000;
-
-// The largest records of a person: a certificate takes some 120 bytes, a grant 20, an assigned key 16.
-const _: () = assert!(1_024 + 256 * PERSON_CERTIFICATES_MAX + 32 * GRANTS_MAX <= VALUE_SIZE_MAX);
-const _: () = assert!(1_024 + 16 * ASSIGNED_KEYS_MAX <= VALUE_SIZE_MAX);
-// Removing a person takes a write for each of his records.
-const _: () = assert!(4 + PERSON_CERTIFICATES_MAX + GRANTS_MAX <= TRANSACTION_OPERATIONS_MAX);
-
-/// Most keys of one page of a list.
-pub const LIST_PAGE_SIZE_MAX: usize = 1_000;
-
-/// Records of one page of a scan at start.
-pub const SCAN_PAGE_RECORDS: usize = 1_000;
-
-/// Sizes in bytes of data keys that are made here: 128, 256 and 512 bits, as AES and HMAC take them.
-pub const GENERATED_DATA_KEY_SIZES: [usize; 3] = [16, 32, 64];
-
-/// Most bytes of a data key of the caller's own: room for an RSA-4096 private key.
-pub const DATA_KEY_SIZE_MAX: usize = 8_192;
-
-/// Most random bytes of one item.
-pub const RANDOM_SIZE_MAX: usize = 32_768;
+// Root key and system keys.
 
 /// Size of a system key, in bytes: AES-256 and HMAC-SHA-256 are derived from it.
 pub const SYSTEM_KEY_SIZE: usize = 32;
@@ -494,46 +556,6 @@ pub const SYSTEM_KEY_FILE_SIZE_MAX: usize = 1024 * 1024;
 
 /// Most bytes of the file of a development root key: its first line and some versions, of which there are two at most, with room for an editor's blank lines.
 pub const ROOT_KEY_FILE_SIZE_MAX: usize = 1_024;
-
-/// Places in a worker's table of slots: one for each value of a byte of the key id.
-pub const SLOT_TABLE_SIZE: usize = 256;
-
-/// Keys whose bursts one read of a socket keeps open at once. A burst costs about 1 microsecond to begin and 2 KB to keep.
-pub const BURSTS_PER_READ_MAX: usize = 16;
-
-/// Slots that the hand of eviction looks at for one key that is loaded: some ten microseconds, during which other loads wait.
-pub const EVICTION_STEPS_MAX: usize = 128;
-
-/// Keys that the cache keeps in any case: re-encryption needs two at once.
-pub const CACHED_KEYS_MIN: usize = 2;
-
-/// What a worker does itself, at most, for one frame. More goes to the compute pool, whose hand-over costs about 10 microseconds.
-pub const INLINE_COST_MAX: Duration = Duration::from_micros(50);
-
-const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INLINE_COST_MAX.as_nanos());
-
-/// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
-pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
-
-/// Most cost units a second of a quota: a thousand cores.
-pub const QUOTA_RATE_MAX: u32 = 1_000_000_000;
-
-/// Most cost units at once of a quota: a quarter of an hour of one core.
-pub const QUOTA_BURST_MAX: u32 = 1_000_000_000;
-
-/// How many steps of niceness the threads of the compute pool are behind the workers: as many as there are, so that a worker that wakes up runs at once. They get what workers
-/// leave; where those are never idle, an eightieth of a core.
-pub const COMPUTE_NICENESS: u8 = 19;
-
-/// Jobs that wait for the compute pool. A piece takes about half a millisecond, or as many places as it takes half milliseconds, so that a full queue is about a second of work for two threads.
-pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
-
-/// Jobs that wait for the storage pool. A load or a description takes some 10 microseconds, a piece of a request for names half a millisecond: a full queue is some 100 milliseconds
-/// of loads for two threads, and no connection has more places than stay free for the others.
-pub const STORAGE_QUEUE_SIZE: usize = 16_384;
-
-/// Threads that read storage. Loads wait for pages of the disk, not for the processor.
-pub const STORAGE_THREADS: usize = 2;
 
 /// Most records that one transaction protects anew after a rotation of the system key: other changes wait for no longer than they take.
 pub const RENEWAL_BATCH_RECORDS: usize = 256;
