@@ -1,11 +1,26 @@
 //! Many connections to one daemon.
 
+use std::time::Duration;
+
 use anyhow::Context;
-use claviger_client::ClientConfig;
+use claviger_client::{ClientConfig, Transport};
+use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::conversation::Conversation;
 use crate::limits::CONNECTS_AT_ONCE;
+
+/// Connections that use a key while something is changed.
+#[derive(Clone, Serialize)]
+pub(crate) struct CrowdPlan {
+    #[serde(skip)]
+    pub(crate) transport: Transport,
+    /// How many.
+    pub(crate) connections: usize,
+    /// How long each rests between two items.
+    #[serde(skip)]
+    pub(crate) pause: Duration,
+}
 
 /// Makes so many connections, some at once: a daemon takes handshakes one after the other on each core.
 ///

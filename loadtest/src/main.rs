@@ -94,10 +94,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn measure_once(arguments: &RunArguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
     let mut target = match arguments.remote() {
-        Some(remote) => Target::connect(remote)?,
+        Some(remote) => {
+            pin(&arguments.daemon)?;
+            Target::connect(remote)?
+        }
         None => start(&arguments.daemon).await?,
     };
-    pin(&arguments.daemon)?;
     report::print_head(&plan, &target);
     let outcome = run::measure(&plan, &mut target, &mut |row| report::print_row(&plan.task, row)).await?;
     report::print_outcome(&outcome);
@@ -110,7 +112,6 @@ async fn measure_once(arguments: &RunArguments) -> anyhow::Result<()> {
 async fn measure_table(arguments: &RoundsArguments) -> anyhow::Result<()> {
     let rounds = arguments.rounds()?;
     let mut target = start(&arguments.daemon).await?;
-    pin(&arguments.daemon)?;
     let outcomes = table::measure_table(&rounds, &mut target).await?;
     println!("{}\n", Machine::this());
     table::print_table(&outcomes);
@@ -121,7 +122,6 @@ async fn measure_table(arguments: &RoundsArguments) -> anyhow::Result<()> {
 async fn measure_beside(arguments: &BesideArguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
     let mut target = start(&arguments.rounds.daemon).await?;
-    pin(&arguments.rounds.daemon)?;
     let pairs = beside::measure_beside(&plan, &mut target).await?;
     println!("{}\n", Machine::this());
     beside::print_pairs(&plan, &pairs);
@@ -131,30 +131,27 @@ async fn measure_beside(arguments: &BesideArguments) -> anyhow::Result<()> {
 
 async fn measure_rotation(arguments: &RotationArguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
-    let mut target = start(&arguments.daemon).await?;
-    pin(&arguments.daemon)?;
+    let mut target = start(&arguments.crowd.daemon).await?;
     let rotated = rotation::measure_rotation(&plan, &mut target).await?;
     println!("{}\n", Machine::this());
     rotation::print_rotation(&rotated);
-    write_json(arguments.json.as_deref(), &[rotated])
+    write_json(arguments.crowd.json.as_deref(), &[rotated])
 }
 
 async fn measure_access(arguments: &AccessArguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
-    let mut target = start(&arguments.daemon).await?;
-    pin(&arguments.daemon)?;
+    let mut target = start(&arguments.crowd.daemon).await?;
     let changed = access::measure_access(&plan, &mut target).await?;
     println!("{}\n", Machine::this());
     access::print_access(&changed);
     let changed = [changed];
-    write_json(arguments.json.as_deref(), &changed)?;
+    write_json(arguments.crowd.json.as_deref(), &changed)?;
     changed.iter().try_for_each(access::check_access)
 }
 
 async fn measure_keys(arguments: &PopulationArguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
     let mut target = start(&arguments.daemon).await?;
-    pin(&arguments.daemon)?;
     let population = population::measure_population(&plan, &mut target).await?;
     println!("{}\n", Machine::this());
     population::print_population(&population);
@@ -189,11 +186,14 @@ fn something_was_done<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> an
     Ok(())
 }
 
+/// Starts the daemon, and then pins the load: a daemon that starts later would inherit it.
 async fn start(arguments: &DaemonArguments) -> anyhow::Result<Target> {
-    Target::start(&arguments.program()?, &arguments.daemon_cpus()?).await
+    let target = Target::start(&arguments.program()?, &arguments.daemon_cpus()?).await?;
+    pin(arguments)?;
+    Ok(target)
 }
 
-/// After the daemon has started, which would inherit it: the threads of the load do.
+/// The threads of the load inherit it.
 fn pin(arguments: &DaemonArguments) -> anyhow::Result<()> {
     arguments.pin_load.as_ref().map_or(Ok(()), |cpus| cpus.pin())
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use claviger_algorithm::Algorithm;
-use claviger_client::{ClientConfig, Transport};
+use claviger_client::ClientConfig;
 use claviger_control::ControlClient;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 use claviger_protocol::{KeyId, Reply};
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::conversation::{Conversation, UNEXPECTED, all_done};
-use crate::crowd::crowd;
+use crate::crowd::{CrowdPlan, crowd};
 use crate::format::{grouped, microseconds};
 use crate::installation::STORE;
 use crate::stats::{Percentiles, Statistics};
@@ -28,15 +28,10 @@ use crate::task::{Operation, Task};
 /// How rotations are measured.
 #[derive(Clone, Serialize)]
 pub(crate) struct RotationPlan {
-    #[serde(skip)]
-    pub(crate) transport: Transport,
-    /// Connections that use the key meanwhile.
-    pub(crate) connections: usize,
+    #[serde(flatten)]
+    pub(crate) crowd: CrowdPlan,
     /// How often the key is rotated without connections, and again with them.
     pub(crate) rotations: usize,
-    /// How long each connection rests between two items.
-    #[serde(skip)]
-    pub(crate) pause: Duration,
 }
 
 /// What was measured.
@@ -66,7 +61,7 @@ struct Shared {
 pub(crate) async fn measure_rotation(plan: &RotationPlan, target: &mut Target) -> anyhow::Result<Rotated> {
     let task = Task { operation: Operation::Encrypt, algorithm: Algorithm::Xaes256Gcm, size: ITEM_SIZE, batch: 1 };
     let key = target.key_name(&task).await?;
-    let config = target.client_config(plan.transport);
+    let config = target.client_config(plan.crowd.transport);
     let key_id = Conversation::begin(&config).await?.key(STORE, &key, task.algorithm).await?.key_id;
     let administrator = target.ours()?.1;
     let shared =
@@ -97,7 +92,7 @@ pub(crate) fn print_rotation(rotated: &Rotated) {
     println!("{:<40} {:>10} {:>10} {:>10} {:>10}", "", "p50", "p90", "p99", "max");
     for (what, times) in [
         ("no connection".to_owned(), alone),
-        (format!("{} connections use the key", grouped(plan.connections as u64)), beside),
+        (format!("{} connections use the key", grouped(plan.crowd.connections as u64)), beside),
     ] {
         let [p50, p90, p99, max] = [times.p50_ns, times.p90_ns, times.p99_ns, times.max_ns].map(microseconds);
         println!("{what:<40} {p50:>10} {p90:>10} {p99:>10} {max:>10}");
@@ -135,9 +130,9 @@ async fn connect(
     shared: &Arc<Shared>,
 ) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
     let mut users = JoinSet::new();
-    for mut conversation in crowd(config, plan.connections).await? {
+    for mut conversation in crowd(config, plan.crowd.connections).await? {
         encrypt(&mut conversation, key_id, shared).await?;
-        users.spawn(use_key(conversation, key_id, plan.pause, Arc::clone(shared)));
+        users.spawn(use_key(conversation, key_id, plan.crowd.pause, Arc::clone(shared)));
     }
     Ok(users)
 }

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use claviger_algorithm::Algorithm;
-use claviger_client::Transport;
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
@@ -21,7 +20,7 @@ use tokio::time::timeout;
 
 use self::changes::{Change, Client};
 use self::connection::{ITEM_SIZE, Seen, Shared, use_key};
-use crate::crowd::crowd;
+use crate::crowd::{CrowdPlan, crowd};
 use crate::format::{grouped, microseconds};
 use crate::installation::STORE;
 use crate::limits::{CLOSED_TIME, SILENCE_MAX};
@@ -32,15 +31,10 @@ use crate::task::{Operation, Task};
 /// How changes of access are measured.
 #[derive(Clone, Serialize)]
 pub(crate) struct AccessPlan {
-    #[serde(skip)]
-    pub(crate) transport: Transport,
-    /// Connections that use a key meanwhile.
-    pub(crate) connections: usize,
+    #[serde(flatten)]
+    pub(crate) crowd: CrowdPlan,
     /// How often each change is made.
     pub(crate) rounds: usize,
-    /// How long each connection rests between two items.
-    #[serde(skip)]
-    pub(crate) pause: Duration,
 }
 
 /// What was measured.
@@ -81,10 +75,10 @@ pub(crate) struct ChangeTimes {
 pub(crate) async fn measure_access(plan: &AccessPlan, target: &mut Target) -> anyhow::Result<AccessChanged> {
     let task = Task { operation: Operation::Encrypt, algorithm: Algorithm::Xaes256Gcm, size: ITEM_SIZE, batch: 1 };
     let key = target.key_name(&task).await?;
-    let config = target.client_config(plan.transport);
+    let config = target.client_config(plan.crowd.transport);
     let administrator = target.ours()?.1;
     let mut client = Client::begin(administrator).await?;
-    let mut connections = crowd(&config, plan.connections).await?;
+    let mut connections = crowd(&config, plan.crowd.connections).await?;
     let first = connections.first_mut().context("no connection")?;
     let key_id = first.key(STORE, &key, task.algorithm).await?.key_id;
 
@@ -92,10 +86,10 @@ pub(crate) async fn measure_access(plan: &AccessPlan, target: &mut Target) -> an
     let (sender, mut seen) = unbounded_channel();
     let mut users = JoinSet::new();
     for connection in connections {
-        users.spawn(use_key(connection, key_id, plan.pause, Arc::clone(&shared), sender.clone()));
+        users.spawn(use_key(connection, key_id, plan.crowd.pause, Arc::clone(&shared), sender.clone()));
     }
     // Each has been served before the first change.
-    seen_by_all(plan.connections, &mut seen, &mut users).await?;
+    seen_by_all(plan.crowd.connections, &mut seen, &mut users).await?;
     let mut changes = Vec::new();
     for change in Change::ALL {
         changes.push((change, [(); 3].map(|()| Statistics::new())));
@@ -106,7 +100,7 @@ pub(crate) async fn measure_access(plan: &AccessPlan, target: &mut Target) -> an
             client.order(*change, round).await.with_context(|| format!("order to {change}"))?;
             answer.latency(began.elapsed());
             shared.acknowledge();
-            let times = seen_by_all(plan.connections, &mut seen, &mut users).await;
+            let times = seen_by_all(plan.crowd.connections, &mut seen, &mut users).await;
             let times = times.with_context(|| format!("after the order to {change}"))?;
             times.iter().for_each(|time| each.latency(*time));
             last.latency(times.into_iter().max().unwrap_or_default());
@@ -114,7 +108,7 @@ pub(crate) async fn measure_access(plan: &AccessPlan, target: &mut Target) -> an
         }
     }
     shared.rest();
-    seen_by_all(plan.connections, &mut seen, &mut users).await.context("on their way to rest")?;
+    seen_by_all(plan.crowd.connections, &mut seen, &mut users).await.context("on their way to rest")?;
     client.let_go().await?;
     let answered = Instant::now();
     let mut closed = Statistics::new();
@@ -167,8 +161,8 @@ pub(crate) fn print_access(changed: &AccessChanged) {
     println!(
         "Time in us from the order of a change of access, by {} rounds, beside {} connections that ask each {} ms.\n",
         plan.rounds,
-        grouped(plan.connections as u64),
-        plan.pause.as_millis()
+        grouped(plan.crowd.connections as u64),
+        plan.crowd.pause.as_millis()
     );
     let head = ["answer p50", "p90", "max", "seen p50", "p90", "max", "by all p50", "max"];
     println!("{:<42}{}", "", head.map(|head| format!(" {head:>10}")).concat());

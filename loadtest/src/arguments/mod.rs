@@ -5,6 +5,7 @@ mod algorithm;
 mod beside;
 mod command;
 mod compare;
+mod crowd;
 mod population;
 mod rotation;
 mod rounds;
@@ -22,11 +23,12 @@ pub(crate) use self::access::AccessArguments;
 pub(crate) use self::beside::BesideArguments;
 pub(crate) use self::command::Command;
 pub(crate) use self::compare::CompareArguments;
+use self::crowd::CrowdArguments;
 pub(crate) use self::population::PopulationArguments;
 pub(crate) use self::rotation::RotationArguments;
 pub(crate) use self::rounds::RoundsArguments;
 use crate::cpus::Cpus;
-use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, PAUSE_MS_MAX, RATE_MAX};
+use crate::limits::{BYTE_STREAMS_MAX, DURATION_MAX, DURATION_MIN, RATE_MAX};
 use crate::run::Plan;
 use crate::target::Remote;
 use crate::task::{Operation, Task};
@@ -247,12 +249,6 @@ fn seconds(text: &str, least: Duration) -> Result<Duration, String> {
     duration
         .filter(|duration| (least..=DURATION_MAX).contains(duration))
         .ok_or_else(|| format!("give {} to {} seconds", least.as_secs_f64(), DURATION_MAX.as_secs()))
-}
-
-/// How long a connection rests between two items.
-fn pause(text: &str) -> Result<Duration, String> {
-    let pause = text.parse().ok().filter(|pause| *pause <= PAUSE_MS_MAX);
-    pause.map(Duration::from_millis).ok_or_else(|| format!("give 0 to {PAUSE_MS_MAX} milliseconds"))
 }
 
 /// Items of a frame unless told otherwise.
