@@ -78,7 +78,10 @@ backups). Without any class nothing needs an approval. As long as something does
 Examples:
   claviger approval set-policy --store payments --class delete --class access-control --quorum 2
   claviger approval set-policy --class custody
-  claviger approval set-policy --store payments")]
+  claviger approval set-policy --store payments
+
+  Only if nobody has changed it since you have looked:
+  claviger approval set-policy --store payments --class delete --revision 5fd1c2a4e07b9366")]
     SetPolicy {
         #[command(flatten)]
         place: Place,
@@ -88,6 +91,9 @@ Examples:
         /// How many have to approve, beside the one who asks: 1 to 10
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=10), default_value_t = 1)]
         quorum: u8,
+        /// Only if it still is as `claviger approval policy` has shown it, with this revision
+        #[arg(long)]
+        revision: Option<String>,
     },
 }
 
@@ -111,8 +117,9 @@ pub(super) async fn run(command: ApprovalCommand, client: &ControlClient, json: 
             let policy = client.approval_policy(store.as_deref()).await?;
             return show_policy(&policy, json);
         }
-        ApprovalCommand::SetPolicy { place, classes, quorum } => {
+        ApprovalCommand::SetPolicy { place, classes, quorum, revision } => {
             let policy = SetApprovalPolicy { classes, quorum: Some(quorum) };
+            let client = revision.map_or_else(|| client.clone(), |revision| client.expecting(&revision));
             let policy = client.set_approval_policy(place.store.as_deref(), &policy).await?;
             return show_policy(&policy, json);
         }
@@ -230,10 +237,12 @@ fn show_policy(policy: &claviger_control::message::ApprovalPolicy, json: bool) -
     if json {
         return show::json(policy);
     }
-    if policy.classes.is_empty() {
-        return show::line("nothing needs an approval");
-    }
-    show::line(&format!("{} need the approval of {}", policy.classes.join(", "), policy.quorum))
+    let what = if policy.classes.is_empty() {
+        "nothing needs an approval".to_owned()
+    } else {
+        format!("{} need the approval of {}", policy.classes.join(", "), policy.quorum)
+    };
+    show::line(&format!("{what} (revision {})", policy.revision))
 }
 
 fn place(store: Option<String>) -> String {

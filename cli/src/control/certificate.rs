@@ -35,7 +35,8 @@ Examples:
 Examples:
   claviger certificate renew --store payments billing
   claviger certificate renew --store payments billing.pem --overlap-hours 24 --out billing-2027
-  claviger certificate renew --store payments billing --request billing.csr")]
+  claviger certificate renew --store payments billing --request billing.csr
+  claviger certificate renew --store payments billing.pem --idempotency-key billing-2027")]
     Renew(RenewArguments),
     /// Revoke a client certificate, at once, on live connections too: the same as `claviger access disable`
     #[command(after_help = "Example:\n  claviger certificate revoke --store payments billing.pem")]
@@ -50,6 +51,8 @@ Examples:
 
 #[derive(Args)]
 pub(crate) struct RenewArguments {
+    #[command(flatten)]
+    once: OnceArguments,
     /// Name or id of the key store
     #[arg(long)]
     store: String,
@@ -116,12 +119,12 @@ async fn issue(arguments: IssueArguments, client: &ControlClient, json: bool) ->
 }
 
 async fn renew(arguments: RenewArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let RenewArguments { store, days, overlap_hours, request, out, certificate } = arguments;
+    let RenewArguments { once, store, days, overlap_hours, request, out, certificate } = arguments;
     let row = find(client, &store, &certificate).await?;
     let name = || PathBuf::from(format!("{}-renewed", row.common_name.as_deref().unwrap_or(&row.id)));
     let (paths, signing_request) = prepare(&out.unwrap_or_else(name), request)?;
     let renewal = RenewCertificate { lifetime_days: days, overlap_hours, signing_request };
-    write(client.renew_certificate(&store, &row.id, &renewal).await?, paths, json)
+    write(once.of(client).renew_certificate(&store, &row.id, &renewal).await?, paths, json)
 }
 
 /// The row of a certificate: told by its file, or as `claviger access` tells rows.

@@ -48,6 +48,29 @@ fn what_is_run_again_with_the_same_idempotency_key_is_created_once() {
     assert_eq!(daemon.say(&alias).output, daemon.say(&alias).output);
 }
 
+// R-A5, R-O1
+#[test]
+fn a_certificate_whose_renewal_is_run_again_with_the_same_idempotency_key_is_renewed_once() {
+    let daemon = Daemon::start();
+    assert_eq!(daemon.say(&["certificate", "issue", "--store", "demo", "billing"]).code, 0);
+    let rows = || daemon.say(&["access", "list", "--store", "demo", "--json"]).json()["rows"].as_array().unwrap().len();
+    let before = rows();
+    let renew = ["certificate", "renew", "--store", "demo", "billing.pem", "--idempotency-key", "billing-2027"];
+    let renewed = daemon.say(&renew);
+    assert_eq!((renewed.code, rows()), (0, before + 1), "{}", renewed.errors);
+    for file in ["billing-renewed.pem", "billing-renewed-key.pem"] {
+        fs::remove_file(daemon.path(file)).unwrap();
+    }
+    // Its private key was shown once.
+    let again = daemon.refused(&renew);
+    assert!(again.contains("was made before"), "{again}");
+    let other = ["certificate", "renew", "--store", "demo", "billing.pem", "--days", "7"];
+    let other = daemon.refused(&[&other[..], &["--idempotency-key", "billing-2027"]].concat());
+    assert!(other.contains("another request"), "{other}");
+    assert_eq!(rows(), before + 1);
+    assert!(!daemon.path("billing-renewed.pem").exists());
+}
+
 // R-K21
 #[test]
 fn descriptions_and_labels_are_said_and_shown() {

@@ -85,11 +85,23 @@ fn requests_are_rejected_withdrawn_and_bundled() {
 fn what_needs_an_approval_is_set_and_shown() {
     let parties = Parties::new();
     let daemon = &parties.0;
-    assert_eq!(daemon.say(&["approval", "policy", "--store", "demo"]).output, "nothing needs an approval\n");
+    let seen = daemon.say(&["approval", "policy", "--store", "demo", "--json"]).json();
+    let seen = seen["revision"].as_str().unwrap();
+    let shown = daemon.say(&["approval", "policy", "--store", "demo"]).output;
+    assert_eq!(shown, format!("nothing needs an approval (revision {seen})\n"));
     let refused = daemon.refused(&["approval", "set-policy", "--store", "demo", "--class", "delete", "--quorum", "2"]);
     assert!(refused.contains("approval of 2 others"), "{refused}");
-    let set = daemon.say(&["approval", "set-policy", "--store", "demo", "--class", "delete", "--class", "custody"]);
-    assert_eq!(set.output, "delete, custody need the approval of 1\n");
+    let on = ["approval", "set-policy", "--store", "demo", "--class", "delete", "--class", "custody", "--revision"];
+    let other = daemon.say(&["approval", "set-policy", "--store", "demo", "--quorum", "2", "--json"]).json();
+    for moved in [seen, "0000000000000000"] {
+        let refused = daemon.refused(&[&on[..], &[moved]].concat());
+        assert!(refused.contains("Changed by somebody else"), "{refused}");
+    }
+    for wrong in ["", "a\"b"] {
+        daemon.refused(&[&on[..], &[wrong]].concat());
+    }
+    let set = daemon.say(&[&on[..], &[other["revision"].as_str().unwrap()]].concat()).output;
+    assert!(set.starts_with("delete, custody need the approval of 1 (revision "), "{set}");
     let refused = daemon.refused(&["key", "delete", "--store", "demo", "records"]);
     assert!(refused.contains("only a person can ask"), "{refused}");
     assert_eq!(daemon.say(&["key", "rotate", "--store", "demo", "records"]).code, 0, "rotations need none");

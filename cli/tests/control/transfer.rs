@@ -215,7 +215,35 @@ fn a_key_goes_from_one_store_to_another_wrapped_to_the_transport_key() {
     let id = daemon.imports()[0]["id"].as_str().unwrap().to_owned();
     let complete = ["key", "import", "complete", "--store", "demo", "--wrapped", "wrapped", &id];
     assert_eq!(daemon.say(&complete).code, 0);
+    assert!(daemon.refused(&complete).contains("begin another one"));
     assert_eq!(daemon.say(&["secret", "read", "--store", "demo", "--key", "moved"]).output.trim_end(), "hunter2");
+}
+
+// R-K18, R-O1
+#[test]
+fn an_import_whose_steps_are_run_again_with_their_idempotency_keys_is_made_once() {
+    let daemon = Daemon::start();
+    daemon.openssl("rand -out material 32");
+    daemon.openssl("rand -out wrapping-key 32");
+    let begin = ["key", "import", "begin", "--store", "demo", "--algorithm", "HMAC-SHA-256", "hooks"];
+    let begin = [&begin[..], &["--public-key", "transport.pem", "--idempotency-key", "begin", "--json"]].concat();
+    let begun = daemon.say(&begin).json();
+    fs::remove_file(daemon.path("transport.pem")).unwrap();
+    assert_eq!(daemon.say(&begin).json(), begun);
+    assert_eq!(daemon.imports().as_array().unwrap().len(), 1);
+    daemon.openssl(
+        "pkeyutl -encrypt -pubin -inkey transport.pem -in wrapping-key -out block -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256",
+    );
+    daemon.shell(
+        "openssl enc -id-aes256-wrap-pad -iv A65959A6 -in material -out rest -K \"$(od -An -v -tx1 wrapping-key | tr -d ' \\n')\"",
+    );
+    daemon.shell("cat block rest > wrapped");
+    let complete = ["key", "import", "complete", "--store", "demo", "--wrapped", "wrapped", "--json"];
+    let complete = [&complete[..], &["--idempotency-key", "complete", begun["id"].as_str().unwrap()]].concat();
+    let imported = daemon.say(&complete).json();
+    assert_eq!(daemon.say(&complete).json(), imported);
+    fs::copy(daemon.path("block"), daemon.path("wrapped")).unwrap();
+    assert!(daemon.refused(&complete).contains("another request"));
 }
 
 // R-K6

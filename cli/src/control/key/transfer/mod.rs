@@ -43,8 +43,10 @@ pub(crate) enum Step {
     #[command(after_help = "\
 If it fails, the import is over all the same: begin another one.
 
-Example:
-  claviger key import complete --store payments --wrapped wrapped 4bd5a07a0b9f3b0b4f0a3c6f4c1d2e3f")]
+Examples:
+  claviger key import complete --store payments --wrapped wrapped 4bd5a07a0b9f3b0b4f0a3c6f4c1d2e3f
+  claviger key import complete --store payments --wrapped wrapped \\
+    --idempotency-key receipts-2027 4bd5a07a0b9f3b0b4f0a3c6f4c1d2e3f")]
     Complete(CompleteArguments),
     /// List the imports of a store that are open
     #[command(after_help = "\
@@ -99,6 +101,8 @@ pub(crate) struct BeginArguments {
 
 #[derive(Args)]
 pub(crate) struct CompleteArguments {
+    #[command(flatten)]
+    once: OnceArguments,
     /// Name or id of the key store
     #[arg(long)]
     store: String,
@@ -121,9 +125,9 @@ pub(super) async fn import(arguments: ImportArguments, client: &ControlClient, j
 async fn one_step(step: Step, client: &ControlClient, json: bool) -> anyhow::Result<()> {
     match step {
         Step::Begin(arguments) => begin(arguments, client, json).await,
-        Step::Complete(CompleteArguments { store, wrapped, import }) => {
+        Step::Complete(CompleteArguments { once, store, wrapped, import }) => {
             let wrapped = SecretText::base64_of(&read_secret(&wrapped, WRAPPED_SIZE_MAX)?);
-            imported(&client.complete_import(&store, &import, &CompleteImport { wrapped }).await?, json)
+            imported(&once.of(client).complete_import(&store, &import, &CompleteImport { wrapped }).await?, json)
         }
         Step::List { store } => list(&store, client, json).await,
         Step::Cancel { store, import } => {
@@ -239,6 +243,8 @@ ML-DSA keys are taken as the seed alone, which OpenSSL 3.5 or newer writes so:
     -in FILE -out key.pem
 RSA keys are taken as keys of the algorithm RSA, for RSA-PSS too: what OpenSSL makes with
 `-algorithm RSA-PSS` is refused. If an import is refused after its one try, begin again.
+What may be run again without importing twice are the steps, with --idempotency-key each:
+here the key is wrapped in another way each time.
 
 Examples:
   claviger key import --store payments --algorithm ECDSA-P256-SHA256 --file key.pem receipts
@@ -268,5 +274,6 @@ pkcs8. There, ML-DSA keys need `-provparam ml-dsa.output_formats=seed-only`: the
 taken as the seed alone. RSA keys are taken as keys of the algorithm RSA, for RSA-PSS too:
 what OpenSSL makes with `-algorithm RSA-PSS` is refused. Destroy `wrapped` in the end.
 
-Example for a new version of a key:
-  claviger key import begin --store payments --new-version receipts";
+Examples for a new version of a key:
+  claviger key import begin --store payments --new-version receipts
+  claviger key import begin --store payments --new-version --idempotency-key r-2027 receipts";
