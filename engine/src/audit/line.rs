@@ -8,7 +8,7 @@ use super::event::Event;
 use super::signer::{InstallationKey, SIGNATURE_SIZE, Signature};
 use super::{AuditError, InstallationPublicKey};
 use crate::crypto::checksum::sha256;
-use crate::crypto::wrap::AuditKey;
+use crate::crypto::record_key::AuditKey;
 
 /// What the next line is bound to: the line before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

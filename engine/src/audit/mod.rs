@@ -4,7 +4,7 @@
 //! checkpoints among them are signed by the installation key, whose public half is told to auditors; and where the log ends is remembered in a file that is kept apart. So a line
 //! that was altered, removed or moved is found, and so is a log that was computed anew, or cut at its end. `docs/AUDIT.md` has every byte.
 //!
-//! `event` what is told · `line` how it stands in a file · `signer` the installation key · `folder` the files · `head` where the log ends · `reader` their lines · `log` appending, and what a crash left
+//! `event` what is told · `line` how it stands in a file · `signer` the installation key · `folder` the files · `head` where the log ends · `reader` their lines · `log` appending · `tail` where it had ended, and what a crash left
 //! · `outbox` what changes have to tell · `recorder` the thread that writes · `counts` what is counted within a minute · `requests` each request, of stores that want that · `auditor` what the engine holds of it · `list` reading it · `verify` whether all of it is as it was written · `error`.
 
 mod auditor;
@@ -21,6 +21,7 @@ mod reader;
 mod recorder;
 mod requests;
 mod signer;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::chain::Link;
 use super::error::BackupError;
 use super::seal::{Seal, Sealing};
-use crate::crypto::wrap::RECORD_TAG_SIZE;
+use crate::crypto::record_key::RECORD_TAG_SIZE;
 use crate::record::codec::{Reader, Writer};
 use crate::storage::Revision;
 

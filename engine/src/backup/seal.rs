@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::crypto::wrap::{RecordKey, SystemKey, WrappingKey};
+use crate::crypto::record_key::RecordKey;
+use crate::crypto::wrap::{SystemKey, WrappingKey};
 
 /// What journal and backups of one installation are sealed with.
 pub struct Sealing {

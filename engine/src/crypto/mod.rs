@@ -11,7 +11,8 @@
 //! | [`signature`], `scheme`, `ml_dsa` | signatures | RFC 8017, RFC 8032, FIPS 186-5, FIPS 204 |
 //! | [`oaep`] | decryption of what was encrypted to a public key | RFC 8017 |
 //! | [`key_wrap`], `foreign`, `der` | keys on their way from one system to another, and how they are checked | RFC 8017, RFC 5649, RFC 5958 |
-//! | [`wrap`] | keys that protect other keys, and the records that hold them | RFC 5869 |
+//! | [`wrap`] | keys that protect other keys | RFC 5869 |
+//! | [`record_key`] | keys that authenticate records and the audit log | FIPS 198-1 |
 //!
 //! Types that are public here hand out no secret byte: what lends them is private to the crate.
 
@@ -28,6 +29,7 @@ mod nonces;
 pub mod oaep;
 pub mod opener;
 pub mod random;
+pub mod record_key;
 pub(crate) mod scheme;
 pub mod signature;
 pub mod symmetric;

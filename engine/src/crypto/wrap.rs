@@ -29,6 +29,7 @@ use crate::ciphertext::{COMMITMENT_SIZE, TAG_SIZE};
 use crate::crypto::commitment::{CommitmentKey, Committed};
 use crate::crypto::gcm::GcmKey;
 use crate::crypto::random::{EntropyError, Random};
+use crate::crypto::record_key::{AuditKey, RecordKey};
 use crate::crypto::xaes::{self, Deriver, NONCE_SIZE, Prefix};
 use crate::key::material::{SECRET_KEY_SIZE, SecretBytes, SecretKey};
 
@@ -37,12 +38,6 @@ pub struct SystemKey(SecretKey);
 
 /// Wraps keys, each bound to its place. Wiped on drop.
 pub struct WrappingKey(SecretKey);
-
-/// Authenticates records with their addresses. Wiped by the library on drop.
-pub struct RecordKey(hmac::Key);
-
-/// Authenticates the lines of the audit log. Wiped by the library on drop.
-pub struct AuditKey(hmac::Key);
 
 /// The place of a wrapped key. Whatever is unwrapped must stand where it was wrapped for.
 #[derive(Clone, Copy)]
@@ -66,11 +61,6 @@ pub const SHRED_SECRET_SIZE: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the wrapped key does not open with this key in this place")]
 pub struct UnwrapFailed;
-
-/// A record whose tag is not its own. Carries no cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record is not authentic")]
-pub struct RecordNotAuthentic;
 
 impl SystemKey {
     /// A key from its 32 secret bytes, which are copied. Whoever owns them wipes them.
@@ -175,50 +165,6 @@ impl WrapContext<'_> {
     }
 }
 
-impl RecordKey {
-    /// The tag of a record with these `bytes` at this `address`.
-    ///
-    /// HMAC-SHA-256 of `"claviger/record/1" | address size u64 | address | bytes`.
-    pub fn tag(&self, address: &[u8], bytes: &[u8]) -> [u8; RECORD_TAG_SIZE] {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(b"claviger/record/1");
-        context.update(&(address.len() as u64).to_be_bytes());
-        context.update(address);
-        context.update(bytes);
-        let mut tag = [0; RECORD_TAG_SIZE];
-        tag.copy_from_slice(context.sign().as_ref());
-        tag
-    }
-
-    /// Checks in constant time that `tag` is that of `bytes` at `address`.
-    ///
-    /// # Errors
-    /// [`RecordNotAuthentic`] if it is not.
-    pub fn verify(&self, address: &[u8], bytes: &[u8], tag: &[u8]) -> Result<(), RecordNotAuthentic> {
-        if bool::from(self.tag(address, bytes).ct_eq(tag)) { Ok(()) } else { Err(RecordNotAuthentic) }
-    }
-}
-
-impl AuditKey {
-    /// HMAC-SHA-256 of `bytes`, as it is.
-    pub fn tag(&self, bytes: &[u8]) -> [u8; RECORD_TAG_SIZE] {
-        let mut tag = [0; RECORD_TAG_SIZE];
-        tag.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
-        tag
-    }
-
-    /// Checks in constant time that `tag` is that of `bytes`.
-    ///
-    /// # Errors
-    /// [`RecordNotAuthentic`] if it is not.
-    pub fn verify(&self, bytes: &[u8], tag: &[u8; RECORD_TAG_SIZE]) -> Result<(), RecordNotAuthentic> {
-        hmac::verify(&self.0, bytes, tag).map_err(|_| RecordNotAuthentic)
-    }
-}
-
-/// Size of the tag of a record, in bytes.
-pub const RECORD_TAG_SIZE: usize = 32;
-
 /// A wrap, cut into its parts.
 struct Wrapped<'a> {
     nonce: &'a [u8; NONCE_SIZE],
@@ -265,8 +211,6 @@ mod tests {
 
     assert_not_impl_any!(SystemKey: std::fmt::Debug, Clone, PartialEq);
     assert_not_impl_any!(WrappingKey: std::fmt::Debug, Clone, PartialEq);
-    assert_not_impl_any!(RecordKey: std::fmt::Debug, Clone, PartialEq);
-    assert_not_impl_any!(AuditKey: std::fmt::Debug, Clone, PartialEq);
 
     const CONTEXT: WrapContext<'static> = WrapContext {
         installation: [1; 16],
@@ -385,20 +329,5 @@ mod tests {
         assert_ne!(system_key.record_key().tag(b"address", b"bytes"), record.tag(b"address", b"bytes"));
         let plain = RecordKey(system_key.audit_key().0).tag(b"address", b"bytes");
         assert_ne!(system_key.record_key().tag(b"address", b"bytes"), plain);
-    }
-
-    // R-H1
-    #[test]
-    fn the_tag_of_a_record_binds_its_address_and_bytes() {
-        let key = SystemKey::new(&[7; 32]).record_key();
-        let tag = key.tag(b"address", b"bytes");
-        assert_eq!(key.verify(b"address", b"bytes", &tag), Ok(()));
-        let failed = Err(RecordNotAuthentic);
-        assert_eq!(key.verify(b"addresS", b"bytes", &tag), failed);
-        assert_eq!(key.verify(b"address", b"byteS", &tag), failed);
-        assert_eq!(key.verify(b"addressb", b"ytes", &tag), failed, "fields do not slide");
-        assert_eq!(key.verify(b"address", b"bytes", &tag[..31]), failed);
-        assert_eq!(key.verify(b"address", b"bytes", &[]), failed);
-        assert_eq!(SystemKey::new(&[8; 32]).record_key().verify(b"address", b"bytes", &tag), failed);
     }
 }

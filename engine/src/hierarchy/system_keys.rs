@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backup::{Seal, Sealing};
-use crate::crypto::wrap::{AuditKey, RecordKey, SystemKey, WrappingKey};
+use crate::crypto::record_key::{AuditKey, RecordKey};
+use crate::crypto::wrap::{SystemKey, WrappingKey};
 #[cfg(test)]
 use crate::limits::SYSTEM_KEY_SIZE;
 
