@@ -24,6 +24,8 @@ pub mod error;
 mod fair_queue;
 mod files;
 mod follow;
+#[cfg(test)]
+mod for_tests;
 pub mod fuzzing;
 pub mod hierarchy;
 pub mod histogram;

@@ -226,26 +226,12 @@ mod tests {
 
     use super::*;
     use crate::EngineParts;
-    use crate::clock::SystemClock;
-    use crate::crypto::random::SystemRandom;
-    use crate::hierarchy::SystemKeys;
-    use crate::shred::ShredTable;
     use crate::storage::{FailingStorage, MemoryStorage};
 
     type Failing = Arc<FailingStorage<MemoryStorage>>;
 
     fn started(storage: &Failing) -> Arc<Engine> {
-        let engine = Engine::start(EngineParts {
-            storage: Arc::<FailingStorage<MemoryStorage>>::clone(storage),
-            system_keys: SystemKeys::for_tests([3; 32]),
-            shred_table: Arc::new(ShredTable::for_tests([9; 16])),
-            random: Arc::new(SystemRandom::new()),
-            clock: Arc::new(SystemClock),
-            cached_keys_max: 10,
-            compute_threads: 1,
-            audit: None,
-        });
-        engine.unwrap()
+        Engine::start(EngineParts::for_tests(Arc::<FailingStorage<MemoryStorage>>::clone(storage))).unwrap()
     }
 
     // R-A13

@@ -32,14 +32,10 @@ mod tests {
 
     use super::*;
     use crate::cache::{PreparedKey, Uses};
-    use crate::change::{NewKey, NewKeyStore};
-    use crate::clock::SystemClock;
-    use crate::crypto::random::SystemRandom;
-    use crate::hierarchy::{DevelopmentRootKey, SystemKeyFile};
+    use crate::change::NewKey;
     use crate::key::material::SecretBytes;
-    use crate::shred::{ShredClass, ShredTable};
     use crate::storage::MemoryStorage;
-    use crate::{AccessMethods, Engine, EngineParts};
+    use crate::{Engine, EngineParts};
 
     /// Versions of these numbers, in this order.
     fn versions<const N: usize>(numbers: [u32; N]) -> [EntryVersion; N] {
@@ -89,34 +85,11 @@ mod tests {
     // R-K15
     #[test]
     fn a_loaded_key_has_its_versions_newest_first() {
-        let (folder, random) = (tempfile::tempdir().unwrap(), SystemRandom::new());
-        let root_key = DevelopmentRootKey::create(folder.path().join("root-key"), &random).unwrap();
-        let file = SystemKeyFile::at(folder.path().join("system-keys"));
-        file.create(&root_key, &random, 0).unwrap();
-        let system_keys = file.unlock(&root_key).unwrap();
-        let mirrors = [1, 2].map(|number| folder.path().join(format!("shred-table-{number}")));
-        ShredTable::create(&mirrors, system_keys.installation()).unwrap();
-        let shred_table = ShredTable::open(&mirrors, system_keys.installation(), ShredClass::File).unwrap();
-        let engine = Engine::start(EngineParts {
-            storage: Arc::new(MemoryStorage::new()),
-            system_keys,
-            shred_table: Arc::new(shred_table),
-            random: Arc::new(random),
-            clock: Arc::new(SystemClock),
-            cached_keys_max: 10,
-            compute_threads: 1,
-            audit: None,
-        });
-        let engine = engine.unwrap();
-        let store = engine.create_store(NewKeyStore {
-            name: "store".parse().unwrap(),
-            methods: AccessMethods::CLIENT_CERTIFICATE,
-            authority_certificate: Vec::new(),
-            authority_private_key: SecretBytes::from(Vec::new()),
-        });
+        let engine = Engine::start(EngineParts::for_tests(Arc::new(MemoryStorage::new()))).unwrap();
+        let store = engine.store_for_tests();
         for algorithm in [Algorithm::EcdsaP384Sha384, Algorithm::MlDsa44, Algorithm::HmacSha512] {
             let new = NewKey::new(algorithm.name().parse().unwrap(), algorithm);
-            let id = engine.create_keys(store.as_ref().unwrap().id, vec![new]).unwrap()[0].id;
+            let id = engine.create_keys(store, vec![new]).unwrap()[0].id;
             for _ in 0..11 {
                 engine.rotate(id).unwrap();
             }

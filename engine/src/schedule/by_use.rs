@@ -105,11 +105,7 @@ mod tests {
 
     use super::*;
     use crate::act::Act;
-    use crate::clock::SystemClock;
-    use crate::crypto::random::SystemRandom;
-    use crate::hierarchy::SystemKeys;
     use crate::record::address;
-    use crate::shred::ShredTable;
     use crate::storage::{MemoryStorage, Storage, Write};
     use crate::{Engine, EngineParts};
 
@@ -117,17 +113,7 @@ mod tests {
     #[test]
     fn a_key_that_cannot_be_read_is_tried_again_at_the_next_look_at_everything_and_not_before() {
         let storage = Arc::new(MemoryStorage::new());
-        let parts = EngineParts {
-            storage: storage.clone(),
-            system_keys: SystemKeys::for_tests([3; 32]),
-            shred_table: Arc::new(ShredTable::for_tests([9; 16])),
-            random: Arc::new(SystemRandom::new()),
-            clock: Arc::new(SystemClock),
-            cached_keys_max: 10,
-            compute_threads: 1,
-            audit: None,
-        };
-        let engine = Engine::start(parts).unwrap();
+        let engine = Engine::start(EngineParts::for_tests(storage.clone())).unwrap();
         let [damaged, purged] = [1, 2].map(|number| KeyId([number; 16]));
         storage.transact(&[], &[Write::Put { address: address::key(damaged), value: vec![1; 99] }]).unwrap();
         let schedule = Schedule::new(engine.ledger.on_behalf_of(Act::of_engine("schedule")));

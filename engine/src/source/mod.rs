@@ -212,37 +212,17 @@ mod tests {
     use claviger_algorithm::Algorithm;
 
     use super::*;
-    use crate::change::{NewKey, NewKeyStore};
-    use crate::clock::SystemClock;
-    use crate::crypto::random::SystemRandom;
-    use crate::hierarchy::SystemKeys;
+    use crate::change::NewKey;
     use crate::key::version::KeyVersion;
-    use crate::record::AccessMethods;
     use crate::storage::{FailingStorage, MemoryStorage, Storage, Write};
     use crate::{Engine, EngineParts};
 
     /// A key of two versions, on a storage that can be held back.
     fn key_of_two_versions() -> (Arc<FailingStorage<MemoryStorage>>, Arc<Engine>, KeyId) {
         let storage = Arc::new(FailingStorage::new(MemoryStorage::new()));
-        let engine = Engine::start(EngineParts {
-            storage: storage.clone(),
-            system_keys: SystemKeys::for_tests([3; 32]),
-            shred_table: Arc::new(ShredTable::for_tests([9; 16])),
-            random: Arc::new(SystemRandom::new()),
-            clock: Arc::new(SystemClock),
-            cached_keys_max: 10,
-            compute_threads: 1,
-            audit: None,
-        });
-        let engine = engine.unwrap();
-        let store = engine.create_store(NewKeyStore {
-            name: "store".parse().unwrap(),
-            methods: AccessMethods::CLIENT_CERTIFICATE,
-            authority_certificate: Vec::new(),
-            authority_private_key: SecretBytes::from(Vec::new()),
-        });
+        let engine = Engine::start(EngineParts::for_tests(storage.clone())).unwrap();
         let new = NewKey::new("key".parse().unwrap(), Algorithm::Xaes256Gcm);
-        let id = engine.create_keys(store.unwrap().id, vec![new]).unwrap()[0].id;
+        let id = engine.create_keys(engine.store_for_tests(), vec![new]).unwrap()[0].id;
         engine.rotate(id).unwrap();
         (storage, engine, id)
     }

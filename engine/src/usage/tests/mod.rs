@@ -10,7 +10,6 @@ use super::counter::UseError;
 use super::*;
 use crate::crypto::random::SystemRandom;
 use crate::hierarchy::SystemKeys;
-use crate::shred::ShredTable;
 use crate::storage::{Call, FailingStorage, MemoryStorage, Storage};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

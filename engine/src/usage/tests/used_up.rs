@@ -4,37 +4,18 @@ use claviger_algorithm::Algorithm;
 
 use super::*;
 use crate::cache::KeyEntry;
-use crate::change::{NewKey, NewKeyStore};
+use crate::change::NewKey;
 use crate::error::ItemError;
-use crate::key::material::SecretBytes;
 use crate::operation::{DataKeyForm, DecryptItem, EncryptItem, ReencryptItem, WrapItem};
-use crate::{AccessMethods, Engine, EngineParts, ItemSink, ReadScope};
+use crate::{Engine, EngineParts, ItemSink, ReadScope};
 
 // R-K3
 #[test]
 fn a_key_that_is_used_up_seals_nothing_opens_everything_and_is_mended_by_a_rotation() {
     let place = Place::new();
-    let system_keys = SystemKeys::for_tests([3; 32]);
-    let storage: Arc<dyn Storage> = Arc::clone(&place.0) as _;
-    let (random, clock) = (Arc::new(SystemRandom::new()), place.clock());
-    let parts = EngineParts {
-        storage,
-        system_keys,
-        shred_table: Arc::new(ShredTable::for_tests([9; 16])),
-        random,
-        clock,
-        cached_keys_max: 10,
-        compute_threads: 1,
-        audit: None,
-    };
-    let engine = Engine::start(parts).unwrap();
-    let new = NewKeyStore {
-        name: "store".parse().unwrap(),
-        methods: AccessMethods::CLIENT_CERTIFICATE,
-        authority_certificate: Vec::new(),
-        authority_private_key: SecretBytes::from(Vec::new()),
-    };
-    let store = engine.create_store(new).unwrap().id;
+    let parts = EngineParts::for_tests(Arc::<FailingStorage<MemoryStorage>>::clone(&place.0));
+    let engine = Engine::start(EngineParts { clock: place.clock(), ..parts }).unwrap();
+    let store = engine.store_for_tests();
     let new = NewKey::new("key".parse().unwrap(), Algorithm::Aes256Gcm);
     let id = engine.create_keys(store, vec![new]).unwrap()[0].id;
     // Three uses are left.
