@@ -49,8 +49,9 @@ Examples:
     },
 }
 
+/// What is said of each certificate that is made.
 #[derive(Args)]
-pub(crate) struct RenewArguments {
+struct NewArguments {
     #[command(flatten)]
     once: OnceArguments,
     /// Name or id of the key store
@@ -60,13 +61,19 @@ pub(crate) struct RenewArguments {
         "For how many days it is valid, {CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX} [default: {CERTIFICATE_DAYS}]"
     ))]
     days: Option<u32>,
+    /// Signing request (PKCS#10, PEM); nothing but its key is taken from it
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RenewArguments {
+    #[command(flatten)]
+    new: NewArguments,
     #[arg(long, help = format!(
         "For how many hours the former one still lets in, 0 to {OVERLAP_HOURS_MAX} [default: {OVERLAP_HOURS}]"
     ))]
     overlap_hours: Option<u32>,
-    /// Signing request (PKCS#10, PEM); nothing but its key is taken from it
-    #[arg(long, value_name = "FILE")]
-    request: Option<PathBuf>,
     /// Where to write: PREFIX.pem and PREFIX-key.pem [default: the name in the certificate and -renewed]
     #[arg(long, value_name = "PREFIX")]
     out: Option<PathBuf>,
@@ -77,17 +84,7 @@ pub(crate) struct RenewArguments {
 #[derive(Args)]
 pub(crate) struct IssueArguments {
     #[command(flatten)]
-    once: OnceArguments,
-    /// Name or id of the key store
-    #[arg(long)]
-    store: String,
-    #[arg(long, help = format!(
-        "For how many days it is valid, {CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX} [default: {CERTIFICATE_DAYS}]"
-    ))]
-    days: Option<u32>,
-    /// Signing request (PKCS#10, PEM); nothing but its key is taken from it
-    #[arg(long, value_name = "FILE")]
-    request: Option<PathBuf>,
+    new: NewArguments,
     /// Where to write: PREFIX.pem and PREFIX-key.pem [default: NAME]
     #[arg(long, value_name = "PREFIX")]
     out: Option<PathBuf>,
@@ -110,7 +107,7 @@ pub(super) async fn run(command: CertificateCommand, client: &ControlClient, jso
 }
 
 async fn issue(arguments: IssueArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let IssueArguments { once, store, days, request, out, name, permit } = arguments;
+    let IssueArguments { new: NewArguments { once, store, days, request }, out, name, permit } = arguments;
     let PermitArguments { operations, keys } = permit;
     let prefix = out.unwrap_or_else(|| PathBuf::from(&name));
     let (paths, signing_request) = prepare(&prefix, request)?;
@@ -119,7 +116,8 @@ async fn issue(arguments: IssueArguments, client: &ControlClient, json: bool) ->
 }
 
 async fn renew(arguments: RenewArguments, client: &ControlClient, json: bool) -> anyhow::Result<()> {
-    let RenewArguments { once, store, days, overlap_hours, request, out, certificate } = arguments;
+    let RenewArguments { new: NewArguments { once, store, days, request }, overlap_hours, out, certificate } =
+        arguments;
     let row = find(client, &store, &certificate).await?;
     let name = || PathBuf::from(format!("{}-renewed", row.common_name.as_deref().unwrap_or(&row.id)));
     let (paths, signing_request) = prepare(&out.unwrap_or_else(name), request)?;

@@ -2,13 +2,9 @@
 
 use super::encoding::Encoding;
 use super::input::Input;
-use super::output::{Content, Target};
-use super::signature::{read_code, tell_verdict};
-use super::{KeyArguments, Session, failed, words};
+use super::signature::{CodeOutput, read_code, tell_verdict};
+use super::{KeyArguments, Session, failed};
 use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,21 +50,11 @@ pub(crate) struct VerifyArguments {
 /// With the thing and the remedy.
 pub(super) async fn make(arguments: MakeArguments, session: &Session) -> anyhow::Result<()> {
     let MakeArguments { key: key_arguments, encoding, force, message, mac } = arguments;
-    let content = if encoding.is_text() || session.json { Content::Text } else { Content::Encodable };
-    let target = Target::new(mac.as_deref(), force, content)?;
+    let output = CodeOutput::new(mac.as_deref(), force, encoding, session)?;
     let message = read_message(Input::open(&message)?)?;
     let key = key_arguments.open(session).await?;
     let mac = key.make_mac(&message).await.map_err(|error| failed(&key_arguments.to_string(), &error))?;
-    if session.json {
-        let result = json!({
-            "key_id": key.id().to_string(),
-            "key_version": mac.key_version,
-            "algorithm": words::name(key.algorithm()),
-            "mac": STANDARD.encode(&mac.bytes),
-        });
-        return target.write(format!("{result:#}\n").as_bytes());
-    }
-    target.write(&encoding.encode(&mac.bytes))
+    output.write("mac", &key, &mac)
 }
 
 /// Verifies a MAC. The exit code is 1 if it is not valid.

@@ -11,7 +11,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use claviger_algorithm::Operation;
-use claviger_client::{Error, Key, MessageForm, Status};
+use claviger_client::{Error, Key, MessageForm, Signature, Status};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,25 +65,14 @@ pub(crate) struct VerifyArguments {
 pub(super) async fn sign(arguments: SignArguments, session: &Session) -> anyhow::Result<()> {
     let SignArguments { key: key_arguments, digest, encoding, force, message, signature } = arguments;
     let input = Input::open(&message)?;
-    let content = if encoding.is_text() || session.json { Content::Text } else { Content::Encodable };
-    let target = Target::new(signature.as_deref(), force, content)?;
+    let output = CodeOutput::new(signature.as_deref(), force, encoding, session)?;
     let key = key_arguments.open(session).await?;
     let message = Message::read(input, digest, &key)?;
     let signed = match message.form {
         MessageForm::Message => key.sign(&message.bytes).await,
         MessageForm::Digest => key.sign_digest(&message.bytes).await,
     };
-    let signature = signed.map_err(|error| failed(&key_arguments.to_string(), &error))?;
-    if session.json {
-        let result = json!({
-            "key_id": key.id().to_string(),
-            "key_version": signature.key_version,
-            "algorithm": words::name(key.algorithm()),
-            "signature": STANDARD.encode(&signature.bytes),
-        });
-        return target.write(format!("{result:#}\n").as_bytes());
-    }
-    target.write(&encoding.encode(&signature.bytes))
+    output.write("signature", &key, &signed.map_err(|error| failed(&key_arguments.to_string(), &error))?)
 }
 
 /// Verifies. The exit code is 1 if the signature is not valid.
@@ -102,6 +91,41 @@ pub(super) async fn verify(arguments: VerifyArguments, session: &Session) -> any
         MessageForm::Digest => key.verify_digest(&message.bytes, &signature, key_version).await,
     };
     tell_verdict("signature", &name, &key_arguments, verified, session)
+}
+
+/// Where a signature or MAC goes, and how it is written.
+pub(super) struct CodeOutput {
+    target: Target,
+    encoding: Encoding,
+    json: bool,
+}
+
+impl CodeOutput {
+    /// Looks at the place before anything is made.
+    ///
+    /// # Errors
+    /// It cannot be written there.
+    pub(super) fn new(path: Option<&Path>, force: bool, encoding: Encoding, session: &Session) -> anyhow::Result<Self> {
+        let content = if encoding.is_text() || session.json { Content::Text } else { Content::Encodable };
+        Ok(Self { target: Target::new(path, force, content)?, encoding, json: session.json })
+    }
+
+    /// Writes it, or what a program is answered, where it is named `what`.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub(super) fn write(self, what: &str, key: &Key, code: &Signature) -> anyhow::Result<()> {
+        if !self.json {
+            return self.target.write(&self.encoding.encode(&code.bytes));
+        }
+        let answer = json!({
+            "key_id": key.id().to_string(),
+            "key_version": code.key_version,
+            "algorithm": words::name(key.algorithm()),
+            (what): STANDARD.encode(&code.bytes),
+        });
+        self.target.write(format!("{answer:#}\n").as_bytes())
+    }
 }
 
 /// Reads a signature or MAC, which is not where the message is.
