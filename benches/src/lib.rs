@@ -4,10 +4,14 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to report but why")]
 
+pub mod session;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
+use claviger_daemon::data_port::direct::DirectSession;
+use claviger_engine::access::{NewAccess, NewPermit};
 use claviger_engine::change::{NewKey, NewKeyStore};
 use claviger_engine::clock::SystemClock;
 use claviger_engine::crypto::random::SystemRandom;
@@ -18,7 +22,7 @@ use claviger_engine::key::name::Name;
 use claviger_engine::limits::CREATE_KEYS_MAX;
 use claviger_engine::shred::{ShredClass, ShredTable};
 use claviger_engine::storage::MemoryStorage;
-use claviger_engine::{AccessMethods, Engine, EngineParts};
+use claviger_engine::{AccessData, AccessMethod, AccessMethods, Engine, EngineParts, Network};
 use criterion::Criterion;
 
 /// How long each benchmark is measured: long enough for a median to settle on a quiet machine, short enough to run all of them often.
@@ -90,11 +94,12 @@ pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
     let store = engine
         .create_store(NewKeyStore {
             name: name("store"),
-            methods: AccessMethods::CLIENT_CERTIFICATE,
+            methods: AccessMethods::of(AccessMethod::Address),
             authority_certificate: Vec::new(),
             authority_private_key: SecretBytes::from(vec![0; 32]),
         })
         .expect("a key store");
+    engine.add_access(store.id, who_is_let_in()).expect("who is let in");
     let mut ids = Vec::with_capacity(keys.len());
     while !keys.is_empty() {
         let some = keys.drain(..keys.len().min(CREATE_KEYS_MAX)).collect();
@@ -117,6 +122,12 @@ pub fn engine_with(mut keys: Vec<NewKey>) -> (Arc<Engine>, Vec<KeyId>) {
 #[must_use]
 pub fn new_key(key_name: &str, algorithm: Algorithm) -> NewKey {
     NewKey::new(name(key_name), algorithm)
+}
+
+/// The client of a session without transport.
+fn who_is_let_in() -> NewAccess {
+    let data = AccessData::Network(Network::single(DirectSession::ADDRESS));
+    NewAccess { data, description: String::new(), ends_ms: None, permit: NewPermit::default() }
 }
 
 fn name(text: &str) -> Name {

@@ -3,7 +3,7 @@
 //! `tcp`, `quic` accept and hand over · `workers` the threads that serve · `connection` bytes of one byte stream, any transport · `conversation` what it carries, without IO ·
 //! `session` the conversation with a client · `perform` from a request to the engine · `lane_task` a batch on the compute pool · `completion`, `request` what waits ·
 //! `identity`, `subject`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC · `tls_stream` TLS on a TCP stream ·
-//! `echo` a yardstick.
+//! `echo` a yardstick · `direct` no transport at all, to be measured.
 
 mod admission;
 mod client_certificate;
@@ -12,6 +12,7 @@ mod connection;
 pub(crate) mod connection_counts;
 mod conversation;
 mod convert;
+pub mod direct;
 pub mod echo;
 pub(crate) mod identity;
 mod lane_task;

@@ -149,6 +149,14 @@ impl Service {
 }
 
 impl WorkerContext {
+    /// What the worker of this number has. To be called on its thread, where it stays.
+    pub(super) fn new(service: Arc<Service>, index: usize, tally: Arc<WorkerTally>) -> Self {
+        let worker = Rc::new(RefCell::new(service.engine.worker()));
+        let requests = service.engine.request_queue().map(Arc::new);
+        let quotas = WorkerQuotas::new(Arc::clone(&service.quotas), index);
+        Self { service, worker, scratch: Scratch::default(), tally, requests, quotas }
+    }
+
     /// What byte streams are served under.
     pub(super) fn conditions(&self) -> Conditions<'_> {
         let Service { drain, idle, times, .. } = &*self.service;
@@ -224,17 +232,13 @@ impl WorkerThread {
         let (sender, receiver) = mpsc::unbounded_channel();
         let handle = runtime.handle().clone();
         let service = Arc::clone(service);
-        let quotas = WorkerQuotas::new(Arc::clone(&service.quotas), index);
         let tally = Arc::<WorkerTally>::default();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn({
                 let tally = Arc::clone(&tally);
                 move || {
-                    let worker = Rc::new(RefCell::new(service.engine.worker()));
-                    let requests = service.engine.request_queue().map(Arc::new);
-                    let context =
-                        WorkerContext { service, worker, scratch: Scratch::default(), tally, requests, quotas };
+                    let context = WorkerContext::new(service, index, tally);
                     LocalSet::new().block_on(&runtime, serve(receiver, context));
                 }
             })
