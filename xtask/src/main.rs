@@ -5,6 +5,7 @@
 mod api;
 mod ci;
 mod fuzz;
+mod instructions;
 mod process;
 mod programs;
 mod requirements;
@@ -36,6 +37,8 @@ enum Command {
     Ci(ci::Arguments),
     /// Fuzzes the parsers for a while, starting from the vectors
     Fuzz(fuzz::Arguments),
+    /// Counts the instructions of the hot path, and compares them with benches/instructions.toml
+    Instructions(instructions::Arguments),
     /// Compares docs/REQUIREMENTS.md with the requirements that tests name
     Requirements(requirements::Arguments),
 }
@@ -59,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test(arguments) => test::run(&arguments).map(drop),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|summary| println!("{summary}")),
+        Command::Instructions(arguments) => instructions::run(&arguments).map(|summary| println!("{summary}")),
         Command::Requirements(arguments) => requirements::run(&arguments).map(|summary| println!("{summary}")),
     }
 }

@@ -43,6 +43,12 @@ const PROGRAMS: &[Program] = &[
         package: "python3-prometheus-client",
         purpose: "its module prometheus_client reads the metrics as others do",
     },
+    Program {
+        name: "valgrind",
+        probe: &["--version"],
+        package: "valgrind",
+        purpose: "counts the instructions of the hot path; without it they are not counted",
+    },
 ];
 
 /// Makes sure that the programs are there.
@@ -66,6 +72,12 @@ pub(crate) fn ensure_present(install: bool) -> Result<()> {
     ensure!(!process::is_ci() && !install, "programs that tests need are missing: {remedy}");
     eprintln!("tests that need them will fail: {remedy}");
     Ok(())
+}
+
+/// What to do about one of the programs, if it is missing.
+pub(crate) fn missing_alone(name: &str) -> Option<String> {
+    let program = missing().into_iter().find(|program| program.name == name)?;
+    Some(format!("install {}, or let `cargo xtask test --install` do it where there is apt-get", program.package))
 }
 
 fn missing() -> Vec<&'static Program> {

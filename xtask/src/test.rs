@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{api, process, programs};
+use crate::{api, instructions, process, programs};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -21,10 +21,11 @@ impl Arguments {
     }
 }
 
-/// Runs unit, integration and documentation tests, all of them even if one fails; shows what cargo prints. Then compares the control port with its description.
+/// Runs unit, integration and documentation tests, all of them even if one fails; shows what cargo prints. Then compares the control port with its description, and the instructions of the
+/// hot path with what they were.
 ///
 /// # Errors
-/// If a program is missing that must not be, if something does not build, if a test fails, or if there was no test.
+/// If a program is missing that must not be, if something does not build, if a test fails, if there was no test, or if the hot path costs more than it may.
 pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     programs::ensure_present(arguments.install)?;
     // Tests start programs of other packages, which `cargo test` alone would not build.
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     ensure!(status.success(), "{} ended with {status}", process::line(&command));
     ensure!(tally.passed > 0, "no test ran");
     println!("{}", api::run(arguments.install)?);
+    println!("{}", instructions::run(&instructions::Arguments::checking())?);
     Ok(tally)
 }
 
