@@ -118,7 +118,7 @@ impl Installation {
             mirrors_separated: shred_table::are_separated(config),
             audit_separated: is_separated(&config.audit.folder, &config.storage.folder)
                 && is_separated(&config.audit.head, &config.audit.folder),
-            journal_separated: journal.is_separated_from(&config.storage.folder),
+            journal_separated: is_separated(&config.journal.folder, &config.storage.folder),
             hardware_generator: random.has_hardware_generator(),
         };
         let parts = BackupParts {

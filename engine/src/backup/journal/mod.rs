@@ -20,7 +20,7 @@ mod segments;
 
 use std::fmt;
 use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -177,16 +177,6 @@ impl Journal {
     /// The segment that is written to, if there is one.
     pub(super) fn newest(&self) -> Option<u64> {
         self.state.lock().last.as_ref().map(|last| last.number)
-    }
-
-    /// Whether its folder is on another device than `data`; `false` if that cannot be found out.
-    #[must_use]
-    pub fn is_separated_from(&self, data: &Path) -> bool {
-        let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
-        match (device(self.folder()), device(data)) {
-            (Some(journal), Some(data)) => journal != data,
-            _ => false,
-        }
     }
 
     /// Seals from here on with other keys, beginning a new segment: the system key has a new version.
