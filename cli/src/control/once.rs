@@ -7,7 +7,7 @@ use claviger_control::limits::IDEMPOTENCY_KEY_SIZE_MAX;
 /// How often something is created.
 #[derive(Args)]
 pub(crate) struct OnceArguments {
-    /// Create it once, however often this is run within a day with the same KEY, of your choice: the first answer is shown again
+    /// Create it once, however often this is run within a day with the same KEY, of your choice: the first answer is shown again, if it could hold no private key
     #[arg(long, value_name = "KEY", value_parser = key)]
     idempotency_key: Option<String>,
 }
