@@ -74,10 +74,10 @@ impl Content {
     pub(super) fn read(bytes: &[u8; SLOT_SIZE], slot: Slot, installation: &[u8; 16]) -> Self {
         let Some(head) = head(bytes, slot, installation) else { return Self::Damaged };
         let secret = bytes.get(SECRET_AT..CONTENT_SIZE).and_then(SecretKey::copy_of);
-        match (head.id, secret) {
-            (None, _) => Self::Free,
-            (Some(id), Some(secret)) => Self::Taken { id, secret: ShredSecret(secret) },
-            (Some(_), None) => Self::Damaged,
+        match (head.holds, secret) {
+            (Holds::NothingAfter(_), _) => Self::Free,
+            (Holds::SecretOf(id), Some(secret)) => Self::Taken { id, secret: ShredSecret(secret) },
+            (Holds::SecretOf(_), None) => Self::Damaged,
         }
     }
 }
@@ -87,10 +87,31 @@ impl Content {
 pub(super) struct Head {
     /// When it was written, among all writings of the table.
     pub(super) sequence: u64,
-    /// The key whose secret it holds; none if it is free.
-    pub(super) id: Option<KeyId>,
+    pub(super) holds: Holds,
+}
+
+/// Whose secret a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// That of this key.
+    SecretOf(KeyId),
+    /// None. The name of the key whose secret it held last.
+    NothingAfter([u8; ID_SIZE]),
+}
+
+impl Head {
+    /// Whether it holds a secret.
+    pub(super) const fn is_taken(&self) -> bool {
+        matches!(self.holds, Holds::SecretOf(_))
+    }
+
     /// Name of the key whose secret it holds, or held last.
-    pub(super) holder: [u8; ID_SIZE],
+    pub(super) fn holder(&self, installation: &[u8; 16]) -> [u8; ID_SIZE] {
+        match self.holds {
+            Holds::SecretOf(id) => name_of(id, installation),
+            Holds::NothingAfter(holder) => holder,
+        }
+    }
 }
 
 /// The head of a slot; `None` if it is damaged. Leaves the secret where it is.
@@ -103,10 +124,8 @@ pub(super) fn head(bytes: &[u8; SLOT_SIZE], slot: Slot, installation: &[u8; 16])
     let (id, secret) = rest.split_first_chunk::<ID_SIZE>()?;
     let sequence = u64::from_be_bytes(*sequence);
     // No secret is all zeros.
-    if secret.iter().all(|byte| *byte == 0) {
-        return Some(Head { sequence, id: None, holder: *id });
-    }
-    Some(Head { sequence, id: Some(KeyId(*id)), holder: name_of(KeyId(*id), installation) })
+    let is_free = secret.iter().all(|byte| *byte == 0);
+    Some(Head { sequence, holds: if is_free { Holds::NothingAfter(*id) } else { Holds::SecretOf(KeyId(*id)) } })
 }
 
 /// Puts a key's secret into the bytes of a slot.
@@ -189,10 +208,11 @@ mod tests {
         let (mut bytes, written) = taken();
         let Content::Taken { id: ID, secret } = Content::read(&bytes, slot(5), &HERE) else { panic!() };
         let before = head(&bytes, slot(5), &HERE).unwrap();
-        assert_eq!((before.sequence, before.id), (9, Some(ID)));
+        assert_eq!(before, Head { sequence: 9, holds: Holds::SecretOf(ID) });
         assert_eq!(secret.expose(), written.expose());
         write_free(&mut bytes, slot(5), &HERE, 10, ID);
-        assert_eq!(head(&bytes, slot(5), &HERE), Some(Head { sequence: 10, id: None, ..before }));
+        let holds = Holds::NothingAfter(before.holder(&HERE));
+        assert_eq!(head(&bytes, slot(5), &HERE), Some(Head { sequence: 10, holds }));
         assert!(!bytes.windows(ID_SIZE).any(|part| part == ID.0));
         assert!(matches!(Content::read(&bytes, slot(5), &HERE), Content::Free));
         assert!(!bytes.windows(8).any(|part| written.expose().windows(8).any(|of_it| of_it == part)));
