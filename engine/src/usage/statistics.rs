@@ -62,6 +62,15 @@ impl Added {
     }
 }
 
+impl Unwritten {
+    /// Gives back the memory of a second in which very many keys were used.
+    fn give_back(&mut self) {
+        if self.keys.is_empty() {
+            self.keys.shrink_to(WRITTEN_KEYS_MAX);
+        }
+    }
+}
+
 impl UseStatistics {
     /// Statistics over `vault`. `signal` has them written soon; `due` is told of keys that are to be rotated.
     pub(crate) fn new(vault: Arc<Vault>, clock: Arc<dyn Clock>, signal: Arc<Signal>, due: Arc<DueByUse>) -> Self {
@@ -128,6 +137,7 @@ impl UseStatistics {
             }
             between();
         }
+        self.unwritten.lock().give_back();
         self.report(result);
     }
 

@@ -86,6 +86,7 @@ impl KeyUsage {
                 }
             }
             Err(place) => {
+                make_room(&mut self.versions);
                 self.versions.insert(place, added);
                 if self.versions.len() > VERSIONS_MAX {
                     self.versions.remove(0);
@@ -104,6 +105,7 @@ impl KeyUsage {
                 }
             }
             Err(place) => {
+                make_room(&mut self.clients);
                 self.clients.insert(place, added);
                 if self.clients.len() > CLIENTS_PER_KEY_MAX {
                     self.forget_client();
@@ -175,6 +177,13 @@ impl Record for KeyUsage {
             others: OthersUsage { items: reader.u64()?, last_ms: reader.u64()? },
         };
         usage.is_consistent().then_some(usage)
+    }
+}
+
+/// Room for one more. Most keys are used in one version by one client, and there may be very many that are not written yet: the first gets a place and no spare ones.
+fn make_room<T>(list: &mut Vec<T>) {
+    if list.is_empty() {
+        list.reserve_exact(1);
     }
 }
 
