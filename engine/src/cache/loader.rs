@@ -7,7 +7,7 @@ use parking_lot::MutexGuard;
 
 use super::KeyEntry;
 use super::registry::Cache;
-use super::slot::{LoadState, Slot};
+use super::slot::{Load, Slot};
 use crate::error::Error;
 use crate::key::id::KeyId;
 
@@ -61,12 +61,12 @@ impl Cache {
                 waiter(Ok(()));
                 return None;
             }
-            load.waiters.push(waiter);
-            if load.loading {
+            let is_first = load.is_none();
+            load.get_or_insert_default().waiters.push(waiter);
+            drop(load);
+            if !is_first {
                 return None;
             }
-            load.loading = true;
-            drop(load);
             return Some(LoadJob { cache: Arc::clone(self), slot, finished: false });
         }
     }
@@ -75,23 +75,21 @@ impl Cache {
 impl LoadJob {
     /// Loads the key. Repeated while changes of the key overtake it: what was read before a change is never installed, and never told to a waiter.
     pub(crate) fn run(mut self, source: &dyn KeySource) {
-        let mut generation = self.slot.load.lock().generation;
         loop {
+            self.slot.load.lock().get_or_insert_default().is_overtaken = false;
             let loaded = source.load(self.slot.id);
             let load = self.slot.load.lock();
-            if load.generation == generation {
+            if !load.as_ref().is_some_and(|load| load.is_overtaken) {
                 self.finished = true;
                 self.end(load, loaded.map_err(|error| load_error(self.slot.id, &error)));
                 return;
             }
-            generation = load.generation;
         }
     }
 
     /// Installs what was loaded and wakes the waiters. A slot without a key is taken out, so that asking for keys that do not exist fills nothing.
-    fn end(&self, mut load: MutexGuard<'_, LoadState>, loaded: Result<KeyEntry, LoadError>) {
-        load.loading = false;
-        let waiters = std::mem::take(&mut load.waiters);
+    fn end(&self, mut load: MutexGuard<'_, Option<Box<Load>>>, loaded: Result<KeyEntry, LoadError>) {
+        let waiters = load.take().map(|load| load.waiters).unwrap_or_default();
         let result = match loaded {
             Ok(entry) => {
                 self.slot.entry.store(Some(Arc::new(entry)));

@@ -1,5 +1,7 @@
 //! The registry: key id to slot. A sharded map, touched on first use only.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -8,7 +10,7 @@ use dashmap::DashMap;
 use super::KeyEntry;
 use super::eviction::Clock;
 use super::loader::KeySource;
-use super::slot::Slot;
+use super::slot::{Load, Slot};
 use crate::error::Error;
 use crate::key::id::KeyId;
 
@@ -16,10 +18,13 @@ use crate::key::id::KeyId;
 ///
 /// No guard of the map is held over another call of it or over storage access: each method copies the slot's pointer out first.
 pub(crate) struct Cache {
-    slots: DashMap<KeyId, Arc<Slot>>,
+    slots: DashMap<Registered, ()>,
     pub(super) clock: Clock,
     pub(super) counts: Counts,
 }
+
+/// A slot in the registry, found by the id that it has itself: beside a pointer nothing is kept of it.
+struct Registered(Arc<Slot>);
 
 /// What goes on in the cache of unwrapped keys since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +57,20 @@ impl Cache {
 
     /// The slot of a key that is or was loaded.
     pub(crate) fn slot(&self, id: KeyId) -> Option<Arc<Slot>> {
-        self.slots.get(&id).map(|slot| Arc::clone(&slot))
+        self.slots.get(&id).map(|slot| Arc::clone(&slot.key().0))
     }
 
     /// The slot of a key, made if it is not there.
     pub(super) fn slot_or_new(&self, id: KeyId) -> Arc<Slot> {
-        Arc::clone(&self.slots.entry(id).or_insert_with(|| Slot::new(id)))
+        self.slot(id).unwrap_or_else(|| {
+            let entry = self.slots.entry(Registered(Slot::new(id)));
+            Arc::clone(&entry.or_default().key().0)
+        })
     }
 
     /// Takes a slot out. The caller has retired it.
     pub(super) fn remove(&self, slot: &Arc<Slot>) {
-        self.slots.remove_if(&slot.id, |_, held| Arc::ptr_eq(held, slot));
+        self.slots.remove_if(&slot.id, |held, ()| Arc::ptr_eq(&held.0, slot));
     }
 
     /// How many keys are loaded.
@@ -83,8 +91,8 @@ impl Cache {
     pub(crate) fn refresh(&self, id: KeyId, source: &dyn KeySource) {
         let Some(slot) = self.slot(id) else { return };
         let mut load = slot.load.lock();
-        load.generation += 1;
-        // Whoever is loading it notices the generation. Loaded keys stay loaded, so that a rotation does not make the next frame wait.
+        // Whoever is loading it begins anew. Loaded keys stay loaded, so that a rotation does not make the next frame wait.
+        overtake(&mut load);
         if slot.entry.load().is_none() {
             return;
         }
@@ -103,11 +111,11 @@ impl Cache {
     /// As [`Cache::refresh`] for all keys, when it is not known which have changed, or none may be used. They are loaded again when they are used. Gives what was forgotten: it is wiped
     /// as soon as nobody works with it any more.
     pub(crate) fn forget_all(&self) -> Vec<Weak<KeyEntry>> {
-        let slots: Vec<_> = self.slots.iter().map(|slot| Arc::clone(&slot)).collect();
+        let slots: Vec<_> = self.slots.iter().map(|slot| Arc::clone(&slot.key().0)).collect();
         let mut forgotten = Vec::new();
         for slot in slots {
             let mut load = slot.load.lock();
-            load.generation += 1;
+            overtake(&mut load);
             if let Some(entry) = slot.entry.load_full() {
                 forgotten.push(Arc::downgrade(&entry));
                 self.forget(&slot);
@@ -121,5 +129,32 @@ impl Cache {
         slot.retire();
         self.remove(slot);
         self.clock.dismiss(slot);
+    }
+}
+
+impl Borrow<KeyId> for Registered {
+    fn borrow(&self) -> &KeyId {
+        &self.0.id
+    }
+}
+
+impl Hash for Registered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl PartialEq for Registered {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Registered {}
+
+/// What is being loaded has changed meanwhile. The caller holds the slot's `load`.
+fn overtake(load: &mut Option<Box<Load>>) {
+    if let Some(load) = load {
+        load.is_overtaken = true;
     }
 }

@@ -15,8 +15,8 @@ use crate::key::id::KeyId;
 pub(crate) struct Slot {
     pub(super) id: KeyId,
     pub(super) entry: ArcSwapOption<KeyEntry>,
-    /// Taken by whoever loads, refreshes or evicts; never by a frame.
-    pub(super) load: Mutex<LoadState>,
+    /// The load that is queued or running. Taken by whoever loads, refreshes or evicts; never by a frame.
+    pub(super) load: Mutex<Option<Box<Load>>>,
     /// Used since eviction last passed by.
     used: AtomicBool,
     /// Taken out of the registry: the key's slot is another one now. Set once, under `load`.
@@ -25,13 +25,11 @@ pub(crate) struct Slot {
     place_in_ring: AtomicUsize,
 }
 
-/// What is going on at a slot.
+/// A load that is queued or running; whoever asks meanwhile waits for that one.
 #[derive(Default)]
-pub(super) struct LoadState {
-    /// Counts refreshes: a load that began under an older number read bytes that may be stale.
-    pub(super) generation: u64,
-    /// A load is running or queued; whoever asks meanwhile waits for that one.
-    pub(super) loading: bool,
+pub(super) struct Load {
+    /// The key has changed since the load began to read: what it reads may be stale.
+    pub(super) is_overtaken: bool,
     pub(super) waiters: Vec<Waiter>,
 }
 
@@ -40,7 +38,7 @@ impl Slot {
         Arc::new(Self {
             id,
             entry: ArcSwapOption::empty(),
-            load: Mutex::new(LoadState::default()),
+            load: Mutex::new(None),
             used: AtomicBool::new(true),
             retired: AtomicBool::new(false),
             place_in_ring: AtomicUsize::new(0),

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use claviger_algorithm::Algorithm;
 use parking_lot::Mutex;
 
-use super::{Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, StorePolicy, StoreSlot, Stores, Uses};
+use super::{
+    Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, Slot, StorePolicy, StoreSlot, Stores, Uses,
+};
 use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
 use crate::key::material::SecretBytes;
@@ -44,8 +46,8 @@ impl Source {
     }
 
     fn entry(&self, id: KeyId, state: KeyState) -> KeyEntry {
-        let value = PreparedKey::Opaque(SecretBytes::from(Vec::new()));
-        let versions = Box::new([EntryVersion { version: KeyVersion::FIRST, key: value, uses: Uses::Unlimited }]);
+        let value = PreparedKey::Opaque(Box::new(SecretBytes::from(Vec::new())));
+        let versions = vec![EntryVersion { version: KeyVersion::FIRST, key: value, uses: Uses::Unlimited }].into();
         let (store, algorithm, lowest_version) = (Arc::clone(&self.store), Algorithm::Opaque, KeyVersion::FIRST);
         KeyEntry { id, store, algorithm, state, lowest_version, rotates_by_use: false, versions }
     }
@@ -93,6 +95,17 @@ fn load(cache: &Arc<Cache>, source: &Source, id: KeyId) -> Vec<Result<(), LoadEr
 
 fn state(cache: &Cache, id: KeyId) -> Option<KeyState> {
     cache.slot(id)?.get().as_ref().map(|entry| entry.state())
+}
+
+/// What common allocators take for something behind an `Arc`: its two counts, 8 bytes of their own, and all that in steps of 16.
+const fn allocated<T>() -> usize {
+    (2 * size_of::<usize>() + size_of::<T>() + 8).next_multiple_of(16)
+}
+
+#[test]
+fn key_of_one_version_takes_176_bytes_beside_its_material() {
+    assert!(allocated::<Slot>() <= 80);
+    assert!(allocated::<KeyEntry>() <= 96);
 }
 
 fn cache(capacity: usize) -> Arc<Cache> {

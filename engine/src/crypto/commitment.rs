@@ -15,10 +15,10 @@ use aws_lc_rs::hmac;
 use crate::ciphertext::COMMITMENT_SIZE;
 use crate::crypto::xaes::{PREFIX_SIZE, Prefix};
 use crate::key::id::ID_SIZE;
-use crate::key::material::{SECRET_KEY_SIZE, SecretKey};
+use crate::key::material::SECRET_KEY_SIZE;
 
-/// The key that makes and checks the commitments of one key version.
-pub(crate) struct CommitmentKey(SecretKey);
+/// The key that makes and checks the commitments of one key version, lent by its owner.
+pub(crate) struct CommitmentKey<'key>(&'key [u8; SECRET_KEY_SIZE]);
 
 /// A commitment key, prepared. The library wipes it on drop.
 // On the heap: a prepared key has more than a kilobyte.
@@ -35,24 +35,28 @@ pub(crate) struct Committed<'a> {
     pub(crate) prefix: &'a Prefix,
 }
 
-impl CommitmentKey {
-    /// The commitment key that belongs to `material`.
-    pub(crate) fn new(material: &[u8; SECRET_KEY_SIZE]) -> Self {
-        let mut key = SecretKey::zeroed();
-        hmac_sha256(material, b"claviger/commit-key/1", key.expose_mut());
+impl<'key> CommitmentKey<'key> {
+    /// Writes the commitment key that belongs to `material` into `key`, where it stays, so that no copy is left on the stack, and lends it.
+    pub(crate) fn derive(material: &[u8; SECRET_KEY_SIZE], key: &'key mut [u8; SECRET_KEY_SIZE]) -> Self {
+        hmac_sha256(material, b"claviger/commit-key/1", key);
+        Self(key)
+    }
+
+    /// The commitment key that [`CommitmentKey::derive`] wrote.
+    pub(crate) const fn derived(key: &'key [u8; SECRET_KEY_SIZE]) -> Self {
         Self(key)
     }
 
     /// The commitment of every ciphertext whose header says `committed`.
     pub(crate) fn commit(&self, committed: Committed<'_>) -> [u8; COMMITMENT_SIZE] {
         let mut commitment = [0; COMMITMENT_SIZE];
-        hmac_sha256(self.0.expose(), &committed.to_bytes(), &mut commitment);
+        hmac_sha256(self.0, &committed.to_bytes(), &mut commitment);
         commitment
     }
 
     /// The key, prepared for many commitments.
     pub(crate) fn prepare(&self) -> Committer {
-        Committer(Box::new(hmac::Key::new(hmac::HMAC_SHA256, self.0.expose())))
+        Committer(Box::new(hmac::Key::new(hmac::HMAC_SHA256, self.0)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! One version of a symmetric key: its material, and what it remembers of what it has opened.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::error::Unspecified;
 use claviger_algorithm::{Algorithm, KeyKind};
+use zeroize::Zeroizing;
 
 use crate::ciphertext::{COMMITMENT_SIZE, Purpose};
 use crate::crypto::commitment::CommitmentKey;
@@ -12,7 +13,7 @@ use crate::crypto::gcm::GcmKey;
 use crate::crypto::opener::{OpenFailed, Opener};
 use crate::crypto::xaes::{Deriver, Prefix};
 use crate::key::id::KeyId;
-use crate::key::material::{KeyMaterial, MaterialError, SecretKey};
+use crate::key::material::{KeyMaterial, MaterialError, SECRET_KEY_SIZE, SecretKey};
 use crate::key::version::KeyVersion;
 use crate::limits::OPEN_CACHE_SLOTS;
 
@@ -20,12 +21,20 @@ use crate::limits::OPEN_CACHE_SLOTS;
 ///
 /// Keeps 64 secret bytes, not prepared objects, which would take 30 times as much memory; and, once it has opened
 /// something of XAES-256-GCM, the bytes of the keys derived for it. All are wiped when the key is dropped.
-pub struct SymmetricKey {
+// One allocation, because there may be a million of them; on the heap, where moving the owner leaves no copy.
+pub struct SymmetricKey(Box<Kept>);
+
+/// What is kept of a version.
+struct Kept {
+    material: Zeroizing<[u8; SECRET_KEY_SIZE]>,
+    commitment_key: Zeroizing<[u8; SECRET_KEY_SIZE]>,
+    /// Made when something is remembered first: most keys of very many never open anything.
+    opened: OnceLock<Box<Opened>>,
     algorithm: Algorithm,
-    material: SecretKey,
-    commitment_key: CommitmentKey,
-    opened: [ArcSwapOption<OpenedPrefix>; OPEN_CACHE_SLOTS],
 }
+
+/// The prefixes that are remembered.
+type Opened = [ArcSwapOption<OpenedPrefix>; OPEN_CACHE_SLOTS];
 
 /// What was derived for one nonce prefix, remembered because a ciphertext with it has been opened.
 pub(crate) struct OpenedPrefix {
@@ -44,15 +53,19 @@ impl SymmetricKey {
         if algorithm.row().kind != KeyKind::Symmetric {
             return Err(MaterialError::OtherAlgorithm(algorithm));
         }
-        let material = material.to_secret_key(algorithm)?;
-        let commitment_key = CommitmentKey::new(material.expose());
-        Ok(Self { algorithm, material, commitment_key, opened: Default::default() })
+        let bytes: &[u8; SECRET_KEY_SIZE] = material.expose().try_into().map_err(|_| MaterialError::Size(algorithm))?;
+        let nothing = || Zeroizing::new([0; SECRET_KEY_SIZE]);
+        let opened = OnceLock::new();
+        let mut kept = Box::new(Kept { material: nothing(), commitment_key: nothing(), opened, algorithm });
+        kept.material.copy_from_slice(bytes);
+        CommitmentKey::derive(bytes, &mut kept.commitment_key);
+        Ok(Self(kept))
     }
 
     /// The algorithm that it seals and opens by.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
     }
 
     /// An opener for one read of ciphertexts of this key, which is version `version` of key `id`.
@@ -78,8 +91,8 @@ impl SymmetricKey {
     }
 
     /// What makes the commitments.
-    pub(crate) const fn commitment_key(&self) -> &CommitmentKey {
-        &self.commitment_key
+    pub(crate) fn commitment_key(&self) -> CommitmentKey<'_> {
+        CommitmentKey::derived(&self.0.commitment_key)
     }
 
     /// The key that seals: the one derived for `prefix`, or the key itself.
@@ -90,23 +103,23 @@ impl SymmetricKey {
                 self.deriver()?.derive(prefix, derived.expose_mut())?;
                 GcmKey::new(derived.expose())
             }
-            None => GcmKey::new(self.material.expose()),
+            None => GcmKey::new(&self.0.material),
         }
     }
 
     /// What derives the keys of XAES-256-GCM.
     pub(crate) fn deriver(&self) -> Result<Deriver, Unspecified> {
-        Deriver::new(self.material.expose())
+        Deriver::new(&self.0.material)
     }
 
     /// What is remembered for `prefix`, if anything is. Wait-free.
     pub(crate) fn recall(&self, prefix: &Prefix) -> Option<Arc<OpenedPrefix>> {
-        self.slot(prefix)?.load().as_ref().filter(|entry| entry.prefix == *prefix).cloned()
+        slot(self.0.opened.get()?, prefix)?.load().as_ref().filter(|entry| entry.prefix == *prefix).cloned()
     }
 
     /// Remembers `opened` in place of whatever had its slot.
     pub(crate) fn remember(&self, opened: &Arc<OpenedPrefix>) {
-        if let Some(slot) = self.slot(&opened.prefix) {
+        if let Some(slot) = slot(self.0.opened.get_or_init(Box::default), &opened.prefix) {
             slot.store(Some(Arc::clone(opened)));
         }
     }
@@ -114,14 +127,14 @@ impl SymmetricKey {
     /// How many prefixes are remembered.
     #[cfg(test)]
     pub(crate) fn remembered(&self) -> usize {
-        self.opened.iter().filter(|slot| slot.load().is_some()).count()
+        self.0.opened.get().map_or(0, |opened| opened.iter().filter(|slot| slot.load().is_some()).count())
     }
+}
 
-    /// Prefixes are random, so that their last byte spreads them evenly.
-    fn slot(&self, prefix: &Prefix) -> Option<&ArcSwapOption<OpenedPrefix>> {
-        let [.., last] = prefix;
-        self.opened.get(usize::from(*last) % OPEN_CACHE_SLOTS)
-    }
+/// The place of a prefix. Prefixes are random, so that their last byte spreads them evenly.
+fn slot<'key>(opened: &'key Opened, prefix: &Prefix) -> Option<&'key ArcSwapOption<OpenedPrefix>> {
+    let [.., last] = prefix;
+    opened.get(usize::from(*last) % OPEN_CACHE_SLOTS)
 }
 
 #[cfg(test)]
@@ -134,9 +147,10 @@ mod tests {
     assert_not_impl_any!(SymmetricKey: std::fmt::Debug, Clone, PartialEq);
 
     #[test]
-    fn an_idle_key_takes_at_most_256_bytes() {
-        // The two boxes of 32 bytes take 48 each in common allocators.
-        assert!(size_of::<SymmetricKey>() + 2 * 48 <= 256);
+    fn a_key_that_has_opened_nothing_takes_at_most_96_bytes() {
+        assert_eq!(size_of::<SymmetricKey>(), size_of::<usize>());
+        // Common allocators give blocks of 16 bytes, and take 8 for themselves.
+        assert!(size_of::<Kept>() + 8 <= 96);
     }
 
     #[test]

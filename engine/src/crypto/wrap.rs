@@ -155,7 +155,8 @@ impl WrapContext<'_> {
     }
 
     fn commit(&self, record_wrapping_key: &SecretKey, prefix: &Prefix) -> [u8; COMMITMENT_SIZE] {
-        CommitmentKey::new(record_wrapping_key.expose()).commit(Committed {
+        let mut key = SecretKey::zeroed();
+        CommitmentKey::derive(record_wrapping_key.expose(), key.expose_mut()).commit(Committed {
             format: FORMAT,
             algorithm: Algorithm::Xaes256Gcm.id(),
             version: self.wrapping_version,

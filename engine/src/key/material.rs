@@ -115,14 +115,6 @@ impl KeyMaterial {
     pub(crate) fn into_bytes(self) -> SecretBytes {
         self.bytes
     }
-
-    /// The 32 bytes of material of `algorithm`, copied to where their next owner keeps them.
-    pub(crate) fn to_secret_key(&self, algorithm: Algorithm) -> Result<SecretKey, MaterialError> {
-        if self.algorithm != algorithm {
-            return Err(MaterialError::OtherAlgorithm(self.algorithm));
-        }
-        SecretKey::copy_of(self.expose()).ok_or(MaterialError::Size(self.algorithm))
-    }
 }
 
 /// Whether `pkcs8` is a private key of `algorithm`.

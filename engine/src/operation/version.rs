@@ -39,7 +39,7 @@ mod tests {
 
     /// Versions of these numbers, in this order.
     fn versions<const N: usize>(numbers: [u32; N]) -> [EntryVersion; N] {
-        let key = || PreparedKey::Opaque(SecretBytes::from(Vec::new()));
+        let key = || PreparedKey::Opaque(Box::new(SecretBytes::from(Vec::new())));
         numbers.map(|number| EntryVersion {
             version: KeyVersion::new(number).unwrap(),
             key: key(),

@@ -134,7 +134,7 @@ impl VaultSource {
             state: KeyState::Deleted,
             lowest_version,
             rotates_by_use: false,
-            versions: Box::default(),
+            versions: Vec::new().into(),
         })
     }
 
@@ -197,7 +197,7 @@ fn prepare(record: &KeyRecord, bytes: SecretBytes) -> Result<PreparedKey, Materi
     let row = record.algorithm.row();
     let material = KeyMaterial::import(record.algorithm, bytes)?;
     Ok(match row.kind {
-        KeyKind::Secret => PreparedKey::Opaque(material.into_bytes()),
+        KeyKind::Secret => PreparedKey::Opaque(Box::new(material.into_bytes())),
         KeyKind::Symmetric => PreparedKey::Symmetric(SymmetricKey::new(&material)?),
         KeyKind::Mac => PreparedKey::Mac(Box::new(MacKey::new(&material)?)),
         KeyKind::Asymmetric if row.does(Operation::AsymmetricDecrypt) => {
