@@ -71,7 +71,7 @@ pub struct EngineParts {
     pub random: Arc<dyn Random>,
     /// Source of time.
     pub clock: Arc<dyn Clock>,
-    /// How many unwrapped keys are kept in memory, 2 at least. A version of a symmetric key takes some 400 bytes, one of an RSA key some 10 KB.
+    /// How many unwrapped keys are kept in memory, 2 at least. A version of a symmetric key takes some 500 bytes, one of an RSA key some 10 KB.
     pub cached_keys_max: usize,
     /// Threads of the compute pool.
     pub compute_threads: usize,
