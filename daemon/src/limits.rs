@@ -10,11 +10,17 @@ pub const DECISIONS_MAX: usize = 64;
 /// Bytes that a connection gathers before it works on them, unless one frame is larger: about what is best in flight, and small enough to stay in the cache of a core.
 pub const GATHER_SIZE: usize = 256 * 1024;
 
-/// Bytes with which a connection's receive buffer begins. One that rests has none.
+/// Bytes by which a receive buffer grows at least.
 pub const RECEIVE_SIZE_MIN: usize = 16 * 1024;
 
-/// Bytes of a receive buffer that every connection may have. What is more takes room from [`RECEIVED_BYTES_MAX`].
+/// Bytes of a receive buffer that every connection may have, which is memory of its worker. What is more takes room from [`RECEIVED_BYTES_MAX`].
 pub const RECEIVE_SIZE_FREE: usize = 64 * 1024;
+
+/// Buffers of each kind that a worker keeps for whichever of its connections needs one next: as many as are in use at once while clients take what is written to them.
+pub const SPARE_BUFFERS_MAX: usize = 8;
+
+/// Bytes of memory for replies that a connection gives to others when all are written. A busy connection keeps what is more, until it rests.
+pub const SPARE_OUTPUT_SIZE_MAX: usize = 64 * 1024;
 
 /// Bytes of one certificate that a client shows: ten times what is usual.
 pub const CERTIFICATE_SIZE_MAX: usize = 16 * 1024;

@@ -14,7 +14,7 @@ use crate::header::{FrameHeader, RequestHeader};
 use crate::limits::{HEADER_SIZE, LENGTH_MIN};
 use crate::message::{Message, ReplyMessage};
 use crate::status::Status;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Frames to be sent, in order. No `Debug` and no `Clone`, on purpose: it carries plaintext.
 #[derive(Default)]
@@ -51,6 +51,12 @@ impl OutputBuffer {
         self.size == 0
     }
 
+    /// Bytes of memory that it has.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.memory.len()
+    }
+
     /// Forgets what has been written and keeps the memory. The old bytes stay in it until they are overwritten or
     /// [wiped](Self::wipe).
     pub const fn clear(&mut self) {
@@ -62,7 +68,8 @@ impl OutputBuffer {
     pub fn wipe(&mut self) {
         self.size = 0;
         let used = std::mem::take(&mut self.used);
-        self.memory.get_mut(..used).unwrap_or_default().zeroize();
+        // Not `zeroize`, which writes byte by byte: this memory stays in use, so that nothing may be left out.
+        self.memory.get_mut(..used).unwrap_or_default().fill(0);
     }
 
     /// Begins the reply, with status Ok, to the request of this header.

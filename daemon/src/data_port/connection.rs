@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use claviger_protocol::OutputBuffer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -21,7 +22,7 @@ use super::Times;
 use super::completion::Completion;
 use super::conversation::{Conversation, Stop};
 use super::room::Share;
-use super::tls_stream::Scratch;
+use super::scratch::Scratch;
 use crate::limits::WRITE_SIZE;
 
 /// Whose doing the end of a byte stream was.
@@ -44,7 +45,7 @@ pub(super) struct Conditions<'c> {
     /// A byte stream without frames for longer is closed.
     pub(super) idle: Duration,
     pub(super) times: Times,
-    /// Where the plaintext of the worker's connections passes through.
+    /// The buffers of the worker.
     pub(super) scratch: &'c Scratch,
 }
 
@@ -62,9 +63,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     C: Conversation,
 {
-    let received = ReceiveBuffer::new(room);
+    let received = ReceiveBuffer::new(room, conditions.scratch.clone());
     let watchdog = Watchdog::new(conditions.idle, &conditions.times);
-    let mut connection = ByteStream { conversation, received, pause: None, watchdog, times: conditions.times };
+    let (scratch, times) = (conditions.scratch.clone(), conditions.times);
+    let mut connection = ByteStream { conversation, received, pause: None, watchdog, times, scratch };
     let ending = connection.run(stream, &mut completed, conditions).await?;
     timeout(connection.times.write, stream.shutdown()).await??;
     Ok(ending)
@@ -78,6 +80,7 @@ struct ByteStream<C> {
     pause: Option<std::time::Instant>,
     watchdog: Watchdog,
     times: Times,
+    scratch: Scratch,
 }
 
 impl<C: Conversation> ByteStream<C> {
@@ -101,6 +104,7 @@ impl<C: Conversation> ByteStream<C> {
         let mut ending = None;
         loop {
             self.write(stream).await?;
+            self.received.settle();
             if self.conversation.in_flight() == 0 {
                 match ending {
                     Some(ending) => return Ok(ending),
@@ -118,6 +122,7 @@ impl<C: Conversation> ByteStream<C> {
             tokio::select! {
                 Some(completion) = completed.recv() => {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
+                    self.scratch.lend_output(self.conversation.output());
                     over = self.conversation.complete(ready);
                 }
                 gathered = self.received.gather(stream), if ending.is_none() && self.pause.is_none() => match gathered? {
@@ -129,7 +134,7 @@ impl<C: Conversation> ByteStream<C> {
                     Look::Over => return Ok(Ending::ByServer),
                     // Whatever it sends: it would be refused.
                     _ if self.conversation.is_let_in_no_more() => return Ok(Ending::LetInNoMore),
-                    Look::Resting => self.rest(conditions.scratch),
+                    Look::Resting => self.rest(),
                     Look::Busy => {}
                 },
                 () = at(self.pause) => self.pause = None,
@@ -154,6 +159,7 @@ impl<C: Conversation> ByteStream<C> {
     /// Works on all whole frames that have been received.
     async fn work<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<Stop> {
         loop {
+            self.scratch.lend_output(self.conversation.output());
             let done = self.conversation.receive(self.received.bytes());
             if done.consumed > 0 {
                 self.watchdog.progress();
@@ -192,16 +198,16 @@ impl<C: Conversation> ByteStream<C> {
             };
             timeout(self.times.write, sent).await??;
         }
-        output.clear();
+        self.scratch.give_output(output);
         self.watchdog.progress();
         Ok(())
     }
 
-    /// Gives memory back, and with it the plaintext that has passed through it.
-    fn rest(&mut self, scratch: &Scratch) {
+    /// Gives memory back that a busy byte stream keeps, and wipes the plaintext that has passed through that of the worker.
+    fn rest(&mut self) {
         self.received.forget();
-        self.conversation.forget_output();
-        scratch.wipe();
+        *self.conversation.output() = OutputBuffer::new();
+        self.scratch.wipe();
     }
 }
 

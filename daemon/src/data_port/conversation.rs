@@ -15,9 +15,6 @@ pub(super) trait Conversation {
     /// Replies that wait to be written.
     fn output(&mut self) -> &mut OutputBuffer;
 
-    /// Gives the memory of replies back. None waits to be written.
-    fn forget_output(&mut self);
-
     /// Whether the client has said Hello.
     fn greeted(&self) -> bool;
 

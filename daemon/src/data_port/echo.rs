@@ -18,8 +18,9 @@ use super::completion::{Completion, Completions};
 use super::connection::{self, Conditions};
 use super::conversation::{Conversation, Received, Stop};
 use super::room::Budgets;
+use super::scratch::Scratch;
 use super::tls;
-use super::tls_stream::{Scratch, TlsStream};
+use super::tls_stream::TlsStream;
 use super::{PreparedTls, Times};
 use crate::config::Config;
 use crate::limits::OUTPUT_SIZE;
@@ -156,10 +157,6 @@ impl Conversation for Echo {
 
     fn output(&mut self) -> &mut OutputBuffer {
         &mut self.output
-    }
-
-    fn forget_output(&mut self) {
-        self.output = OutputBuffer::new();
     }
 
     fn greeted(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! `tcp`, `quic` accept and hand over · `workers` the threads that serve · `connection` bytes of one byte stream, any transport · `conversation` what it carries, without IO ·
 //! `session` the conversation with a client · `perform` from a request to the engine · `lane_task` a batch on the compute pool · `completion`, `request` what waits ·
-//! `identity`, `subject`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC · `tls_stream` TLS on a TCP stream ·
+//! `identity`, `subject`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC · `tls_stream` TLS on a TCP stream · `scratch` buffers of a worker thread ·
 //! `echo` a yardstick · `direct` no transport at all, to be measured.
 
 mod admission;
@@ -23,6 +23,7 @@ mod quic;
 pub(crate) mod quota;
 mod request;
 mod room;
+mod scratch;
 mod session;
 mod store_shares;
 mod subject;

@@ -25,8 +25,8 @@ use super::connection_counts::{ConnectionCounts, Refusal};
 use super::identity::Transport;
 use super::quota::{AllQuotas, WorkerQuotas};
 use super::room::Budgets;
+use super::scratch::Scratch;
 use super::tally::WorkerTally;
-use super::tls_stream::Scratch;
 use super::{DataPortSettings, Times, quic, tcp};
 use crate::neighbours::Neighbours;
 

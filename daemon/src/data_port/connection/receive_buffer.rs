@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,12 +11,15 @@ use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroizing;
 
 use super::super::room::{Room, Share};
+use super::super::scratch::Scratch;
 use crate::limits::{GATHER_SIZE, RECEIVE_SIZE_FREE, RECEIVE_SIZE_MIN};
 
-/// A buffer that is filled at its end and emptied from its front. It carries plaintext: wiped when it is dropped or outgrown.
+/// A buffer that is filled at its end and emptied from its front. It carries plaintext: wiped when it is given back, dropped or outgrown.
 ///
-/// It grows with the bytes that have come, not with what a frame announces, and takes room from the connection's share once it is large.
+/// It begins with memory of the worker, and gives it back whenever it is empty. It grows with the bytes that have come, not with what a frame announces, takes room from
+/// the connection's share then, and keeps what it has grown to until it is told to forget it.
 pub(super) struct ReceiveBuffer {
+    scratch: Scratch,
     share: Arc<Share>,
     /// What it has taken of it.
     room: Option<Room>,
@@ -23,6 +27,8 @@ pub(super) struct ReceiveBuffer {
     memory: Zeroizing<Vec<u8>>,
     start: usize,
     end: usize,
+    /// Behind the last byte that may not be zero.
+    used: usize,
     at_end: bool,
 }
 
@@ -36,14 +42,21 @@ pub(super) enum Gathered {
 }
 
 impl ReceiveBuffer {
-    pub(super) fn new(share: Arc<Share>) -> Self {
-        Self { share, room: None, memory: Zeroizing::new(Vec::new()), start: 0, end: 0, at_end: false }
+    pub(super) fn new(share: Arc<Share>, scratch: Scratch) -> Self {
+        let memory = Zeroizing::new(Vec::new());
+        Self { scratch, share, room: None, memory, start: 0, end: 0, used: 0, at_end: false }
     }
 
     /// Gives memory and room back. To be called when nothing is left to work on.
     pub(super) fn forget(&mut self) {
-        (self.memory, self.room) = (Zeroizing::new(Vec::new()), None);
-        (self.start, self.end) = (0, 0);
+        self.replace(Zeroizing::new(Vec::new()), None);
+    }
+
+    /// Gives the memory of the worker back, if nothing is left to work on.
+    pub(super) fn settle(&mut self) {
+        if self.room.is_none() && self.bytes().is_empty() {
+            self.forget();
+        }
     }
 
     /// What has not been worked on.
@@ -65,6 +78,9 @@ impl ReceiveBuffer {
     /// If there is no room for it.
     pub(super) fn make_room(&mut self, missing: usize) -> io::Result<()> {
         let held = self.bytes().len();
+        if held == 0 {
+            return Ok(());
+        }
         let wanted = held + missing.min(held.max(RECEIVE_SIZE_MIN));
         if wanted > self.memory.len() {
             if !self.resize(wanted) {
@@ -97,11 +113,15 @@ impl ReceiveBuffer {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     // With bytes at hand the caller works on them, and comes back.
                     Poll::Pending if gathered => return Poll::Ready(Ok(Gathered::Bytes)),
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        self.settle();
+                        return Poll::Pending;
+                    }
                 }
                 let size = free.filled().len();
                 self.at_end = size == 0;
                 self.end += size;
+                self.used = self.used.max(self.end);
                 gathered |= size > 0;
             }
         })
@@ -110,12 +130,16 @@ impl ReceiveBuffer {
 
     /// More room, moving what there is to the front; `false` if there is none.
     fn grow(&mut self) -> bool {
+        if self.memory.is_empty() {
+            self.memory = self.scratch.take_memory();
+            return true;
+        }
         let held = self.bytes().len();
         if self.start > 0 && held < self.memory.len() / 2 {
             self.move_to_front();
             return true;
         }
-        let size = (self.memory.len() * 2).clamp(RECEIVE_SIZE_MIN, GATHER_SIZE.max(held + RECEIVE_SIZE_MIN));
+        let size = (self.memory.len() * 2).min(GATHER_SIZE.max(held + RECEIVE_SIZE_MIN));
         self.resize(size)
     }
 
@@ -137,9 +161,17 @@ impl ReceiveBuffer {
         if let Some(front) = memory.get_mut(..held) {
             front.copy_from_slice(self.bytes());
         }
-        (self.memory, self.room) = (memory, room);
-        (self.start, self.end) = (0, held);
+        self.replace(memory, room);
+        (self.end, self.used) = (held, held);
         true
+    }
+
+    /// Has this memory instead, with nothing in it.
+    fn replace(&mut self, memory: Zeroizing<Vec<u8>>, room: Option<Room>) {
+        let former = mem::replace(&mut self.memory, memory);
+        self.scratch.give_memory(former, self.used);
+        self.room = room;
+        (self.start, self.end, self.used) = (0, 0, 0);
     }
 }
 
@@ -172,6 +204,10 @@ mod tests {
         }
     }
 
+    fn buffer() -> ReceiveBuffer {
+        ReceiveBuffer::new(Budgets::new().shares().received, Scratch::default())
+    }
+
     fn gather(buffer: &mut ReceiveBuffer, parts: &[&[u8]]) -> Poll<Gathered> {
         let mut stream = Parts(parts.iter().map(|part| part.to_vec()).collect());
         let gathering = pin!(buffer.gather(&mut stream));
@@ -181,29 +217,66 @@ mod tests {
     // R-P3
     #[test]
     fn tells_of_bytes_that_came_after_room_was_made() {
-        for consumed in (0..=RECEIVE_SIZE_MIN).step_by(RECEIVE_SIZE_MIN / 16) {
-            let mut buffer = ReceiveBuffer::new(Budgets::new().shares().received);
-            assert_eq!(gather(&mut buffer, &[&vec![1; RECEIVE_SIZE_MIN]]), Poll::Ready(Gathered::Bytes));
+        for consumed in (0..=RECEIVE_SIZE_FREE).step_by(RECEIVE_SIZE_FREE / 16) {
+            let mut buffer = buffer();
+            assert_eq!(gather(&mut buffer, &[&vec![1; RECEIVE_SIZE_FREE]]), Poll::Ready(Gathered::Bytes));
             buffer.consume(consumed);
             assert_eq!(gather(&mut buffer, &[b"2"]), Poll::Ready(Gathered::Bytes), "{consumed} bytes consumed");
-            assert_eq!(buffer.bytes().len(), RECEIVE_SIZE_MIN - consumed + 1);
+            assert_eq!(buffer.bytes().len(), RECEIVE_SIZE_FREE - consumed + 1);
             assert_eq!(buffer.bytes().last(), Some(&b'2'));
         }
     }
 
     #[test]
     fn waits_while_there_is_nothing_and_tells_the_end() {
-        let mut buffer = ReceiveBuffer::new(Budgets::new().shares().received);
+        let mut buffer = buffer();
         assert_eq!(gather(&mut buffer, &[]), Poll::Pending);
         assert_eq!(gather(&mut buffer, &[b"a", b"b", b""]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffer.bytes(), b"ab");
         assert_eq!(gather(&mut buffer, &[]), Poll::Ready(Gathered::End));
     }
 
+    #[test]
+    fn memory_of_the_worker_is_held_only_while_something_is_in_it_and_goes_round_wiped() {
+        let scratch = Scratch::default();
+        let mut buffers = [(); 2].map(|()| ReceiveBuffer::new(Budgets::new().shares().received, scratch.clone()));
+        for round in 0..3 {
+            for buffer in &mut buffers {
+                assert_eq!(gather(buffer, &[]), Poll::Pending, "{round}");
+                assert!(buffer.memory.is_empty());
+                assert_eq!(gather(buffer, &[b"plaintext"]), Poll::Ready(Gathered::Bytes));
+                buffer.make_room(1).unwrap();
+                buffer.settle();
+                assert_eq!(buffer.bytes(), b"plaintext");
+                buffer.consume(9);
+                buffer.make_room(4).unwrap();
+                buffer.settle();
+                assert!(buffer.memory.is_empty());
+            }
+        }
+        let memory = scratch.take_memory();
+        assert!(memory.iter().all(|byte| *byte == 0));
+        let place = memory.as_ptr();
+        scratch.give_memory(memory, 0);
+        assert_eq!(gather(&mut buffers[0], &[b"a"]), Poll::Ready(Gathered::Bytes));
+        assert_eq!(buffers[0].memory.as_ptr(), place, "there was one for both");
+    }
+
+    #[test]
+    fn what_has_grown_is_kept_until_it_is_forgotten() {
+        let mut buffer = buffer();
+        assert_eq!(gather(&mut buffer, &[&vec![7; RECEIVE_SIZE_FREE + 1]]), Poll::Ready(Gathered::Bytes));
+        buffer.consume(RECEIVE_SIZE_FREE + 1);
+        buffer.settle();
+        assert!(buffer.memory.len() > RECEIVE_SIZE_FREE && buffer.room.is_some());
+        buffer.forget();
+        assert!(buffer.memory.is_empty() && buffer.room.is_none());
+    }
+
     // R-P4
     #[test]
     fn takes_no_more_at_once_than_its_bound() {
-        let mut buffer = ReceiveBuffer::new(Budgets::new().shares().received);
+        let mut buffer = buffer();
         let part = vec![7; 3 * GATHER_SIZE];
         assert_eq!(gather(&mut buffer, &[&part]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffer.bytes().len(), GATHER_SIZE);

@@ -189,10 +189,6 @@ impl Conversation for Session {
         &mut self.output
     }
 
-    fn forget_output(&mut self) {
-        self.output = OutputBuffer::new();
-    }
-
     fn greeted(&self) -> bool {
         self.greeted
     }

@@ -1,10 +1,9 @@
 //! TLS on a TCP stream, read and written in large pieces.
 //!
-//! `records` what rustls makes of bytes · `scratch` the buffers of a worker thread. What rustls does, it does unaided: there is no record layer here.
+//! `records` what rustls makes of bytes. What rustls does, it does unaided: there is no record layer here.
 //! Plaintext is wiped where it is ours; rustls copies each record that it decrypts once, and frees that copy as it is.
 
 mod records;
-mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use zeroize::Zeroizing;
 
 use self::records::Records;
-pub(super) use self::scratch::Scratch;
+use super::scratch::Scratch;
 use crate::limits::{HANDSHAKE_READ_SIZE, RECORD_SIZE_MAX, SOCKET_READ_SIZE, UNREAD_SIZE_MAX, WRITE_SIZE};
 
 /// The server's side of TLS on `T`.
