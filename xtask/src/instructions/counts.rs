@@ -97,14 +97,15 @@ impl Verdict<'_> {
             return Some(format!("{name} costs {now:.1} instructions an item instead of {then:.1}"));
         }
         let (now, then) = (count.allocations, expected.allocations);
-        (now > then + ROUNDING).then(|| format!("{name} allocates {now:.2} times a frame instead of {then:.2}"))
+        (now > then * (1.0 + TOLERANCE) + BY_CHANCE)
+            .then(|| format!("{name} allocates {now:.2} times a frame instead of {then:.2}"))
     }
 
     /// Whether the file promises less than there is.
     pub(crate) fn is_cheaper(&self) -> bool {
         self.expected.is_some_and(|expected| {
             self.measured.count.instructions < expected.instructions * (1.0 - TOLERANCE)
-                || self.measured.count.allocations < expected.allocations - ROUNDING
+                || self.measured.count.allocations < expected.allocations * (1.0 - TOLERANCE) - BY_CHANCE
         })
     }
 }
@@ -132,8 +133,8 @@ pub(crate) fn table(verdicts: &[Verdict<'_>]) -> String {
 
 /// What a change may add before it has to be said. Another choice of the compiler what to inline is worth a percent.
 const TOLERANCE: f64 = 0.05;
-/// What is lost when the file is written.
-const ROUNDING: f64 = 0.006;
+/// Allocations for each frame that there may be by chance: while everything is set up, other threads decide what is waited for.
+const BY_CHANCE: f64 = 0.05;
 
 const HEAD: &str = "\
 # What the hot path costs, counted by `cargo xtask instructions` and written by `cargo xtask instructions --write`:
@@ -170,9 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn one_more_allocation_is_a_fault_and_one_less_is_told() {
-        assert_eq!(compared(20_000, 21), (true, false));
-        assert_eq!(compared(20_000, 19), (false, true));
+    fn allocations_that_are_no_chance_are_a_fault_and_fewer_are_told() {
+        assert_eq!(compared(20_000, 22), (true, false));
+        assert_eq!(
+            compared(20_000, 21),
+            (false, false),
+            "a tenth of one for each frame, and a twentieth more than before"
+        );
+        assert_eq!(compared(20_000, 18), (false, true));
     }
 
     #[test]
