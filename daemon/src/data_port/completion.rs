@@ -62,18 +62,21 @@ pub(super) struct NamedKey {
 
 /// Where completions are sent to. As many are under way as the byte stream has requests in flight, which is bounded.
 #[derive(Clone)]
-pub(super) struct Completions(mpsc::UnboundedSender<Completion>);
+pub(super) struct Completions(mpsc::UnboundedSender<Box<Completion>>);
+
+/// Where a byte stream takes them up. Each is a box of its own: the queue has room for 32 from the start, and most byte streams never need one.
+pub(super) type Completed = mpsc::UnboundedReceiver<Box<Completion>>;
 
 impl Completions {
     /// Both ends.
-    pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<Completion>) {
+    pub(super) fn channel() -> (Self, Completed) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
     /// Hands a completion over. If the byte stream has ended, nobody wants it.
     pub(super) fn send(&self, completion: Completion) {
-        let _ = self.0.send(completion);
+        let _ = self.0.send(Box::new(completion));
     }
 
     /// Whether the byte stream has ended.

@@ -12,14 +12,13 @@ use std::time::Duration;
 
 use claviger_protocol::OutputBuffer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::receive_buffer::{Gathered, ReceiveBuffer};
 use self::watchdog::{Look, Watchdog};
 use super::Times;
-use super::completion::Completion;
+use super::completion::Completed;
 use super::conversation::{Conversation, Stop};
 use super::room::Share;
 use super::scratch::Scratch;
@@ -55,7 +54,7 @@ pub(super) struct Conditions<'c> {
 /// If the transport fails, or the client does not take what is written. That is the client's affair, or the network's.
 pub(super) async fn serve<S, C>(
     stream: &mut S,
-    (conversation, mut completed): (C, UnboundedReceiver<Completion>),
+    (conversation, mut completed): (C, Completed),
     room: Arc<Share>,
     conditions: &Conditions<'_>,
 ) -> io::Result<Ending>
@@ -87,7 +86,7 @@ impl<C: Conversation> ByteStream<C> {
     async fn run<S>(
         &mut self,
         stream: &mut S,
-        completed: &mut UnboundedReceiver<Completion>,
+        completed: &mut Completed,
         conditions: &Conditions<'_>,
     ) -> io::Result<Ending>
     where
@@ -123,7 +122,7 @@ impl<C: Conversation> ByteStream<C> {
                 Some(completion) = completed.recv() => {
                     let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
                     self.scratch.lend_output(self.conversation.output());
-                    over = self.conversation.complete(ready);
+                    over = self.conversation.complete(ready.map(|completion| *completion));
                 }
                 gathered = self.received.gather(stream), if ending.is_none() && self.pause.is_none() => match gathered? {
                     Gathered::Bytes if resting => self.watchdog.progress(),

@@ -10,9 +10,8 @@ use rustls::ServerConfig;
 use rustls::server::ResolvesServerCertUsingSni;
 use rustls::version::TLS13;
 use rustls_pki_types::PrivateKeyDer;
-use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::completion::Completion;
+use super::completion::Completed;
 use super::conversation::{Conversation, Stop};
 use super::identity::{ClientIdentity, Transport};
 use super::session::Session;
@@ -26,7 +25,7 @@ use crate::pem::Credential;
 pub struct DirectSession {
     session: Session,
     /// What ends on other threads: keys that are loaded, work of the compute pool.
-    completed: UnboundedReceiver<Completion>,
+    completed: Completed,
 }
 
 impl DirectSession {
@@ -84,7 +83,7 @@ impl DirectSession {
             let first = self.completed.blocking_recv().context("the session has ended")?;
             let ready = iter::once(first).chain(iter::from_fn(|| self.completed.try_recv().ok()));
             // Whether the turn has taken long enough: nobody else waits.
-            let _over = self.session.complete(ready);
+            let _over = self.session.complete(ready.map(|completion| *completion));
             self.give(&mut write);
         }
         ensure!(rest.is_empty() && matches!(stop, Stop::Need(_)), "{} bytes were not taken: {stop:?}", rest.len());

@@ -10,11 +10,10 @@ use claviger_protocol::{Limit, Opcode, OutputBuffer, Request, RequestHeader, Sta
 use quinn::{Connection, Endpoint};
 use rustls::ServerConfig;
 use tokio::io::join;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 use tokio_util::sync::CancellationToken;
 
-use super::completion::{Completion, Completions};
+use super::completion::{Completed, Completions};
 use super::connection::{self, Conditions};
 use super::conversation::{Conversation, Received, Stop};
 use super::room::Budgets;
@@ -105,7 +104,7 @@ pub(super) struct Echo {
 
 impl Echo {
     /// A conversation in which nothing ever ends elsewhere.
-    fn begin() -> (Self, UnboundedReceiver<Completion>) {
+    fn begin() -> (Self, Completed) {
         let (_nobody, nothing) = Completions::channel();
         (Self { output: OutputBuffer::new(), greeted: false }, nothing)
     }

@@ -28,7 +28,7 @@ use self::patience::Patience;
 use self::recorded::Answered;
 use self::wait::Waits;
 use super::admission::Admissions;
-use super::completion::{Completion, Completions};
+use super::completion::{Completed, Completion, Completions};
 use super::conversation::{Conversation, Received, Stop};
 use super::convert;
 use super::identity::ClientIdentity;
@@ -40,7 +40,6 @@ use crate::limits::{
     ATTEMPTS_MAX, FRAME_COST, FRAMES_IN_FLIGHT, FRAMES_IN_FLIGHT_STRANGER, OUTPUT_SIZE, RETRY_MS_MAX, RETRY_MS_MIN,
     TURN_COST_MAX,
 };
-use tokio::sync::mpsc::UnboundedReceiver;
 
 /// One byte stream. Owned by one worker thread.
 pub(super) struct Session {
@@ -83,11 +82,7 @@ struct Turn<'t> {
 
 impl Session {
     /// A session with the client of this identity, and where to take up what ends elsewhere.
-    pub(super) fn begin(
-        identity: Arc<ClientIdentity>,
-        shares: Shares,
-        context: &WorkerContext,
-    ) -> (Self, UnboundedReceiver<Completion>) {
+    pub(super) fn begin(identity: Arc<ClientIdentity>, shares: Shares, context: &WorkerContext) -> (Self, Completed) {
         let service = &context.service;
         let (completions, completed) = Completions::channel();
         let (provider, neighbours) = (Arc::clone(&service.provider), Arc::clone(&service.neighbours));
