@@ -15,7 +15,6 @@ use crate::crypto::nonces::Binding;
 use crate::crypto::symmetric::{OpenedPrefix, SymmetricKey};
 use crate::crypto::xaes::{Deriver, Prefix, split_nonce};
 use crate::key::id::KeyId;
-use crate::key::material::SecretKey;
 use crate::key::version::KeyVersion;
 use crate::limits::CONTEXT_SIZE_MAX;
 
@@ -142,7 +141,7 @@ impl<'key> Opener<'key> {
                 commits(header, &recalled.commitment)?;
                 (recalled, Merit::Remembered)
             }
-            None => (Arc::new(self.derive(header, prefix)?), Merit::None),
+            None => (self.derive(header, prefix)?, Merit::None),
         };
         let key = GcmKey::new(prefix.derived.expose()).map_err(|_| OpenFailed)?;
         self.prepared = Some(Prepared::Derived { prefix, key, merit });
@@ -150,16 +149,22 @@ impl<'key> Opener<'key> {
     }
 
     /// Derives the key for `prefix`, but nothing for a header that does not commit to this key.
-    fn derive(&mut self, header: &Header<'_>, prefix: &Prefix) -> Result<OpenedPrefix, OpenFailed> {
+    fn derive(&mut self, header: &Header<'_>, prefix: &Prefix) -> Result<Arc<OpenedPrefix>, OpenFailed> {
         let commitment = self.commitment(prefix);
         commits(header, &commitment)?;
         let deriver = match &mut self.deriver {
             Some(deriver) => deriver,
             none => none.insert(self.key.deriver().map_err(|_| OpenFailed)?),
         };
-        let mut derived = SecretKey::zeroed();
-        deriver.derive(prefix, derived.expose_mut()).map_err(|_| OpenFailed)?;
-        Ok(OpenedPrefix { prefix: *prefix, commitment, derived })
+        let mut place = match self.prepared.take() {
+            Some(Prepared::Derived { prefix, merit: Merit::None | Merit::Opened, .. }) => prefix,
+            _ => Arc::new(OpenedPrefix::zeroed()),
+        };
+        // There is no other holder before it is remembered.
+        let opened = Arc::get_mut(&mut place).ok_or(OpenFailed)?;
+        (opened.prefix, opened.commitment) = (*prefix, commitment);
+        deriver.derive(prefix, opened.derived.expose_mut()).map_err(|_| OpenFailed)?;
+        Ok(place)
     }
 
     /// What every ciphertext commits with whose nonce begins so.

@@ -43,6 +43,13 @@ pub(crate) struct OpenedPrefix {
     pub(crate) derived: SecretKey,
 }
 
+impl OpenedPrefix {
+    /// Nothing yet, to be filled in place.
+    pub(crate) fn zeroed() -> Self {
+        Self { prefix: Default::default(), commitment: [0; COMMITMENT_SIZE], derived: SecretKey::zeroed() }
+    }
+}
+
 impl SymmetricKey {
     /// A key from its material.
     ///
