@@ -187,6 +187,8 @@ impl<C: Conversation> ByteStream<C> {
     async fn write<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
         let output = self.conversation.output();
         if output.is_empty() {
+            // Lent, and nothing was written: whoever waits has no memory for replies.
+            self.scratch.give_output(output);
             return Ok(());
         }
         for part in output.as_bytes().chunks(WRITE_SIZE) {

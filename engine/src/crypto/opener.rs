@@ -21,7 +21,7 @@ use crate::limits::CONTEXT_SIZE_MAX;
 /// Opens the items of one read under one key version; made anew for each read of a socket.
 ///
 /// Items of XAES-256-GCM that were sealed in one burst share the derived key, those of AES-256-GCM the key itself. A derived key is remembered for later reads if two
-/// items needed it, or if it was the last: where each item was sealed in another burst, remembering all of them would cost more than it saves.
+/// items in succession needed it, or if it was the last: where each item was sealed in another burst, remembering all of them would cost more than it saves.
 pub struct Opener<'key> {
     key: &'key SymmetricKey,
     binding: Binding,

@@ -16,8 +16,8 @@ use crate::limits::{GATHER_SIZE, RECEIVE_SIZE_FREE, RECEIVE_SIZE_MIN};
 
 /// A buffer that is filled at its end and emptied from its front. It carries plaintext: wiped when it is given back, dropped or outgrown.
 ///
-/// It begins with memory of the worker, and gives it back whenever it is empty. It grows with the bytes that have come, not with what a frame announces, takes room from
-/// the connection's share then, and keeps what it has grown to until it is told to forget it.
+/// What comes is taken to memory of the worker, which goes back when nothing is left in it, or when nothing more comes to the little that is. It grows with the bytes that have
+/// come, not with what a frame announces, takes room from the connection's share then, and keeps what it has grown to until it is told to forget it.
 pub(super) struct ReceiveBuffer {
     scratch: Scratch,
     share: Arc<Share>,
@@ -56,6 +56,14 @@ impl ReceiveBuffer {
     pub(super) fn settle(&mut self) {
         if self.room.is_none() && self.bytes().is_empty() {
             self.forget();
+        }
+    }
+
+    /// Gives the memory of the worker back for a small one, if the beginning of a frame that is left fits there: who sends little holds little.
+    fn hold_little(&mut self) {
+        let held = self.bytes().len();
+        if self.room.is_none() && self.memory.len() > RECEIVE_SIZE_MIN && (1..=RECEIVE_SIZE_MIN / 2).contains(&held) {
+            self.move_to(Zeroizing::new(vec![0; RECEIVE_SIZE_MIN]), None);
         }
     }
 
@@ -115,6 +123,7 @@ impl ReceiveBuffer {
                     Poll::Pending if gathered => return Poll::Ready(Ok(Gathered::Bytes)),
                     Poll::Pending => {
                         self.settle();
+                        self.hold_little();
                         return Poll::Pending;
                     }
                 }
@@ -130,16 +139,12 @@ impl ReceiveBuffer {
 
     /// More room, moving what there is to the front; `false` if there is none.
     fn grow(&mut self) -> bool {
-        if self.memory.is_empty() {
-            self.memory = self.scratch.take_memory();
-            return true;
-        }
         let held = self.bytes().len();
         if self.start > 0 && held < self.memory.len() / 2 {
             self.move_to_front();
             return true;
         }
-        let size = (self.memory.len() * 2).min(GATHER_SIZE.max(held + RECEIVE_SIZE_MIN));
+        let size = (self.memory.len() * 2).clamp(RECEIVE_SIZE_MIN, GATHER_SIZE.max(held + RECEIVE_SIZE_MIN));
         self.resize(size)
     }
 
@@ -149,21 +154,30 @@ impl ReceiveBuffer {
         (self.start, self.end) = (0, held);
     }
 
-    /// Moves to memory of at least `size` bytes; `false` if there is no room for it.
+    /// Moves to memory of at least `size` bytes, that of the worker if it is enough; `false` if there is no room for it.
     fn resize(&mut self, size: usize) -> bool {
-        let held = self.bytes().len();
-        let size = size.max(held);
-        let room = if size > RECEIVE_SIZE_FREE { self.share.take(size) } else { None };
-        if size > RECEIVE_SIZE_FREE && room.is_none() {
-            return false;
+        let size = size.max(self.bytes().len());
+        if size <= RECEIVE_SIZE_FREE {
+            let memory = self.scratch.take_memory();
+            self.move_to(memory, None);
+            return true;
         }
-        let mut memory = Zeroizing::new(vec![0; size]);
+        let room = self.share.take(size);
+        let has_room = room.is_some();
+        if has_room {
+            self.move_to(Zeroizing::new(vec![0; size]), room);
+        }
+        has_room
+    }
+
+    /// Takes what there is along to this memory, at least as large.
+    fn move_to(&mut self, mut memory: Zeroizing<Vec<u8>>, room: Option<Room>) {
+        let held = self.bytes().len();
         if let Some(front) = memory.get_mut(..held) {
             front.copy_from_slice(self.bytes());
         }
         self.replace(memory, room);
         (self.end, self.used) = (held, held);
-        true
     }
 
     /// Has this memory instead, with nothing in it.
@@ -260,6 +274,19 @@ mod tests {
         scratch.give_memory(memory, 0);
         assert_eq!(gather(&mut buffers[0], &[b"a"]), Poll::Ready(Gathered::Bytes));
         assert_eq!(buffers[0].memory.as_ptr(), place, "there was one for both");
+    }
+
+    // R-P4
+    #[test]
+    fn who_sends_a_byte_of_a_frame_and_no_more_holds_little() {
+        let mut buffer = buffer();
+        for sent in 1..=3 {
+            assert_eq!(gather(&mut buffer, &[b"a"]), Poll::Ready(Gathered::Bytes));
+            assert_eq!(gather(&mut buffer, &[]), Poll::Pending);
+            assert_eq!((buffer.memory.len(), buffer.bytes().len()), (RECEIVE_SIZE_MIN, sent));
+        }
+        assert_eq!(gather(&mut buffer, &[&vec![b'a'; RECEIVE_SIZE_FREE - 3]]), Poll::Ready(Gathered::Bytes));
+        assert_eq!(buffer.bytes(), vec![b'a'; RECEIVE_SIZE_FREE]);
     }
 
     #[test]
