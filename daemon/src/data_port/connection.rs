@@ -137,7 +137,10 @@ impl<C: Conversation> ByteStream<C> {
                     Look::Busy => {}
                 },
                 () = at(self.pause) => self.pause = None,
-                () = at(end_of_wait) => over = self.conversation.end_waits(),
+                () = at(end_of_wait) => {
+                    self.scratch.lend_output(self.conversation.output());
+                    over = self.conversation.end_waits();
+                }
                 () = &mut drain, if !draining => {
                     draining = true;
                     self.conversation.drain();

@@ -64,7 +64,7 @@ impl DirectSession {
     }
 
     /// Takes whole frames as one read of a socket would bring them, and gives the bytes of all replies to `write`, in parts that a connection would write at once. Waits for what ends
-    /// on other threads. Not to be called by a task of a runtime, which may not wait.
+    /// on other threads. Not to be called by a task of a runtime, which may not wait, and not with a request that waits for a change of a secret, which nothing would end.
     ///
     /// # Errors
     /// If a part of a frame is left, or the session would end the connection or take nothing more from it for a while. Replies to what came before have been given then.

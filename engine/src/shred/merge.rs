@@ -107,15 +107,14 @@ fn merge_chunk(
     let places = result.as_chunks_mut::<SLOT_SIZE>().0.iter_mut();
     for (index, (place, number)) in places.zip(first..).take(count).enumerate() {
         let Some(slot) = Slot::new(number) else { continue };
-        let held = || {
-            let held = chunks.iter().filter_map(|chunk| chunk.as_chunks::<SLOT_SIZE>().0.get(index));
-            // Nearly all are alike everywhere: they are checked once.
-            let mut others = held.clone();
-            let is_alike = others.next().is_some_and(|one| others.all(|other| other == one));
-            held.take(if is_alike { 1 } else { chunks.len() }).enumerate()
-        };
+        let held = chunks.iter().filter_map(|chunk| chunk.as_chunks::<SLOT_SIZE>().0.get(index));
+        // Nearly all are alike everywhere: they are checked once.
+        let mut others = held.clone();
+        let is_alike = others.next().is_some_and(|one| others.all(|other| other == one));
+        let held = held.take(if is_alike { 1 } else { chunks.len() }).enumerate();
         let read = |(part, bytes)| Some((part, head(bytes, slot, installation)?, bytes));
-        let Some((winner, newest, bytes)) = held().filter_map(read).max_by_key(|(_, head, _)| head.sequence) else {
+        let Some((winner, newest, bytes)) = held.clone().filter_map(read).max_by_key(|(_, head, _)| head.sequence)
+        else {
             merged.space.take(slot);
             merged.damaged.push(slot);
             continue;
@@ -124,7 +123,7 @@ fn merge_chunk(
             head.sequence == newest.sequence && *other != bytes
                 || head.is_taken() && head.holder(installation) != newest.holder(installation)
         };
-        let mut others = held().filter(|(part, _)| *part != winner).filter_map(read);
+        let mut others = held.filter(|(part, _)| *part != winner).filter_map(read);
         if let Some((other, ..)) = others.find(differs) {
             return Err(MergeError::Disagree(slot, winner.min(other), winner.max(other)));
         }
