@@ -241,7 +241,7 @@ impl Engine {
         ReadScope::counted(self.random(), Gathered::new(self.ledger.statistics.tallies(), client.number()))
     }
 
-    /// Writes the use of keys that is not written yet, as a thread of the engine does each second. Blocks: not to be called from inside a frame.
+    /// Writes the use of keys that is not written yet, as a thread of the engine does each second, if that does not take long. Blocks: not to be called from inside a frame.
     pub fn write_uses(&self) {
         self.ledger.statistics.write(|| {});
     }

@@ -144,6 +144,9 @@ pub const UNWRITTEN_USES_MAX: u64 = 1 << 20;
 /// How often uses are written, if there are any.
 pub const USES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
+/// The longest that statistics of use rest after so many were written that it took long: what a kill loses then. A million keys take some seconds.
+pub const USES_WRITTEN_WITHIN: Duration = Duration::from_mins(1);
+
 /// Tables in which threads count uses, each in its own: more than threads that work with keys. If there are more, some share one, and now and then hand over what they cannot add.
 pub(crate) const TALLY_TABLES: usize = 64;
 
@@ -156,14 +159,18 @@ pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
 /// Keys whose uses one read of a socket gathers before it counts them: source and target of a re-encryption. More cost no more than reads of their own would.
 pub(crate) const USES_GATHERED_MAX: usize = 2;
 
-/// Keys whose use may be unwritten, while storage takes nothing: some 20 MB. The use of further ones is not counted.
-pub(crate) const UNWRITTEN_KEYS_MAX: usize = 100_000;
+/// Keys whose use may be unwritten: a table of 2^21 places that is full to seven eighths, and some 140 MB. The use of further ones is not counted. Three quarters of them have themselves
+/// written without a rest.
+pub(crate) const UNWRITTEN_KEYS_MAX: usize = (1 << 21) / 8 * 7;
 
-/// Versions and clients of these keys, in all: some 60 MB. Further clients count as others, further versions are not counted.
+/// Versions and clients of these keys, in all, beyond the first of each: some 60 MB. Further clients count as others, further versions are not counted.
 pub(crate) const UNWRITTEN_ENTRIES_MAX: usize = 400_000;
 
 /// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds.
-pub(crate) const WRITTEN_KEYS_MAX: usize = 256;
+pub(crate) const WRITTEN_KEYS_MAX: usize = 1_024;
+
+/// Bytes of their records at which such a transaction takes no further one.
+pub(crate) const WRITTEN_SIZE: usize = 1024 * 1024;
 
 /// Clients that are remembered of a key, by when they used it last: more than a person reads, and a record of 16 KB at most.
 pub const CLIENTS_PER_KEY_MAX: usize = 100;
@@ -173,7 +180,7 @@ pub const CLIENT_NAME_SIZE_MAX: usize = 64;
 
 // The largest record of use: a version takes 28 bytes, a client 53 and its name.
 const _: () = assert!(
-    WRITTEN_KEYS_MAX * (1_024 + 28 * VERSIONS_MAX + (53 + CLIENT_NAME_SIZE_MAX) * CLIENTS_PER_KEY_MAX)
+    WRITTEN_SIZE + 1_024 + 28 * VERSIONS_MAX + (53 + CLIENT_NAME_SIZE_MAX) * CLIENTS_PER_KEY_MAX
         <= TRANSACTION_SIZE_MAX
 );
 const _: () = assert!(WRITTEN_KEYS_MAX <= TRANSACTION_OPERATIONS_MAX);

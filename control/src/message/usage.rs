@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How much a version was used. Counted is every item that an operation was done for with success, whatever the operation. A kill of the daemon loses the last second.
+/// How much a version was used. Counted is every item that an operation was done for with success, whatever the operation. A kill of the daemon loses the last second, and up to a minute where very many keys are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VersionUsage {
     /// Items that it has made, opened or verified.

@@ -128,7 +128,7 @@ pub enum Database {
     Keys = 1,
     /// Authentication data, which stand in a database of their own.
     Authentication = 2,
-    /// How keys are used: statistics, which may be behind the truth by a second and are no part of a backup.
+    /// How keys are used: statistics, which may be behind the truth by a minute and are not in the journal.
     Usage = 3,
     /// Records of the audit log on their way to its files, and the key that signs there.
     Audit = 4,
@@ -247,6 +247,14 @@ impl Write {
     pub fn address(&self) -> &Address {
         match self {
             Self::Put { address, .. } | Self::Delete { address } => address,
+        }
+    }
+
+    /// Bytes of its key and its value.
+    pub(crate) const fn size(&self) -> usize {
+        match self {
+            Self::Put { address, value } => address.key.len() + value.len(),
+            Self::Delete { address } => address.key.len(),
         }
     }
 }

@@ -77,9 +77,9 @@ impl Clients {
         Client(registered)
     }
 
-    /// The name of a client.
-    pub(super) fn name(&self, number: ClientNumber) -> Option<ClientName> {
-        Some(self.0.lock().by_number.get(&number)?.registered.name.clone())
+    /// The client of this number.
+    pub(super) fn of_number(&self, number: ClientNumber) -> Option<Client> {
+        Some(Client(Arc::clone(&self.0.lock().by_number.get(&number)?.registered)))
     }
 
     /// Forgets the clients that nobody held at the last call either: what they did before has been gathered by now.
@@ -105,6 +105,10 @@ mod tests {
         ClientName::certificate(name, [1; 32])
     }
 
+    fn name_of(clients: &Clients, number: ClientNumber) -> Option<ClientName> {
+        clients.of_number(number).map(|client| client.name().clone())
+    }
+
     // R-K20
     #[test]
     fn connections_of_one_name_are_one_client() {
@@ -113,8 +117,8 @@ mod tests {
         assert_eq!(a.number(), again.number());
         assert_ne!(a.number(), b.number());
         assert_ne!(a.number(), ClientNumber::NOBODY);
-        assert_eq!(clients.name(b.number()), Some(name("b")));
-        assert_eq!(clients.name(ClientNumber::NOBODY), None);
+        assert_eq!(name_of(&clients, b.number()), Some(name("b")));
+        assert_eq!(name_of(&clients, ClientNumber::NOBODY), None);
     }
 
     // R-K20
@@ -125,10 +129,10 @@ mod tests {
         let number = goes.number();
         drop(goes);
         clients.forget_gone();
-        assert_eq!(clients.name(number), Some(name("goes")));
+        assert_eq!(name_of(&clients, number), Some(name("goes")));
         clients.forget_gone();
-        assert_eq!(clients.name(number), None);
-        assert_eq!(clients.name(stays.number()), Some(name("stays")));
+        assert_eq!(name_of(&clients, number), None);
+        assert_eq!(name_of(&clients, stays.number()), Some(name("stays")));
         assert_ne!(clients.client(name("goes")).number(), number, "a number is never given twice");
         assert_eq!(clients.0.lock().by_name.len(), 2);
     }
@@ -142,6 +146,6 @@ mod tests {
         assert_eq!(back.number(), number);
         clients.forget_gone();
         clients.forget_gone();
-        assert_eq!(clients.name(number), Some(name("a")));
+        assert_eq!(name_of(&clients, number), Some(name("a")));
     }
 }

@@ -1,7 +1,7 @@
 //! Uses of keys.
 //!
-//! `tally`, `statistics`, `client` how much each version of each key is used, and by whom: counted when it is done, beside the work, and written each second ·
-//! `due` which keys are to be rotated for it · `counter` uses of versions whose algorithm limits them: counted before anything is answered.
+//! `tally`, `unwritten`, `statistics`, `client` how much each version of each key is used, and by whom: counted when it is done, beside the work, and written each second, of very many keys
+//! less often (`pace`) · `due` which keys are to be rotated for it · `counter` uses of versions whose algorithm limits them: counted before anything is answered.
 //!
 //! For those with a limit, no write comes before a first use, and a kill under-counts nothing. At most [`UNWRITTEN_USES_MAX`](crate::limits::UNWRITTEN_USES_MAX) uses of a version are unwritten, and each start
 //! writes that the installation is open. If it finds that written already, the process before it was cut off: from then on every count that is
@@ -12,9 +12,11 @@
 mod client;
 mod counter;
 mod due;
+mod pace;
 mod running;
 mod statistics;
 mod tally;
+mod unwritten;
 mod writer;
 
 use std::collections::HashMap;

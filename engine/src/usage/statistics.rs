@@ -1,22 +1,23 @@
-//! How all keys are used: by version and by client. Written each second, for the keys that were used; a kill loses what is not written yet.
+//! How all keys are used: by version and by client. Written each second for the keys that were used, if they are not very many; a kill loses what is not written yet.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
 use super::client::{Client, Clients};
-use super::tally::{Count, Place, Table, Tallies};
+use super::pace::Pace;
+use super::tally::{Place, Tallies};
+use super::unwritten::Unwritten;
 use super::{DueByUse, Signal};
 use crate::audit::Counts;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::key::client::ClientName;
 use crate::key::id::KeyId;
-use crate::limits::{UNWRITTEN_ENTRIES_MAX, UNWRITTEN_KEYS_MAX, VERSIONS_MAX, WRITTEN_KEYS_MAX};
-use crate::record::usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
+use crate::limits::{VERSIONS_MAX, WRITTEN_KEYS_MAX, WRITTEN_SIZE};
+use crate::record::usage::KeyUsage;
 use crate::record::vault::Vault;
 use crate::record::{KeyRecord, address};
 
@@ -28,47 +29,12 @@ pub(crate) struct UseStatistics {
     clients: Clients,
     /// Locked while it is written too, so that whoever reads sees each use once.
     unwritten: Mutex<Unwritten>,
+    pace: Mutex<Pace>,
     /// Keys whose current version has been used so much that they are to be rotated.
     due: Arc<DueByUse>,
     failing: AtomicBool,
     /// Where the audit log counts them by the minute.
     audit: Option<Arc<Counts>>,
-}
-
-/// What was gathered and is not in storage yet.
-#[derive(Default)]
-struct Unwritten {
-    keys: HashMap<KeyId, Added>,
-    /// Versions and clients of all of them.
-    entries: usize,
-    /// Memory for gathering.
-    spare: Table,
-    /// Items of keys for which there was no place.
-    lost: u64,
-}
-
-/// What is to be added to the record of one key.
-#[derive(Default)]
-struct Added {
-    usage: KeyUsage,
-    /// Whether the key is rotated by use.
-    has_bounds: bool,
-}
-
-impl Added {
-    /// Versions and clients.
-    fn entries(&self) -> usize {
-        self.usage.versions.len() + self.usage.clients.len()
-    }
-}
-
-impl Unwritten {
-    /// Gives back the memory of a second in which very many keys were used.
-    fn give_back(&mut self) {
-        if self.keys.is_empty() {
-            self.keys.shrink_to(WRITTEN_KEYS_MAX);
-        }
-    }
 }
 
 impl UseStatistics {
@@ -80,6 +46,7 @@ impl UseStatistics {
             tallies: Tallies::new(signal),
             clients: Clients::default(),
             unwritten: Mutex::default(),
+            pace: Mutex::default(),
             due,
             failing: AtomicBool::new(false),
             audit: None,
@@ -114,31 +81,59 @@ impl UseStatistics {
         let mut unwritten = self.unwritten.lock();
         self.gather(&mut unwritten);
         let mut usage = self.stored(id)?;
-        if let Some(added) = unwritten.keys.get(&id) {
-            usage.add(&added.usage);
+        if let Some(added) = unwritten.get(id) {
+            added.add_to(&mut usage);
         }
         Ok(usage)
     }
 
     /// Writes all that was counted until now. `between` is called between transactions: what cannot wait is done there.
-    pub(crate) fn write(&self, mut between: impl FnMut()) {
-        let ids: Vec<_> = {
-            let mut unwritten = self.unwritten.lock();
-            self.gather(&mut unwritten);
-            self.clients.forget_gone();
-            self.report_lost(std::mem::take(&mut unwritten.lost));
-            unwritten.keys.keys().copied().collect()
-        };
-        let mut result = Ok(());
-        for part in ids.chunks(WRITTEN_KEYS_MAX) {
-            result = self.write_part(part);
-            if result.is_err() {
-                break;
+    pub(crate) fn write(&self, between: impl FnMut()) {
+        self.gather_for_writing();
+        self.write_all(between);
+    }
+
+    /// Takes what was counted until now, and writes it if it is time to: at once for keys that are rotated by use, for all after a rest that is as long as writing them calls for.
+    pub(crate) fn write_due(&self, between: impl FnMut()) {
+        let is_crowded = self.gather_for_writing();
+        let is_due = self.pace.lock().is_due(self.clock.monotonic());
+        // What fails is tried with all keys, and not without a rest.
+        if is_due || is_crowded && !self.is_failing() {
+            self.write_all(between);
+        } else if !self.is_failing() {
+            let bounded = self.unwritten.lock().take_bounded();
+            let written = self.write_keys(bounded, between);
+            if written.is_err() {
+                *self.pace.lock() = Pace::default();
             }
+            self.report(written);
+        }
+    }
+
+    fn write_all(&self, between: impl FnMut()) {
+        let began = self.clock.monotonic();
+        let ids = {
+            let mut unwritten = self.unwritten.lock();
+            // They are among all.
+            unwritten.take_bounded();
+            unwritten.ids()
+        };
+        let written = self.write_keys(ids, between);
+        self.pace.lock().is_tried(began, self.clock.monotonic());
+        self.unwritten.lock().give_back();
+        self.report(written);
+    }
+
+    /// Writes the uses of these keys, in the order in which storage has them: neighbours share its pages.
+    fn write_keys(&self, mut ids: Vec<KeyId>, mut between: impl FnMut()) -> Result<(), Error> {
+        ids.sort_unstable();
+        let mut left = &ids[..];
+        while !left.is_empty() {
+            let written = self.write_some(left)?;
+            left = left.get(written..).unwrap_or_default();
             between();
         }
-        self.unwritten.lock().give_back();
-        self.report(result);
+        Ok(())
     }
 
     /// Whether statistics cannot be written.
@@ -146,49 +141,55 @@ impl UseStatistics {
         self.failing.load(Ordering::Relaxed)
     }
 
+    /// Takes what the threads have counted, and tells what was lost on the way. Whether so many keys are unwritten now that they must be written.
+    fn gather_for_writing(&self) -> bool {
+        let mut unwritten = self.unwritten.lock();
+        self.gather(&mut unwritten);
+        self.clients.forget_gone();
+        self.report_lost(unwritten.take_lost());
+        unwritten.is_crowded()
+    }
+
     /// Takes what the threads have counted. Their uses were a moment ago: nobody has asked the clock for each.
     fn gather(&self, unwritten: &mut Unwritten) {
         let mut moment = None;
-        let Unwritten { keys, entries, spare, lost } = unwritten;
-        self.tallies.empty(spare, |Place { id, version, client }, Count { items, bytes, has_bounds }| {
+        // Usually the same again and again.
+        let mut last = None;
+        let mut spare = mem::take(&mut unwritten.spare);
+        self.tallies.empty(&mut spare, |Place { id, version, client: number }, count| {
+            let (_, client) = match last.take() {
+                Some(known @ (of, _)) if of == number => last.insert(known),
+                _ => last.insert((number, self.clients.of_number(number))),
+            };
+            let client = client.as_ref();
             if let Some(audit) = &self.audit {
-                audit.used(id, self.clients.name(client).as_ref(), items);
+                audit.used(id, client.map(Client::name), count.items);
             }
             let now_ms = *moment.get_or_insert_with(|| self.clock.now_ms());
-            let is_full = keys.len() >= UNWRITTEN_KEYS_MAX;
-            let added = match keys.entry(id) {
-                Entry::Vacant(_) if is_full => {
-                    *lost = lost.saturating_add(items);
-                    return;
-                }
-                entry => entry.or_default(),
-            };
-            let (before, is_full) = (added.entries(), *entries >= UNWRITTEN_ENTRIES_MAX);
-            if is_full && added.usage.version(version).is_none() {
-                *lost = lost.saturating_add(items);
-                return;
-            }
-            added.has_bounds |= has_bounds;
-            added.usage.add_version(VersionUsage { version, items, bytes, last_ms: now_ms });
-            let name = self.clients.name(client).filter(|name| !is_full || added.usage.has_client(name));
-            match name {
-                Some(client) => added.usage.add_client(ClientUsage { client, items, last_ms: now_ms }),
-                None => added.usage.add_others(OthersUsage { items, last_ms: now_ms }),
-            }
-            *entries += added.entries() - before;
+            unwritten.add(id, version, client, count, now_ms);
         });
-        *lost = lost.saturating_add(self.tallies.take_lost());
+        unwritten.spare = spare;
+        unwritten.add_lost(self.tallies.take_lost());
     }
 
     fn stored(&self, id: KeyId) -> Result<KeyUsage, Error> {
         Ok(self.vault.read::<KeyUsage>(&address::usage(id))?.map(|(usage, _)| usage).unwrap_or_default())
     }
 
-    fn write_part(&self, ids: &[KeyId]) -> Result<(), Error> {
+    /// Writes the uses of the first of these keys, as many as one transaction takes; gives their number.
+    fn write_some(&self, ids: &[KeyId]) -> Result<usize, Error> {
         let mut unwritten = self.unwritten.lock();
-        let mut writes = Vec::with_capacity(ids.len());
-        for id in ids {
-            let Some(added) = unwritten.keys.get(id) else { continue };
+        if self.tallies.are_handed_over() {
+            // Else they would be lost while very many keys are written.
+            self.gather(&mut unwritten);
+        }
+        let (mut writes, mut size, mut taken) = (Vec::new(), 0, 0);
+        for id in ids.iter().take(WRITTEN_KEYS_MAX) {
+            if size >= WRITTEN_SIZE {
+                break;
+            }
+            taken += 1;
+            let Some(added) = unwritten.get(*id) else { continue };
             let mut usage = match self.stored(*id) {
                 Err(error @ (Error::Damaged(_) | Error::SystemKeyMissing(_))) => {
                     tracing::error!(key = %id, %error, "what is known of the use of a key cannot be read: it is counted from zero");
@@ -196,19 +197,18 @@ impl UseStatistics {
                 }
                 stored => stored?,
             };
-            usage.add(&added.usage);
+            added.add_to(&mut usage);
             // If that cannot be told, the schedule finds out why, and says so.
-            if added.has_bounds && self.is_due(*id, &usage).unwrap_or(true) {
+            if added.has_bounds() && self.is_due(*id, &usage).unwrap_or(true) {
                 self.due.tell(*id);
             }
-            writes.push(self.vault.put(address::usage(*id), &usage));
+            let write = self.vault.put(address::usage(*id), &usage);
+            size += write.size();
+            writes.push(write);
         }
         self.vault.transact(&[], &writes)?;
-        for id in ids {
-            let written = unwritten.keys.remove(id).map_or(0, |added| added.entries());
-            unwritten.entries -= written;
-        }
-        Ok(())
+        ids.iter().take(taken).for_each(|id| unwritten.remove(*id));
+        Ok(taken)
     }
 
     /// Whether the key is to be rotated, and can be.

@@ -91,7 +91,7 @@ impl Count {
 }
 
 impl Tallies {
-    /// Empty tables. `signal` tells when one was full.
+    /// Empty tables. `signal` tells when some were full.
     pub(super) fn new(signal: Arc<Signal>) -> Self {
         let tables = (0..TALLY_TABLES).map(|_| CachePadded::default()).collect();
         let handed_over = crossbeam_channel::bounded(TALLIES_HANDED_OVER_MAX);
@@ -115,6 +115,11 @@ impl Tallies {
         for table in self.handed_over.1.try_iter() {
             table.into_iter().for_each(|(place, count)| take(place, count));
         }
+    }
+
+    /// Whether so many tables are handed over that they should be gathered soon.
+    pub(super) fn are_handed_over(&self) -> bool {
+        self.handed_over.1.len() >= TALLIES_HANDED_OVER_MAX / 4
     }
 
     /// Items that were lost since this was asked last.
@@ -144,7 +149,9 @@ impl Tallies {
             let items = table.values().map(|count| count.items).sum();
             self.lost.fetch_add(items, Ordering::Relaxed);
         }
-        self.signal.write_soon();
+        if self.are_handed_over() {
+            self.signal.write_soon();
+        }
     }
 }
 
@@ -269,13 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_is_handed_over_and_asks_to_be_gathered() {
+    fn full_tables_are_handed_over_and_ask_to_be_gathered() {
         let (tallies, soon) = tallies();
-        for key in 0..TALLY_SIZE_MAX + 5 {
+        let full = TALLY_SIZE_MAX * TALLIES_HANDED_OVER_MAX / 4;
+        for key in 0..full + 5 {
+            assert!(soon.is_empty() || key >= full);
             Gathered::new(&tallies, CLIENT).add(id(key), FIRST, once());
         }
         assert!(soon.try_recv().is_ok());
-        assert_eq!(gathered(&tallies).len(), TALLY_SIZE_MAX + 5);
+        assert_eq!(gathered(&tallies).len(), full + 5);
         assert_eq!(tallies.take_lost(), 0);
     }
 

@@ -10,7 +10,7 @@ use super::{UseCounts, UseStatistics};
 use crate::error::Error;
 use crate::limits::USES_WRITTEN_EVERY;
 
-/// Writes counts each second, and at once when many are unwritten. Dropping it writes what is left and ends the thread.
+/// Writes counts each second, and at once when many are unwritten; statistics as often as it does not take long. Dropping it writes what is left and ends the thread.
 pub(crate) struct UseWriter {
     counts: Arc<UseCounts>,
     ending: Arc<AtomicBool>,
@@ -36,7 +36,7 @@ impl UseWriter {
                     let _ = soon.recv_timeout(USES_WRITTEN_EVERY);
                     counts.write();
                     // Counts with a limit do not wait until all statistics are written.
-                    statistics.write(|| {
+                    statistics.write_due(|| {
                         if soon.try_recv().is_ok() {
                             counts.write();
                         }

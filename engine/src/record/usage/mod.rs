@@ -1,4 +1,4 @@
-//! How a key is used: items and bytes of each version, and the clients that use it. Statistics: a kill loses the last second of them.
+//! How a key is used: items and bytes of each version, and the clients that use it. Statistics: a kill loses the last second of them, and up to a minute where very many keys are in use.
 
 use std::cmp::Reverse;
 

@@ -1,5 +1,6 @@
 //! What a count promises: it is never below the truth, whatever happens to the process or to storage.
 
+mod paced;
 mod used_up;
 
 use claviger_algorithm::Algorithm;
