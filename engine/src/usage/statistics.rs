@@ -87,7 +87,7 @@ impl UseStatistics {
         Ok(usage)
     }
 
-    /// Writes all that was counted until now. `between` is called between transactions: what cannot wait is done there.
+    /// Writes all that was counted until now. `between` is called before each transaction: what cannot wait is done there.
     pub(crate) fn write(&self, between: impl FnMut()) {
         self.gather_for_writing();
         self.write_all(between);
@@ -126,12 +126,12 @@ impl UseStatistics {
 
     /// Writes the uses of these keys, in the order in which storage has them: neighbours share its pages.
     fn write_keys(&self, mut ids: Vec<KeyId>, mut between: impl FnMut()) -> Result<(), Error> {
-        ids.sort_unstable();
+        ids.sort_unstable_by_key(|id| u128::from_be_bytes(id.0));
         let mut left = &ids[..];
         while !left.is_empty() {
+            between();
             let written = self.write_some(left)?;
             left = left.get(written..).unwrap_or_default();
-            between();
         }
         Ok(())
     }
