@@ -192,6 +192,8 @@ pub struct Audit {
 pub struct Cache {
     /// Unwrapped keys kept in memory.
     pub keys_max: usize,
+    /// Whether keys are loaded before they are used, as many as find room.
+    pub fill: bool,
 }
 
 /// Section `[metrics]`.

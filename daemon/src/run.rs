@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
+use claviger_engine::Engine;
 use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{block_in_place, spawn_blocking};
@@ -53,6 +54,7 @@ impl Listeners {
 
 /// A daemon with both ports open.
 pub struct Daemon {
+    engine: Arc<Engine>,
     data: Arc<Mutex<Option<DataPort>>>,
     control: ControlPort,
     metrics: Option<MetricsListener>,
@@ -86,16 +88,20 @@ impl Daemon {
             credential: credentials.data.copy(),
         };
         let engine = Arc::clone(&installation.engine);
-        let data = DataPort::start(engine, settings, listeners.data_tcp, listeners.data_udp).context("data port")?;
+        let data = DataPort::start(Arc::clone(&engine), settings, listeners.data_tcp, listeners.data_udp)
+            .context("data port")?;
         let data = Arc::new(Mutex::new(Some(data)));
         let settings = control_settings(config, credentials, metrics_address);
         let state = ControlState::new(installation, Arc::clone(&data), &settings).context("control port")?;
         let metrics = listeners.metrics.map(|listener| MetricsListener::start(&state, listener));
         let metrics = metrics.transpose().context("listener for metrics")?;
         let control = ControlPort::start(state, &settings, listeners.control).context("control port")?;
+        if config.cache.fill {
+            engine.fill_cache().context("cache")?;
+        }
         tracing::info!(data = %data_address, control = %control_address, metrics = metrics_address.map(tracing::field::display), after = ?began.elapsed(), "started");
         let in_force = Mutex::new(InForce { config: config.clone(), certificates });
-        Ok(Self { data, control, metrics, in_force, data_address, control_address, metrics_address })
+        Ok(Self { engine, data, control, metrics, in_force, data_address, control_address, metrics_address })
     }
 
     /// Where the data port listens, TCP and UDP.
@@ -118,7 +124,10 @@ impl Daemon {
 
     /// Ends both ports: what has been read is finished first, within the configured time.
     pub async fn stop(self) {
-        let Self { data, control, metrics, in_force, .. } = self;
+        let Self { engine, data, control, metrics, in_force, .. } = self;
+        engine.stop_filling();
+        // It ends with the ports.
+        drop(engine);
         let drain = in_force.lock().config.data.drain;
         let data = data.lock().take();
         tracing::info!("ending: requests that have been read are finished first");

@@ -1,6 +1,6 @@
 //! The engine: what a daemon starts, asks and changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,6 +14,7 @@ use crate::crypto::random::Random;
 use crate::emergency;
 use crate::epoch::Epochs;
 use crate::error::Error;
+use crate::fill::Filler;
 use crate::follow::Follower;
 use crate::hierarchy::SystemKeys;
 use crate::key::client::ClientName;
@@ -48,6 +49,8 @@ pub struct Engine {
 
 /// What all handles of one engine share: its threads, and what they keep up to date.
 struct Running {
+    /// There is one as soon as the cache is to be filled.
+    filler: OnceLock<Filler>,
     renewer: Renewer,
     _scheduler: Scheduler,
     schedule: Arc<Schedule>,
@@ -135,6 +138,7 @@ impl Engine {
         ledger.resume_destructions()?;
         let schedule = Schedule::new(ledger.on_behalf_of(Act::of_engine("schedule")));
         let running = Running {
+            filler: OnceLock::new(),
             renewer: Renewer::start(ledger.clone())?,
             _scheduler: Scheduler::start(Arc::clone(&schedule), woken)?,
             schedule,
@@ -268,6 +272,38 @@ impl Engine {
     #[must_use]
     pub fn cache_activity(&self) -> CacheActivity {
         self.running.cache.activity()
+    }
+
+    /// Has all keys loaded that find room in the cache, on a thread that is behind all others, so that they are there when they are used; and again whenever the daemon is unlocked. By
+    /// default nothing is unwrapped that nobody uses.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the system gives no thread.
+    pub fn fill_cache(&self) -> Result<(), Error> {
+        let Running { filler, cache, .. } = &*self.running;
+        if filler.get().is_none() {
+            let source = Arc::clone(&self.ledger.source);
+            let started = Filler::start(Arc::clone(cache), source, Arc::clone(&self.ledger.clock))?;
+            // If somebody else was faster, his is the one.
+            let _ = filler.set(started);
+        }
+        Ok(())
+    }
+
+    /// Ends [`Engine::fill_cache`] for good, after the key at hand.
+    pub fn stop_filling(&self) {
+        self.running.filler.get().iter().for_each(|filler| filler.stop());
+    }
+
+    /// Whether the cache is being filled.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.running.filler.get().is_some_and(Filler::is_filling)
+    }
+
+    /// Nothing keeps the cache from being filled any more.
+    pub(crate) fn fill_again(&self) {
+        self.running.filler.get().iter().for_each(|filler| filler.wake());
     }
 
     /// Brings a key into the cache. `done` is called once, on another thread or at once, when it is there or cannot be; it must not block.

@@ -206,7 +206,7 @@ impl Shared {
 
 impl Urgency {
     /// Makes it that of the calling thread.
-    fn take_up(self) {
+    pub(crate) fn take_up(self) {
         let Self::Later(steps) = self else { return };
         // Of one thread, on Linux; and relative, because the process may have been given another niceness as a whole.
         if let Err(error) = rustix::process::nice(steps.into()) {

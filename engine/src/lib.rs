@@ -23,6 +23,7 @@ pub mod epoch;
 pub mod error;
 mod fair_queue;
 mod files;
+mod fill;
 mod follow;
 #[cfg(test)]
 mod for_tests;

@@ -369,6 +369,9 @@ pub const COMPUTE_QUEUE_SIZE: usize = 4_096;
 /// of loads for two threads, and no connection has more places than stay free for the others.
 pub const STORAGE_QUEUE_SIZE: usize = 16_384;
 
+/// How many steps of niceness the thread that fills the cache is behind the workers: as many as there are. Nobody waits for it.
+pub const FILL_NICENESS: u8 = 19;
+
 /// Threads that read storage. Loads wait for pages of the disk, not for the processor.
 pub const STORAGE_THREADS: usize = 2;
 

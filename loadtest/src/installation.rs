@@ -26,6 +26,8 @@ use crate::workload::input;
 pub(crate) struct Installation {
     /// The configuration file.
     pub(crate) config: PathBuf,
+    /// Another one, by which the daemon loads keys before they are used.
+    pub(crate) filling_config: PathBuf,
     /// The data folder, which the daemon makes.
     pub(crate) data: PathBuf,
     /// Issues the server's certificate.
@@ -49,10 +51,12 @@ impl Installation {
 
         let config = folder.join("clavigerd.toml");
         write_private(&config, CONFIG)?;
+        let filling_config = folder.join("clavigerd-filling.toml");
+        write_private(&filling_config, &[CONFIG, FILLING].concat())?;
         write_private(&folder.join("server.pem"), &certificate.pem())?;
         write_private(&folder.join("server-key.pem"), &key.serialize_pem())?;
         write_private(&folder.join("administrators.pem"), &administrators.pem())?;
-        Ok(Self { config, data: folder.join("data"), server_authority, administrators })
+        Ok(Self { config, filling_config, data: folder.join("data"), server_authority, administrators })
     }
 
     /// A client of the control port with a fresh certificate of an administrator.
@@ -148,3 +152,5 @@ free_space_floor_mib = 16
 [log]
 format = "json"
 "#;
+
+const FILLING: &str = "[cache]\nfill = true\n";

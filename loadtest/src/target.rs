@@ -14,6 +14,7 @@ use crate::client_file::ClientFile;
 use crate::cpus::Cpus;
 use crate::daemon::{Daemon, Memory};
 use crate::installation::{Installation, STORE, create_key};
+use crate::limits::{FILL_LOOKED_AT_EVERY, FILL_TIME};
 use crate::task::Task;
 
 /// A daemon, and what it takes to use it.
@@ -146,15 +147,46 @@ impl Target {
     /// # Errors
     /// If it is not ours, or does not come up again.
     pub(crate) fn restart(&mut self) -> anyhow::Result<Duration> {
+        self.restart_by(|installation| &installation.config)
+    }
+
+    /// As [`Target::restart`], with a daemon that loads keys before they are used.
+    ///
+    /// # Errors
+    /// As [`Target::restart`].
+    pub(crate) fn restart_filling(&mut self) -> anyhow::Result<Duration> {
+        self.restart_by(|installation| &installation.filling_config)
+    }
+
+    fn restart_by(&mut self, config: fn(&Installation) -> &Path) -> anyhow::Result<Duration> {
         let Keys::Made(started) = &mut self.keys else { bail!(NOT_OURS) };
         // The storage is opened by one process at a time.
         drop(started.daemon.take());
         let began = Instant::now();
-        let daemon = started.daemon.insert(Daemon::run(&started.program, &started.installation.config, &started.cpus)?);
+        let config = config(&started.installation);
+        let daemon = started.daemon.insert(Daemon::run(&started.program, config, &started.cpus)?);
         let time = began.elapsed();
         self.file.address = daemon.addresses().data.clone();
         started.making.administrator = started.installation.administrator(&daemon.addresses().control)?;
         Ok(time)
+    }
+
+    /// Waits until the daemon does not load keys any more before they are used.
+    ///
+    /// # Errors
+    /// If it is not ours, does not say whether it does, or does not come to an end.
+    pub(crate) async fn wait_until_filled(&self) -> anyhow::Result<()> {
+        let (_, administrator) = self.ours()?;
+        let end = Instant::now() + FILL_TIME;
+        while Instant::now() < end {
+            let metrics = administrator.metrics().await?;
+            let filling = metrics.lines().find_map(|line| line.strip_prefix("claviger_cache_filling "));
+            if filling.context("the daemon does not say whether it fills its cache")? == "0" {
+                return Ok(());
+            }
+            tokio::time::sleep(FILL_LOOKED_AT_EVERY).await;
+        }
+        bail!("the daemon has not filled its cache within {} seconds", FILL_TIME.as_secs())
     }
 
     /// What the daemon has in memory.

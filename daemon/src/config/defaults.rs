@@ -90,7 +90,7 @@ impl Default for Audit {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { keys_max: KEYS_CACHED }
+        Self { keys_max: KEYS_CACHED, fill: false }
     }
 }
 

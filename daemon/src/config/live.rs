@@ -91,6 +91,7 @@ mod tests {
             ("[system_keys]\npath = \"elsewhere\"", "[system_keys]"),
             ("[shred_table]\nclass = \"development\"", "[shred_table]"),
             ("[cache]\nkeys_max = 7", "[cache]"),
+            ("[cache]\nfill = true", "[cache]"),
             ("[log]\nformat = \"json\"", "[log]"),
             ("[metrics]\naddress = \"127.0.0.1:1\"", "[metrics]"),
         ] {

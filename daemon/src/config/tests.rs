@@ -24,7 +24,7 @@ fn the_example_names_every_setting() {
     let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
     let commented =
         EXAMPLE.lines().filter(|line| line.starts_with("# workers = ") || line.starts_with("# address = ")).count();
-    assert_eq!(settings + commented, 29, "a setting is missing in config.example.toml, or this number is old");
+    assert_eq!(settings + commented, 30, "a setting is missing in config.example.toml, or this number is old");
 }
 
 #[test]

@@ -89,6 +89,17 @@ impl Cache {
         }
     }
 
+    /// As [`Cache::admit`] for a key that nobody has asked for: it stays out if that would be one too many, and goes before those that were used. The caller holds the slot's `load`.
+    pub(super) fn admit_if_there_is_room(&self, slot: &Arc<Slot>) -> bool {
+        let mut ring = self.clock.ring.lock();
+        let is_room = ring.slots.len() < self.clock.capacity;
+        if is_room {
+            slot.take_used();
+            ring.put_in(slot);
+        }
+        is_room
+    }
+
     /// Forgets a key unless something is going on at its slot, or it is in use elsewhere: then it would only be loaded again. So there may be more keys than
     /// the capacity, but no more than requests wait at once.
     fn evict(&self, slot: &Arc<Slot>) -> bool {

@@ -13,8 +13,26 @@ use crate::key::id::KeyId;
 
 /// Where keys are loaded from. Blocks: never called on a worker thread.
 pub(crate) trait KeySource: Send + Sync {
-    /// Reads and unwraps a key.
-    fn load(&self, id: KeyId) -> Result<KeyEntry, Error>;
+    /// Reads and unwraps a key. `faults` is told what is wrong with one that is loaded all the same.
+    fn load(&self, id: KeyId, faults: &mut dyn FnMut(Fault)) -> Result<KeyEntry, Error>;
+}
+
+/// What is wrong with a key that is loaded all the same.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Its record lives and its shred secret is gone: it is loaded as deleted.
+    #[error(transparent)]
+    Shredded(Error),
+    /// What was sealed by it still opens.
+    #[error("the uses of key {0} are not known: it does not encrypt until it is rotated: {1}")]
+    UsesNotKnown(KeyId, Error),
+}
+
+impl Fault {
+    /// For whoever loads a key because it is used.
+    pub(super) fn log(self) {
+        tracing::error!("{self}");
+    }
 }
 
 /// Called once when the load is done, on the loading thread: it hands over and returns, it does no work.
@@ -61,8 +79,11 @@ impl Cache {
                 waiter(Ok(()));
                 return None;
             }
-            let is_first = load.is_none();
-            load.get_or_insert_default().waiters.push(waiter);
+            // Whoever loads what nobody has asked for may take his time: nobody waits for him.
+            let is_first = load.as_ref().is_none_or(|load| load.is_unasked);
+            let wanted = load.get_or_insert_default();
+            wanted.is_unasked = false;
+            wanted.waiters.push(waiter);
             drop(load);
             if !is_first {
                 return None;
@@ -77,7 +98,7 @@ impl LoadJob {
     pub(crate) fn run(mut self, source: &dyn KeySource) {
         loop {
             self.slot.load.lock().get_or_insert_default().is_overtaken = false;
-            let loaded = source.load(self.slot.id);
+            let loaded = source.load(self.slot.id, &mut Fault::log);
             let load = self.slot.load.lock();
             if !load.as_ref().is_some_and(|load| load.is_overtaken) {
                 self.finished = true;

@@ -9,7 +9,7 @@ use dashmap::DashMap;
 
 use super::KeyEntry;
 use super::eviction::Clock;
-use super::loader::KeySource;
+use super::loader::{Fault, KeySource};
 use super::slot::{Load, Slot};
 use crate::error::Error;
 use crate::key::id::KeyId;
@@ -39,6 +39,10 @@ pub struct CacheActivity {
     pub failed_loads: u64,
     /// Keys that went because others came.
     pub evictions: u64,
+    /// Keys that were loaded before anybody had asked for them.
+    pub filled: u64,
+    /// Keys that were to be, and cannot be read.
+    pub unfilled: u64,
 }
 
 /// What has come and gone.
@@ -47,6 +51,8 @@ pub(super) struct Counts {
     pub(super) loads: AtomicU64,
     pub(super) failed_loads: AtomicU64,
     pub(super) evictions: AtomicU64,
+    pub(super) filled: AtomicU64,
+    pub(super) unfilled: AtomicU64,
 }
 
 impl Cache {
@@ -80,10 +86,11 @@ impl Cache {
 
     /// What it has done.
     pub(crate) fn activity(&self) -> CacheActivity {
-        let Counts { loads, failed_loads, evictions } = &self.counts;
-        let [loads, failed_loads, evictions] =
-            [loads, failed_loads, evictions].map(|count| count.load(Ordering::Relaxed));
-        CacheActivity { keys: self.loaded(), keys_max: self.clock.capacity(), loads, failed_loads, evictions }
+        let Counts { loads, failed_loads, evictions, filled, unfilled } = &self.counts;
+        let [loads, failed_loads, evictions, filled, unfilled] =
+            [loads, failed_loads, evictions, filled, unfilled].map(|count| count.load(Ordering::Relaxed));
+        let (keys, keys_max) = (self.loaded(), self.clock.capacity());
+        CacheActivity { keys, keys_max, loads, failed_loads, evictions, filled, unfilled }
     }
 
     /// Brings a key up to date after a change of its records. When this returns, the cache does not hold what was before,
@@ -96,7 +103,7 @@ impl Cache {
         if slot.entry.load().is_none() {
             return;
         }
-        match source.load(id) {
+        match source.load(id, &mut Fault::log) {
             Ok(entry) => slot.entry.store(Some(Arc::new(entry))),
             Err(error) => {
                 // Not what was before: a key that cannot be read is not served.

@@ -30,6 +30,8 @@ pub(crate) struct Slot {
 pub(super) struct Load {
     /// The key has changed since the load began to read: what it reads may be stale.
     pub(super) is_overtaken: bool,
+    /// Nobody has asked for the key. Whoever does so makes the load his own.
+    pub(super) is_unasked: bool,
     pub(super) waiters: Vec<Waiter>,
 }
 

@@ -8,7 +8,8 @@ use claviger_algorithm::Algorithm;
 use parking_lot::Mutex;
 
 use super::{
-    Cache, EntryVersion, KeyEntry, KeySource, LoadError, PreparedKey, Slot, StorePolicy, StoreSlot, Stores, Uses,
+    Cache, EntryVersion, Fault, KeyEntry, KeySource, LoadError, PreparedKey, Slot, StorePolicy, StoreSlot, Stores,
+    Unasked, Uses,
 };
 use crate::error::Error;
 use crate::key::id::{KeyId, StoreId};
@@ -54,7 +55,7 @@ impl Source {
 }
 
 impl KeySource for Source {
-    fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
+    fn load(&self, id: KeyId, _faults: &mut dyn FnMut(Fault)) -> Result<KeyEntry, Error> {
         let state = self.keys.lock().get(&id).copied();
         let happening = self.in_next_load.lock().take();
         if let Some(happening) = happening {
@@ -256,7 +257,124 @@ fn holds_a_million_keys_if_told_to() {
 struct EveryKey(Source);
 
 impl KeySource for EveryKey {
-    fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
+    fn load(&self, id: KeyId, _faults: &mut dyn FnMut(Fault)) -> Result<KeyEntry, Error> {
         Ok(self.0.entry(id, KeyState::Available))
     }
+}
+
+/// Loads a key that nobody has asked for, while something happens.
+fn load_unasked_while(
+    cache: &Arc<Cache>,
+    source: &Arc<Source>,
+    happening: impl FnOnce(&Arc<Cache>, &Source) + Send + 'static,
+) -> Result<Unasked, Error> {
+    let again = Arc::clone(cache);
+    source.in_next_load(move |source| happening(&again, source));
+    cache.load_unasked(id(1), &**source)
+}
+
+/// A source with some keys, and a cache.
+fn with_keys(capacity: usize) -> (Arc<Cache>, Arc<Source>) {
+    let source = Arc::new(Source::new());
+    (0..10).for_each(|number| source.set(id(number), Some(KeyState::Available)));
+    (cache(capacity), source)
+}
+
+#[test]
+fn key_that_nobody_has_asked_for_is_loaded_once_and_found_by_whoever_asks() {
+    let (cache, source) = with_keys(10);
+    assert!(matches!(cache.load_unasked(id(1), &*source), Ok(Unasked::Loaded)));
+    assert!(matches!(cache.load_unasked(id(1), &*source), Ok(Unasked::NotNeeded)));
+    let answers = Answers::default();
+    assert!(cache.request(id(1), answers.waiter()).is_none());
+    assert_eq!((answers.take(), cache.loaded()), (vec![Ok(())], 1));
+    assert_eq!((cache.activity().filled, cache.activity().loads), (1, 0));
+}
+
+#[test]
+fn key_that_is_missing_is_not_loaded_unasked_and_leaves_no_slot() {
+    let (cache, source) = (cache(10), Arc::new(Source::new()));
+    assert!(matches!(cache.load_unasked(id(1), &*source), Ok(Unasked::NotNeeded)));
+    assert!(cache.slot(id(1)).is_none());
+    assert_eq!(cache.activity().unfilled, 0);
+}
+
+#[test]
+fn whoever_asks_for_what_is_loaded_unasked_loads_it_himself() {
+    let (cache, source) = with_keys(10);
+    let answers = Answers::default();
+    let (job, asked) = std::sync::mpsc::channel();
+    let waiter = answers.waiter();
+    let loaded = load_unasked_while(&cache, &source, move |cache, _| {
+        job.send(cache.request(id(1), waiter).unwrap()).unwrap_or_default();
+    });
+    // What was read unasked is thrown away, and nobody was told by it.
+    assert!(matches!(loaded, Ok(Unasked::NotNeeded)));
+    assert_eq!((answers.take(), state(&cache, id(1))), (vec![], None));
+    asked.recv().unwrap().run(&*source);
+    assert_eq!((answers.take(), state(&cache, id(1))), (vec![Ok(())], Some(KeyState::Available)));
+    assert_eq!((cache.activity().filled, cache.activity().loads, cache.loaded()), (0, 1, 1));
+}
+
+#[test]
+fn key_that_is_being_loaded_because_it_is_used_is_not_loaded_unasked() {
+    let (cache, source) = with_keys(10);
+    let job = cache.request(id(1), Answers::default().waiter()).unwrap();
+    assert!(matches!(cache.load_unasked(id(1), &*source), Ok(Unasked::NotNeeded)));
+    assert_eq!(cache.loaded(), 0);
+    job.run(&*source);
+    assert_eq!(cache.loaded(), 1);
+}
+
+// R-K9
+#[test]
+fn change_that_overtakes_an_unasked_load_is_in_what_is_loaded() {
+    let (cache, source) = with_keys(10);
+    let loaded = load_unasked_while(&cache, &source, |cache, source| {
+        source.set(id(1), Some(KeyState::Disabled));
+        cache.refresh(id(1), source);
+    });
+    assert!(matches!(loaded, Ok(Unasked::Loaded)));
+    assert_eq!(state(&cache, id(1)), Some(KeyState::Disabled));
+}
+
+// R-K9
+#[test]
+fn key_that_goes_during_an_unasked_load_does_not_come_back() {
+    let changes: [fn(&Arc<Cache>, &Source); 2] =
+        [|cache, source| cache.refresh(id(1), source), |cache, _| drop(cache.forget_all())];
+    for change in changes {
+        let (cache, source) = with_keys(10);
+        let loaded = load_unasked_while(&cache, &source, move |cache, source| {
+            source.set(id(1), None);
+            change(cache, source);
+        });
+        assert!(matches!(loaded, Ok(Unasked::NotNeeded)));
+        assert!(cache.slot(id(1)).is_none());
+        assert_eq!(cache.loaded(), 0);
+    }
+}
+
+#[test]
+fn unasked_loads_take_no_place_of_others() {
+    let (cache, source) = with_keys(2);
+    load(&cache, &source, id(2));
+    assert!(cache.has_room());
+    // The last place goes while the key is being read.
+    let loaded = load_unasked_while(&cache, &source, |cache, source| drop(load(cache, source, id(3))));
+    assert!(matches!(loaded, Ok(Unasked::NoRoom)));
+    assert!(!cache.has_room() && cache.slot(id(1)).is_none());
+    assert!([2, 3].iter().all(|number| state(&cache, id(*number)).is_some()));
+    assert_eq!(cache.activity().evictions, 0);
+}
+
+#[test]
+fn what_was_loaded_unasked_and_not_used_goes_first() {
+    let (cache, source) = with_keys(3);
+    load(&cache, &source, id(2));
+    cache.load_unasked(id(1), &*source).unwrap();
+    load(&cache, &source, id(3));
+    load(&cache, &source, id(4));
+    assert_eq!(state(&cache, id(1)), None);
+    assert!([2, 3, 4].iter().all(|number| state(&cache, id(*number)).is_some()));
 }

@@ -174,8 +174,9 @@ impl Engine {
             if ledger.makes_at_once() {
                 ledger.source.refresh_lock();
                 ledger.source.lock.check().map_err(|_| Error::Conflict)?;
-                // It was waiting for this.
+                // They were waiting for this.
                 self.renewer().wake();
+                self.fill_again();
             }
             Ok(())
         })

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use self::policies::Publishing;
 use crate::access::AccessUses;
-use crate::cache::{EntryVersion, KeyEntry, KeySource, PreparedKey, StoreSlot, Stores, Uses};
+use crate::cache::{EntryVersion, Fault, KeyEntry, KeySource, PreparedKey, StoreSlot, Stores, Uses};
 use crate::crypto::mac::MacKey;
 use crate::crypto::oaep::DecryptingKey;
 use crate::crypto::signature::SigningKey;
@@ -102,7 +102,7 @@ impl VaultSource {
     }
 
     /// The key that `record`, which stands at the place of `id`, describes.
-    fn entry(&self, id: KeyId, record: &KeyRecord) -> Result<KeyEntry, Error> {
+    fn entry(&self, id: KeyId, record: &KeyRecord, faults: &mut dyn FnMut(Fault)) -> Result<KeyEntry, Error> {
         if record.id != id {
             return Err(Error::Damaged(address::key(id).to_string()));
         }
@@ -114,7 +114,7 @@ impl VaultSource {
         if !summaries.is_empty() {
             let secret = self.shred_table.secret_of(record)?;
             for summary in summaries {
-                versions.push(self.version(record, summary, &secret)?);
+                versions.push(self.version(record, summary, &secret, faults)?);
             }
         }
         let store = self.store_of(record)?;
@@ -143,16 +143,22 @@ impl VaultSource {
         record: &KeyRecord,
         summary: &crate::record::VersionSummary,
         secret: &ShredSecret,
+        faults: &mut dyn FnMut(Fault),
     ) -> Result<EntryVersion, Error> {
         let place = address::key_version(record.id, summary.version);
         let damaged = || Error::Damaged(place.to_string());
         let (stored, _) = self.vault.read::<KeyVersionRecord>(&place)?.ok_or_else(damaged)?;
         let bytes = self.vault.unwrap::<KeyVersionRecord>(&place, Some(secret), &stored.wrapped)?;
         let key = prepare(record, bytes).map_err(|_| damaged())?;
-        Ok(EntryVersion { version: summary.version, key, uses: self.uses(record, summary)? })
+        Ok(EntryVersion { version: summary.version, key, uses: self.uses(record, summary, faults)? })
     }
 
-    fn uses(&self, record: &KeyRecord, summary: &crate::record::VersionSummary) -> Result<Uses, Error> {
+    fn uses(
+        &self,
+        record: &KeyRecord,
+        summary: &crate::record::VersionSummary,
+        faults: &mut dyn FnMut(Fault),
+    ) -> Result<Uses, Error> {
         let Some(limit) = record.algorithm.row().use_limit else { return Ok(Uses::Unlimited) };
         if summary.state != VersionState::Current {
             return Ok(Uses::Barred);
@@ -161,7 +167,7 @@ impl VaultSource {
             Ok(counter) => Ok(Uses::Counted(counter)),
             // What was sealed must still open.
             Err(error @ Error::Damaged(_)) => {
-                tracing::error!(key = %record.id, %error, "the uses of a key are not known: it does not encrypt until it is rotated");
+                faults(Fault::UsesNotKnown(record.id, error));
                 Ok(Uses::Barred)
             }
             Err(error) => Err(error),
@@ -170,21 +176,21 @@ impl VaultSource {
 }
 
 impl KeySource for VaultSource {
-    fn load(&self, id: KeyId) -> Result<KeyEntry, Error> {
+    fn load(&self, id: KeyId, faults: &mut dyn FnMut(Fault)) -> Result<KeyEntry, Error> {
         let place = address::key(id);
         loop {
             // Whoever locks after this look has the load repeated.
             self.lock.check()?;
             let (record, revision) = self.vault.read::<KeyRecord>(&place)?.ok_or(Error::KeyNotFound(id))?;
-            let loaded = self.entry(id, &record);
+            let loaded = self.entry(id, &record, faults);
             // A version that is missing was destroyed meanwhile, if the record has changed since it was read, and one that does not open has another shred secret by now: then the
             // record as it is now is loaded.
             let may_be_stale = matches!(loaded, Err(Error::Damaged(_) | Error::KeyShredded(_)));
             if may_be_stale && self.vault.read::<KeyRecord>(&place)?.is_none_or(|(_, now)| now != revision) {
                 continue;
             }
-            if let Err(error @ Error::KeyShredded(_)) = &loaded {
-                tracing::error!("{error}");
+            if let Err(error @ Error::KeyShredded(_)) = loaded {
+                faults(Fault::Shredded(error));
                 return self.shredded_entry(&record);
             }
             return loaded;
@@ -233,7 +239,7 @@ mod tests {
         let pause = storage.pause_get(&address::key(id));
         let source = Arc::clone(&engine.ledger.source);
         std::thread::scope(|scope| {
-            let loading = scope.spawn(move || source.load(id));
+            let loading = scope.spawn(move || source.load(id, &mut |fault| panic!("{fault}")));
             assert!(pause.wait_until_reached(std::time::Duration::from_mins(1)));
             meanwhile(&storage, &engine, id);
             pause.release();

@@ -34,6 +34,7 @@ mod delete_now;
 mod deletion;
 mod encryption;
 mod exports;
+mod fill;
 mod following;
 mod imports;
 mod life_model;

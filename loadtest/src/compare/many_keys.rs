@@ -1,7 +1,7 @@
 //! Very many keys: their choice against that of a few, the start with them, and what each takes in memory.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use claviger_algorithm::Algorithm;
@@ -52,26 +52,54 @@ pub(super) async fn measure_choice(
     ])
 }
 
-/// From the start of the process to the first answer, and until every key has been used once.
+/// From the start of the process to the first answer, and until every key has been used once: by a daemon that loads keys before they are used, and by one that does not.
 pub(super) async fn measure_start(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
     let rounds = stage.plan.rounds.count;
     let Populated { target, key_ids, .. } = stage.populated().await?;
-    let (mut serving, mut first_answer, mut warm) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut plain, mut filling) = (Starts::default(), Starts::default());
     for _ in turns(rounds) {
-        let start = target.restart()?.as_secs_f64();
-        let began = Instant::now();
-        answer(target, key_ids).await?;
-        let answered = began.elapsed().as_secs_f64();
-        use_each(key_ids, &target.client_config(Transport::Tcp)).await?;
-        serving.push(start);
-        first_answer.push(start + answered);
-        warm.push(start + began.elapsed().as_secs_f64());
+        let start = target.restart()?;
+        plain.measure(start, target, key_ids).await?;
+        let start = target.restart_filling()?;
+        filling.measure(start, target, key_ids).await?;
     }
+    let seconds = |name: &str, rounds| Figure::new(name, Unit::Seconds, rounds);
     Ok(vec![
-        Figure::new("first answer", Unit::Seconds, first_answer).with(Goal::at_most(1.0, 0.2)),
-        Figure::new("everything warm", Unit::Seconds, warm).with(Goal::at_most(10.0, 3.0)),
-        Figure::new("serving", Unit::Seconds, serving),
+        seconds("first answer", plain.first_answer).with(Goal::at_most(1.0, 0.2)),
+        seconds("first answer, filling", filling.first_answer).with(Goal::at_most(1.0, 0.2)),
+        seconds("everything in memory, filling", filling.filled).with(Goal::at_most(10.0, 3.0)),
+        seconds("then each key used once", filling.each_used),
+        seconds("each key used once, and loaded by that", plain.each_used),
+        seconds("serving", plain.serving),
     ])
+}
+
+/// What was measured of starts, in seconds from the start of the process.
+#[derive(Default)]
+struct Starts {
+    serving: Vec<f64>,
+    first_answer: Vec<f64>,
+    /// When the daemon does not load keys before they are used, or does so no more.
+    filled: Vec<f64>,
+    each_used: Vec<f64>,
+}
+
+impl Starts {
+    /// Measures a daemon that has just been started, which took `start`.
+    async fn measure(&mut self, start: Duration, target: &Target, key_ids: &[KeyId]) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let since_start = || (start + began.elapsed()).as_secs_f64();
+        answer(target, key_ids).await?;
+        let first_answer = since_start();
+        target.wait_until_filled().await?;
+        let filled = since_start();
+        use_each(key_ids, &target.client_config(Transport::Tcp)).await?;
+        self.serving.push(start.as_secs_f64());
+        self.first_answer.push(first_answer);
+        self.filled.push(filled);
+        self.each_used.push(since_start());
+        Ok(())
+    }
 }
 
 /// What the daemon has in memory for each key that it has used, against a daemon without any.

@@ -129,6 +129,8 @@ fn engine(text: &mut Text, engine: &Engine) {
     text.single(&table::CACHE_KEYS_MAX, cache.keys_max);
     text.family(&table::CACHE_LOADS).value(&["ok"], cache.loads).value(&["failed"], cache.failed_loads);
     text.single(&table::CACHE_EVICTIONS, cache.evictions);
+    text.family(&table::CACHE_FILLED).value(&["ok"], cache.filled).value(&["failed"], cache.unfilled);
+    text.single(&table::CACHE_FILLING, u8::from(engine.is_filling()));
     let lanes = [("compute", engine.compute()), ("storage", engine.storage_lane())];
     let mut by_lane = |metric, value: fn(&Pool) -> usize| {
         let mut family = text.family(metric);

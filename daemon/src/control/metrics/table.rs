@@ -61,6 +61,8 @@ pub static METRICS: &[&Metric] = &[
     &CACHE_KEYS_MAX,
     &CACHE_LOADS,
     &CACHE_EVICTIONS,
+    &CACHE_FILLED,
+    &CACHE_FILLING,
     &LANE_THREADS,
     &LANE_QUEUED,
     &LANE_RUNNING,
@@ -209,6 +211,16 @@ pub(super) static CACHE_LOADS: Metric = metric(
 pub(super) static CACHE_EVICTIONS: Metric =
     metric("claviger_cache_evictions_total", Counter, &[], "Keys that left memory because others came")
         .alert("it grows all the time: `[cache] keys_max` is too small");
+
+pub(super) static CACHE_FILLED: Metric = metric(
+    "claviger_cache_filled_total",
+    Counter,
+    &["result"],
+    "Keys that were loaded before they were used, by `[cache] fill`: `ok`, `failed`",
+)
+.alert("`failed` grows: keys cannot be read; the log says how many, and names one");
+pub(super) static CACHE_FILLING: Metric =
+    metric("claviger_cache_filling", Gauge, &[], "1 while keys are being loaded before they are used");
 
 pub(super) static LANE_THREADS: Metric = metric(
     "claviger_lane_threads",
