@@ -15,6 +15,7 @@
 
 use claviger_algorithm::{Algorithm, OutputSize};
 
+use crate::crypto::gcm::{POSITION_SIZE, Position};
 use crate::key::id::{ID_SIZE, KeyId};
 use crate::key::version::KeyVersion;
 use crate::limits::PLAINTEXT_SIZE_MAX;
@@ -83,6 +84,9 @@ pub struct Header<'a> {
     pub commitment: &'a [u8; COMMITMENT_SIZE],
 }
 
+/// The header of what one burst of XAES-256-GCM seals: all of its items have the same but for the last 12 bytes of the nonce.
+pub(crate) struct BurstHeader([u8; BURST_HEADER_SIZE]);
+
 /// Bytes that are no ciphertext of a format and algorithm known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a ciphertext of a known format")]
@@ -145,6 +149,32 @@ impl<'a> Header<'a> {
     }
 }
 
+impl BurstHeader {
+    /// The header of the item that has the whole of `nonce`.
+    pub(crate) fn new(
+        algorithm: Algorithm,
+        version: KeyVersion,
+        key_id: KeyId,
+        nonce: &[u8; NONCE_SIZE_MAX],
+        commitment: &[u8; COMMITMENT_SIZE],
+    ) -> Self {
+        let mut bytes = [0; BURST_HEADER_SIZE];
+        // There is room for exactly that.
+        let _nothing_behind =
+            Header { format: FORMAT, algorithm, version, key_id, nonce, commitment }.write(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Writes it with `position` as the last 12 bytes of the nonce, to the beginning of `out`, and gives what is behind it; `None` if there is no room.
+    #[inline]
+    pub(crate) fn write<'o>(&self, position: Position, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let (header, rest) = out.split_first_chunk_mut::<BURST_HEADER_SIZE>()?;
+        *header = self.0;
+        header[POSITION_AT..POSITION_AT + POSITION_SIZE].copy_from_slice(&position);
+        Some(rest)
+    }
+}
+
 /// Size of the nonce of `algorithm`, in bytes; `None` if it does not seal.
 fn nonce_size(algorithm: Algorithm) -> Option<usize> {
     seal_overhead(algorithm).checked_sub(FIXED_SIZE + COMMITMENT_SIZE + TAG_SIZE)
@@ -174,6 +204,12 @@ impl AadBuffer {
 
 /// Size of everything before the nonce, in bytes.
 const FIXED_SIZE: usize = 1 + 1 + 4 + ID_SIZE;
+
+/// Size of the header with the longest nonce, in bytes.
+const BURST_HEADER_SIZE: usize = FIXED_SIZE + NONCE_SIZE_MAX + COMMITMENT_SIZE;
+
+/// Where the last 12 bytes of the longest nonce stand.
+const POSITION_AT: usize = FIXED_SIZE + NONCE_SIZE_MAX - POSITION_SIZE;
 
 const AAD_LABEL: &[u8] = b"claviger/aead/1";
 
@@ -230,6 +266,24 @@ mod tests {
             for size in 0..bytes.len() - rest {
                 assert!(header.write(&mut written[..size]).is_none(), "room of {size} bytes");
             }
+        }
+    }
+
+    // R-K3
+    #[test]
+    fn the_header_of_a_burst_is_that_of_an_item_with_its_position() {
+        let bytes = sample();
+        let Ciphertext { header, body, tag } = Ciphertext::parse(&bytes).unwrap();
+        let mut other_position = [0x55; NONCE_SIZE_MAX];
+        other_position[..12].copy_from_slice(&header.nonce[..12]);
+        let of_burst =
+            BurstHeader::new(header.algorithm, header.version, header.key_id, &other_position, header.commitment);
+        let mut written = vec![0; bytes.len()];
+        let rest = of_burst.write([0x22; 12], &mut written).unwrap();
+        rest.copy_from_slice(&[body, tag].concat());
+        assert_eq!(written, bytes);
+        for size in 0..BURST_HEADER_SIZE {
+            assert!(of_burst.write([0x22; 12], &mut written[..size]).is_none(), "room of {size} bytes");
         }
     }
 

@@ -43,6 +43,9 @@ const _: () = assert!(PLAINTEXT_SIZE_MAX < BURST_SIZE_MAX);
 /// Keys whose bursts one read of a socket keeps open at once. A burst costs about 1 microsecond to begin and 2 KB to keep.
 pub const BURSTS_PER_READ_MAX: usize = 16;
 
+/// Bursts of XAES-256-GCM that one call of the random generator draws nonces for, from the second burst of a read on: such a call takes a fifth longer than one for a single nonce.
+pub const BURSTS_DRAWN: usize = 32;
+
 /// Nonces of AES-256-GCM that one call of the random generator draws: up to some 200 bytes, a call costs the same.
 pub const NONCES_DRAWN: usize = 16;
 

@@ -2,11 +2,9 @@
 
 use std::marker::PhantomData;
 
-use claviger_algorithm::Algorithm;
-
-use crate::ciphertext::{AadBuffer, FORMAT, Header, Purpose, TAG_SIZE, seal_overhead};
+use crate::ciphertext::{AadBuffer, Purpose, TAG_SIZE, seal_overhead};
 use crate::crypto::gcm::GcmKey;
-use crate::crypto::nonces::Nonces;
+use crate::crypto::nonces::{NonceSource, Nonces};
 use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::symmetric::SymmetricKey;
 use crate::key::id::KeyId;
@@ -25,12 +23,11 @@ use crate::limits::{BURST_SIZE_MAX, CONTEXT_SIZE_MAX, PLAINTEXT_SIZE_MAX};
 /// Not `Send`: a burst must not outlive the read that it was made for. Work that moves to another thread, or waits,
 /// begins a burst of its own there, because a machine resumed from a snapshot would repeat the nonces of this one.
 pub struct SealBurst {
-    algorithm: Algorithm,
-    id: KeyId,
-    version: KeyVersion,
     key: GcmKey,
     nonces: Nonces,
     aad: AadBuffer,
+    /// How many bytes a ciphertext has more than its plaintext.
+    overhead: usize,
     bytes_left: usize,
     _stays_on_its_thread: PhantomData<*const ()>,
 }
@@ -61,15 +58,23 @@ impl SealBurst {
     /// # Errors
     /// [`SealError::Entropy`].
     pub fn begin(key: &SymmetricKey, id: KeyId, version: KeyVersion, random: &dyn Random) -> Result<Self, SealError> {
-        let nonces = Nonces::draw(key, id, version, random)?;
-        let sealing_key = key.sealing_key(nonces.prefix().as_ref()).map_err(|_| EntropyError)?;
+        Self::begin_with(key, id, version, &mut NonceSource::new(random))
+    }
+
+    /// As [`SealBurst::begin`], one of the bursts of a read.
+    pub(crate) fn begin_with(
+        key: &SymmetricKey,
+        id: KeyId,
+        version: KeyVersion,
+        source: &mut NonceSource<'_>,
+    ) -> Result<Self, SealError> {
+        let nonces = Nonces::draw(key, id, version, source)?;
+        let sealing_key = key.sealing_key(nonces.prefix()).map_err(|_| EntropyError)?;
         Ok(Self {
-            algorithm: key.algorithm(),
-            id,
-            version,
             key: sealing_key,
             nonces,
             aad: AadBuffer::new(key.algorithm(), version, id),
+            overhead: seal_overhead(key.algorithm()),
             bytes_left: BURST_SIZE_MAX,
             _stays_on_its_thread: PhantomData,
         })
@@ -96,18 +101,14 @@ impl SealBurst {
             return Err(SealError::ContextTooLong);
         }
         let size = out.len();
-        if plaintext.len().checked_add(seal_overhead(self.algorithm)) != Some(size) {
+        if plaintext.len().checked_add(self.overhead) != Some(size) {
             return Err(SealError::OutputSize);
         }
         self.bytes_left = self.bytes_left.checked_sub(plaintext.len()).ok_or(SealError::BurstFull)?;
-        let spent = self.nonces.spend().ok_or(SealError::BurstFull)?;
-        let Self { algorithm, id, version, .. } = *self;
-        let (nonce, commitment) = (spent.nonce(), &spent.commitment);
-        let header = Header { format: FORMAT, algorithm, version, key_id: id, nonce, commitment };
-        let rest = header.write(out).ok_or(SealError::OutputSize)?;
+        let (position, rest) = self.nonces.spend(out).ok_or(SealError::BurstFull)?;
         let (body, tag) = rest.split_last_chunk_mut::<TAG_SIZE>().ok_or(SealError::OutputSize)?;
         let aad = self.aad.fill(purpose, context);
-        self.key.seal(spent.position, aad, plaintext, body, tag).map_err(|_| EntropyError)?;
+        self.key.seal(position, aad, plaintext, body, tag).map_err(|_| EntropyError)?;
         Ok(size)
     }
 }
@@ -117,6 +118,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use claviger_algorithm::Algorithm;
     use static_assertions::assert_not_impl_any;
 
     use super::*;

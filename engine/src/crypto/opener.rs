@@ -64,7 +64,7 @@ impl<'key> Opener<'key> {
     pub(crate) fn new(key: &'key SymmetricKey, id: KeyId, version: KeyVersion) -> Self {
         let algorithm = key.algorithm();
         let aad = AadBuffer::new(algorithm, version, id);
-        let binding = Binding { algorithm: algorithm.id(), id, version };
+        let binding = Binding { algorithm, id, version };
         Self { key, binding, aad, committer: None, deriver: None, prepared: None }
     }
 

@@ -132,12 +132,12 @@ impl KeyEntry {
     ///
     /// # Errors
     /// [`Error::UseLimitReached`], [`Error::UsesNotWritten`], [`Error::Entropy`]; [`Error::KeyNotUsable`] without a version.
-    pub(super) fn sealer<'s>(
+    pub(super) fn sealer<'s, 'r>(
         &'s self,
-        scope: &'s mut ReadScope<'_>,
+        scope: &'s mut ReadScope<'r>,
         operation: Operation,
         items: usize,
-    ) -> Result<Sealer<'s>, Error> {
+    ) -> Result<Sealer<'s, 'r>, Error> {
         let current = self.current()?;
         match &current.uses {
             Uses::Unlimited => {}

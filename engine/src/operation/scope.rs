@@ -4,7 +4,8 @@ use super::done::Done;
 use crate::cache::KeyEntry;
 use crate::ciphertext::Purpose;
 use crate::crypto::burst::{SealBurst, SealError};
-use crate::crypto::random::Random;
+use crate::crypto::nonces::NonceSource;
+use crate::crypto::random::{EntropyError, Random};
 use crate::crypto::symmetric::SymmetricKey;
 use crate::error::{Error, ItemError};
 use crate::key::id::KeyId;
@@ -16,8 +17,10 @@ use crate::usage::{Count, Gathered};
 ///
 /// Made after the plaintexts have been read and dropped before the next wait. Not `Send`, as its bursts are not: work for another thread makes its own.
 pub struct ReadScope<'a> {
-    random: &'a dyn Random,
+    nonces: NonceSource<'a>,
     bursts: Vec<(KeyId, KeyVersion, SealBurst)>,
+    /// Bursts that were begun in place of another.
+    replaced: usize,
     /// What was done with keys, if it is counted.
     uses: Option<Gathered<'a>>,
 }
@@ -26,12 +29,12 @@ impl<'a> ReadScope<'a> {
     /// A scope that counts nothing: for tests and measurements. What serves clients has one of [`Engine::read_scope`](crate::Engine::read_scope).
     #[must_use]
     pub const fn new(random: &'a dyn Random) -> Self {
-        Self { random, bursts: Vec::new(), uses: None }
+        Self { nonces: NonceSource::new(random), bursts: Vec::new(), replaced: 0, uses: None }
     }
 
     /// A scope that counts what is done in it.
-    pub(crate) const fn counted(random: &'a dyn Random, uses: Gathered<'a>) -> Self {
-        Self { random, bursts: Vec::new(), uses: Some(uses) }
+    pub(crate) fn counted(random: &'a dyn Random, uses: Gathered<'a>) -> Self {
+        Self { uses: Some(uses), ..Self::new(random) }
     }
 
     /// Counts what was done with a key.
@@ -45,7 +48,7 @@ impl<'a> ReadScope<'a> {
     /// The source of random bytes.
     #[must_use]
     pub const fn random(&self) -> &'a dyn Random {
-        self.random
+        self.nonces.random()
     }
 
     /// The sealer for one version of a key, on the burst that the scope has for it or on a new one.
@@ -57,34 +60,44 @@ impl<'a> ReadScope<'a> {
         key: &'s SymmetricKey,
         id: KeyId,
         version: KeyVersion,
-    ) -> Result<Sealer<'s>, Error> {
-        let burst = match self.bursts.iter().position(|(of, at, _)| *of == id && *at == version) {
+    ) -> Result<Sealer<'s, 'a>, Error> {
+        let known = self.bursts.iter().position(|(of, at, _)| *of == id && *at == version);
+        let index = match known {
             Some(index) => index,
-            None => {
-                // Many keys in one read: the oldest burst ends. A burst may end at any time, it only costs the next one.
-                if self.bursts.len() >= BURSTS_PER_READ_MAX {
-                    self.bursts.remove(0);
-                }
-                self.bursts.push((id, version, begin(key, id, version, self.random)?));
-                self.bursts.len() - 1
-            }
+            None => self.begin(key, id, version)?,
         };
-        #[expect(clippy::indexing_slicing, reason = "the index was found or pushed above")]
-        let burst = &mut self.bursts[burst].2;
-        Ok(Sealer { key, id, version, random: self.random, burst })
+        #[expect(clippy::indexing_slicing, reason = "the index was found or filled above")]
+        let burst = &mut self.bursts[index].2;
+        Ok(Sealer { key, id, version, nonces: &mut self.nonces, burst })
+    }
+
+    /// Begins a burst and gives its place. Many keys in one read: it takes that of the oldest. A burst may end at any time, it only costs the next one.
+    fn begin(&mut self, key: &SymmetricKey, id: KeyId, version: KeyVersion) -> Result<usize, Error> {
+        let burst = (id, version, begin(key, id, version, &mut self.nonces)?);
+        let count = self.bursts.len();
+        if count < BURSTS_PER_READ_MAX {
+            self.bursts.push(burst);
+            return Ok(count);
+        }
+        let oldest = self.replaced % BURSTS_PER_READ_MAX;
+        self.replaced += 1;
+        if let Some(place) = self.bursts.get_mut(oldest) {
+            *place = burst;
+        }
+        Ok(oldest)
     }
 }
 
 /// Seals items under one version of a key, beginning another burst when one is full.
-pub(super) struct Sealer<'s> {
+pub(super) struct Sealer<'s, 'r> {
     key: &'s SymmetricKey,
     id: KeyId,
     version: KeyVersion,
-    random: &'s dyn Random,
+    nonces: &'s mut NonceSource<'r>,
     burst: &'s mut SealBurst,
 }
 
-impl Sealer<'_> {
+impl Sealer<'_, '_> {
     /// Seals one item, and adds it to what is `done`; `out` is exactly as long as its ciphertext.
     pub(super) fn seal(
         &mut self,
@@ -96,7 +109,7 @@ impl Sealer<'_> {
     ) -> Result<usize, ItemError> {
         let mut sealed = self.burst.seal(purpose, context, plaintext, out);
         if sealed == Err(SealError::BurstFull) {
-            *self.burst = begin(self.key, self.id, self.version, self.random).map_err(|_| ItemError::Library)?;
+            *self.burst = begin(self.key, self.id, self.version, self.nonces).map_err(|_| ItemError::Library)?;
             sealed = self.burst.seal(purpose, context, plaintext, out);
         }
         let size = sealed.map_err(item_error)?;
@@ -105,8 +118,8 @@ impl Sealer<'_> {
     }
 }
 
-fn begin(key: &SymmetricKey, id: KeyId, version: KeyVersion, random: &dyn Random) -> Result<SealBurst, Error> {
-    SealBurst::begin(key, id, version, random).map_err(|_| Error::Entropy(crate::crypto::random::EntropyError))
+fn begin(key: &SymmetricKey, id: KeyId, version: KeyVersion, nonces: &mut NonceSource<'_>) -> Result<SealBurst, Error> {
+    SealBurst::begin_with(key, id, version, nonces).map_err(|_| Error::Entropy(EntropyError))
 }
 
 const fn item_error(error: SealError) -> ItemError {
