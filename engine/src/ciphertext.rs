@@ -192,6 +192,7 @@ impl AadBuffer {
     }
 
     /// Additional authenticated data of one item. Allocates only for a context longer than all before it.
+    #[inline]
     pub(crate) fn fill(&mut self, purpose: Purpose, context: &[u8]) -> &[u8] {
         self.0.truncate(AAD_FIXED_SIZE);
         if let Some(byte) = self.0.get_mut(AAD_LABEL.len()) {

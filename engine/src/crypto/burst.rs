@@ -105,10 +105,10 @@ impl SealBurst {
             return Err(SealError::OutputSize);
         }
         self.bytes_left = self.bytes_left.checked_sub(plaintext.len()).ok_or(SealError::BurstFull)?;
-        let (position, rest) = self.nonces.spend(out).ok_or(SealError::BurstFull)?;
+        let (spent, rest) = self.nonces.spend(out).ok_or(SealError::BurstFull)?;
         let (body, tag) = rest.split_last_chunk_mut::<TAG_SIZE>().ok_or(SealError::OutputSize)?;
         let aad = self.aad.fill(purpose, context);
-        self.key.seal(position, aad, plaintext, body, tag).map_err(|_| EntropyError)?;
+        self.key.seal(spent.position(), aad, plaintext, body, tag).map_err(|_| EntropyError)?;
         Ok(size)
     }
 }

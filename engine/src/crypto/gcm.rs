@@ -27,6 +27,7 @@ impl GcmKey {
     ///
     /// # Errors
     /// If `body` and `plaintext` differ in size, or the library has no memory.
+    #[inline]
     pub(crate) fn seal(
         &self,
         position: Position,

@@ -39,7 +39,9 @@ pub(crate) struct Binding {
     pub(crate) version: KeyVersion,
 }
 
-/// A nonce of AES-256-GCM that is counted up: a big-endian number of 96 bits, in two parts.
+/// A nonce of AES-256-GCM as a number of 96 bits.
+// In two parts that are stored as they are read: bytes one by one would have to be waited for.
+#[derive(Clone, Copy)]
 pub(crate) struct Count {
     high: u64,
     low: u32,
@@ -110,12 +112,13 @@ impl Nonces {
     /// Takes the next nonce, before anything is sealed with it, and writes the header that has it to the beginning of `out`. Gives the nonce of AES-256-GCM, and
     /// what is behind the header; `None` when the burst has no more, or `out` has no room for a header: that nonce is spent, too.
     #[inline]
-    pub(crate) fn spend<'o>(&mut self, out: &'o mut [u8]) -> Option<(Position, &'o mut [u8])> {
+    pub(crate) fn spend<'o>(&mut self, out: &'o mut [u8]) -> Option<(Count, &'o mut [u8])> {
         match self {
             Self::Counted { header, next, left, .. } => {
                 *left = left.checked_sub(1)?;
-                let position = next.count();
-                Some((position, header.write(position, out)?))
+                let spent = *next;
+                *next = spent.next();
+                Some((spent, header.write(spent.position(), out)?))
             }
             Self::Drawn { drawn, next, committer, binding } => {
                 let position = *drawn.get(*next)?;
@@ -123,7 +126,7 @@ impl Nonces {
                 let commitment = &committer.commit(binding.committed(&position));
                 let Binding { algorithm, id, version } = *binding;
                 let header = Header { format: FORMAT, algorithm, version, key_id: id, nonce: &position, commitment };
-                Some((position, header.write(out)?))
+                Some((Count::from(position), header.write(out)?))
             }
         }
     }
@@ -144,16 +147,21 @@ impl From<Position> for Count {
 }
 
 impl Count {
-    /// The number, which is one more from then on, modulo 2^96.
+    /// Its bytes, big-endian.
     #[inline]
-    fn count(&mut self) -> Position {
+    pub(crate) fn position(self) -> Position {
         let mut position = [0; POSITION_SIZE];
         let (high, low) = position.split_at_mut(size_of::<u64>());
         high.copy_from_slice(&self.high.to_be_bytes());
         low.copy_from_slice(&self.low.to_be_bytes());
-        let (low, carries) = self.low.overflowing_add(1);
-        *self = Self { high: self.high.wrapping_add(u64::from(carries)), low };
         position
+    }
+
+    /// One more, modulo 2^96.
+    #[inline]
+    const fn next(self) -> Self {
+        let (low, carries) = self.low.overflowing_add(1);
+        Self { high: self.high.wrapping_add(carries as u64), low }
     }
 }
 
@@ -226,8 +234,8 @@ mod tests {
             ),
             ([0xff; 12], [0; 12]),
         ] {
-            let mut count = Count::from(from);
-            assert_eq!([count.count(), count.count()], [from, to]);
+            let count = Count::from(from);
+            assert_eq!([count.position(), count.next().position()], [from, to]);
         }
     }
 }
