@@ -105,6 +105,10 @@ pub const RECEIVED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of all requests that wait for a lane or for storage, and of the replies of a lane that wait for their clients, in the whole daemon.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// For how long, by the table of costs, a piece of work on the compute pool goes on before it looks whether somebody still waits for it: far below the
+/// time in which a change of a key must be seen, and long against the look.
+pub const LANE_LOOK_EVERY: Duration = Duration::from_micros(100);
+
 /// Places in the queue of the compute pool that one request takes at most, whatever it costs: half of what one connection alone can have.
 pub const LANE_PLACES_MAX: usize = claviger_engine::limits::COMPUTE_QUEUE_SIZE / 4;
 

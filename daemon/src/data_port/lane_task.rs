@@ -18,7 +18,7 @@ use super::perform::{Failures, Keys, WireSink, perform};
 use super::request::{Incoming, Waiting};
 use super::room::Room;
 use super::store_shares::StoreRoom;
-use crate::limits::LANE_PLACES_MAX;
+use crate::limits::{LANE_LOOK_EVERY, LANE_PLACES_MAX};
 
 /// The keys of a batch, taken along to other threads.
 pub(super) enum PinnedKeys {
@@ -222,7 +222,8 @@ impl Piece {
         let part = task.pieces.part(self.index);
         let mut results = output.items(part.len());
         let mut scope = task.engine.read_scope(&task.client);
-        let mut sink = LaneSink { task, results: WireSink { reply: &mut results, failures: &mut failures } };
+        let results_sink = WireSink { reply: &mut results, failures: &mut failures };
+        let mut sink = LaneSink { task, results: results_sink, goes_on: true, unlooked: 0 };
         perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, &request.header)?;
         results.finish().map_err(|_| Status::InternalError)?;
         Ok((output, failures))
@@ -251,12 +252,30 @@ impl Drop for Piece {
 struct LaneSink<'w, 'o> {
     task: &'w LaneTask,
     results: WireSink<'w, 'o>,
+    /// What the last look at the task said.
+    goes_on: bool,
+    /// Items that are done before the next look.
+    unlooked: usize,
+}
+
+impl LaneSink<'_, '_> {
+    /// Whether the next item is wanted. A look costs as much as a hundredth of the fastest items that come here: many of those share one.
+    fn goes_on(&mut self) -> bool {
+        match self.unlooked.checked_sub(1) {
+            Some(unlooked) => self.unlooked = unlooked,
+            None => {
+                self.goes_on = self.task.should_go_on();
+                self.unlooked = self.task.pieces.items_of_a_look() - 1;
+                self.task.begun.fetch_or(self.goes_on, Ordering::Relaxed);
+            }
+        }
+        self.goes_on
+    }
 }
 
 impl ItemSink for LaneSink<'_, '_> {
     fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
-        if self.task.should_go_on() {
-            self.task.begun.store(true, Ordering::Relaxed);
+        if self.goes_on() {
             self.results.item(size_max, fill);
         } else {
             self.results.reply.status(Status::Overloaded);
@@ -277,6 +296,12 @@ impl Pieces {
     /// request could never be taken.
     pub(super) fn places(&self) -> usize {
         self.by_cost.min(LANE_PLACES_MAX).max(self.count())
+    }
+
+    /// Items that are done before somebody looks again whether they are wanted, at least one: those that take [`LANE_LOOK_EVERY`].
+    fn items_of_a_look(&self) -> usize {
+        let items = LANE_LOOK_EVERY.as_nanos() / self.item_cost.as_nanos().max(1);
+        usize::try_from(items).unwrap_or(usize::MAX).max(1)
     }
 
     /// How many there are.
@@ -317,6 +342,15 @@ mod tests {
         assert_eq!(places(1, 46), 92);
         assert_eq!(places(1_024, 100), 200);
         assert_eq!(places(1_024, 1_000_000), LANE_PLACES_MAX);
+    }
+
+    #[test]
+    fn slow_items_are_looked_after_one_by_one_and_fast_ones_several_at_a_time() {
+        let items_of_a_look = |cost| Pieces::of(64, 64, 64 * cost).items_of_a_look();
+        assert_eq!(items_of_a_look(Duration::from_secs(1)), 1);
+        assert_eq!(items_of_a_look(LANE_LOOK_EVERY), 1);
+        assert_eq!(items_of_a_look(LANE_LOOK_EVERY / 7), 7);
+        assert!(items_of_a_look(Duration::ZERO) > 1_024, "all of them");
     }
 
     // R-A11
