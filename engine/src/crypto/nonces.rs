@@ -58,6 +58,12 @@ impl<'a> NonceSource<'a> {
         self.random
     }
 
+    /// Drops what was drawn for bursts to come: the next one is the first again.
+    pub(crate) fn forget(&mut self) {
+        self.drawn.clear();
+        self.is_first = true;
+    }
+
     /// A nonce for another burst.
     ///
     /// # Errors

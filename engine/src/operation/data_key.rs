@@ -45,23 +45,24 @@ impl KeyEntry {
         if !GENERATED_DATA_KEY_SIZES.contains(&size) {
             return Err(Error::SizeNotAllowed);
         }
-        let random = scope.random();
+        // What a nonce seals is there before the nonce: else a machine that is resumed twice in between would seal two keys with one.
+        let mut data_keys = Zeroizing::new(vec![0; contexts.len() * size]);
+        scope.random().fill(&mut data_keys).map_err(Error::Entropy)?;
+        scope.begin_anew();
         let mut sealer = self.sealer(scope, Operation::WrapDataKey, contexts.len())?;
         let wrapped_size = size + seal_overhead(self.algorithm);
         let plain_size = if form == DataKeyForm::PlainAndWrapped { size } else { 0 };
-        let mut data_key = Zeroizing::new(vec![0; size]);
         let mut done = Done::default();
-        for context in contexts {
+        for (context, data_key) in contexts.zip(data_keys.chunks_exact(size)) {
             if context.len() > CONTEXT_SIZE_MAX {
                 sink.reject(ItemError::ContextTooLarge);
                 continue;
             }
             sink.item(SIZE_FIELD + wrapped_size + plain_size, |out| {
-                random.fill(&mut data_key).map_err(|_| ItemError::Library)?;
                 let (head, rest) = out.split_at_mut_checked(SIZE_FIELD).ok_or(ItemError::Library)?;
                 let (wrapped, plain) = rest.split_at_mut_checked(wrapped_size).ok_or(ItemError::Library)?;
                 head.copy_from_slice(&u32::try_from(wrapped_size).map_err(|_| ItemError::Library)?.to_be_bytes());
-                sealer.seal(&mut done, Purpose::DataKey, context, &data_key, wrapped)?;
+                sealer.seal(&mut done, Purpose::DataKey, context, data_key, wrapped)?;
                 plain.copy_from_slice(data_key.get(..plain.len()).ok_or(ItemError::Library)?);
                 Ok(SIZE_FIELD + wrapped_size + plain_size)
             });

@@ -51,6 +51,12 @@ impl<'a> ReadScope<'a> {
         self.nonces.random()
     }
 
+    /// Ends all bursts, and forgets the nonces that were drawn for others: what has been made until now is older than every nonce that comes.
+    pub(super) fn begin_anew(&mut self) {
+        self.bursts.clear();
+        self.nonces.forget();
+    }
+
     /// The sealer for one version of a key, on the burst that the scope has for it or on a new one.
     ///
     /// # Errors

@@ -1,16 +1,17 @@
 //! Data keys and random bytes (R-K17).
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::ciphertext::SEAL_OVERHEAD_MAX;
-use claviger_engine::crypto::random::SystemRandom;
+use claviger_engine::crypto::random::{EntropyError, Random, SystemRandom};
 use claviger_engine::limits::{CONTEXT_SIZE_MAX, DATA_KEY_SIZE_MAX, RANDOM_SIZE_MAX};
 use claviger_engine::operation::{DataKeyForm, random_bytes};
-use claviger_engine::{Error, ItemError};
+use claviger_engine::{Error, ItemError, ReadScope};
 
 use crate::support::calls::VecSink;
-use crate::support::{Client, calls, only};
+use crate::support::{Client, Installation, calls, only};
 
 on_every_storage! {
     // R-K17
@@ -98,6 +99,45 @@ on_every_storage! {
 }
 
 // R-K17
+/// The system's random bytes, and of which sizes they were asked for.
+#[derive(Default)]
+struct Recorded(Mutex<Vec<usize>>);
+
+impl Random for Recorded {
+    fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+        self.0.lock().unwrap().push(out.len());
+        SystemRandom::new().fill(out)
+    }
+}
+
+// R-K17
+#[test]
+fn no_nonce_is_older_than_the_data_keys_that_it_seals() {
+    let installation = Installation::in_memory();
+    let ids = ["a", "b", "c"].map(|name| installation.create(name, Algorithm::Xaes256Gcm));
+    let mut client = Client::new(&installation.engine);
+    let random = Recorded::default();
+    let mut scope = ReadScope::new(&random);
+    // Bursts of three keys, the third of which draws for others, too.
+    for id in ids {
+        client.with(id, |key| calls::encrypt_in(&mut scope, key, &[(b"", b"plaintext")]).unwrap());
+    }
+    random.0.lock().unwrap().clear();
+    for id in ids {
+        let mut sink = VecSink::default();
+        let contexts = [&b""[..]; 3].into_iter();
+        let form = DataKeyForm::PlainAndWrapped;
+        client.with(id, |key| key.generate_data_keys(&mut scope, form, 32, contexts, &mut sink).unwrap());
+        let asked = std::mem::take(&mut *random.0.lock().unwrap());
+        assert_eq!(asked, [3 * 32, 24], "the keys, then their nonce");
+        let made: Vec<_> = sink.0.into_iter().map(|made| split(&made.unwrap())).collect();
+        assert_eq!(made.iter().map(|(_, plain)| plain).collect::<BTreeSet<_>>().len(), 3);
+        for (wrapped, plain) in made {
+            assert_eq!(client.with(id, |key| calls::unwrap(key, &[(b"", &wrapped)])).unwrap(), [Ok(plain)]);
+        }
+    }
+}
+
 #[test]
 fn random_bytes_have_the_size_that_was_asked_for() {
     let mut sink = VecSink::default();
