@@ -275,7 +275,7 @@ impl Engine {
     }
 
     /// Has all keys loaded that find room in the cache, on a thread that is behind all others, so that they are there when they are used; and again whenever the daemon is unlocked. By
-    /// default nothing is unwrapped that nobody uses.
+    /// default nothing is unwrapped that nobody uses. Called again, it does nothing.
     ///
     /// # Errors
     /// [`Error::Closed`] if the system gives no thread.
@@ -290,7 +290,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends [`Engine::fill_cache`] for good, after the key at hand.
+    /// Ends for good what [`Engine::fill_cache`] has begun, after the key at hand.
     pub fn stop_filling(&self) {
         self.running.filler.get().iter().for_each(|filler| filler.stop());
     }

@@ -1,6 +1,6 @@
 //! Filling the cache: keys are loaded before they are used first, if that is wanted.
 //!
-//! A thread walks over all keys, in the order of their addresses, and loads those that are not in memory, as requests would have them loaded; nobody waits for it. It ends when it has
+//! A thread walks over all keys, in the order of their addresses, and loads those that are not in memory, as requests would have them loaded; nobody waits for its loads, and for its locks as for those of any other. It ends when it has
 //! seen all of them or when the cache is full, and never puts one in another's place. What is changed, created or used meanwhile needs nothing of it: whoever asks for a key has it
 //! loaded.
 
@@ -136,7 +136,7 @@ impl Walk {
             tracing::error!(keys = faulty, first = %key, error, "keys could not be loaded before they are used: each is tried again when it is used, and then logged");
         }
         match ended {
-            Ok(End::Done) => tracing::info!(keys, seconds, "the cache is filled with all keys"),
+            Ok(End::Done) => tracing::info!(keys, seconds, "the cache is filled: all keys were seen"),
             Ok(End::Full) => tracing::info!(
                 keys,
                 seconds,

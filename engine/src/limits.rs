@@ -162,14 +162,14 @@ pub(crate) const TALLIES_HANDED_OVER_MAX: usize = 64;
 /// Keys whose uses one read of a socket gathers before it counts them: source and target of a re-encryption. More cost no more than reads of their own would.
 pub(crate) const USES_GATHERED_MAX: usize = 2;
 
-/// Keys whose use may be unwritten: a table of 2^21 places that is full to seven eighths, and some 140 MB. The use of further ones is not counted. Three quarters of them have themselves
+/// Keys whose use may be unwritten: a table of 2^21 places that is full to seven eighths, and some 140 MB, half as much again while it grows. The use of further ones is not counted. Three quarters of them have themselves
 /// written without a rest.
 pub(crate) const UNWRITTEN_KEYS_MAX: usize = (1 << 21) / 8 * 7;
 
-/// Versions and clients of these keys, in all, beyond the first of each: some 60 MB. Further clients count as others, further versions are not counted.
+/// Versions and clients of these keys, in all, beyond the first of each: some 120 MB. Further clients count as others, further versions are not counted.
 pub(crate) const UNWRITTEN_ENTRIES_MAX: usize = 400_000;
 
-/// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds.
+/// Keys whose use is written in one transaction: what others wait for meanwhile is a few milliseconds and the disk.
 pub(crate) const WRITTEN_KEYS_MAX: usize = 1_024;
 
 /// Bytes of their records at which such a transaction takes no further one.

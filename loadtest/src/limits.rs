@@ -89,7 +89,7 @@ pub(crate) const START_TIME: Duration = Duration::from_secs(30);
 pub(crate) const FILL_TIME: Duration = Duration::from_mins(5);
 
 /// How often it is asked whether it has: seldom enough not to be felt.
-pub(crate) const FILL_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const FILL_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a daemon may take to end before it is killed.
 pub(crate) const END_TIME: Duration = Duration::from_secs(15);

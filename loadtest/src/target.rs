@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use claviger_algorithm::Algorithm;
 use claviger_client::{ClientConfig, Transport};
 use claviger_control::ControlClient;
@@ -171,17 +171,25 @@ impl Target {
         Ok(time)
     }
 
-    /// Waits until the daemon does not load keys any more before they are used.
+    /// Waits until the daemon does not load keys any more before they are used, and has `keys` of them in memory.
     ///
     /// # Errors
-    /// If it is not ours, does not say whether it does, or does not come to an end.
-    pub(crate) async fn wait_until_filled(&self) -> anyhow::Result<()> {
+    /// If it is not ours, does not say how far it is, does not come to an end, or ends with fewer.
+    pub(crate) async fn wait_until_filled(&self, keys: usize) -> anyhow::Result<()> {
         let (_, administrator) = self.ours()?;
         let end = Instant::now() + FILL_TIME;
         while Instant::now() < end {
             let metrics = administrator.metrics().await?;
-            let filling = metrics.lines().find_map(|line| line.strip_prefix("claviger_cache_filling "));
-            if filling.context("the daemon does not say whether it fills its cache")? == "0" {
+            let value = |name: &str| {
+                let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+                line.with_context(|| format!("the daemon does not tell {name}"))
+            };
+            if value("claviger_cache_filling")? == "0" {
+                let cached: usize = value("claviger_cache_keys")?.parse().context("a number of keys that is none")?;
+                ensure!(
+                    cached >= keys,
+                    "the daemon has filled its cache with {cached} keys, not with {keys}: its log says why"
+                );
                 return Ok(());
             }
             tokio::time::sleep(FILL_LOOKED_AT_EVERY).await;

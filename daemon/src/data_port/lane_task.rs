@@ -223,7 +223,8 @@ impl Piece {
         let mut results = output.items(part.len());
         let mut scope = task.engine.read_scope(&task.client);
         let results_sink = WireSink { reply: &mut results, failures: &mut failures };
-        let mut sink = LaneSink { task, results: results_sink, goes_on: true, unlooked: 0 };
+        let looks = Looks::every(task.pieces.items_of_a_look());
+        let mut sink = LaneSink { task, results: results_sink, looks };
         perform(&decoded, &part, task.keys.entries(), &mut scope, &mut sink, &request.header)?;
         results.finish().map_err(|_| Status::InternalError)?;
         Ok((output, failures))
@@ -252,22 +253,27 @@ impl Drop for Piece {
 struct LaneSink<'w, 'o> {
     task: &'w LaneTask,
     results: WireSink<'w, 'o>,
-    /// What the last look at the task said.
-    goes_on: bool,
-    /// Items that are done before the next look.
-    unlooked: usize,
+    looks: Looks,
 }
 
-impl LaneSink<'_, '_> {
-    /// Whether the next item is wanted. A look costs as much as a hundredth of the fastest items that come here: many of those share one.
-    fn goes_on(&mut self) -> bool {
+/// Looks whether items are wanted, at the first of so many. A look costs as much as a hundredth of the fastest items that come here.
+struct Looks {
+    every: usize,
+    /// Items that go by what the last look said.
+    unlooked: usize,
+    goes_on: bool,
+}
+
+impl Looks {
+    const fn every(items: usize) -> Self {
+        Self { every: items, unlooked: 0, goes_on: true }
+    }
+
+    /// Whether the next item is wanted.
+    fn goes_on(&mut self, look: impl FnOnce() -> bool) -> bool {
         match self.unlooked.checked_sub(1) {
             Some(unlooked) => self.unlooked = unlooked,
-            None => {
-                self.goes_on = self.task.should_go_on();
-                self.unlooked = self.task.pieces.items_of_a_look() - 1;
-                self.task.begun.fetch_or(self.goes_on, Ordering::Relaxed);
-            }
+            None => (self.goes_on, self.unlooked) = (look(), self.every.saturating_sub(1)),
         }
         self.goes_on
     }
@@ -275,7 +281,13 @@ impl LaneSink<'_, '_> {
 
 impl ItemSink for LaneSink<'_, '_> {
     fn item(&mut self, size_max: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, ItemError>) {
-        if self.goes_on() {
+        let task = self.task;
+        let look = || {
+            let goes_on = task.should_go_on();
+            task.begun.fetch_or(goes_on, Ordering::Relaxed);
+            goes_on
+        };
+        if self.looks.goes_on(look) {
             self.results.item(size_max, fill);
         } else {
             self.results.reply.status(Status::Overloaded);
@@ -344,8 +356,26 @@ mod tests {
         assert_eq!(places(1_024, 1_000_000), LANE_PLACES_MAX);
     }
 
+    // R-P4
     #[test]
-    fn slow_items_are_looked_after_one_by_one_and_fast_ones_several_at_a_time() {
+    fn a_look_counts_for_its_items_and_the_first_item_has_one() {
+        for (every, expected) in [(0, 7), (1, 7), (3, 3), (7, 1), (usize::MAX, 1)] {
+            let (mut looks, mut looked) = (Looks::every(every), 0);
+            let all = (0..7).all(|_| {
+                looks.goes_on(|| {
+                    looked += 1;
+                    true
+                })
+            });
+            assert!(all && looked == expected, "{every}: {looked}");
+        }
+        let mut looks = Looks::every(3);
+        let answers = [false, true].map(|wanted| [0; 3].map(|_| looks.goes_on(|| wanted)));
+        assert_eq!(answers, [[false; 3], [true; 3]]);
+    }
+
+    #[test]
+    fn slow_items_have_a_look_each_and_fast_ones_share_one() {
         let items_of_a_look = |cost| Pieces::of(64, 64, 64 * cost).items_of_a_look();
         assert_eq!(items_of_a_look(Duration::from_secs(1)), 1);
         assert_eq!(items_of_a_look(LANE_LOOK_EVERY), 1);

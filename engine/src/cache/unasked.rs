@@ -31,7 +31,7 @@ impl Cache {
     }
 
     /// Loads a key that nobody has asked for, as a request would have it loaded: what was read before a change is never installed. Whoever asks for it meanwhile has it loaded anew
-    /// and does not wait for this. Nothing is logged.
+    /// and does not wait for this load, only for a lock that it holds for a moment. Nothing is logged.
     ///
     /// # Errors
     /// [`Error::Locked`]: so are all others.
@@ -75,14 +75,22 @@ impl Cache {
 
     /// The slot of a key that is neither loaded nor being loaded, with a load that nobody has asked for.
     fn begin_unasked(&self, id: KeyId) -> Option<Arc<Slot>> {
-        let slot = self.slot_or_new(id);
-        let mut load = slot.load.lock();
-        if slot.is_retired() || slot.entry.load().is_some() || load.is_some() {
-            return None;
+        loop {
+            let slot = self.slot_or_new(id);
+            let mut load = slot.load.lock();
+            if slot.is_retired() {
+                // As in `Cache::request`: the registry has another slot, or none, by now.
+                drop(load);
+                self.remove(&slot);
+                continue;
+            }
+            if slot.entry.load().is_some() || load.is_some() {
+                return None;
+            }
+            *load = Some(Box::new(Load { is_unasked: true, ..Load::default() }));
+            drop(load);
+            return Some(slot);
         }
-        *load = Some(Box::new(Load { is_unasked: true, ..Load::default() }));
-        drop(load);
-        Some(slot)
     }
 
     /// Takes out a slot whose key is not to be loaded after all.

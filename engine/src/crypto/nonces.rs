@@ -15,7 +15,7 @@ use crate::limits::{BURST_ITEMS_MAX, BURSTS_DRAWN, NONCES_DRAWN};
 /// Where the bursts of one read of a socket have their nonces from: made after its plaintexts have been read, and dropped with it.
 ///
 /// The generator takes hardly longer for many nonces than for one. So the second burst of a read, which tells that there are several keys, draws for those
-/// that come after it as well. What is left when the read ends is dropped: no nonce is older than the plaintext that it seals.
+/// that come after it as well. What is left when the read ends is dropped: no nonce is older than the plaintext that it seals, or than what determines it.
 pub(crate) struct NonceSource<'a> {
     random: &'a dyn Random,
     /// Drawn for bursts to come.

@@ -182,13 +182,15 @@ impl KeySource for VaultSource {
             // Whoever locks after this look has the load repeated.
             self.lock.check()?;
             let (record, revision) = self.vault.read::<KeyRecord>(&place)?.ok_or(Error::KeyNotFound(id))?;
-            let loaded = self.entry(id, &record, faults);
+            let mut found = Vec::new();
+            let loaded = self.entry(id, &record, &mut |fault| found.push(fault));
             // A version that is missing was destroyed meanwhile, if the record has changed since it was read, and one that does not open has another shred secret by now: then the
             // record as it is now is loaded.
             let may_be_stale = matches!(loaded, Err(Error::Damaged(_) | Error::KeyShredded(_)));
             if may_be_stale && self.vault.read::<KeyRecord>(&place)?.is_none_or(|(_, now)| now != revision) {
                 continue;
             }
+            found.into_iter().for_each(&mut *faults);
             if let Err(error @ Error::KeyShredded(_)) = loaded {
                 faults(Fault::Shredded(error));
                 return self.shredded_entry(&record);

@@ -117,6 +117,14 @@ impl Unwritten {
     }
 }
 
+impl Use {
+    fn add(&mut self, items: u64, bytes: u64, last_ms: u64) {
+        self.items = self.items.saturating_add(items);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.last_ms = self.last_ms.max(last_ms);
+    }
+}
+
 impl Added {
     /// Adds uses; gives how many versions and clients are new. If there is no place for new ones, a new client counts as another, and a new version is `None`.
     fn add(&mut self, uses: Use, is_full: bool) -> Option<usize> {
@@ -124,15 +132,19 @@ impl Added {
         self.first.has_bounds |= has_bounds;
         let name = client.as_ref().map(Client::name);
         if self.first.version == version && self.first.client.as_ref().map(Client::name) == name {
-            self.first.items = self.first.items.saturating_add(items);
-            self.first.bytes = self.first.bytes.saturating_add(bytes);
-            self.first.last_ms = self.first.last_ms.max(last_ms);
+            self.first.add(items, bytes, last_ms);
             return Some(0);
         }
         let before = self.entries();
         let has_version = self.more.as_ref().is_some_and(|more| more.version(version).is_some());
-        if is_full && !has_version && self.first.version != version {
-            return None;
+        if is_full && !has_version {
+            if self.first.version != version {
+                return None;
+            }
+            // One of two clients cannot be told from the other any more: both count as others.
+            self.first.client = None;
+            self.first.add(items, bytes, last_ms);
+            return Some(0);
         }
         let more = self.more.get_or_insert_default();
         more.add_version(VersionUsage { version, items, bytes, last_ms });
@@ -171,12 +183,17 @@ impl Added {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::client::ClientName;
 
     const FIRST: KeyVersion = KeyVersion::FIRST;
 
     fn id(number: usize) -> KeyId {
         // As spread as random ones.
         KeyId((u128::try_from(number).unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)).to_be_bytes())
+    }
+
+    fn client(name: &str) -> Client {
+        Client::for_tests(ClientName::certificate(name, [1; 32]))
     }
 
     fn once() -> Count {
@@ -244,5 +261,21 @@ mod tests {
         assert_eq!(usage(&unwritten, id(1)).versions[0].items, 2);
         assert_eq!(usage(&unwritten, id(2)).versions[0].items, 1, "the first of a key takes no entry");
         assert_eq!(unwritten.take_lost(), 1);
+    }
+
+    // R-K20
+    #[test]
+    fn where_there_are_too_many_entries_further_clients_of_a_key_take_no_memory_and_all_count_as_others() {
+        let mut unwritten = Unwritten::default();
+        let [a, b] = ["a", "b"].map(client);
+        unwritten.add(id(1), FIRST, Some(&a), once(), 1);
+        unwritten.entries = UNWRITTEN_ENTRIES_MAX;
+        unwritten.add(id(1), FIRST, Some(&b), once(), 2);
+        unwritten.add(id(1), FIRST, Some(&a), once(), 3);
+        assert!(unwritten.get(id(1)).unwrap().more.is_none());
+        let usage = usage(&unwritten, id(1));
+        assert_eq!((usage.versions[0].items, usage.versions[0].bytes), (3, 30));
+        assert_eq!((usage.clients.len(), usage.others), (0, OthersUsage { items: 3, last_ms: 3 }));
+        assert_eq!(unwritten.take_lost(), 0);
     }
 }

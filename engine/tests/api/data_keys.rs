@@ -98,7 +98,6 @@ on_every_storage! {
     }
 }
 
-// R-K17
 /// The system's random bytes, and of which sizes they were asked for.
 #[derive(Default)]
 struct Recorded(Mutex<Vec<usize>>);
@@ -110,7 +109,7 @@ impl Random for Recorded {
     }
 }
 
-// R-K17
+// R-K3, R-K17
 #[test]
 fn no_nonce_is_older_than_the_data_keys_that_it_seals() {
     let installation = Installation::in_memory();
@@ -118,7 +117,7 @@ fn no_nonce_is_older_than_the_data_keys_that_it_seals() {
     let mut client = Client::new(&installation.engine);
     let random = Recorded::default();
     let mut scope = ReadScope::new(&random);
-    // Bursts of three keys, the third of which draws for others, too.
+    // Bursts of three keys, the second of which draws for others, too.
     for id in ids {
         client.with(id, |key| calls::encrypt_in(&mut scope, key, &[(b"", b"plaintext")]).unwrap());
     }
@@ -138,6 +137,7 @@ fn no_nonce_is_older_than_the_data_keys_that_it_seals() {
     }
 }
 
+// R-K17
 #[test]
 fn random_bytes_have_the_size_that_was_asked_for() {
     let mut sink = VecSink::default();

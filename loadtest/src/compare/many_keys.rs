@@ -59,9 +59,9 @@ pub(super) async fn measure_start(stage: &mut Stage) -> anyhow::Result<Vec<Figur
     let (mut plain, mut filling) = (Starts::default(), Starts::default());
     for _ in turns(rounds) {
         let start = target.restart()?;
-        plain.measure(start, target, key_ids).await?;
+        plain.measure(start, target, key_ids, false).await?;
         let start = target.restart_filling()?;
-        filling.measure(start, target, key_ids).await?;
+        filling.measure(start, target, key_ids, true).await?;
     }
     let seconds = |name: &str, rounds| Figure::new(name, Unit::Seconds, rounds);
     Ok(vec![
@@ -79,24 +79,31 @@ pub(super) async fn measure_start(stage: &mut Stage) -> anyhow::Result<Vec<Figur
 struct Starts {
     serving: Vec<f64>,
     first_answer: Vec<f64>,
-    /// When the daemon does not load keys before they are used, or does so no more.
+    /// When the daemon had all keys in memory, if it loads them before they are used.
     filled: Vec<f64>,
     each_used: Vec<f64>,
 }
 
 impl Starts {
     /// Measures a daemon that has just been started, which took `start`.
-    async fn measure(&mut self, start: Duration, target: &Target, key_ids: &[KeyId]) -> anyhow::Result<()> {
+    async fn measure(
+        &mut self,
+        start: Duration,
+        target: &Target,
+        key_ids: &[KeyId],
+        fills: bool,
+    ) -> anyhow::Result<()> {
         let began = Instant::now();
         let since_start = || (start + began.elapsed()).as_secs_f64();
         answer(target, key_ids).await?;
         let first_answer = since_start();
-        target.wait_until_filled().await?;
-        let filled = since_start();
+        if fills {
+            target.wait_until_filled(key_ids.len()).await?;
+            self.filled.push(since_start());
+        }
         use_each(key_ids, &target.client_config(Transport::Tcp)).await?;
         self.serving.push(start.as_secs_f64());
         self.first_answer.push(first_answer);
-        self.filled.push(filled);
         self.each_used.push(since_start());
         Ok(())
     }
