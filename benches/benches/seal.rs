@@ -1,14 +1,15 @@
-//! `burst/begin`, `seal/...`, `open/...`: encryption and decryption, and the same items by the library alone.
+//! `burst/...`, `seal/...`, `open/...`: encryption and decryption, and the same items by the library alone.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to report but why")]
 
 use std::hint::black_box;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{cmac, hmac};
 use claviger_algorithm::Algorithm;
 use claviger_benches::{BURST, CONTEXT, criterion, input, material};
 use claviger_engine::ciphertext::{Purpose, SEAL_OVERHEAD_MAX};
 use claviger_engine::crypto::burst::SealBurst;
-use claviger_engine::crypto::random::SystemRandom;
+use claviger_engine::crypto::random::{Random, SystemRandom};
 use claviger_engine::crypto::symmetric::SymmetricKey;
 use claviger_engine::key::id::KeyId;
 use claviger_engine::key::version::KeyVersion;
@@ -22,6 +23,29 @@ const SIZES: [usize; 3] = [64, 1_024, 32_768];
 fn begin(criterion: &mut Criterion) {
     let (key, random) = (key(), SystemRandom::new());
     criterion.bench_function("burst/begin", |bencher| bencher.iter(|| SealBurst::begin(&key, ID, VERSION, &random)));
+}
+
+/// What a beginning is made of, by the library alone.
+fn parts(criterion: &mut Criterion) {
+    let (key, random) = ([7; 32], SystemRandom::new());
+    let mut group = criterion.benchmark_group("burst/part");
+    for size in [24, 384, 768, 1_536] {
+        let mut out = vec![0; size];
+        group.bench_function(format!("random/{size}B"), |bencher| bencher.iter(|| random.fill(black_box(&mut out))));
+    }
+    group.bench_function("cmac/prepare", |bencher| bencher.iter(|| cmac::Key::new(cmac::AES_256, black_box(&key))));
+    let deriver = cmac::Key::new(cmac::AES_256, &key).expect("a key");
+    group.bench_function("cmac/block", |bencher| {
+        bencher.iter(|| cmac::sign_to_buffer(&deriver, black_box(&[1; 16]), &mut [0; 16]).map(|tag| tag.len()));
+    });
+    group.bench_function("aes-gcm/prepare", |bencher| {
+        bencher.iter(|| UnboundKey::new(&AES_256_GCM, black_box(&key)).map(LessSafeKey::new));
+    });
+    group.bench_function("hmac/prepare", |bencher| bencher.iter(|| hmac::Key::new(hmac::HMAC_SHA256, black_box(&key))));
+    let committer = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    group.bench_function("hmac/51B", |bencher| {
+        bencher.iter(|| hmac::sign_to_buffer(&committer, black_box(&[1; 51]), &mut [0; 32]).map(|tag| tag.len()));
+    });
 }
 
 /// A whole burst, its beginning included.
@@ -118,5 +142,5 @@ fn nonce(count: u64) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-criterion_group! { name = bursts; config = criterion(); targets = begin, seal, open }
+criterion_group! { name = bursts; config = criterion(); targets = begin, parts, seal, open }
 criterion_main!(bursts);
