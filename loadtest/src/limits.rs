@@ -33,6 +33,15 @@ pub(crate) const BURST_FRAMES: usize = 16;
 /// Requests of slow operations that are in flight unless told otherwise, in items: enough to keep every lane of a daemon busy.
 pub(crate) const SLOW_ITEMS_IN_FLIGHT: usize = 256;
 
+/// Frames in flight at least, whatever their size: one on its way, one at work.
+pub(crate) const FRAMES_FEWEST: usize = 2;
+
+/// Frames in flight at least, if none is larger than [`PIPELINED_FRAME_SIZE_MAX`]: one at work, one on its way there, one on its way back, and one with either side, so that none waits for the other.
+pub(crate) const PIPELINED_FRAMES: usize = 5;
+
+/// Bytes of a frame of which [`PIPELINED_FRAMES`] stay in the caches of both processors.
+pub(crate) const PIPELINED_FRAME_SIZE_MAX: usize = 128 * 1024;
+
 /// How long before a frame is due its sender begins to watch the clock without sleeping: timers are exact to a millisecond only.
 pub(crate) const WATCHED_TIME: Duration = Duration::from_millis(2);
 

@@ -11,7 +11,7 @@ use claviger_protocol::limits::{
 use serde::{Serialize, Serializer};
 
 use crate::format::grouped;
-use crate::limits::SLOW_ITEMS_IN_FLIGHT;
+use crate::limits::{FRAMES_FEWEST, PIPELINED_FRAME_SIZE_MAX, PIPELINED_FRAMES, SLOW_ITEMS_IN_FLIGHT};
 
 /// An operation of the data port that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
@@ -189,10 +189,11 @@ impl Task {
     /// Frames in flight on a byte stream unless told otherwise, for frames of `frame_size` bytes: as many bytes as give the best rate,
     /// and for what is slow no more than keeps a daemon busy, because more would only wait.
     pub(crate) fn in_flight_default(&self, frame_size: usize) -> usize {
-        let by_bytes = BYTES_IN_FLIGHT_ADVISED / frame_size.max(1);
+        let fewest = if frame_size <= PIPELINED_FRAME_SIZE_MAX { PIPELINED_FRAMES } else { FRAMES_FEWEST };
+        let by_bytes = (BYTES_IN_FLIGHT_ADVISED / frame_size.max(1)).max(fewest);
         let is_slow = self.algorithm.row().cost.class() > CostClass::Light;
         let by_items = if is_slow { SLOW_ITEMS_IN_FLIGHT / self.batch.max(1) } else { SLOW_ITEMS_IN_FLIGHT };
-        by_bytes.min(by_items).clamp(2, FRAMES_IN_FLIGHT_MAX)
+        by_bytes.min(by_items).clamp(FRAMES_FEWEST, FRAMES_IN_FLIGHT_MAX)
     }
 }
 
@@ -271,6 +272,7 @@ mod tests {
     fn as_much_is_in_flight_as_pays() {
         let in_flight = |operation, batch, frame_size| task(operation, 64, batch).in_flight_default(frame_size);
         assert_eq!(in_flight(Operation::Encrypt, 16, 16 * 1_024), 16);
+        assert_eq!(in_flight(Operation::Encrypt, 64, 67 * 1_024), 5, "neither side waits for the other");
         assert_eq!(in_flight(Operation::Encrypt, 1_024, 1_024 * 1_024), 2, "one on its way, one at work");
         assert_eq!(in_flight(Operation::Encrypt, 1, 100), 256);
         assert_eq!(in_flight(Operation::Sign, 64, 64 * 68), 4);

@@ -72,7 +72,7 @@ pub(crate) struct RunArguments {
     /// Items of one frame [default: 16; 1 where a frame has one only]
     #[arg(long, value_name = "ITEMS")]
     batch: Option<usize>,
-    /// Frames in flight on each byte stream [default: about 256 KiB of them, fewer for signatures]
+    /// Frames in flight on each byte stream [default: about 256 KiB of them, but five at least of up to 128 KiB each; fewer for signatures]
     #[arg(long, value_name = "FRAMES")]
     in_flight: Option<usize>,
     /// Connections to the daemon

@@ -5,39 +5,56 @@ use claviger_client::{ClientConfig, Transport};
 use claviger_protocol::KeyId;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 
-use super::figure::{Figure, Goal, Unit};
+use super::figure::{Figure, Goal, Unit, bound_ns};
 use super::many_keys::per;
-use super::side::{nanoseconds, sound, turns};
+use super::side::{busy, nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::conversation::Conversation;
 use crate::crowd::crowd;
 use crate::format::grouped;
 use crate::report::transport_name;
-use crate::run::{Plan, measure};
+use crate::run::{Plan, measure, measure_echo};
 use crate::task::{Operation, Task};
 
-/// One frame in flight on each of very many connections, and as many in all on a few.
+/// One frame in flight on each of very many connections, and as many in all on a few; with the echo as well, which shows what the transport by itself makes of it.
 pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
     let plan = Plan { load_sleeps: false, ..stage.plan.rounds.plan(encrypt(), Transport::Tcp) };
     let (few, many) = shares(stage.plan.connections);
-    let few = Plan { connections: few.connections, in_flight: Some(few.in_flight), ..plan.clone() };
-    let many = Plan { connections: many.connections, in_flight: Some(many.in_flight), ..plan };
-    let (mut ratios, mut few_ns, mut many_ns) = (Vec::new(), Vec::new(), Vec::new());
+    let of_share =
+        |share: Share| Plan { connections: share.connections, in_flight: Some(share.in_flight), ..plan.clone() };
+    let plans = [of_share(few), of_share(many)];
+    let [mut daemon, mut echo, mut bound] = [const { [const { Vec::new() }; 2] }; 3];
+    let [mut daemon_busy, mut echo_busy] = [const { Vec::new() }; 2];
     for _ in turns(stage.plan.rounds.count) {
-        let target = stage.daemon().await?;
-        let one = nanoseconds(&sound(measure(&few, target, &mut |_| {}).await?)?);
-        let other = nanoseconds(&sound(measure(&many, target, &mut |_| {}).await?)?);
-        ratios.push(one / other);
-        few_ns.push(one);
-        many_ns.push(other);
+        for (index, plan) in plans.iter().enumerate() {
+            let (target, other) = stage.sides().await?;
+            let echoed = sound(measure_echo(plan, target, other).await?)?;
+            let served = sound(measure(plan, target, &mut |_| {}).await?)?;
+            daemon[index].push(nanoseconds(&served));
+            echo[index].push(nanoseconds(&echoed));
+            bound[index].push(bound_ns(served.in_process_ns.unwrap_or(f64::NAN), nanoseconds(&echoed)));
+            if index == 1 {
+                daemon_busy.push(busy(&served));
+                echo_busy.push(busy(&echoed));
+            }
+        }
     }
-    let name = |plan: &Plan| format!("{} connections", grouped(plan.connections as u64));
-    Ok(vec![
-        Figure::new(format!("{}, of {}", name(&many), few.connections), Unit::Ratio, ratios)
-            .with(Goal::at_least(0.7, 0.9)),
-        Figure::new(name(&few), Unit::Nanoseconds, few_ns),
-        Figure::new(name(&many), Unit::Nanoseconds, many_ns),
-    ])
+    let [few_name, many_name] = [few, many].map(|share| format!("{} connections", grouped(share.connections as u64)));
+    let ratio = |name: &str, [few, many]: &[Vec<f64>; 2]| {
+        // Of each round by itself: what is divided was measured right after one another.
+        let rounds = few.iter().zip(many).map(|(few, many)| few / many).collect();
+        Figure::new(format!("{name}{many_name}, of {}", plans[0].connections), Unit::Ratio, rounds)
+    };
+    let mut figures =
+        vec![ratio("", &daemon).with(Goal::at_least(0.7, 0.9)), ratio("bound, ", &bound), ratio("echo, ", &echo)];
+    for (what, times) in [("", daemon), ("echo, ", echo)] {
+        let named = [&few_name, &many_name].into_iter().zip(times);
+        figures.extend(named.map(|(name, rounds)| Figure::new(format!("{what}{name}"), Unit::Nanoseconds, rounds)));
+    }
+    for (what, rounds) in [("", daemon_busy), ("echo, ", echo_busy)] {
+        figures.push(Figure::new(format!("{what}{many_name}, busy"), Unit::Ratio, rounds));
+    }
+    Ok(figures)
 }
 
 /// What the daemon has in memory for each connection that has been used once and rests.
