@@ -7,54 +7,66 @@ use claviger_protocol::message::{Encrypt, EncryptItem};
 
 use super::figure::{Figure, Goal, Unit, bound_ns};
 use super::many_keys::per;
-use super::side::{busy, nanoseconds, sound, turns};
+use super::side::{nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::conversation::Conversation;
 use crate::crowd::crowd;
 use crate::format::grouped;
 use crate::report::transport_name;
-use crate::run::{Plan, measure, measure_echo};
+use crate::run::{Outcome, Plan, measure, measure_echo};
 use crate::task::{Operation, Task};
 
-/// One frame in flight on each of very many connections, and as many in all on a few; with the echo as well, which shows what the transport by itself makes of it.
+/// One frame in flight on each of very many connections, and as many in all on a few; and what a perfect daemon would make of it.
+///
+/// That one is told by the echo's processor time: with very many connections the load is slower than an echo.
 pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
     let plan = Plan { load_sleeps: false, ..stage.plan.rounds.plan(encrypt(), Transport::Tcp) };
     let (few, many) = shares(stage.plan.connections);
-    let of_share =
-        |share: Share| Plan { connections: share.connections, in_flight: Some(share.in_flight), ..plan.clone() };
-    let plans = [of_share(few), of_share(many)];
-    let [mut daemon, mut echo, mut bound] = [const { [const { Vec::new() }; 2] }; 3];
-    let [mut daemon_busy, mut echo_busy] = [const { Vec::new() }; 2];
+    let (mut of_few, mut of_many) = (Times::default(), Times::default());
     for _ in turns(stage.plan.rounds.count) {
-        for (index, plan) in plans.iter().enumerate() {
-            let (target, other) = stage.sides().await?;
-            let echoed = sound(measure_echo(plan, target, other).await?)?;
-            let served = sound(measure(plan, target, &mut |_| {}).await?)?;
-            daemon[index].push(nanoseconds(&served));
-            echo[index].push(nanoseconds(&echoed));
-            bound[index].push(bound_ns(served.in_process_ns.unwrap_or(f64::NAN), nanoseconds(&echoed)));
-            if index == 1 {
-                daemon_busy.push(busy(&served));
-                echo_busy.push(busy(&echoed));
-            }
+        for (share, times) in [(&few, &mut of_few), (&many, &mut of_many)] {
+            let plan = Plan { connections: share.connections, in_flight: Some(share.in_flight), ..plan.clone() };
+            let (target, echo) = stage.sides().await?;
+            let echoed = sound(measure_echo(&plan, target, echo).await?)?;
+            let served = sound(measure(&plan, target, &mut |_| {}).await?)?;
+            times.add(&served, &echoed);
         }
     }
-    let [few_name, many_name] = [few, many].map(|share| format!("{} connections", grouped(share.connections as u64)));
-    let ratio = |name: &str, [few, many]: &[Vec<f64>; 2]| {
+    let [few, many] = [few, many].map(|share| format!("{} connections", grouped(share.connections as u64)));
+    let ratio = |what: &str, few_ns: &[f64], many_ns: &[f64]| {
         // Of each round by itself: what is divided was measured right after one another.
-        let rounds = few.iter().zip(many).map(|(few, many)| few / many).collect();
-        Figure::new(format!("{name}{many_name}, of {}", plans[0].connections), Unit::Ratio, rounds)
+        let rounds = few_ns.iter().zip(many_ns).map(|(few, many)| few / many).collect();
+        Figure::new(format!("{many}, of {few}{what}"), Unit::Ratio, rounds)
     };
-    let mut figures =
-        vec![ratio("", &daemon).with(Goal::at_least(0.7, 0.9)), ratio("bound, ", &bound), ratio("echo, ", &echo)];
-    for (what, times) in [("", daemon), ("echo, ", echo)] {
-        let named = [&few_name, &many_name].into_iter().zip(times);
-        figures.extend(named.map(|(name, rounds)| Figure::new(format!("{what}{name}"), Unit::Nanoseconds, rounds)));
+    let figures = [
+        ratio("", &of_few.daemon, &of_many.daemon).with(Goal::at_least(0.7, 0.9)),
+        ratio(", bound", &of_few.bound, &of_many.bound),
+    ];
+    let times = [("", of_few.daemon, of_many.daemon), (", echo, processor time", of_few.echo, of_many.echo)];
+    let times = times.into_iter().flat_map(|(what, of_few, of_many)| {
+        [(&few, of_few), (&many, of_many)]
+            .map(|(name, rounds)| Figure::new(format!("{name}{what}"), Unit::Nanoseconds, rounds))
+    });
+    Ok(figures.into_iter().chain(times).collect())
+}
+
+/// What the rounds gave for one share, in nanoseconds of an item.
+#[derive(Default)]
+struct Times {
+    daemon: Vec<f64>,
+    /// Of processor time.
+    echo: Vec<f64>,
+    bound: Vec<f64>,
+}
+
+impl Times {
+    fn add(&mut self, served: &Outcome, echoed: &Outcome) {
+        let in_process = served.in_process_ns.unwrap_or(f64::NAN);
+        let echo = echoed.processor_ns().unwrap_or(f64::NAN);
+        self.daemon.push(nanoseconds(served));
+        self.echo.push(echo);
+        self.bound.push(bound_ns(in_process, echo));
     }
-    for (what, rounds) in [("", daemon_busy), ("echo, ", echo_busy)] {
-        figures.push(Figure::new(format!("{what}{many_name}, busy"), Unit::Ratio, rounds));
-    }
-    Ok(figures)
 }
 
 /// What the daemon has in memory for each connection that has been used once and rests.
