@@ -75,8 +75,8 @@ pub const FRAMES_IN_FLIGHT_STRANGER: usize = 64;
 /// Bytes of replies at which a connection writes before it goes on working.
 pub const OUTPUT_SIZE: usize = 256 * 1024;
 
-/// Bytes of one write: four TLS records that, with the 22 bytes that each adds, leave as one segment of at most 64 KiB. A little more would be a segment of its own for the rest, with
-/// all that the kernel does for one; much more leaves the cache of a core between encryption and the kernel's copy.
+/// Bytes of one write: four TLS records that, with the 22 bytes that each adds, leave as one segment of the loopback interface (65,464 bytes over IPv6, 65,483 over IPv4). A little more would
+/// be a segment of its own for the rest, with all that the kernel does for one; much more leaves the cache of a core between encryption and the kernel's copy.
 pub const WRITE_SIZE: usize = 65_280;
 
 /// Bytes read from a TCP socket at once.

@@ -189,8 +189,8 @@ impl Task {
     /// Frames in flight on a byte stream unless told otherwise, for frames of `frame_size` bytes: as many bytes as give the best rate,
     /// and for what is slow no more than keeps a daemon busy, because more would only wait.
     pub(crate) fn in_flight_default(&self, frame_size: usize) -> usize {
-        let fewest = if frame_size <= PIPELINED_FRAME_SIZE_MAX { PIPELINED_FRAMES } else { FRAMES_FEWEST };
-        let by_bytes = (BYTES_IN_FLIGHT_ADVISED / frame_size.max(1)).max(fewest);
+        let by_bytes = BYTES_IN_FLIGHT_ADVISED / frame_size.max(1);
+        let by_bytes = if frame_size <= PIPELINED_FRAME_SIZE_MAX { by_bytes.max(PIPELINED_FRAMES) } else { by_bytes };
         let is_slow = self.algorithm.row().cost.class() > CostClass::Light;
         let by_items = if is_slow { SLOW_ITEMS_IN_FLIGHT / self.batch.max(1) } else { SLOW_ITEMS_IN_FLIGHT };
         by_bytes.min(by_items).clamp(FRAMES_FEWEST, FRAMES_IN_FLIGHT_MAX)

@@ -16,9 +16,9 @@ use crate::report::transport_name;
 use crate::run::{Outcome, Plan, measure, measure_echo};
 use crate::task::{Operation, Task};
 
-/// One frame in flight on each of very many connections, and as many in all on a few; and what a perfect daemon would make of it.
+/// One frame in flight on each of very many connections, and as many in all on a few; and the same of the bound, which tells where the loss is.
 ///
-/// That one is told by the echo's processor time: with very many connections the load is slower than an echo.
+/// That is told by the echo's processor time: with very many connections the load is slower than an echo. It is no ceiling: what costs the same on both sides raises a ratio.
 pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
     let plan = Plan { load_sleeps: false, ..stage.plan.rounds.plan(encrypt(), Transport::Tcp) };
     let (few, many) = shares(stage.plan.connections);
