@@ -75,9 +75,20 @@ pub const FRAMES_IN_FLIGHT_STRANGER: usize = 64;
 /// Bytes of replies at which a connection writes before it goes on working.
 pub const OUTPUT_SIZE: usize = 256 * 1024;
 
-/// Bytes of one write: four TLS records that, with the 22 bytes that each adds, leave as one segment of the loopback interface (65,464 bytes over IPv6, 65,483 over IPv4). A little more would
-/// be a segment of its own for the rest, with all that the kernel does for one; much more leaves the cache of a core between encryption and the kernel's copy.
+/// Bytes of one write: four TLS records that, with what encryption adds, leave as one segment of the loopback interface. A little more would be a segment of its own for the rest, with all that
+/// the kernel does for one; much more leaves the cache of a core between encryption and the kernel's copy.
 pub const WRITE_SIZE: usize = 65_280;
+
+/// Bytes that encryption adds to a TLS record (RFC 8446 section 5.2): a header of 5, the type of what is in it, and a tag of 16.
+const RECORD_OVERHEAD: usize = 5 + 1 + 16;
+
+/// Bytes of a segment of the loopback interface over IPv6, the smaller one: its 65,536 without the headers of IP and TCP.
+const LOOPBACK_SEGMENT_SIZE: usize = 65_464;
+
+const _: () = assert!(
+    WRITE_SIZE + WRITE_SIZE.div_ceil(16 * 1024) * RECORD_OVERHEAD <= LOOPBACK_SEGMENT_SIZE,
+    "a write is one segment"
+);
 
 /// Bytes read from a TCP socket at once.
 pub const SOCKET_READ_SIZE: usize = 128 * 1024;
