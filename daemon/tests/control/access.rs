@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Port, Reply, authority};
+use crate::support::{Port, Reply, authority, time};
 
 async fn add(port: &Port, row: Value) -> Value {
     let reply = port.post("/v1/stores/store/access", &row).await;
@@ -147,7 +147,7 @@ async fn a_certificate_is_issued_renewed_and_revoked() {
     assert_eq!((&second["common_name"], &second["operations"]), (&json!("billing"), &json!(["encrypt"])));
     let first = port.get(&path_of_row).await.body;
     assert_eq!(first["ends"], renewed["former_ends"]);
-    assert!(first["ends"].as_str().unwrap() < issued["not_after"].as_str().unwrap());
+    assert!(time(&first["ends"]) < time(&issued["not_after"]));
     // What ends soon is told.
     let health = port.get("/v1/health").await.body["warnings"].to_string();
     assert!(health.contains("issued to") && health.contains("ends in 0 days"), "{health}");

@@ -1,10 +1,9 @@
 //! The life of keys and versions: states, deletion, rotation by itself, the lowest version.
 
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{Port, Reply};
+use crate::support::{Port, Reply, time};
 
 /// A port with the symmetric key `records` of three versions.
 async fn port() -> Port {
@@ -41,10 +40,6 @@ async fn shown(port: &Port) -> Value {
 
 fn versions(key: &Value) -> Vec<&str> {
     key["versions"].as_array().unwrap().iter().map(|version| version["state"].as_str().unwrap()).collect()
-}
-
-fn time(value: &Value) -> Timestamp {
-    value.as_str().unwrap().parse().unwrap()
 }
 
 fn hours_between(from: &Value, to: &Value) -> i64 {

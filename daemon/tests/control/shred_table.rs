@@ -5,7 +5,7 @@ use std::fs;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::Port;
+use crate::support::{Port, time};
 
 async fn port() -> Port {
     let port = Port::with_store().await;
@@ -29,7 +29,7 @@ async fn a_deleted_key_tells_in_which_class_it_was_destroyed_and_when() {
     let key = deleted(&port, "one").await;
     let destruction = &key["destruction"];
     assert_eq!((&destruction["state"], &destruction["class"]), (&json!("destroyed"), &json!("file")));
-    assert!(destruction["time"].as_str() >= key["deleted"].as_str());
+    assert!(time(&destruction["time"]) >= time(&key["deleted"]));
     assert_eq!(destruction["reasons"], Value::Null);
     let path = format!("/v1/stores/store/keys/{}", key["id"].as_str().unwrap());
     assert_eq!(port.get(&path).await.body["destruction"], *destruction, "for as long as it is described");

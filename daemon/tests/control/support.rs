@@ -19,6 +19,7 @@ use claviger_daemon::run::{Daemon, Listeners};
 use claviger_engine::crypto::random::SystemRandom;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -157,6 +158,11 @@ impl Port {
 }
 
 /// A request with everything that a good client sends.
+/// A time of a reply. Texts do not compare as times do: `…00.12Z` is before `…00.121Z`, and sorts after it.
+pub(crate) fn time(told: &Value) -> Timestamp {
+    told.as_str().unwrap().parse().unwrap()
+}
+
 pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Body> {
     Request::builder()
         .method(method)

@@ -5,12 +5,11 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncr
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use jiff::Timestamp;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
-use crate::support::{Port, Reply};
+use crate::support::{Port, Reply, time};
 
 async fn shown(port: &Port, key: &str) -> Value {
     port.get(&format!("/v1/stores/store/keys/{key}")).await.body
@@ -99,7 +98,7 @@ async fn an_import_is_begun_shown_listed_and_completed_once() {
     assert_eq!((&import["name"], &import["algorithm"]), (&json!("webhooks"), &json!("HMAC-SHA-256")));
     assert_eq!((&import["exportable"], &import["key_id"]), (&json!(true), &Value::Null));
     assert_eq!(import["requester"].as_str().unwrap().len(), 64);
-    let [created, ends] = ["created", "ends"].map(|when| import[when].as_str().unwrap().parse::<Timestamp>().unwrap());
+    let [created, ends] = ["created", "ends"].map(|when| time(&import[when]));
     assert_eq!(created.duration_until(ends).as_hours(), 24);
     assert!(import["public_key"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
     assert_eq!(port.get(&path(&import, "")).await.body, import);

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::Port;
+use crate::support::{Port, time};
 
 fn names(list: &Value) -> Vec<&str> {
     list["keys"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect()
@@ -135,8 +135,8 @@ async fn settings_of_a_store_are_set_one_by_one_and_shown() {
     port.post("/v1/stores/store/settings", &json!({"open_public_keys": true})).await;
     assert_eq!(shown().await, (json!(240), json!(true)));
     let requested = port.post("/v1/stores/store/keys/records/request-deletion", &json!({})).await.body;
-    let time = |name: &str| requested["deletion"][name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert_eq!(time("deadline").as_second() - time("requested").as_second(), 240 * 60 * 60);
+    let deletion = &requested["deletion"];
+    assert_eq!(time(&deletion["requested"]).duration_until(time(&deletion["deadline"])).as_hours(), 240);
     for (body, said) in [
         (json!({}), "nothing is to be set"),
         (json!({"deletion_wait_hours": 23}), "24 to 720"),
