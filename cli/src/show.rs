@@ -2,8 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use claviger_control::message::Time;
 use comfy_table::{ContentArrangement, Table, presets};
-use jiff::Timestamp;
 use serde::Serialize;
 
 /// Prints `message` as JSON.
@@ -69,7 +69,7 @@ pub(super) fn unreadable(count: usize) {
 }
 
 /// A time to the second.
-pub(super) fn time(time: Timestamp) -> String {
+pub(super) fn time(Time(time): Time) -> String {
     time.strftime("%F %T UTC").to_string()
 }
 

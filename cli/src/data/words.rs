@@ -2,6 +2,7 @@
 
 use crate::show;
 use claviger_client::UnknownCode;
+use claviger_control::message::Time;
 use jiff::Timestamp;
 use std::fmt::Display;
 use std::time::SystemTime;
@@ -25,7 +26,7 @@ pub(super) fn word(code: Result<impl Display, UnknownCode>) -> String {
 
 /// A time to the second, for people.
 pub(super) fn time(time: SystemTime) -> String {
-    show::time(timestamp(time))
+    show::time(Time(timestamp(time)))
 }
 
 /// A time to the second in the form of RFC 3339, for programs.

@@ -1,10 +1,9 @@
 //! Who may come in to a key store: access methods, and the rows of its authentication data.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Deletion;
+use super::{Deletion, Time};
 
 /// The access methods of a key store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -63,8 +62,7 @@ pub struct AddAccess {
     pub description: String,
     /// When it stops to let in by itself; never, unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub ends: Option<Timestamp>,
+    pub ends: Option<Time>,
     /// Which operations it permits; all, unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<Vec<String>>,
@@ -101,8 +99,7 @@ pub struct DescribeAccess {
 pub struct EndAccess {
     /// When; without it, never. That of an issued certificate can only become earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub ends: Option<Timestamp>,
+    pub ends: Option<Time>,
 }
 
 /// A row of the authentication data of a key store: who shows this passes the method that it is for.
@@ -139,14 +136,12 @@ pub struct AccessRow {
     /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
     pub revision: String,
     /// When it was added.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// Who has added it.
     pub creator: String,
     /// When it stops to let in by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub ends: Option<Timestamp>,
+    pub ends: Option<Time>,
     /// Which operations it permits; all, if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<Vec<String>>,
@@ -155,8 +150,7 @@ pub struct AccessRow {
     pub keys: Option<Vec<String>>,
     /// When somebody last came in by it, or did something having come in by it, to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub last_used: Option<Timestamp>,
+    pub last_used: Option<Time>,
     /// Its deletion, if that is requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,

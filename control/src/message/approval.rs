@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::Time;
 use crate::secret::SecretJson;
 
 /// Which changes need an approval, in a key store or of the installation.
@@ -46,11 +46,9 @@ pub struct Approval {
     /// Who asks.
     pub requester: Decider,
     /// When it was asked for.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// Until when it can be decided.
-    #[schema(value_type = String, format = DateTime)]
-    pub ends: Timestamp,
+    pub ends: Time,
     /// Why, in the words of who asks.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -62,8 +60,7 @@ pub struct Approval {
     pub changes: Vec<ApprovalChange>,
     /// When it was decided or ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub ended: Option<Timestamp>,
+    pub ended: Option<Time>,
     /// Who rejected it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
@@ -91,8 +88,7 @@ pub struct GivenApproval {
     /// By whom.
     pub by: Decider,
     /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
+    pub at: Time,
 }
 
 /// Who said no, and why.

@@ -1,8 +1,9 @@
 //! The audit log: who did what, and whether the log is as it was written.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// How the audit log is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -40,8 +41,7 @@ pub struct AuditRecord {
     #[schema(minimum = 1)]
     pub seq: u64,
     /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub time: Timestamp,
+    pub time: Time,
     /// Of which kind it is.
     #[schema(example = "change")]
     pub kind: String,

@@ -1,8 +1,9 @@
 //! Backups and the journal.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// A full backup: one that is there, or one that is being made or could not be made.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -27,8 +28,7 @@ pub struct Backup {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BackupFile {
     /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// The revision of the storage that it holds.
     pub revision: u64,
     /// Its size in bytes.
@@ -44,8 +44,7 @@ pub struct BackupFile {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verified {
     /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
+    pub at: Time,
     /// The revision of the storage that backup and journal reached.
     pub revision: u64,
     /// Key stores.

@@ -1,9 +1,9 @@
 //! Certificates of clients.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Time;
 use crate::secret::SecretText;
 
 /// Issue a client certificate of a store's authority.
@@ -58,12 +58,10 @@ pub struct IssuedCertificate {
     #[schema(value_type = Option<String>, format = Password)]
     pub private_key: Option<SecretText>,
     /// Until when it is valid.
-    #[schema(value_type = String, format = DateTime)]
-    pub not_after: Timestamp,
+    pub not_after: Time,
     /// Until when the certificate lets in that it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub former_ends: Option<Timestamp>,
+    pub former_ends: Option<Time>,
 }
 
 /// The authority that issues the client certificates of a store.

@@ -1,8 +1,9 @@
 //! Emergency stops.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// Lock the daemon: no key is used until somebody unlocks it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -18,8 +19,7 @@ pub struct Lock {
 pub struct Locked {
     /// When it was locked; missing if that cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub since: Option<Timestamp>,
+    pub since: Option<Time>,
     /// By whom.
     pub by: String,
     /// Why.

@@ -1,10 +1,9 @@
 //! How the daemon is.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Locked, Renewal, ShredTable};
+use super::{Locked, Renewal, ShredTable, Time};
 
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -14,8 +13,7 @@ pub struct Health {
     /// Version of the data protocol.
     pub protocol_version: u32,
     /// When it was started.
-    #[schema(value_type = String, format = DateTime)]
-    pub started: Timestamp,
+    pub started: Time,
     /// Since when, by whom and why it is locked: no key is used then. Missing if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked: Option<Locked>,

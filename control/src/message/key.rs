@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Deletion, Destruction, KeyUsage, Rotation, RotationByUse, VersionUsage, is_zero};
+use super::{Deletion, Destruction, KeyUsage, Rotation, RotationByUse, Time, VersionUsage, is_zero};
 use crate::secret::SecretText;
 
 /// Create keys, all or none.
@@ -79,11 +78,9 @@ pub struct Key {
     /// Whether its material may be exported, wrapped to a public key. Fixed when it was created.
     pub exportable: bool,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
-    pub changed: Timestamp,
+    pub changed: Time,
     /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
     pub revision: String,
     /// The version that encrypts and signs. A deleted key has none.
@@ -102,8 +99,7 @@ pub struct Key {
     pub deletion: Option<Deletion>,
     /// When it was deleted, if it was. 365 days later nothing is left of its description either.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub deleted: Option<Timestamp>,
+    pub deleted: Option<Time>,
     /// Of a deleted key: whether it can be brought back from old copies of the data. Of one that lives: told while versions that were destroyed could be, where one key is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destruction: Option<Destruction>,
@@ -139,8 +135,7 @@ pub struct KeyVersion {
     /// Where its material came from: `generated` by the server, `registered` with its value, or `imported`.
     pub origin: String,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// How much it was used, told where one key is shown. Missing if it never was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<VersionUsage>,

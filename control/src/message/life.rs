@@ -1,8 +1,9 @@
 //! What happens to a key in its life.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// The rotation of a key by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -10,8 +11,7 @@ pub struct Rotation {
     /// Days from one rotation to the next.
     pub period_days: u16,
     /// When the next one is due. It may be late, but is not lost; those missed while the daemon was down are one.
-    #[schema(value_type = String, format = DateTime)]
-    pub next: Timestamp,
+    pub next: Time,
 }
 
 /// The rotation of a key because of its use: when its current version has been used so much, it gets another, within about a second.
@@ -29,11 +29,9 @@ pub struct RotationByUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deletion {
     /// When it was requested.
-    #[schema(value_type = String, format = DateTime)]
-    pub requested: Timestamp,
+    pub requested: Time,
     /// When it is final, at the earliest; until then it can be cancelled.
-    #[schema(value_type = String, format = DateTime)]
-    pub deadline: Timestamp,
+    pub deadline: Time,
 }
 
 /// Request the deletion of a key.

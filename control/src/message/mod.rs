@@ -1,4 +1,4 @@
-//! What is said on the control port, in JSON: names in snake_case, times in RFC 3339, bytes in base64 (RFC 4648 section 4, with padding).
+//! What is said on the control port, in JSON: names in snake_case, times in RFC 3339 to the millisecond, bytes in base64 (RFC 4648 section 4, with padding).
 //!
 //! Requests refuse fields that they do not know. Replies may gain fields, so whoever reads them ignores what he does not know.
 
@@ -18,6 +18,7 @@ mod secret;
 mod shred_table;
 mod store;
 mod system_key;
+mod time;
 mod transfer;
 mod usage;
 
@@ -51,6 +52,7 @@ pub use secret::UpdateSecret;
 pub use shred_table::{Destruction, Mirror, ShredTable};
 pub use store::{CreateStore, Quota, SetStoreSettings, Store, StoreList};
 pub use system_key::{Renewal, RootKey, SystemKey, SystemKeyList};
+pub use time::Time;
 pub use transfer::{BeginImport, CompleteImport, ExportKey, ExportedKey, Import, ImportList};
 pub use usage::{ClientUsage, KeyUsage, OthersUsage, VersionUsage};
 

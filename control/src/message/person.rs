@@ -1,8 +1,9 @@
 //! Persons, and what they are let do.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// A person who manages something on the control port.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -12,11 +13,9 @@ pub struct Person {
     /// His name.
     pub name: String,
     /// When he was added.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// When this was last changed.
-    #[schema(value_type = String, format = DateTime)]
-    pub changed: Timestamp,
+    pub changed: Time,
     /// Tells this content from every other: to be given back in the header `If-Match: "REVISION"` by whoever changes it, so that nobody undoes what another has done meanwhile.
     pub revision: String,
     /// Whether he is kept out, with all of his certificates.
@@ -35,8 +34,7 @@ pub struct PersonCertificate {
     /// Common name of the certificate that was shown.
     pub common_name: String,
     /// The end of that certificate.
-    #[schema(value_type = String, format = DateTime)]
-    pub not_after: Timestamp,
+    pub not_after: Time,
 }
 
 /// A role, and where it is had.
@@ -176,6 +174,5 @@ pub struct CallerCertificate {
     /// SHA-256 of its public key (SubjectPublicKeyInfo in DER).
     pub public_key_sha256: String,
     /// Its end. No request is answered after it.
-    #[schema(value_type = String, format = DateTime)]
-    pub not_after: Timestamp,
+    pub not_after: Time,
 }

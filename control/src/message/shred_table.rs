@@ -1,8 +1,9 @@
 //! The shred table, and what becomes of what is deleted.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// The shred table: a secret for each key, without which nothing that was ever stored of the key can be unwrapped.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -40,8 +41,7 @@ pub struct Destruction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// When it was done; if it is not, since when it is to be.
-    #[schema(value_type = String, format = DateTime)]
-    pub time: Timestamp,
+    pub time: Time,
     /// If it is not done: why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,

@@ -1,10 +1,9 @@
 //! Key stores.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::Access;
+use super::{Access, Time};
 
 /// Create a key store.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -25,8 +24,7 @@ pub struct Store {
     /// Its name.
     pub name: String,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// Who may come in.
     pub access: Access,
     /// Whether anybody comes in: available or disabled.

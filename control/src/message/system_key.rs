@@ -1,8 +1,9 @@
 //! The root key and the system keys, by which everything is protected.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// The root key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -36,16 +37,14 @@ pub struct SystemKey {
     #[schema(example = "current")]
     pub state: String,
     /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
 }
 
 /// How far it has come that all records are protected by the current system key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Renewal {
     /// Since when: since the rotation, or since the start of the daemon.
-    #[schema(value_type = String, format = DateTime)]
-    pub since: Timestamp,
+    pub since: Time,
     /// Records that were to be protected anew; 0 until they have been counted.
     pub records: u64,
     /// Records of these that have been.

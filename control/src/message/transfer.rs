@@ -3,10 +3,10 @@
 //! that keys made by the server have. RSA keys of every use have `rsaEncryption` (RFC 8017 appendix A.1), not id-RSASSA-PSS; elliptic-curve keys a named curve; ML-DSA keys are the
 //! seed alone (RFC 9881 section 6), neither expanded nor both.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Time;
 use crate::secret::SecretText;
 
 /// Begin the import of a key, with `name` and `algorithm`, or of a new version of a key, with `key` alone.
@@ -49,11 +49,9 @@ pub struct Import {
     /// Who began it, and alone may complete it: SHA-256 of the certificate, in hexadecimal digits.
     pub requester: String,
     /// When it was begun.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
+    pub created: Time,
     /// When it ends at the latest.
-    #[schema(value_type = String, format = DateTime)]
-    pub ends: Timestamp,
+    pub ends: Time,
     /// The transport key that the material is wrapped to: an RSA-4096 public key, PEM.
     pub public_key: String,
 }

@@ -1,8 +1,9 @@
 //! How keys are used, and by whom.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// How much a version was used. Counted is every item that an operation was done for with success, whatever the operation. A kill of the daemon loses the last second, and up to a minute where very many keys are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -12,16 +13,14 @@ pub struct VersionUsage {
     /// Bytes of their plaintexts, messages or digests.
     pub bytes: u64,
     /// When it was used last, to the second.
-    #[schema(value_type = String, format = DateTime)]
-    pub last_used: Timestamp,
+    pub last_used: Time,
 }
 
 /// Who uses a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyUsage {
     /// When it was used last, by whomever, to the second.
-    #[schema(value_type = String, format = DateTime)]
-    pub last_used: Timestamp,
+    pub last_used: Time,
     /// Up to 100 clients, the one that used it last first.
     pub clients: Vec<ClientUsage>,
     /// All clients that are not among them, if there were any.
@@ -44,8 +43,7 @@ pub struct ClientUsage {
     /// Items that were done for it.
     pub items: u64,
     /// When it used the key last, to the second.
-    #[schema(value_type = String, format = DateTime)]
-    pub last_used: Timestamp,
+    pub last_used: Time,
 }
 
 /// How much clients that are not remembered by name have used a key.
@@ -54,6 +52,5 @@ pub struct OthersUsage {
     /// Items that were done for them.
     pub items: u64,
     /// When one of them used the key last, to the second.
-    #[schema(value_type = String, format = DateTime)]
-    pub last_used: Timestamp,
+    pub last_used: Time,
 }

@@ -6,7 +6,7 @@ use claviger_control::limits::{OVERLAP_HOURS, OVERLAP_HOURS_MAX};
 use claviger_control::message::IssuedCertificate;
 use claviger_control::message::{
     AccessList, AccessRow, AddAccess, DescribeAccess, EndAccess, NarrowAccess, Nothing, RenewCertificate,
-    RequestDeletion, SetAccessMethods, Stopped, Store,
+    RequestDeletion, SetAccessMethods, Stopped, Store, Time,
 };
 use claviger_engine::access::{AccessPage, NewAccess, NewPermit};
 use claviger_engine::approval::ChangeClass;
@@ -14,7 +14,6 @@ use claviger_engine::emergency::UnwrittenStop;
 use claviger_engine::key::id::AccessRowId;
 use claviger_engine::{AccessData, AccessMethod, Engine, PermittedOperations};
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
@@ -369,6 +368,6 @@ fn key_of(text: &str) -> Result<[u8; 32], Problem> {
     }
 }
 
-fn milliseconds(time: Timestamp) -> Result<u64, Problem> {
+fn milliseconds(Time(time): Time) -> Result<u64, Problem> {
     u64::try_from(time.as_millisecond()).map_err(|_| Problem::of_field("ends", "before 1970"))
 }

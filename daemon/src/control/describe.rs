@@ -1,7 +1,9 @@
 //! From the engine's records to the messages of the control port.
 
 use claviger_algorithm::KeyKind;
-use claviger_control::message::{self, Access, Alias, Deletion, Destruction, Import, Key, KeyVersion, Rotation, Store};
+use claviger_control::message::{
+    self, Access, Alias, Deletion, Destruction, Import, Key, KeyVersion, Rotation, Store, Time,
+};
 use claviger_engine::key::name::Name;
 use claviger_engine::key::state::KeyState;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
@@ -249,7 +251,7 @@ const fn access(methods: AccessMethods) -> Access {
 }
 
 /// A time of a record. One beyond the year 9999, which no clock tells, is shown as the last there is.
-pub(super) fn time(milliseconds: u64) -> Timestamp {
+pub(super) fn time(milliseconds: u64) -> Time {
     let milliseconds = i64::try_from(milliseconds).ok();
-    milliseconds.and_then(|since| Timestamp::from_millisecond(since).ok()).unwrap_or(Timestamp::MAX)
+    Time(milliseconds.and_then(|since| Timestamp::from_millisecond(since).ok()).unwrap_or(Timestamp::MAX))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use claviger_control::message::{Health, Readiness, SystemKeyList};
+use claviger_control::message::{Health, Readiness, SystemKeyList, Time};
 use claviger_engine::hierarchy::CustodyClass;
 use claviger_engine::limits::{VERSIONS_MAX, VERSIONS_WARNING};
 use http::StatusCode;
@@ -115,7 +115,7 @@ fn health(state: &ControlState, _: &Call) -> Result<Answer, Problem> {
     Answer::ok(&Health {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_version: claviger_protocol::header::VERSION.into(),
-        started: state.started,
+        started: Time(state.started),
         locked: locked.map(emergency::describe_lock),
         root_key: facts.root_key.to_string(),
         separated: facts.separated,

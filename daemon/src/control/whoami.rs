@@ -1,6 +1,6 @@
 //! Who the server takes the caller for.
 
-use claviger_control::message::{CallerCertificate, Identity};
+use claviger_control::message::{CallerCertificate, Identity, Time};
 use claviger_engine::Engine;
 use claviger_engine::key::id::StoreId;
 use claviger_engine::person::{Grant, Person, Role};
@@ -27,7 +27,7 @@ fn whoami(state: &ControlState, call: &Call) -> Result<Answer, Problem> {
         common_name: caller.common_name().to_owned(),
         sha256: caller.requester().to_string(),
         public_key_sha256: caller.key().to_string(),
-        not_after: Timestamp::try_from(not_after).unwrap_or(Timestamp::MAX),
+        not_after: Time(Timestamp::try_from(not_after).unwrap_or(Timestamp::MAX)),
     };
     let summary = match person {
         Some(person) => {

@@ -179,7 +179,7 @@ async fn a_row_goes_through_its_states() {
     }
     assert_eq!(post("cancel-deletion").await.body["state"], "disabled");
     let ended = port.post(&path(&row, "end"), &json!({"ends": "2030-01-01T00:00:00Z"})).await.body;
-    assert_eq!(ended["ends"], "2030-01-01T00:00:00Z");
+    assert_eq!(ended["ends"], "2030-01-01T00:00:00.000Z");
     let described = port.post(&path(&row, "describe"), &json!({"description": "the till"})).await.body;
     assert_eq!(described["description"], "the till");
     let absent = port.post("/v1/stores/store/access/00000000000000000000000000000000/enable", &json!({})).await;

@@ -158,7 +158,7 @@ impl Port {
 }
 
 /// A request with everything that a good client sends.
-/// A time of a reply. Texts do not compare as times do: `…00.12Z` is before `…00.121Z`, and sorts after it.
+/// A time of a reply.
 pub(crate) fn time(told: &Value) -> Timestamp {
     told.as_str().unwrap().parse().unwrap()
 }

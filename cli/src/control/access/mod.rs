@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use claviger_control::ControlClient;
 use claviger_control::message::{
-    AccessList, AccessRow, AddAccess, DescribeAccess, EndAccess, NarrowAccess, RequestDeletion, SetAccessMethods,
+    AccessList, AccessRow, AddAccess, DescribeAccess, EndAccess, NarrowAccess, RequestDeletion, SetAccessMethods, Time,
 };
 use jiff::Timestamp;
 
@@ -170,7 +170,7 @@ pub(crate) struct AddArguments {
     description: String,
     /// When it stops to let in by itself: a time as 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
-    ends: Option<Timestamp>,
+    ends: Option<Time>,
     #[command(flatten)]
     permit: PermitArguments,
 }
@@ -290,7 +290,7 @@ pub(super) async fn find_row(client: &ControlClient, store: &str, text: &str) ->
         all(client, store).await?.rows.into_iter().filter(|row| show::has_name(row, text)).collect();
     if found.len() > 1 {
         let now = Timestamp::now();
-        let lives = |row: &AccessRow| row.ends.is_none_or(|ends| ends > now);
+        let lives = |row: &AccessRow| row.ends.is_none_or(|ends| ends > Time(now));
         if found.iter().filter(|row| lives(row)).count() == 1 {
             found.retain(lives);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use claviger_control::message::IssuedCertificate;
+use claviger_control::message::{IssuedCertificate, Time};
 use claviger_control::secret::SecretText;
 use claviger_engine::access::{NewAccess, NewPermit};
 use claviger_engine::key::id::{AccessRowId, StoreId};
@@ -79,6 +79,7 @@ fn answer(issued: Issued, row: &AccessRow, former_ends_ms: Option<u64>) -> Resul
         certificate: pem::encode("CERTIFICATE", &issued.certificate).to_string(),
         private_key: issued.private_key.map(SecretText::from),
         not_after: Timestamp::try_from(issued.not_after)
+            .map(Time)
             .map_err(|error| Problem::new(Kind::Internal, format!("the end of the certificate: {error}")))?,
         former_ends: former_ends_ms.map(describe::time),
     };
