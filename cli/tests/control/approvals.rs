@@ -91,6 +91,10 @@ fn what_needs_an_approval_is_set_and_shown() {
     assert_eq!(shown, format!("nothing needs an approval (revision {seen})\n"));
     let refused = daemon.refused(&["approval", "set-policy", "--store", "demo", "--class", "delete", "--quorum", "2"]);
     assert!(refused.contains("approval of 2 others"), "{refused}");
+    assert_eq!(daemon.say(&["person", "revoke", "rita", "requester", "--store", "demo"]).code, 0);
+    let refused = daemon.refused(&["approval", "set-policy", "--store", "demo", "--class", "delete"]);
+    assert!(refused.contains("first grant requester"), "who asks is missing: {refused}");
+    assert_eq!(daemon.say(&["person", "grant", "rita", "requester", "--store", "demo"]).code, 0);
     let on = ["approval", "set-policy", "--store", "demo", "--class", "delete", "--class", "custody", "--revision"];
     let other = daemon.say(&["approval", "set-policy", "--store", "demo", "--quorum", "2", "--json"]).json();
     for moved in [seen, "0000000000000000"] {

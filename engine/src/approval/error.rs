@@ -50,7 +50,7 @@ pub enum ApprovalError {
     Quorum,
     /// Nobody could approve anything any more.
     #[error(
-        "then nobody could ask for a change of {place} and have the approval of {quorum} others, and approvals are needed there: grant the role approver to somebody else with a certificate first (`claviger person grant`), or set what needs an approval (`claviger approval set-policy`)"
+        "then nobody could ask for a change of {place} and have the approval of {quorum} others, and approvals are needed there: let somebody else with a certificate ask, or approve, first (`claviger person grant`), or set what needs an approval (`claviger approval set-policy`)"
     )]
     QuorumLost {
         /// Where.

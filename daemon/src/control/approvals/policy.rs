@@ -100,9 +100,15 @@ fn policy(engine: &Engine, call: &Call, store: Option<StoreId>) -> Result<Change
     let policy = ApprovalPolicy { classes, quorum };
     // Whoever asks does not approve: without enough others nothing would ever be approved, this included.
     if policy.is_on() && !engine.can_be_approved(store, quorum) {
-        let place = if store.is_some() { "this key store" } else { "the installation" };
+        let (place, asking) = match store {
+            Some(_) => ("this key store", vec![Role::Requester, Role::StoreAdministrator, Role::SystemAdministrator]),
+            None => ("the installation", vec![Role::SystemAdministrator]),
+        };
+        let others = if quorum == NonZeroU8::MIN { "somebody else".to_owned() } else { format!("{quorum} others") };
+        let asking: Vec<_> = asking.iter().map(Role::to_string).collect();
         let detail = format!(
-            "nobody could ask for a change of {place} and have the approval of {quorum} others: grant the role {} to so many more persons with certificates first, fewer than so many have it (`claviger person grant`)",
+            "nobody could ask for a change of {place} and have the approval of {others}: first grant {} to a person with a certificate, who then asks, and {} to {others} (`claviger person grant`); whoever is let in by the configuration only is no person, and does neither",
+            asking.join(" or "),
             Role::Approver
         );
         return Err(invalid(detail));
