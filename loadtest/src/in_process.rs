@@ -1,7 +1,10 @@
 //! The same operation in process: the cryptographic library called with a prepared key, on one core. This is the limit that a daemon is
 //! measured against, in the same run, because absolute times differ from machine to machine and from minute to minute.
 
+mod sampling;
+
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::anyhow;
@@ -22,9 +25,10 @@ use crate::task::{Operation, Task};
 use crate::workload::{CONTEXT, input};
 
 /// An operation ready to be repeated.
+#[derive(Default)]
 pub(crate) struct InProcess {
     /// `None` for what has no meaning in process.
-    operation: Option<Box<dyn FnMut() -> Result<(), Unspecified>>>,
+    operation: Option<Repeated>,
     /// Nanoseconds of one item, by round.
     rounds: Vec<f64>,
 }
@@ -51,10 +55,22 @@ impl InProcess {
         }
     }
 
+    /// Measures a little of it now and then while something else is measured in `window`, on the same processor: one whose core others use as well, perhaps another virtual machine, is
+    /// slower by half for seconds, and what is measured before and after does not show it.
+    ///
+    /// # Errors
+    /// If the library fails, or there are no such processors.
+    pub(crate) fn sample(&mut self, cpus: &Cpus, window: &Range<Instant>) -> anyhow::Result<()> {
+        let Some(operation) = &mut self.operation else { return Ok(()) };
+        let sampled = cpus.visit(|| sampling::sample(operation, window))?;
+        self.rounds.extend(sampled.map_err(|_| failed())?);
+        Ok(())
+    }
+
     fn measure_here(&mut self) -> anyhow::Result<()> {
         let Some(operation) = &mut self.operation else { return Ok(()) };
         for _ in 0..IN_PROCESS_ROUNDS {
-            let round = round(operation).map_err(|_| anyhow!("the cryptographic library failed"))?;
+            let round = round(operation).map_err(|_| failed())?;
             self.rounds.push(round);
         }
         Ok(())
@@ -64,6 +80,10 @@ impl InProcess {
     pub(crate) fn nanoseconds(&self) -> Option<f64> {
         median(self.rounds.clone())
     }
+}
+
+fn failed() -> anyhow::Error {
+    anyhow!("the cryptographic library failed")
 }
 
 /// The middle one, or the mean of the middle two.
@@ -76,7 +96,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// Nanoseconds of one call, over as many calls as fill a round.
-fn round(operation: &mut dyn FnMut() -> Result<(), Unspecified>) -> Result<f64, Unspecified> {
+fn round(operation: &mut Repeated) -> Result<f64, Unspecified> {
     let begin = Instant::now();
     let mut calls = 0_u32;
     // The clock is read once for a handful of calls: a reading costs as much as sealing a hundred bytes.
@@ -96,7 +116,7 @@ fn round(operation: &mut dyn FnMut() -> Result<(), Unspecified>) -> Result<f64, 
     }
 }
 
-type Repeated = Box<dyn FnMut() -> Result<(), Unspecified>>;
+type Repeated = Box<dyn FnMut() -> Result<(), Unspecified> + Send>;
 
 fn operation(task: &Task) -> Result<Option<Repeated>, Unspecified> {
     let message = input(0, task.size);

@@ -20,6 +20,11 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
+    /// One measurement of throughput: a closed loop over one byte stream, with the same in process meanwhile.
+    pub(crate) fn throughput(&self, task: Task, transport: Transport) -> Plan {
+        Plan { in_process_meanwhile: true, ..self.plan(task, transport) }
+    }
+
     /// One measurement: a closed loop over one byte stream.
     pub(crate) fn plan(&self, task: Task, transport: Transport) -> Plan {
         Plan {
@@ -34,6 +39,7 @@ impl Rounds {
             load_cpus: self.load_cpus.clone(),
             load_sleeps: false,
             in_process_cpus: self.in_process_cpus.clone(),
+            in_process_meanwhile: false,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! One measurement, or two at once: in process, warm-up, load, in process again, checks.
+//! One measurement, or two at once: warm-up, load, checks; in process meanwhile, or before and after.
 
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use claviger_client::{ClientConfig, Transport};
 use claviger_protocol::KeyId;
 use tokio::time::sleep_until;
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) load_sleeps: bool,
     /// Where the same operation is measured in process: where the daemon runs, because no two cores are equally fast. `None`: with the load.
     pub(crate) in_process_cpus: Option<Cpus>,
+    /// Whether that is done meanwhile, a little now and then, if there is a processor given for it; else it is done before and after.
+    pub(crate) in_process_meanwhile: bool,
 }
 
 /// What was measured.
@@ -92,7 +95,7 @@ pub(crate) async fn measure_keys(plan: &Plan, target: &mut Target, key_ids: &Arc
     prepared.measure(target.daemon(), &mut |_| {}).await
 }
 
-/// Measures what comes of the same frames with an echo in the daemon's place. Nothing is measured in process.
+/// Measures what comes of the same frames with an echo in the daemon's place.
 ///
 /// # Errors
 /// As [`measure`], and if what comes back is not what was sent.
@@ -131,8 +134,7 @@ struct Prepared<'p> {
     workload: Arc<Workload>,
     /// Frames in flight on each byte stream.
     in_flight: usize,
-    /// `None` for what is no operation.
-    in_process: Option<InProcess>,
+    in_process: InProcess,
 }
 
 impl<'p> Prepared<'p> {
@@ -143,7 +145,7 @@ impl<'p> Prepared<'p> {
         let key = conversation.key(&target.store, &key_name, plan.task.algorithm).await?;
         let workload = Arc::new(Workload::prepare(plan.task, key, &mut conversation).await?);
         let in_flight = plan.in_flight.unwrap_or_else(|| plan.task.in_flight_default(workload.frame_size()));
-        Ok(Self { plan, config, workload, in_flight, in_process: Some(InProcess::prepare(&plan.task)?) })
+        Ok(Self { plan, config, workload, in_flight, in_process: InProcess::prepare(&plan.task)? })
     }
 
     fn choosing(mut self, key_ids: &Arc<[KeyId]>) -> Self {
@@ -154,22 +156,48 @@ impl<'p> Prepared<'p> {
     fn echoed(mut self, echo: &Daemon) -> Self {
         self.config.address.clone_from(&echo.addresses().data);
         let workload = Arc::new(Arc::unwrap_or_clone(self.workload).echoed());
-        Self { workload, in_process: None, ..self }
+        Self { workload, ..self }
     }
 
-    /// Warm-up and load, of the process `loaded`, between two measurements in process.
+    /// Warm-up and load, of the process `loaded`, and the same in process: meanwhile, or before and after.
     async fn measure(mut self, loaded: Option<&Daemon>, on_row: &mut dyn FnMut(&Row)) -> anyhow::Result<Outcome> {
-        self.measure_in_process()?;
+        if self.plan.sampled_on().is_none() {
+            self.measure_in_process()?;
+        }
         let load = self.connect().await?;
         let schedule = Schedule::soon(self.plan.warm_up, self.plan.duration);
+        let in_process = self.sample_in_process(&schedule);
         let processor_time = processor_time(loaded, &schedule.window);
-        let (loaded, processor_time) = tokio::try_join!(load.run(&schedule, on_row), processor_time)?;
-        self.measure_in_process()?;
+        let (loaded, processor_time, in_process) =
+            tokio::try_join!(load.run(&schedule, on_row), processor_time, in_process)?;
+        match in_process {
+            Some(in_process) => self.in_process = in_process,
+            None => self.measure_in_process()?,
+        }
         self.outcome(loaded, processor_time).await
     }
 
+    /// Samples it over the window, on a thread of its own, if that is asked for.
+    fn sample_in_process(
+        &mut self,
+        schedule: &Schedule,
+    ) -> impl Future<Output = anyhow::Result<Option<InProcess>>> + use<> {
+        let cpus = self.plan.sampled_on().cloned();
+        let sampled = cpus.map(|cpus| {
+            let (mut in_process, window) = (mem::take(&mut self.in_process), schedule.window.clone());
+            tokio::task::spawn_blocking(move || in_process.sample(&cpus, &window).map(|()| in_process))
+        });
+        async {
+            let Some(sampled) = sampled else { return Ok(None) };
+            sampled
+                .await
+                .context("the thread that samples in process panicked; this is a fault of the program")?
+                .map(Some)
+        }
+    }
+
     fn measure_in_process(&mut self) -> anyhow::Result<()> {
-        self.in_process.as_mut().map_or(Ok(()), |it| it.measure(self.plan.in_process_cpus.as_ref()))
+        self.in_process.measure(self.plan.in_process_cpus.as_ref())
     }
 
     async fn connect(&self) -> anyhow::Result<Load> {
@@ -203,7 +231,7 @@ impl<'p> Prepared<'p> {
             failures: failures.map(|(failure, count)| (failure.to_string(), *count)).collect(),
             processor_time,
             checked,
-            in_process_ns: self.in_process.as_ref().and_then(InProcess::nanoseconds),
+            in_process_ns: self.in_process.nanoseconds(),
         })
     }
 }
@@ -246,6 +274,11 @@ impl Row {
 }
 
 impl Plan {
+    /// Where it is measured in process meanwhile, if it is.
+    fn sampled_on(&self) -> Option<&Cpus> {
+        self.in_process_cpus.as_ref().filter(|_| self.in_process_meanwhile)
+    }
+
     /// Time between two frames of one byte stream, in an open loop.
     pub(crate) fn interval(&self) -> Option<Duration> {
         let byte_streams = self.byte_streams();
@@ -285,6 +318,7 @@ mod tests {
             load_cpus: None,
             load_sleeps: false,
             in_process_cpus: None,
+            in_process_meanwhile: false,
         }
     }
 

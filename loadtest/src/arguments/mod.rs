@@ -177,6 +177,7 @@ impl RunArguments {
             load_cpus: self.daemon.pin_load.clone(),
             load_sleeps: false,
             in_process_cpus: self.daemon.pin_daemon.clone(),
+            in_process_meanwhile: false,
         };
         ensure!(
             plan.byte_streams() <= BYTE_STREAMS_MAX,

@@ -14,7 +14,7 @@ pub(super) async fn measure_all_cores(stage: &mut Stage) -> anyhow::Result<Vec<F
     let operation = Operation::Sign;
     let task =
         Task { operation, algorithm: Algorithm::Rsa2048Pkcs1Sha256, size: operation.size_default(), batch: BATCH };
-    // The load has next to nothing to do: it runs anywhere, and leaves the cores to the daemon.
+    // The load has next to nothing to do: it runs anywhere, and leaves the cores to the daemon. In process has one core by itself.
     let plan =
         Plan { in_flight: Some(1), load_cpus: None, load_sleeps: true, ..stage.plan.rounds.plan(task, Transport::Tcp) };
     let mut target = Target::start(&stage.plan.daemon, &stage.plan.all_cpus).await?;

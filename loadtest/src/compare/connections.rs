@@ -7,7 +7,7 @@ use claviger_protocol::message::{Encrypt, EncryptItem};
 
 use super::figure::{Figure, Goal, Unit, bound_ns};
 use super::many_keys::per;
-use super::side::{nanoseconds, sound, turns};
+use super::side::{EvenRounds, nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::conversation::Conversation;
 use crate::crowd::crowd;
@@ -20,16 +20,23 @@ use crate::task::{Operation, Task};
 ///
 /// That is told by the echo's processor time: with very many connections the load is slower than an echo. It is no ceiling: what costs the same on both sides raises a ratio.
 pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
-    let plan = Plan { load_sleeps: false, ..stage.plan.rounds.plan(encrypt(), Transport::Tcp) };
+    let plan = Plan { load_sleeps: false, ..stage.plan.rounds.throughput(encrypt(), Transport::Tcp) };
     let (few, many) = shares(stage.plan.connections);
     let (mut of_few, mut of_many) = (Times::default(), Times::default());
-    for _ in turns(stage.plan.rounds.count) {
-        for (share, times) in [(&few, &mut of_few), (&many, &mut of_many)] {
+    let mut rounds = EvenRounds::new(stage.plan.rounds.count);
+    while rounds.begin() {
+        let mut sides = Vec::new();
+        for share in [&few, &many] {
             let plan = Plan { connections: share.connections, in_flight: Some(share.in_flight), ..plan.clone() };
             let (target, echo) = stage.sides().await?;
             let echoed = sound(measure_echo(&plan, target, echo).await?)?;
-            let served = sound(measure(&plan, target, &mut |_| {}).await?)?;
-            times.add(&served, &echoed);
+            sides.push((sound(measure(&plan, target, &mut |_| {}).await?)?, echoed));
+        }
+        if let [few, many] = sides.as_slice()
+            && rounds.keep([&few.0, &many.0])
+        {
+            of_few.add(&few.0, &few.1);
+            of_many.add(&many.0, &many.1);
         }
     }
     let [few, many] = [few, many].map(|share| format!("{} connections", grouped(share.connections as u64)));

@@ -10,7 +10,7 @@ use claviger_protocol::KeyId;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::{busy, nanoseconds, sound, turns};
+use super::side::{EvenRounds, busy, nanoseconds, sound, turns};
 use super::stage::{Populated, Stage};
 use super::warm::use_each;
 use crate::conversation::Conversation;
@@ -28,15 +28,19 @@ pub(super) async fn measure_choice(
 ) -> anyhow::Result<Vec<Figure>> {
     let operation = Operation::Encrypt;
     let task = Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch };
-    let plan = Plan { in_flight, ..stage.plan.rounds.plan(task, Transport::Tcp) };
+    let plan = Plan { in_flight, ..stage.plan.rounds.throughput(task, Transport::Tcp) };
     let rounds = stage.plan.rounds.count;
     let Populated { target, key_ids, .. } = stage.populated().await?;
     let hot: Arc<[_]> = key_ids.iter().copied().take(HOT_KEYS).collect();
     use_each(key_ids, &target.client_config(Transport::Tcp)).await?;
     let (mut ratios, mut hot_ns, mut uniform_ns, mut uniform_busy) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in turns(rounds) {
+    let mut rounds = EvenRounds::new(rounds);
+    while rounds.begin() {
         let few = sound(measure_keys(&plan, target, &hot).await?)?;
         let all = sound(measure_keys(&plan, target, key_ids).await?)?;
+        if !rounds.keep([&few, &all]) {
+            continue;
+        }
         ratios.push(nanoseconds(&few) / nanoseconds(&all));
         hot_ns.push(nanoseconds(&few));
         uniform_ns.push(nanoseconds(&all));

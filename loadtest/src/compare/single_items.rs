@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit};
-use super::side::{nanoseconds, sound, turns};
+use super::side::{EvenRounds, nanoseconds, sound};
 use super::stage::Stage;
 use crate::run::{Plan, measure};
 use crate::task::{Operation, Task};
@@ -13,14 +13,19 @@ pub(super) async fn measure_single_items(stage: &mut Stage) -> anyhow::Result<Ve
     let plan = |batch| {
         let operation = Operation::Encrypt;
         let task = Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch };
-        stage.plan.rounds.plan(task, Transport::Tcp)
+        stage.plan.rounds.throughput(task, Transport::Tcp)
     };
     let (single, batches) = (Plan { in_flight: Some(IN_FLIGHT), ..plan(1) }, plan(16));
     let (mut ratios, mut single_ns, mut batches_ns) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in turns(stage.plan.rounds.count) {
+    let mut rounds = EvenRounds::new(stage.plan.rounds.count);
+    while rounds.begin() {
         let target = stage.daemon().await?;
-        let one = nanoseconds(&sound(measure(&single, target, &mut |_| {}).await?)?);
-        let many = nanoseconds(&sound(measure(&batches, target, &mut |_| {}).await?)?);
+        let one = sound(measure(&single, target, &mut |_| {}).await?)?;
+        let many = sound(measure(&batches, target, &mut |_| {}).await?)?;
+        if !rounds.keep([&one, &many]) {
+            continue;
+        }
+        let (one, many) = (nanoseconds(&one), nanoseconds(&many));
         ratios.push(many / one);
         single_ns.push(one);
         batches_ns.push(many);

@@ -4,7 +4,7 @@ use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
 use super::figure::{Figure, Goal, Unit, bound_ns};
-use super::side::{busy, nanoseconds, sound, turns};
+use super::side::{EvenRounds, busy, nanoseconds, sound};
 use super::stage::Stage;
 use crate::run::{measure, measure_echo};
 use crate::task::{Operation, Task};
@@ -43,16 +43,25 @@ impl Throughput {
     }
 
     pub(super) async fn measure(&self, stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
-        let plan = stage.plan.rounds.plan(self.task(), self.transport);
+        let plan = stage.plan.rounds.throughput(self.task(), self.transport);
         let mut times = Times::default();
-        for _ in turns(stage.plan.rounds.count) {
-            if self.of_bound.is_some() {
-                let (target, echo) = stage.sides().await?;
-                let echo = sound(measure_echo(&plan, target, echo).await?)?;
+        let mut rounds = EvenRounds::new(stage.plan.rounds.count);
+        while rounds.begin() {
+            let echo = match self.of_bound {
+                Some(_) => {
+                    let (target, echo) = stage.sides().await?;
+                    Some(sound(measure_echo(&plan, target, echo).await?)?)
+                }
+                None => None,
+            };
+            let daemon = sound(measure(&plan, stage.daemon().await?, &mut |_| {}).await?)?;
+            if !rounds.keep([echo.as_ref().unwrap_or(&daemon), &daemon]) {
+                continue;
+            }
+            if let Some(echo) = echo {
                 times.echo.push(nanoseconds(&echo));
                 times.echo_busy.push(busy(&echo));
             }
-            let daemon = sound(measure(&plan, stage.daemon().await?, &mut |_| {}).await?)?;
             times.in_process.push(daemon.in_process_ns.unwrap_or(f64::NAN));
             times.daemon.push(nanoseconds(&daemon));
             times.daemon_processor.push(daemon.processor_ns().unwrap_or(f64::NAN));

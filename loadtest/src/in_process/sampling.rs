@@ -1,0 +1,95 @@
+//! An operation repeated now and then, on a processor that is at work on something else.
+
+use std::ops::Range;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::error::Unspecified;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::Repeated;
+use crate::limits::{SAMPLE_EVERY, SAMPLE_PART, SAMPLE_TIME, SAMPLE_WARM_UP};
+
+/// Nanoseconds of one call over `window`: `None` if it has passed.
+pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Result<Option<f64>, Unspecified> {
+    let calls = calls_of_a_sample(operation)?;
+    sleep_until(window.start);
+    let (mut rates, mut samples) = (0.0, 0_u32);
+    while Instant::now() < window.end {
+        let begin = Instant::now();
+        // What is worked on beside it has taken the caches; what is compared with this has them.
+        repeat(operation, calls * SAMPLE_WARM_UP)?;
+        let time = repeat(operation, calls)?;
+        rates += f64::from(calls) / time.as_secs_f64();
+        samples += 1;
+        sleep_until((Instant::now() + SAMPLE_EVERY.max(begin.elapsed() * SAMPLE_PART)).min(window.end));
+    }
+    // The mean of rates, not of times: what is compared with it is a rate, and a sample that was disturbed counts for little.
+    Ok((samples > 0).then(|| 1e9 * f64::from(samples) / rates))
+}
+
+/// So many calls as take [`SAMPLE_TIME`], one at least.
+fn calls_of_a_sample(operation: &mut Repeated) -> Result<u32, Unspecified> {
+    let mut calls = 1;
+    while repeat(operation, calls)? < SAMPLE_TIME {
+        calls *= 2;
+    }
+    Ok(calls)
+}
+
+/// Processor time of so many calls: time in which others had the processor is not theirs.
+fn repeat(operation: &mut Repeated, calls: u32) -> Result<Duration, Unspecified> {
+    let begin = processor_time();
+    for _ in 0..calls {
+        operation()?;
+    }
+    Ok(processor_time() - begin)
+}
+
+/// That of this thread.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    // Neither is negative, and the second is below a thousand million.
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+}
+
+fn sleep_until(moment: Instant) {
+    thread::sleep(moment.saturating_duration_since(Instant::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    fn counting() -> (Arc<AtomicU32>, Repeated) {
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        let operation = move || {
+            counted.fetch_add(1, Relaxed);
+            Ok(())
+        };
+        (count, Box::new(operation))
+    }
+
+    // R-O5
+    #[test]
+    fn a_window_gives_one_time_and_one_that_has_passed_none() {
+        let (count, mut operation) = counting();
+        let now = Instant::now();
+        let time = sample(&mut operation, &(now..now + Duration::from_millis(50))).unwrap().unwrap();
+        assert!(time > 0.0 && time < 1e6, "{time}");
+        assert!(count.load(Relaxed) > 0);
+        assert_eq!(sample(&mut operation, &(now..now)).unwrap(), None);
+    }
+
+    #[test]
+    fn what_fails_is_told() {
+        let mut operation: Repeated = Box::new(|| Err(Unspecified));
+        let now = Instant::now();
+        assert!(sample(&mut operation, &(now..now + Duration::from_millis(5))).is_err());
+    }
+}
