@@ -19,6 +19,7 @@ mod lane_task;
 mod liveness;
 mod look_up;
 mod perform;
+mod pieces;
 mod quic;
 pub(crate) mod quota;
 mod request;
