@@ -114,7 +114,7 @@ pub(crate) const IN_PROCESS_ROUND: Duration = Duration::from_millis(20);
 /// Rounds of measuring in process before a run, and again after it.
 pub(crate) const IN_PROCESS_ROUNDS: usize = 7;
 
-/// How long a sample in process takes at least.
+/// How long each of the three measurements takes at least whose middle one is a sample in process.
 pub(crate) const SAMPLE_TIME: Duration = Duration::from_micros(25);
 
 /// How many times as long the same is done before it, to have its caches back: signatures read tables of 100 KiB and more.
