@@ -325,7 +325,11 @@ impl Engine {
         let Some(job) = self.running.cache.request(id, Box::new(done)) else { return };
         let source = Arc::clone(&self.ledger.source);
         // Dropping the job with a full pool tells its waiters so.
-        if let Err(PoolFull(job)) = self.running.storage_lane.submit_for(claim, Box::new(move || job.run(&*source))) {
+        let work = move || {
+            job.run(&*source);
+            None
+        };
+        if let Err(PoolFull(job)) = self.running.storage_lane.submit_for(claim, Box::new(work)) {
             drop(job);
         }
     }

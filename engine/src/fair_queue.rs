@@ -44,6 +44,20 @@ impl<T> FairQueue<T> {
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.stores.pop()
     }
+
+    /// What those of the same connection cost that wait, counted until it is `enough`.
+    pub(crate) fn waiting(&self, claim: &Claim, enough: Duration) -> Duration {
+        let connections = self.stores.flows.get(&claim.store).map(|store| &store.backlog.flows);
+        let line = connections.and_then(|flows| flows.get(&claim.connection)).map(|connection| &connection.backlog);
+        let mut sum = Duration::ZERO;
+        for (cost, _) in line.into_iter().flatten() {
+            if sum >= enough {
+                break;
+            }
+            sum += *cost;
+        }
+        sum
+    }
 }
 
 /// Something of which the first piece can be taken.
@@ -207,6 +221,18 @@ mod tests {
         assert!(credits.iter().all(|credit| (799_000..=800_000).contains(&credit.as_micros())), "{credits:?}");
         assert_eq!((0..100).map(|_| all.pop().unwrap().store.0[0]).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
         assert_eq!(all.pop(), None);
+    }
+
+    // R-A11
+    #[test]
+    fn what_waits_of_a_connection_is_counted_until_it_is_enough() {
+        let queue =
+            queue([claim(1, 1, 300), claim(1, 2, 5_000), claim(1, 1, 400), claim(2, 1, 5_000), claim(1, 1, 500)]);
+        let waiting = |store, connection| queue.waiting(&claim(store, connection, 0), Duration::from_micros(1_000));
+        assert_eq!(waiting(1, 1), Duration::from_micros(1_200));
+        assert_eq!(queue.waiting(&claim(1, 1, 0), Duration::from_micros(700)), Duration::from_micros(700));
+        assert_eq!(waiting(1, 2), Duration::from_micros(5_000));
+        assert_eq!((waiting(1, 3), waiting(3, 1)), (Duration::ZERO, Duration::ZERO));
     }
 
     // R-A11

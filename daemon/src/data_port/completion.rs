@@ -1,12 +1,16 @@
 //! What comes back to a byte stream from other threads.
 
+use std::mem;
 use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::vec;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::key::id::{KeyId, StoreId};
 use claviger_engine::key::name::Name;
 use claviger_engine::{Error, KeyRecord, LoadError};
 use claviger_protocol::Status;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::lane_task::LaneTask;
@@ -62,26 +66,83 @@ pub(super) struct NamedKey {
 
 /// Where completions are sent to. As many are under way as the byte stream has requests in flight, which is bounded.
 #[derive(Clone)]
-pub(super) struct Completions(mpsc::UnboundedSender<Box<Completion>>);
+pub(super) struct Completions(Arc<Queue>);
 
-/// Where a byte stream takes them up. Each is a box of its own: the queue has room for 32 from the start, and most byte streams never need one.
-pub(super) type Completed = mpsc::UnboundedReceiver<Box<Completion>>;
+struct Queue {
+    told: mpsc::UnboundedSender<Vec<Completion>>,
+    /// Those of which nobody was told yet.
+    untold: Mutex<Vec<Completion>>,
+}
+
+/// Where a byte stream takes them up.
+pub(super) struct Completed {
+    /// Each a vector of its own: the queue has room for 32 from the start, and most byte streams never need one.
+    told: mpsc::UnboundedReceiver<Vec<Completion>>,
+    /// The rest of those that came last.
+    rest: vec::IntoIter<Completion>,
+}
 
 impl Completions {
     /// Both ends.
     pub(super) fn channel() -> (Self, Completed) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
+        let (told, receiver) = mpsc::unbounded_channel();
+        let queue = Queue { told, untold: Mutex::default() };
+        (Self(Arc::new(queue)), Completed { told: receiver, rest: Vec::new().into_iter() })
     }
 
     /// Hands a completion over. If the byte stream has ended, nobody wants it.
     pub(super) fn send(&self, completion: Completion) {
-        let _ = self.0.send(Box::new(completion));
+        let _ = self.0.told.send(vec![completion]);
+    }
+
+    /// As [`Completions::send`], but the byte stream is told of it by the waker, with whatever else it has not been told of by then.
+    pub(super) fn send_untold(&self, completion: Completion) -> Waker {
+        self.0.untold.lock().push(completion);
+        Waker::from(Arc::clone(&self.0))
     }
 
     /// Whether the byte stream has ended.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.0.told.is_closed()
+    }
+}
+
+impl Wake for Queue {
+    fn wake(self: Arc<Self>) {
+        let untold = mem::take(&mut *self.untold.lock());
+        if !untold.is_empty() {
+            let _ = self.told.send(untold);
+        }
+    }
+}
+
+impl Completed {
+    /// Waits for a completion; `None` if none can come. May be cancelled at any time without losing one.
+    pub(super) async fn recv(&mut self) -> Option<Completion> {
+        loop {
+            if let Some(completion) = self.rest.next() {
+                return Some(completion);
+            }
+            self.rest = self.told.recv().await?.into_iter();
+        }
+    }
+
+    /// A completion that is there.
+    pub(super) fn try_recv(&mut self) -> Option<Completion> {
+        loop {
+            if let Some(completion) = self.rest.next() {
+                return Some(completion);
+            }
+            self.rest = self.told.try_recv().ok()?.into_iter();
+        }
+    }
+
+    /// As [`Completed::recv`], for a thread that waits.
+    pub(super) fn blocking_recv(&mut self) -> Option<Completion> {
+        self.try_recv().or_else(|| {
+            self.rest = self.told.blocking_recv()?.into_iter();
+            self.rest.next()
+        })
     }
 }
 
@@ -126,5 +187,49 @@ impl Drop for Promise {
         if let Some(request) = self.request.take() {
             self.completions.send(Completion::Failed(request, Status::Overloaded));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(completed: &mut Completed) -> Vec<u64> {
+        let ready = std::iter::from_fn(|| completed.try_recv());
+        ready.map(|completion| if let Completion::Changed(number) = completion { number } else { 0 }).collect()
+    }
+
+    // R-P4
+    #[tokio::test]
+    async fn what_a_byte_stream_is_not_told_of_comes_with_the_waker_all_at_once_and_in_order() {
+        let (completions, mut completed) = Completions::channel();
+        let wakers = [1, 2].map(|number| completions.send_untold(Completion::Changed(number)));
+        assert!(wakers[0].will_wake(&wakers[1]));
+        assert!(completed.try_recv().is_none(), "nobody has told");
+        wakers.into_iter().for_each(Waker::wake);
+        assert_eq!(completed.told.len(), 1, "the second waker had nothing to tell");
+        assert!(matches!(completed.recv().await, Some(Completion::Changed(1))));
+        completions.send(Completion::Changed(3));
+        // What was told at once is not lost when only the first of it is taken.
+        assert_eq!(numbers(&mut completed), [2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_byte_stream_that_has_ended_is_told_nothing() {
+        let (completions, completed) = Completions::channel();
+        let waker = completions.send_untold(Completion::Changed(1));
+        drop(completed);
+        assert!(completions.is_closed());
+        waker.wake();
+        completions.send(Completion::Changed(2));
+    }
+
+    #[test]
+    fn nothing_comes_any_more_when_nobody_is_left_to_send() {
+        let (completions, mut completed) = Completions::channel();
+        completions.send(Completion::Changed(1));
+        drop(completions);
+        assert!(matches!(completed.blocking_recv(), Some(Completion::Changed(1))));
+        assert!(completed.blocking_recv().is_none());
     }
 }

@@ -120,9 +120,9 @@ impl<C: Conversation> ByteStream<C> {
             let mut over = false;
             tokio::select! {
                 Some(completion) = completed.recv() => {
-                    let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv().ok()));
+                    let ready = iter::once(completion).chain(iter::from_fn(|| completed.try_recv()));
                     self.scratch.lend_output(self.conversation.output());
-                    over = self.conversation.complete(ready.map(|completion| *completion));
+                    over = self.conversation.complete(ready);
                 }
                 gathered = self.received.gather(stream), if ending.is_none() && self.pause.is_none() => match gathered? {
                     Gathered::Bytes if resting => self.watchdog.progress(),

@@ -81,9 +81,9 @@ impl DirectSession {
         };
         while self.session.in_flight() > 0 {
             let first = self.completed.blocking_recv().context("the session has ended")?;
-            let ready = iter::once(first).chain(iter::from_fn(|| self.completed.try_recv().ok()));
+            let ready = iter::once(first).chain(iter::from_fn(|| self.completed.try_recv()));
             // Whether the turn has taken long enough: nobody else waits.
-            let _over = self.session.complete(ready.map(|completion| *completion));
+            let _over = self.session.complete(ready);
             self.give(&mut write);
         }
         ensure!(rest.is_empty() && matches!(stop, Stop::Need(_)), "{} bytes were not taken: {stop:?}", rest.len());

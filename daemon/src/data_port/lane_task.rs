@@ -1,7 +1,9 @@
 //! A batch on the compute pool: cut into pieces, each done by whichever thread is free, put together again in the order of the items.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
 
 use claviger_engine::key::id::StoreId;
 use claviger_engine::lane::Claim;
@@ -188,10 +190,12 @@ struct Piece {
 }
 
 impl Piece {
-    fn run(mut self) {
+    /// Does it, and gives back whom to wake if it was the last of the task.
+    fn run(mut self) -> Option<Waker> {
         // What is said if the work panics.
         self.outcome = Err(Status::InternalError);
         self.outcome = self.work();
+        self.end()
     }
 
     fn work(&self) -> Result<(OutputBuffer, Failures), Status> {
@@ -214,9 +218,12 @@ impl Piece {
     }
 }
 
-impl Drop for Piece {
-    fn drop(&mut self) {
-        match std::mem::replace(&mut self.outcome, Err(Status::InternalError)) {
+impl Piece {
+    /// Hands the outcome over, once; the last piece of a task gives back whom to wake.
+    fn end(&mut self) -> Option<Waker> {
+        // The places in the queue are given back before anybody is told that the work has ended.
+        drop(self.queue.take()?);
+        match mem::replace(&mut self.outcome, Err(Status::InternalError)) {
             Ok(results) => {
                 if let Some(place) = self.task.results.get(self.index) {
                     *place.lock() = Some(results);
@@ -224,10 +231,15 @@ impl Drop for Piece {
             }
             Err(status) => self.task.fail(status),
         }
-        // Before anybody is told that the work has ended.
-        self.queue = None;
-        if self.task.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.task.completions.send(Completion::Worked(Arc::clone(&self.task)));
+        let is_last = self.task.left.fetch_sub(1, Ordering::AcqRel) == 1;
+        is_last.then(|| self.task.completions.send_untold(Completion::Worked(Arc::clone(&self.task))))
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if let Some(waker) = self.end() {
+            waker.wake();
         }
     }
 }

@@ -45,8 +45,12 @@ impl LookUp {
         let cost = DESCRIPTION_COST.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
         let (claim, engine) =
             (Claim { store: self.store, connection: self.connection, cost }, Arc::clone(&self.engine));
+        let work = move || {
+            self.work(promise);
+            None
+        };
         // A full lane gives the work back; dropping it says so through the promise.
-        drop(engine.storage_lane().submit_for(claim, Box::new(move || self.work(promise))));
+        drop(engine.storage_lane().submit_for(claim, Box::new(work)));
     }
 
     /// Does one piece.

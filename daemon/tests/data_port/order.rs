@@ -140,7 +140,7 @@ on_both_transports! {
         let key = server.create("key", Algorithm::Rsa2048Pkcs1Sha256);
         let mut client = Client::greeted(&server, transport).await;
         let gate = Gate::close(&server);
-        while server.engine.compute().submit(Box::new(|| {})).is_ok() {}
+        while server.engine.compute().submit(Box::new(|| None)).is_ok() {}
         let refused = client.call(sign(key, MessageForm::Message, &[b"m"])).await.header;
         assert_eq!(refused.status, Status::Overloaded);
         assert!(refused.retry_ms > 0);

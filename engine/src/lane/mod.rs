@@ -4,6 +4,7 @@
 //! the storage pool, so that a slow signature or a cold key does not delay a fast seal on the same thread.
 
 mod pool;
+mod untold;
 
 use std::time::Duration;
 

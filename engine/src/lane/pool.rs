@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendError, Sender};
 use parking_lot::Mutex;
 
+use super::untold::Untold;
 use crate::fair_queue::{Claim, FairQueue};
 use crate::histogram::{Durations, Histogram};
+use crate::limits::TELL_LATER_MAX;
 
 /// A piece of work for a pool. It is bounded: no piece takes much longer than [`LANE_PIECE_COST`](crate::limits::LANE_PIECE_COST).
-pub type Job = Box<dyn FnOnce() + Send>;
+///
+/// It gives back whom to wake for what it has done, which must not be its only chance to be seen: whoever wakes up by himself finds it.
+pub type Job = Box<dyn FnOnce() -> Option<Waker> + Send>;
 
 /// A fixed number of threads with a bounded queue, which serves key stores and their connections in turn.
 pub struct Pool {
@@ -20,7 +25,7 @@ pub struct Pool {
     /// Jobs that wait, at most.
     queue_size: usize,
     /// Where jobs are given in; none once the pool ends.
-    given: Option<Sender<Given>>,
+    given: Option<Sender<Queued>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -45,14 +50,16 @@ struct Shared {
 
 /// Jobs that wait: as they were given in, and in turn.
 struct Line {
-    given: Receiver<Given>,
+    given: Receiver<Queued>,
     queue: FairQueue<Queued>,
 }
 
-/// A job, and since when it waits.
-struct Queued(Job, Instant);
-
-type Given = (Claim, Queued);
+/// A job, on whose behalf it waits, and since when.
+struct Queued {
+    job: Job,
+    claim: Claim,
+    since: Instant,
+}
 
 /// The queue of a pool is full. The job was not taken; dropping it is up to the caller.
 pub struct PoolFull(pub Job);
@@ -123,8 +130,8 @@ impl Pool {
         if self.shared.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return Err(PoolFull(job));
         }
-        let queued = Queued(job, Instant::now());
-        given.send((claim, queued)).map_err(|SendError((_, Queued(job, _)))| PoolFull(job))
+        let queued = Queued { job, claim, since: Instant::now() };
+        given.send(queued).map_err(|SendError(Queued { job, .. })| PoolFull(job))
     }
 }
 
@@ -144,26 +151,45 @@ impl Drop for Pool {
 impl Shared {
     /// What each thread does until the pool is dropped.
     fn work(&self) {
-        while let Some(Queued(job, since)) = self.next() {
+        let mut untold = Untold::default();
+        while let Some(Queued { job, claim, since }) = self.next(&mut untold) {
             self.waited.add(since.elapsed());
             self.running.fetch_add(1, Ordering::Relaxed);
             // A job that panics ends itself only: whoever waits for it is told by its being dropped.
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
-                tracing::error!("a job panicked; this is a fault of the program");
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)) {
+                Ok(waker) => untold.add(&claim, waker),
+                Err(_) => tracing::error!("a job panicked; this is a fault of the program"),
             }
             self.running.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// Waits for the job whose turn it is; `None` when all are done and none comes any more.
-    fn next(&self) -> Option<Queued> {
-        let mut line = self.line.lock();
-        let Line { given, queue } = &mut *line;
-        given.try_iter().for_each(|(claim, queued)| queue.push(claim, queued));
-        // If there is none, this thread waits for the next that is given in, and the other idle ones for the lock.
-        let next = queue.pop().or_else(|| given.recv().ok().map(|(_, queued)| queued))?;
+    /// Waits for the job whose turn it is; `None` when all are done and none comes any more. Whoever is to be told of jobs before is told, unless that goes well with the job.
+    fn next(&self, untold: &mut Untold) -> Option<Queued> {
+        // Whoever holds the lock may be an idle thread that waits for something to do: nobody waits for it with something to tell.
+        let ready = self.line.try_lock().and_then(|mut line| line.ready());
+        if !ready.as_ref().is_some_and(|(next, behind)| untold.may_wait_for(&next.claim, *behind)) {
+            untold.tell();
+        }
+        let ready = ready.map(|(next, _)| next);
+        let next = ready.or_else(|| self.line.lock().wait())?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(next)
+    }
+}
+
+impl Line {
+    /// The job whose turn it is, if one waits, and what waits behind it of the same connection, as far as that counts.
+    fn ready(&mut self) -> Option<(Queued, Duration)> {
+        self.given.try_iter().for_each(|queued| self.queue.push(queued.claim, queued));
+        let next = self.queue.pop()?;
+        let behind = self.queue.waiting(&next.claim, TELL_LATER_MAX);
+        Some((next, behind))
+    }
+
+    /// As [`Line::ready`]; if there is none, this thread waits for the next that is given in, and the other idle ones for the lock.
+    fn wait(&mut self) -> Option<Queued> {
+        self.ready().map(|(next, _)| next).or_else(|| self.given.recv().ok())
     }
 }
 
@@ -183,7 +209,7 @@ mod tests {
     use super::*;
     use crate::key::id::StoreId;
     use std::sync::mpsc;
-    use std::time::Duration;
+    use std::task::Wake;
 
     /// A pool of one thread, which is held up until what is given back is dropped.
     fn held_up(urgency: Urgency) -> (Pool, mpsc::Sender<()>) {
@@ -192,10 +218,86 @@ mod tests {
         let gate = move || {
             reached.send(()).unwrap();
             let _: Result<(), _> = opened.recv();
+            None
         };
         pool.submit(Box::new(gate)).ok().unwrap();
         is_reached.recv().unwrap();
         (pool, open)
+    }
+
+    /// A job that says so when it is done.
+    fn saying<T: Send + 'static>(done: &mpsc::Sender<T>, what: T) -> Job {
+        let done = done.clone();
+        Box::new(move || {
+            done.send(what).unwrap();
+            None
+        })
+    }
+
+    /// What happens in a pool: the job of this number is done, or its connection is told.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Event {
+        Done(u64),
+        Told(u64),
+    }
+
+    /// A connection that is told.
+    struct Told(u64, mpsc::Sender<Event>);
+
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.1.send(Event::Told(self.0)).unwrap();
+        }
+    }
+
+    /// What happens if such jobs wait in a pool of one thread: each with its connection and its cost in microseconds, and done in this order.
+    fn events(jobs: &[(u64, u64)]) -> Vec<Event> {
+        let (pool, gate) = held_up(Urgency::Usual);
+        let (happened, events) = mpsc::channel();
+        let wakers = [0, 1, 2].map(|connection| Waker::from(Arc::new(Told(connection, happened.clone()))));
+        for (number, (connection, cost)) in (0..).zip(jobs.iter().copied()) {
+            let claim = Claim { connection, cost: Duration::from_micros(cost), ..Claim::COMMON };
+            let (happened, waker) = (happened.clone(), wakers[usize::try_from(connection).unwrap()].clone());
+            let job = move || {
+                happened.send(Event::Done(number)).unwrap();
+                Some(waker)
+            };
+            pool.submit_for(claim, Box::new(job)).ok().unwrap();
+        }
+        drop((gate, wakers, happened));
+        events.iter().collect()
+    }
+
+    // R-A11
+    #[test]
+    fn a_connection_is_told_of_two_jobs_at_once_while_more_of_it_wait_and_of_all_in_the_end() {
+        use Event::{Done, Told};
+        let expected = [Done(0), Done(1), Told(1), Done(2), Told(1), Done(3), Told(1), Done(4), Told(1)];
+        assert_eq!(events(&[(1, 400); 5]), expected);
+    }
+
+    // R-A11
+    #[test]
+    fn nobody_waits_to_be_told_for_a_thread_that_has_nothing_to_do() {
+        let pool = Pool::new("test", 2, 8, Urgency::Usual).unwrap();
+        let (happened, events) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Told(1, happened)));
+        for _ in 0..10 {
+            let waker = waker.clone();
+            pool.submit(Box::new(move || Some(waker))).ok().unwrap();
+            assert_eq!(events.recv(), Ok(Event::Told(1)));
+        }
+    }
+
+    // R-A11
+    #[test]
+    fn nobody_waits_to_be_told_for_a_long_job_or_for_one_of_another_connection() {
+        use Event::{Done, Told};
+        let alternating: Vec<_> = (0..4).flat_map(|number| [Done(number), Told(1)]).collect();
+        assert_eq!(events(&[(1, 1_100); 4]), alternating);
+        let of_two = [(1, 499), (2, 499), (1, 499), (2, 499), (1, 499), (2, 499), (1, 499), (2, 499)];
+        let told: Vec<_> = events(&of_two).chunks(2).map(|pair| matches!(pair, [Done(_), Told(_)])).collect();
+        assert_eq!(told, [true; 8]);
     }
 
     // R-A11
@@ -204,9 +306,8 @@ mod tests {
         let (pool, gate) = held_up(Urgency::Usual);
         let (done, is_done) = mpsc::channel();
         for (store, number) in [(1, 1), (1, 2), (1, 3), (2, 4)] {
-            let done = done.clone();
             let claim = Claim { store: StoreId([store; 16]), connection: 1, cost: Duration::from_millis(1) };
-            pool.submit_for(claim, Box::new(move || done.send(number).unwrap())).ok().unwrap();
+            pool.submit_for(claim, saying(&done, number)).ok().unwrap();
         }
         assert_eq!((pool.waiting(), pool.running()), (4, 1));
         drop((gate, done));
@@ -218,13 +319,9 @@ mod tests {
     fn a_full_pool_gives_a_job_back_and_one_that_ends_does_what_it_has() {
         let (pool, gate) = held_up(Urgency::Usual);
         let (done, is_done) = mpsc::channel();
-        let job = || -> Job {
-            let done = done.clone();
-            Box::new(move || done.send(()).unwrap())
-        };
-        let taken = std::iter::repeat_with(|| pool.submit(job())).take_while(Result::is_ok).count();
+        let taken = std::iter::repeat_with(|| pool.submit(saying(&done, ()))).take_while(Result::is_ok).count();
         assert_eq!(taken, 8);
-        let Err(PoolFull(given_back)) = pool.submit(job()) else { panic!("there is no room") };
+        let Err(PoolFull(given_back)) = pool.submit(saying(&done, ())) else { panic!("there is no room") };
         given_back();
         is_done.recv().unwrap();
         drop(gate);
@@ -238,7 +335,7 @@ mod tests {
         let (pool, gate) = held_up(Urgency::Usual);
         let (done, is_done) = mpsc::channel();
         let taking = pool.shared.line.lock();
-        pool.submit(Box::new(move || done.send(()).unwrap())).ok().unwrap();
+        pool.submit(saying(&done, ())).ok().unwrap();
         assert_eq!(pool.waiting(), 1);
         drop((taking, gate));
         is_done.recv().unwrap();
@@ -253,6 +350,7 @@ mod tests {
             let all_run = Arc::clone(&all_run);
             let job = move || {
                 all_run.wait();
+                None
             };
             pool.submit(Box::new(job)).ok().unwrap();
         }
@@ -264,7 +362,7 @@ mod tests {
         let (pool, gate) = held_up(Urgency::Usual);
         let (done, is_done) = mpsc::channel();
         pool.submit(Box::new(|| panic!("of the test"))).ok().unwrap();
-        pool.submit(Box::new(move || done.send(()).unwrap())).ok().unwrap();
+        pool.submit(saying(&done, ())).ok().unwrap();
         drop(gate);
         is_done.recv().unwrap();
     }
@@ -277,7 +375,11 @@ mod tests {
         for (urgency, more) in [(Urgency::Usual, 0), (Urgency::Later(7), 7)] {
             let pool = Pool::new("test", 1, 1, urgency).unwrap();
             let (told, is_told) = mpsc::channel();
-            pool.submit(Box::new(move || told.send(niceness()).unwrap())).ok().unwrap();
+            let job = move || {
+                told.send(niceness()).unwrap();
+                None
+            };
+            pool.submit(Box::new(job)).ok().unwrap();
             assert_eq!(is_told.recv().unwrap(), (own + more).min(19));
             assert_eq!(niceness(), own);
         }

@@ -28,11 +28,12 @@ impl Session {
         // Of which store it is, is not known before it is read.
         let claim = Claim { connection: self.shares.connection, cost: DESCRIPTION_COST, ..Claim::COMMON };
         let work = move || {
-            let Some(promise) = promise.if_wanted() else { return };
+            let promise = promise.if_wanted()?;
             let result = engine.describe_key(convert::key_id(id)).map(Box::new);
             // Before anybody is told that the work has ended.
             drop(place);
             promise.keep(|request| Completion::Described(request, result, room));
+            None
         };
         // A full lane gives the work back; dropping it says so through the promise.
         drop(self.engine.storage_lane().submit_for(claim, Box::new(work)));

@@ -257,6 +257,7 @@ impl Gate {
             reached.send(()).unwrap();
             // Ends when the gate is dropped.
             let _ = opened.recv();
+            None
         };
         assert!(pool.submit_for(claim, Box::new(job)).is_ok());
         Self { _open: open }
