@@ -19,11 +19,7 @@ pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Resul
         let begin = Instant::now();
         // What is worked on beside it has taken the caches; what is compared with this has them.
         repeat(operation, calls * SAMPLE_WARM_UP)?;
-        // Of three, because interrupts on behalf of others are counted as this thread's time.
-        let mut times = [repeat(operation, calls)?, repeat(operation, calls)?, repeat(operation, calls)?];
-        times.sort_unstable();
-        let [_, time, _] = times;
-        rates += f64::from(calls) / time.as_secs_f64();
+        rates += f64::from(calls) / middle_of_three(operation, calls)?.as_secs_f64();
         samples += 1;
         sleep_until((Instant::now() + SAMPLE_EVERY.max(begin.elapsed() * SAMPLE_PART)).min(window.end));
     }
@@ -34,10 +30,18 @@ pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Resul
 /// So many calls as take [`SAMPLE_TIME`], one at least.
 fn calls_of_a_sample(operation: &mut Repeated) -> Result<u32, Unspecified> {
     let mut calls = 1;
-    while repeat(operation, calls)? < SAMPLE_TIME {
+    while middle_of_three(operation, calls)? < SAMPLE_TIME {
         calls *= 2;
     }
     Ok(calls)
+}
+
+/// Processor time of so many calls: of three measurements, because interrupts on behalf of others are counted as this thread's time, and a first call finds nothing in the caches.
+fn middle_of_three(operation: &mut Repeated, calls: u32) -> Result<Duration, Unspecified> {
+    let mut times = [repeat(operation, calls)?, repeat(operation, calls)?, repeat(operation, calls)?];
+    times.sort_unstable();
+    let [_, time, _] = times;
+    Ok(time)
 }
 
 /// Processor time of so many calls: time in which others had the processor is not theirs.
@@ -87,6 +91,20 @@ mod tests {
         assert!(time > 0.0 && time < 1e6, "{time}");
         assert!(count.load(Relaxed) > 0);
         assert_eq!(sample(&mut operation, &(now..now)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_first_call_that_takes_long_does_not_make_samples_short() {
+        let (count, mut counting) = counting();
+        let slow_at_first = move || {
+            if count.load(Relaxed) == 0 {
+                let begin = processor_time();
+                while processor_time() - begin < SAMPLE_TIME * 2 {}
+            }
+            counting()
+        };
+        // An operation of some nanoseconds: one call of it would be nothing but reading the clock.
+        assert!(calls_of_a_sample(&mut (Box::new(slow_at_first) as Repeated)).unwrap() > 8);
     }
 
     #[test]
