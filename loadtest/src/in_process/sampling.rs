@@ -19,7 +19,8 @@ pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Resul
         let begin = Instant::now();
         // What is worked on beside it has taken the caches; what is compared with this has them.
         repeat(operation, calls * SAMPLE_WARM_UP)?;
-        rates += f64::from(calls) / middle_of_three(operation, calls)?.as_secs_f64();
+        let time = middle_of_three(operation, calls)?.saturating_sub(middle_of_three(operation, 0)?);
+        rates += f64::from(calls) / time.as_secs_f64();
         samples += 1;
         sleep_until((Instant::now() + SAMPLE_EVERY.max(begin.elapsed() * SAMPLE_PART)).min(window.end));
     }
@@ -36,7 +37,8 @@ fn calls_of_a_sample(operation: &mut Repeated) -> Result<u32, Unspecified> {
     Ok(calls)
 }
 
-/// Processor time of so many calls: of three measurements, because interrupts on behalf of others are counted as this thread's time, and a first call finds nothing in the caches.
+/// Processor time of so many calls, and of reading the clock once, which is a system call of some 400 ns: of three measurements, because interrupts on behalf of others are
+/// counted as this thread's time, and a first call finds nothing in the caches.
 fn middle_of_three(operation: &mut Repeated, calls: u32) -> Result<Duration, Unspecified> {
     let mut times = [repeat(operation, calls)?, repeat(operation, calls)?, repeat(operation, calls)?];
     times.sort_unstable();
@@ -44,7 +46,7 @@ fn middle_of_three(operation: &mut Repeated, calls: u32) -> Result<Duration, Uns
     Ok(time)
 }
 
-/// Processor time of so many calls: time in which others had the processor is not theirs.
+/// Processor time of so many calls, and of reading the clock once: time in which others had the processor is not theirs.
 fn repeat(operation: &mut Repeated, calls: u32) -> Result<Duration, Unspecified> {
     let begin = processor_time();
     for _ in 0..calls {
