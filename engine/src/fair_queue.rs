@@ -17,15 +17,18 @@ use crate::limits::LANE_PIECE_COST;
 pub struct Claim {
     /// The key store for whose clients it is done.
     pub store: StoreId,
-    /// The number of the connection that asked for it.
+    /// The number of the connection that asked for it; 0 for nobody.
     pub connection: u64,
     /// What it costs on one core. Counted as 1 microsecond..=1 second.
     pub cost: Duration,
+    /// What those pieces of the same task cost that come behind it.
+    pub rest: Duration,
 }
 
 impl Claim {
     /// Of what is done for nobody in particular: all of it waits in one line.
-    pub const COMMON: Self = Self { store: StoreId([0; 16]), connection: 0, cost: Duration::ZERO };
+    pub const COMMON: Self =
+        Self { store: StoreId([0; 16]), connection: 0, cost: Duration::ZERO, rest: Duration::ZERO };
 }
 
 /// What waits, by whose turn it is.
@@ -192,7 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn claim(store: u8, connection: u64, cost_us: u64) -> Claim {
-        Claim { store: StoreId([store; 16]), connection, cost: Duration::from_micros(cost_us) }
+        Claim { store: StoreId([store; 16]), connection, cost: Duration::from_micros(cost_us), ..Claim::COMMON }
     }
 
     /// A queue in which the claim of each piece is the piece.

@@ -120,10 +120,7 @@ pub(crate) const SAMPLE_TIME: Duration = Duration::from_micros(25);
 /// How many times as long the same is done before it, to have its caches back: signatures read tables of 100 KiB and more.
 pub(crate) const SAMPLE_WARM_UP: u32 = 4;
 
-/// How long after a sample the next one comes at the earliest: a hundred a second show a machine whose speed changes within seconds.
-pub(crate) const SAMPLE_EVERY: Duration = Duration::from_millis(10);
-
-/// How many times as long as a sample has taken nothing is sampled after it: half a percent of a processor is taken from what is measured.
+/// How many times as long as a sample has taken nothing is sampled after it: half a percent of a processor is taken from what is measured, and some twenty samples a second show one whose speed changes within seconds.
 pub(crate) const SAMPLE_PART: u32 = 200;
 
 /// How many times as long an operation may take in process beside one side of a round as beside the other: less than what is to be told apart.

@@ -120,7 +120,7 @@ impl Completed {
     /// Waits for a completion; `None` if none can come. May be cancelled at any time without losing one.
     pub(super) async fn recv(&mut self) -> Option<Completion> {
         loop {
-            if let Some(completion) = self.rest.next() {
+            if let Some(completion) = self.next_of_rest() {
                 return Some(completion);
             }
             self.rest = self.told.recv().await?.into_iter();
@@ -130,7 +130,7 @@ impl Completed {
     /// A completion that is there.
     pub(super) fn try_recv(&mut self) -> Option<Completion> {
         loop {
-            if let Some(completion) = self.rest.next() {
+            if let Some(completion) = self.next_of_rest() {
                 return Some(completion);
             }
             self.rest = self.told.try_recv().ok()?.into_iter();
@@ -141,8 +141,17 @@ impl Completed {
     pub(super) fn blocking_recv(&mut self) -> Option<Completion> {
         self.try_recv().or_else(|| {
             self.rest = self.told.blocking_recv()?.into_iter();
-            self.rest.next()
+            self.next_of_rest()
         })
+    }
+
+    /// With the last of the rest its memory goes, too: a byte stream that rests keeps none.
+    fn next_of_rest(&mut self) -> Option<Completion> {
+        let next = self.rest.next();
+        if self.rest.as_slice().is_empty() {
+            self.rest = Vec::new().into_iter();
+        }
+        next
     }
 }
 

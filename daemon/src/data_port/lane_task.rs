@@ -114,7 +114,8 @@ impl LaneTask {
                 outcome: Err(Status::Overloaded),
                 queue: Some(Arc::clone(&queue)),
             };
-            let claim = Claim { store, connection, cost: task.pieces.cost(index) };
+            let (cost, rest) = (task.pieces.cost(index), task.pieces.cost_behind(index));
+            let claim = Claim { store, connection, cost, rest };
             // A full queue gives the piece back, and dropping it says Overloaded for the whole task.
             drop(engine.compute().submit_for(claim, Box::new(move || piece.run())));
         }
@@ -216,9 +217,7 @@ impl Piece {
         results.finish().map_err(|_| Status::InternalError)?;
         Ok((output, failures))
     }
-}
 
-impl Piece {
     /// Hands the outcome over, once; the last piece of a task gives back whom to wake.
     fn end(&mut self) -> Option<Waker> {
         // The places in the queue are given back before anybody is told that the work has ended.

@@ -44,7 +44,7 @@ impl LookUp {
         let count = self.names.len().saturating_sub(self.keys.len()).min(NAMES_PER_PIECE);
         let cost = DESCRIPTION_COST.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
         let (claim, engine) =
-            (Claim { store: self.store, connection: self.connection, cost }, Arc::clone(&self.engine));
+            (Claim { store: self.store, connection: self.connection, cost, ..Claim::COMMON }, Arc::clone(&self.engine));
         let work = move || {
             self.work(promise);
             None

@@ -55,7 +55,16 @@ impl Pieces {
 
     /// What one of them costs.
     pub(super) fn cost(&self, index: usize) -> Duration {
-        self.item_cost.saturating_mul(u32::try_from(self.part(index).len()).unwrap_or(u32::MAX))
+        self.cost_of(self.part(index))
+    }
+
+    /// What those cost that come behind one of them.
+    pub(super) fn cost_behind(&self, index: usize) -> Duration {
+        self.cost_of(self.part(index).end..self.fitting)
+    }
+
+    fn cost_of(&self, items: Range<usize>) -> Duration {
+        self.item_cost.saturating_mul(u32::try_from(items.len()).unwrap_or(u32::MAX))
     }
 }
 
@@ -101,7 +110,11 @@ mod tests {
         );
         let pieces = Pieces::of(64, 64, Duration::from_micros(640));
         assert_eq!((pieces.cost(0), pieces.cost(1)), (Duration::from_micros(320), Duration::from_micros(320)));
-        assert_eq!(Pieces::of(0, 0, Duration::ZERO).cost(0), Duration::ZERO);
+        assert_eq!([0, 1].map(|index| pieces.cost_behind(index)), [Duration::from_micros(320), Duration::ZERO]);
+        let pieces = Pieces::of(5, 4, Duration::from_millis(5));
+        assert_eq!(pieces.cost_behind(1), Duration::from_millis(2), "what does not fit costs nothing");
+        let none = Pieces::of(0, 0, Duration::ZERO);
+        assert_eq!([none.cost(0), none.cost_behind(0)], [Duration::ZERO; 2]);
     }
 
     #[test]

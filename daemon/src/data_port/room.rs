@@ -78,7 +78,8 @@ impl Budgets {
             reads: Budget::new(STORAGE_QUEUE_SIZE),
             waits: Budget::new(WAITS_MAX),
             stores: StoreShares::new(COMPUTE_QUEUE_SIZE, WAITING_BYTES_MAX),
-            connections: AtomicU64::new(0),
+            // 0 is nobody's.
+            connections: AtomicU64::new(1),
         }
     }
 

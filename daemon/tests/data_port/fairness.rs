@@ -1,7 +1,6 @@
 //! Fair shares: the clients of one key store, however many and however greedy, leave others their turn and their room.
 
 use std::sync::mpsc;
-use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
 use claviger_engine::lane::Claim;
@@ -54,7 +53,7 @@ on_both_transports! {
         // Behind what the other store waits for, and it costs nothing.
         let (reached, is_reached) = mpsc::channel();
         let store = server.engine.store_by_name(&"other".parse().unwrap()).unwrap().id();
-        let claim = Claim { store, connection: u64::MAX, cost: Duration::ZERO };
+        let claim = Claim { store, connection: u64::MAX, ..Claim::COMMON };
         let second = Gate::at_turn(server.engine.compute(), claim, reached);
         assert_eq!(server.engine.compute().waiting(), 5);
         gate.open();

@@ -16,7 +16,7 @@ use crate::limits::TELL_LATER_MAX;
 
 /// A piece of work for a pool. It is bounded: no piece takes much longer than [`LANE_PIECE_COST`](crate::limits::LANE_PIECE_COST).
 ///
-/// It gives back whom to wake for what it has done, which must not be its only chance to be seen: whoever wakes up by himself finds it.
+/// It gives back whom to wake for what it has done. The pool wakes him, once, whatever happens: at once, or with what else it does for the same connection next.
 pub type Job = Box<dyn FnOnce() -> Option<Waker> + Send>;
 
 /// A fixed number of threads with a bounded queue, which serves key stores and their connections in turn.
@@ -46,6 +46,8 @@ struct Shared {
     waiting: AtomicUsize,
     running: AtomicUsize,
     waited: Histogram,
+    /// What tells the time; tests stop it.
+    now: fn() -> Instant,
 }
 
 /// Jobs that wait: as they were given in, and in turn.
@@ -70,11 +72,21 @@ impl Pool {
     /// # Errors
     /// If the system gives no threads.
     pub fn new(name: &str, threads: usize, queue_size: usize, urgency: Urgency) -> std::io::Result<Self> {
+        Self::with_time(name, threads, queue_size, urgency, Instant::now)
+    }
+
+    fn with_time(
+        name: &str,
+        threads: usize,
+        queue_size: usize,
+        urgency: Urgency,
+        now: fn() -> Instant,
+    ) -> std::io::Result<Self> {
         // Bounded by the count of those that wait, which those in turn are among.
         let (sender, given) = crossbeam_channel::unbounded();
         let line = Mutex::new(Line { given, queue: FairQueue::default() });
         let (waiting, running, waited) = Default::default();
-        let shared = Arc::new(Shared { line, waiting, running, waited });
+        let shared = Arc::new(Shared { line, waiting, running, waited, now });
         let mut pool = Self { shared, queue_size, given: Some(sender), threads: Vec::new() };
         for index in 0..threads.max(1) {
             let shared = Arc::clone(&pool.shared);
@@ -130,7 +142,7 @@ impl Pool {
         if self.shared.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return Err(PoolFull(job));
         }
-        let queued = Queued { job, claim, since: Instant::now() };
+        let queued = Queued { job, claim, since: (self.shared.now)() };
         given.send(queued).map_err(|SendError(Queued { job, .. })| PoolFull(job))
     }
 }
@@ -153,25 +165,30 @@ impl Shared {
     fn work(&self) {
         let mut untold = Untold::default();
         while let Some(Queued { job, claim, since }) = self.next(&mut untold) {
-            self.waited.add(since.elapsed());
+            let begin = (self.now)();
+            self.waited.add(begin.saturating_duration_since(since));
             self.running.fetch_add(1, Ordering::Relaxed);
             // A job that panics ends itself only: whoever waits for it is told by its being dropped.
-            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)) {
-                Ok(waker) => untold.add(&claim, waker),
-                Err(_) => tracing::error!("a job panicked; this is a fault of the program"),
-            }
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
             self.running.fetch_sub(1, Ordering::Relaxed);
+            if done.is_err() {
+                tracing::error!("a job panicked; this is a fault of the program");
+            }
+            untold.add(&claim, (self.now)().saturating_duration_since(begin), done.unwrap_or(None));
         }
     }
 
     /// Waits for the job whose turn it is; `None` when all are done and none comes any more. Whoever is to be told of jobs before is told, unless that goes well with the job.
     fn next(&self, untold: &mut Untold) -> Option<Queued> {
         // Whoever holds the lock may be an idle thread that waits for something to do: nobody waits for it with something to tell.
-        let ready = self.line.try_lock().and_then(|mut line| line.ready());
-        if !ready.as_ref().is_some_and(|(next, behind)| untold.may_wait_for(&next.claim, *behind)) {
+        let (ready, may_wait) = self.line.try_lock().map_or((None, false), |mut line| {
+            let next = line.ready();
+            let may_wait = next.as_ref().is_some_and(|next| untold.may_wait_for(&next.claim, || line.behind(next)));
+            (next, may_wait)
+        });
+        if !may_wait {
             untold.tell();
         }
-        let ready = ready.map(|(next, _)| next);
         let next = ready.or_else(|| self.line.lock().wait())?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(next)
@@ -179,17 +196,20 @@ impl Shared {
 }
 
 impl Line {
-    /// The job whose turn it is, if one waits, and what waits behind it of the same connection, as far as that counts.
-    fn ready(&mut self) -> Option<(Queued, Duration)> {
+    /// The job whose turn it is, if one waits.
+    fn ready(&mut self) -> Option<Queued> {
         self.given.try_iter().for_each(|queued| self.queue.push(queued.claim, queued));
-        let next = self.queue.pop()?;
-        let behind = self.queue.waiting(&next.claim, TELL_LATER_MAX);
-        Some((next, behind))
+        self.queue.pop()
+    }
+
+    /// What waits behind a job of the same connection, as far as that counts.
+    fn behind(&self, job: &Queued) -> Duration {
+        self.queue.waiting(&job.claim, TELL_LATER_MAX)
     }
 
     /// As [`Line::ready`]; if there is none, this thread waits for the next that is given in, and the other idle ones for the lock.
     fn wait(&mut self) -> Option<Queued> {
-        self.ready().map(|(next, _)| next).or_else(|| self.given.recv().ok())
+        self.ready().or_else(|| self.given.recv().ok())
     }
 }
 
@@ -208,12 +228,18 @@ impl Urgency {
 mod tests {
     use super::*;
     use crate::key::id::StoreId;
-    use std::sync::mpsc;
+    use std::sync::{LazyLock, mpsc};
     use std::task::Wake;
+
+    fn stopped() -> Instant {
+        static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+        *NOW
+    }
 
     /// A pool of one thread, which is held up until what is given back is dropped.
     fn held_up(urgency: Urgency) -> (Pool, mpsc::Sender<()>) {
-        let pool = Pool::new("test", 1, 8, urgency).unwrap();
+        // Its time stands still: however busy the machine is, no job takes long.
+        let pool = Pool::with_time("test", 1, 8, urgency, stopped).unwrap();
         let ((open, opened), (reached, is_reached)) = (mpsc::channel(), mpsc::channel());
         let gate = move || {
             reached.send(()).unwrap();
@@ -306,7 +332,8 @@ mod tests {
         let (pool, gate) = held_up(Urgency::Usual);
         let (done, is_done) = mpsc::channel();
         for (store, number) in [(1, 1), (1, 2), (1, 3), (2, 4)] {
-            let claim = Claim { store: StoreId([store; 16]), connection: 1, cost: Duration::from_millis(1) };
+            let claim =
+                Claim { store: StoreId([store; 16]), connection: 1, cost: Duration::from_millis(1), ..Claim::COMMON };
             pool.submit_for(claim, saying(&done, number)).ok().unwrap();
         }
         assert_eq!((pool.waiting(), pool.running()), (4, 1));
@@ -355,6 +382,27 @@ mod tests {
             pool.submit(Box::new(job)).ok().unwrap();
         }
         all_run.wait();
+    }
+
+    // R-A11
+    #[test]
+    fn nobody_waits_for_a_task_of_more_pieces_than_are_done_soon() {
+        let (pool, gate) = held_up(Urgency::Usual);
+        let (happened, events) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Told(1, happened.clone())));
+        for (number, rest) in [(0, 0), (1, 800), (2, 400), (3, 0), (4, 0), (5, 0), (6, 0)] {
+            let micros = Duration::from_micros;
+            let claim = Claim { connection: 1, cost: micros(400), rest: micros(rest), ..Claim::COMMON };
+            let (happened, waker) = (happened.clone(), (rest == 0).then(|| waker.clone()));
+            let job = move || {
+                happened.send(Event::Done(number)).unwrap();
+                waker
+            };
+            pool.submit_for(claim, Box::new(job)).ok().unwrap();
+        }
+        drop((gate, waker, happened));
+        let before_more: Vec<_> = events.iter().take(3).collect();
+        assert_eq!(before_more, [Event::Done(0), Event::Told(1), Event::Done(1)]);
     }
 
     #[test]

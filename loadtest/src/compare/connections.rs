@@ -5,9 +5,10 @@ use claviger_client::{ClientConfig, Transport};
 use claviger_protocol::KeyId;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 
+use super::even_rounds::EvenRounds;
 use super::figure::{Figure, Goal, Unit, bound_ns};
 use super::many_keys::per;
-use super::side::{EvenRounds, nanoseconds, sound, turns};
+use super::side::{nanoseconds, sound, turns};
 use super::stage::Stage;
 use crate::conversation::Conversation;
 use crate::crowd::crowd;
@@ -25,18 +26,11 @@ pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec
     let (mut of_few, mut of_many) = (Times::default(), Times::default());
     let mut rounds = EvenRounds::new(stage.plan.rounds.count);
     while rounds.begin() {
-        let mut sides = Vec::new();
-        for share in [&few, &many] {
-            let plan = Plan { connections: share.connections, in_flight: Some(share.in_flight), ..plan.clone() };
-            let (target, echo) = stage.sides().await?;
-            let echoed = sound(measure_echo(&plan, target, echo).await?)?;
-            sides.push((sound(measure(&plan, target, &mut |_| {}).await?)?, echoed));
-        }
-        if let [few, many] = sides.as_slice()
-            && rounds.keep([&few.0, &many.0])
-        {
-            of_few.add(&few.0, &few.1);
-            of_many.add(&many.0, &many.1);
+        let (served_few, echoed_few) = measure_share(stage, &plan, few).await?;
+        let (served_many, echoed_many) = measure_share(stage, &plan, many).await?;
+        if rounds.keep([&served_few, &echoed_few, &served_many, &echoed_many]) {
+            of_few.add(&served_few, &echoed_few);
+            of_many.add(&served_many, &echoed_many);
         }
     }
     let [few, many] = [few, many].map(|share| format!("{} connections", grouped(share.connections as u64)));
@@ -55,6 +49,14 @@ pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec
             .map(|(name, rounds)| Figure::new(format!("{name}{what}"), Unit::Nanoseconds, rounds))
     });
     Ok(figures.into_iter().chain(times).collect())
+}
+
+/// What the daemon does with one share, and what the echo does.
+async fn measure_share(stage: &mut Stage, plan: &Plan, share: Share) -> anyhow::Result<(Outcome, Outcome)> {
+    let plan = Plan { connections: share.connections, in_flight: Some(share.in_flight), ..plan.clone() };
+    let (target, echo) = stage.sides().await?;
+    let echoed = sound(measure_echo(&plan, target, echo).await?)?;
+    Ok((sound(measure(&plan, target, &mut |_| {}).await?)?, echoed))
 }
 
 /// What the rounds gave for one share, in nanoseconds of an item.

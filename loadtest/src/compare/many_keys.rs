@@ -9,8 +9,9 @@ use claviger_client::Transport;
 use claviger_protocol::KeyId;
 use claviger_protocol::message::{Encrypt, EncryptItem};
 
+use super::even_rounds::EvenRounds;
 use super::figure::{Figure, Goal, Unit};
-use super::side::{EvenRounds, busy, nanoseconds, sound, turns};
+use super::side::{busy, nanoseconds, sound, turns};
 use super::stage::{Populated, Stage};
 use super::warm::use_each;
 use crate::conversation::Conversation;

@@ -1,11 +1,12 @@
 //! A daemon against what it cannot exceed: the same operations in process, and an echo on the same transport, in turn and in one run.
 //!
-//! `rows` the table of what is compared · `figure` a number, its goal, and what became of it · `stage` the processes that are measured · `side` what is read off one of them ·
+//! `rows` the table of what is compared · `figure` a number, its goal, and what became of it · `stage` the processes that are measured · `side` what is read off one of them · `even_rounds` which rounds count ·
 //! `throughput`, `single_items`, `all_cores`, `latency`, `flood` with `spinner`, `many_keys` with `warm`, `connections`, `redis`, `curves` how each is measured · `show` the table
 
 mod all_cores;
 mod connections;
 mod curves;
+mod even_rounds;
 mod figure;
 mod flood;
 mod latency;

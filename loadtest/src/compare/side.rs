@@ -2,47 +2,8 @@
 
 use anyhow::ensure;
 
-use crate::limits::{ROUNDS_BEGUN_PART, UNEVEN_RATIO};
 use crate::progress::progress;
 use crate::run::Outcome;
-
-/// Rounds whose sides are compared: what is measured again because the machine did not treat them alike.
-///
-/// A core that others use as well, perhaps another virtual machine, is slower by half for seconds. A round is even if the same operation in process took as long meanwhile on either side.
-pub(super) struct EvenRounds {
-    wanted: usize,
-    kept: usize,
-    begun: usize,
-}
-
-impl EvenRounds {
-    pub(super) const fn new(wanted: usize) -> Self {
-        Self { wanted, kept: 0, begun: 0 }
-    }
-
-    /// Whether there is to be another round; it is told.
-    pub(super) fn begin(&mut self) -> bool {
-        let begins = self.kept < self.wanted;
-        if begins {
-            self.begun += 1;
-            let again = match self.begun - 1 - self.kept {
-                0 => String::new(),
-                uneven => format!(", after {uneven} in which the machine was not as fast for both sides"),
-            };
-            progress(&format!("round {} of {}{again}", self.kept + 1, self.wanted));
-        }
-        begins
-    }
-
-    /// Whether the round counts. Beyond [`ROUNDS_BEGUN_PART`] times as many as are wanted all do, even or not: such a machine gives nothing better.
-    pub(super) fn keep(&mut self, sides: [&Outcome; 2]) -> bool {
-        let [one, other] = sides.map(|side| side.in_process_ns);
-        let is_even = one.zip(other).is_none_or(|(one, other)| (one / other).max(other / one) <= UNEVEN_RATIO);
-        let kept = is_even || self.begun - self.kept > self.wanted * (ROUNDS_BEGUN_PART - 1);
-        self.kept += usize::from(kept);
-        kept
-    }
-}
 
 /// The numbers of so many rounds; each is told as it begins.
 pub(super) fn turns(count: usize) -> impl Iterator<Item = usize> {

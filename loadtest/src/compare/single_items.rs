@@ -3,8 +3,9 @@
 use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
+use super::even_rounds::EvenRounds;
 use super::figure::{Figure, Goal, Unit};
-use super::side::{EvenRounds, nanoseconds, sound};
+use super::side::{nanoseconds, sound};
 use super::stage::Stage;
 use crate::run::{Plan, measure};
 use crate::task::{Operation, Task};

@@ -3,8 +3,9 @@
 use claviger_algorithm::Algorithm;
 use claviger_client::Transport;
 
+use super::even_rounds::EvenRounds;
 use super::figure::{Figure, Goal, Unit, bound_ns};
-use super::side::{EvenRounds, busy, nanoseconds, sound};
+use super::side::{busy, nanoseconds, sound};
 use super::stage::Stage;
 use crate::run::{measure, measure_echo};
 use crate::task::{Operation, Task};

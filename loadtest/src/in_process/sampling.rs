@@ -8,7 +8,7 @@ use aws_lc_rs::error::Unspecified;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Repeated;
-use crate::limits::{SAMPLE_EVERY, SAMPLE_PART, SAMPLE_TIME, SAMPLE_WARM_UP};
+use crate::limits::{SAMPLE_PART, SAMPLE_TIME, SAMPLE_WARM_UP};
 
 /// Nanoseconds of one call over `window`: `None` if it has passed.
 pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Result<Option<f64>, Unspecified> {
@@ -22,7 +22,7 @@ pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Resul
         let time = middle_of_three(operation, calls)?.saturating_sub(middle_of_three(operation, 0)?);
         rates += f64::from(calls) / time.as_secs_f64();
         samples += 1;
-        sleep_until((Instant::now() + SAMPLE_EVERY.max(begin.elapsed() * SAMPLE_PART)).min(window.end));
+        sleep_until((Instant::now() + begin.elapsed() * SAMPLE_PART).min(window.end));
     }
     // The mean of rates, not of times: what is compared with it is a rate, and a sample that was disturbed counts for little.
     Ok((samples > 0).then(|| 1e9 * f64::from(samples) / rates))
