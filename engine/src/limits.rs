@@ -361,9 +361,9 @@ const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INL
 /// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
 pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
 
-/// How long a connection that has as much waiting again may wait to be told of what a pool has done for it, by the table of costs: two pieces, which are a batch of fast
-/// signatures, so that it is told of two.
-pub(crate) const TELL_LATER_MAX: Duration = Duration::from_millis(1);
+/// How long a connection that has another piece waiting may wait to be told of what a pool has done for it: as long as the next batch of 64 ECDSA signatures takes, or the next
+/// two of Ed25519.
+pub(crate) const TELL_LATER_MAX: Duration = Duration::from_micros(1_500);
 
 /// How many steps of niceness the threads of the compute pool are behind the workers: as many as there are, so that a worker that wakes up runs at once. They get what workers
 /// leave; where those are never idle, an eightieth of a core.

@@ -1,14 +1,14 @@
-//! Telling of what is done, of two tasks at once.
+//! Telling of what is done, of several tasks at once.
 //!
 //! Being told wakes a thread, and what it then answers brings the next request, which wakes it again: that costs as much as a fourteenth of a batch of fast signatures. So a
-//! connection that has more waiting than is needed to keep the pool at work is told of two tasks at a time.
+//! connection that has more waiting than is needed to keep the pool at work is told of what is done for it within a short time, not of each task by itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::time::Duration;
 
 use crate::fair_queue::Claim;
-use crate::limits::TELL_LATER_MAX;
+use crate::limits::{LANE_PIECE_COST, TELL_LATER_MAX};
 
 /// Whom one thread of a pool has not told yet of what it has done.
 #[derive(Default)]
@@ -16,9 +16,7 @@ pub(super) struct Untold {
     waker: Option<Waker>,
     /// The connection that is to be told.
     connection: u64,
-    /// It is to be told of a second task already.
-    is_enough: bool,
-    /// Time by the clock since the first task was done.
+    /// Time by the clock since the first of its tasks was done.
     spent: Duration,
     /// The last job took longer than any that is waited for.
     is_held_up: bool,
@@ -33,24 +31,24 @@ impl Untold {
         // Where others keep the processor from this thread, what it does next takes nobody knows how long.
         self.is_held_up = took > TELL_LATER_MAX;
         let Some(waker) = waker else { return };
-        self.is_enough = self.waker.as_ref().is_some_and(|untold| untold.will_wake(&waker));
-        if !self.is_enough {
+        if self.waker.as_ref().is_some_and(|untold| !untold.will_wake(&waker)) {
             self.tell();
         }
         (self.waker, self.connection) = (Some(waker), claim.connection);
     }
 
-    /// Whether the job of `next` may be done before anybody is told: it is of those who are to be told, its task is done soon, so that they are told of two, and so much is
-    /// waiting `behind` it for them that the pool has work until they ask for more.
-    pub(super) fn may_wait_for(&self, next: &Claim, behind: impl FnOnce() -> Duration) -> bool {
+    /// Whether the job of `next` may be done before anybody is told: it is of those who are to be told, its task is done soon, and so much is waiting for them behind that that
+    /// the pool has work until they ask for more. `behind` says what waits behind the job, as far as that counts.
+    pub(super) fn may_wait_for(&self, next: &Claim, behind: impl FnOnce(Duration) -> Duration) -> bool {
         let is_theirs = self.waker.is_some() && next.connection == self.connection;
         let is_soon = !self.is_held_up && self.spent + next.cost + next.rest <= TELL_LATER_MAX;
-        is_theirs && !self.is_enough && is_soon && behind() >= TELL_LATER_MAX
+        let enough = next.rest + LANE_PIECE_COST;
+        is_theirs && is_soon && behind(enough) >= enough
     }
 
     /// Tells.
     pub(super) fn tell(&mut self) {
-        (self.is_enough, self.spent) = (false, Duration::ZERO);
+        self.spent = Duration::ZERO;
         let Some(waker) = self.waker.take() else { return };
         // Whoever has gone leaves what was done for him to be dropped here, and the thread is needed by others.
         if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
@@ -95,30 +93,28 @@ mod tests {
 
     const FEW: Duration = Duration::from_micros(300);
 
-    fn enough() -> Duration {
-        TELL_LATER_MAX
+    /// Very much waits behind a job.
+    fn much(enough: Duration) -> Duration {
+        enough
     }
 
     // R-A11
     #[test]
-    fn one_task_waits_for_the_next_of_its_connection_only_and_not_for_long() {
+    fn what_is_done_waits_for_more_of_its_connection_only_and_not_for_long() {
         let (told, waker) = counted();
         let mut untold = Untold::default();
-        assert!(!untold.may_wait_for(&claim(0, 1), enough), "nobody is to be told");
-        untold.add(&claim(1, 300), FEW, Some(waker));
-        assert!(untold.may_wait_for(&claim(1, 300), enough));
-        assert!(!untold.may_wait_for(&claim(2, 300), enough), "of another connection");
-        assert!(!untold.may_wait_for(&Claim::COMMON, enough), "of nobody");
-        assert!(!untold.may_wait_for(&claim(1, 1_001), enough), "too long");
-        assert!(!untold.may_wait_for(&claim(1, 300), || TELL_LATER_MAX - Duration::from_nanos(1)), "too little behind");
-        let first_of_some = |rest_us| Claim { rest: Duration::from_micros(rest_us), ..claim(1, 300) };
-        assert!(untold.may_wait_for(&first_of_some(700), enough));
-        assert!(!untold.may_wait_for(&first_of_some(701), enough), "nobody could be told of its task in time");
-        // Pieces that complete no task, and take what they take.
+        assert!(!untold.may_wait_for(&claim(0, 1), much), "nobody is to be told");
+        untold.add(&claim(1, 300), FEW, Some(waker.clone()));
+        assert!(untold.may_wait_for(&claim(1, 1_500), much));
+        assert!(!untold.may_wait_for(&claim(2, 300), much), "of another connection");
+        assert!(!untold.may_wait_for(&Claim::COMMON, much), "of nobody");
+        assert!(!untold.may_wait_for(&claim(1, 1_501), much), "too long");
+        // Pieces that complete no task, and a second task, take what they take.
         untold.add(&claim(1, 1), FEW, None);
         untold.add(&claim(1, 1), FEW, None);
-        assert!(untold.may_wait_for(&claim(1, 400), enough));
-        assert!(!untold.may_wait_for(&claim(1, 401), enough), "too long altogether");
+        untold.add(&claim(1, 1), FEW, Some(waker));
+        assert!(untold.may_wait_for(&claim(1, 600), much));
+        assert!(!untold.may_wait_for(&claim(1, 601), much), "too long altogether");
         assert_eq!(told.0.load(Relaxed), 0);
         untold.tell();
         untold.tell();
@@ -127,16 +123,29 @@ mod tests {
 
     // R-A11
     #[test]
-    fn two_tasks_are_enough_and_whoever_else_is_to_be_told_is_told_by_himself() {
+    fn nobody_waits_for_a_task_that_is_not_done_soon_or_that_is_the_last_of_its_connection() {
+        let mut untold = Untold::default();
+        untold.add(&claim(1, 300), FEW, Some(counted().1));
+        let first_of_some = |rest_us| Claim { rest: Duration::from_micros(rest_us), ..claim(1, 300) };
+        assert!(untold.may_wait_for(&first_of_some(1_200), much));
+        assert!(!untold.may_wait_for(&first_of_some(1_201), much));
+        let behind =
+            |waits_us, rest_us| untold.may_wait_for(&first_of_some(rest_us), |_| Duration::from_micros(waits_us));
+        assert!(behind(500, 0) && !behind(499, 0));
+        assert!(behind(800, 300) && !behind(799, 300), "its own pieces are not behind it");
+    }
+
+    // R-A11
+    #[test]
+    fn whoever_else_is_to_be_told_is_told_by_himself() {
         let ((told, waker), (other_told, other_waker)) = (counted(), counted());
         let mut untold = Untold::default();
-        untold.add(&claim(1, 100), FEW, Some(waker.clone()));
-        untold.add(&claim(1, 100), FEW, Some(waker.clone()));
-        assert!(!untold.may_wait_for(&claim(1, 100), enough));
+        untold.add(&claim(1, 100), FEW, Some(waker));
         // Another byte stream of the same connection.
         untold.add(&claim(1, 100), FEW, Some(other_waker));
         assert_eq!((told.0.load(Relaxed), other_told.0.load(Relaxed)), (1, 0));
-        assert!(untold.may_wait_for(&claim(1, 100), enough));
+        // His time begins when his is done.
+        assert!(untold.may_wait_for(&claim(1, 1_500), much));
         untold.tell();
         assert_eq!((told.0.load(Relaxed), other_told.0.load(Relaxed)), (1, 1));
     }
@@ -146,9 +155,9 @@ mod tests {
     fn nobody_waits_for_a_thread_that_others_keep_from_the_processor() {
         let mut untold = Untold::default();
         untold.add(&claim(1, 300), TELL_LATER_MAX, Some(counted().1));
-        assert!(untold.may_wait_for(&claim(1, 300), enough));
+        assert!(untold.may_wait_for(&claim(1, 300), much));
         untold.add(&claim(1, 300), TELL_LATER_MAX + Duration::from_nanos(1), Some(counted().1));
-        assert!(!untold.may_wait_for(&claim(1, 300), enough));
+        assert!(!untold.may_wait_for(&claim(1, 300), much));
     }
 
     // R-P4
