@@ -44,7 +44,8 @@ impl InProcess {
         Ok(Self { operation, rounds: Vec::new() })
     }
 
-    /// Measures some rounds on `cpus`, or wherever this thread runs. To be called before a run and after it, so that a machine which changes its speed shows in both.
+    /// Measures some rounds on `cpus`, or wherever this thread runs: where nothing can be measured beside the run, because what it loads has no processor of its own. To be called
+    /// before a run and after it.
     ///
     /// # Errors
     /// If the library fails, or there are no such processors.

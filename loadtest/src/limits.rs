@@ -121,13 +121,13 @@ pub(crate) const SAMPLE_TIME: Duration = Duration::from_micros(25);
 pub(crate) const SAMPLE_WARM_UP: u32 = 4;
 
 /// How many times as long as a sample has taken nothing is sampled after it: half a percent of a processor is taken from what is measured, and some twenty samples a second show one whose speed changes within seconds.
-pub(crate) const SAMPLE_PART: u32 = 200;
+pub(crate) const SAMPLE_PAUSE_FACTOR: u32 = 200;
 
 /// How many times as long an operation may take in process beside one side of a round as beside the other: less than what is to be told apart.
 pub(crate) const UNEVEN_RATIO: f64 = 1.04;
 
 /// How many times as many rounds are begun, at most, as are wanted.
-pub(crate) const ROUNDS_BEGUN_PART: usize = 4;
+pub(crate) const ROUNDS_BEGUN_FACTOR: usize = 4;
 
 // The daemon that runs elsewhere.
 

@@ -157,12 +157,12 @@ impl Port {
     }
 }
 
-/// A request with everything that a good client sends.
 /// A time of a reply.
 pub(crate) fn time(told: &Value) -> Timestamp {
     told.as_str().unwrap().parse().unwrap()
 }
 
+/// A request with everything that a good client sends.
 pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Body> {
     Request::builder()
         .method(method)

@@ -48,7 +48,7 @@ pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec
         [(&few, of_few), (&many, of_many)]
             .map(|(name, rounds)| Figure::new(format!("{name}{what}"), Unit::Nanoseconds, rounds))
     });
-    Ok(figures.into_iter().chain(times).collect())
+    Ok(figures.into_iter().chain(times).chain([rounds.figure()]).collect())
 }
 
 /// What the daemon does with one share, and what the echo does.

@@ -1,6 +1,7 @@
 //! Rounds in which the machine treated all sides alike.
 
-use crate::limits::{ROUNDS_BEGUN_PART, UNEVEN_RATIO};
+use super::figure::{Figure, Unit};
+use crate::limits::{ROUNDS_BEGUN_FACTOR, UNEVEN_RATIO};
 use crate::progress::progress;
 use crate::run::Outcome;
 
@@ -11,16 +12,18 @@ pub(super) struct EvenRounds {
     wanted: usize,
     kept: usize,
     begun: usize,
+    /// Those in which the machine did not treat the sides alike, whether they count or not.
+    uneven: usize,
 }
 
 impl EvenRounds {
     pub(super) const fn new(wanted: usize) -> Self {
-        Self { wanted, kept: 0, begun: 0 }
+        Self { wanted, kept: 0, begun: 0, uneven: 0 }
     }
 
-    /// Whether there is to be another round; it is told. There are at most [`ROUNDS_BEGUN_PART`] times as many as are wanted.
+    /// Whether there is to be another round; it is told. There are at most [`ROUNDS_BEGUN_FACTOR`] times as many as are wanted.
     pub(super) fn begin(&mut self) -> bool {
-        let begins = self.kept < self.wanted && self.begun < self.wanted * ROUNDS_BEGUN_PART;
+        let begins = self.kept < self.wanted && self.begun < self.wanted * ROUNDS_BEGUN_FACTOR;
         if begins {
             self.begun += 1;
             let again = match self.begun - 1 - self.kept {
@@ -43,9 +46,17 @@ impl EvenRounds {
         let (shortest, longest) = (known().fold(f64::INFINITY, f64::min), known().fold(0.0, f64::max));
         // Nothing is known of an operation that has no meaning in process.
         let is_even = known().next().is_none() || longest <= shortest * UNEVEN_RATIO;
-        let kept = is_even || self.begun - self.kept > self.wanted * (ROUNDS_BEGUN_PART - 1);
+        let kept = is_even || self.begun - self.kept > self.wanted * (ROUNDS_BEGUN_FACTOR - 1);
         self.kept += usize::from(kept);
+        self.uneven += usize::from(!is_even);
         kept
+    }
+
+    /// How many rounds were uneven: the more, the less the others are worth.
+    pub(super) fn figure(&self) -> Figure {
+        // A count of rounds is far below what is told exactly.
+        #[expect(clippy::cast_precision_loss)]
+        Figure::new("uneven rounds", Unit::Rounds, vec![self.uneven as f64])
     }
 }
 
@@ -84,6 +95,20 @@ mod tests {
 
     // R-O5
     #[test]
+    fn uneven_rounds_are_told_whether_they_count_or_not() {
+        let mut rounds = EvenRounds::new(1);
+        let count = |rounds: &EvenRounds| rounds.figure().value();
+        assert_eq!(count(&rounds), 0.0);
+        for uneven in [1.0, 2.0, 3.0, 4.0] {
+            assert!(rounds.begin());
+            assert_eq!(rounds.keep_times(UNEVEN), uneven == 4.0);
+            assert_eq!(count(&rounds), uneven);
+        }
+        assert!(!rounds.begin());
+    }
+
+    // R-O5
+    #[test]
     fn all_sides_are_compared() {
         let mut rounds = EvenRounds::new(1);
         assert!(rounds.begin());
@@ -93,6 +118,6 @@ mod tests {
     #[test]
     fn whoever_keeps_none_is_not_asked_for_ever() {
         let mut rounds = EvenRounds::new(2);
-        assert_eq!(std::iter::from_fn(|| rounds.begin().then_some(())).count(), 2 * ROUNDS_BEGUN_PART);
+        assert_eq!(std::iter::from_fn(|| rounds.begin().then_some(())).count(), 2 * ROUNDS_BEGUN_FACTOR);
     }
 }

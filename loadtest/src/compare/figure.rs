@@ -26,6 +26,7 @@ pub(crate) enum Unit {
     Microseconds,
     Seconds,
     Bytes,
+    Rounds,
     ItemsPerSecond,
 }
 

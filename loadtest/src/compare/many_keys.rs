@@ -54,6 +54,7 @@ pub(super) async fn measure_choice(
         Figure::new(format!("{HOT_KEYS} hot keys"), Unit::Nanoseconds, hot_ns),
         Figure::new(format!("{all} keys"), Unit::Nanoseconds, uniform_ns),
         Figure::new(format!("{all} keys, busy"), Unit::Ratio, uniform_busy),
+        rounds.figure(),
     ])
 }
 

@@ -63,14 +63,14 @@ fn cells(figure: &Figure) -> String {
 
 fn number(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::Bytes if value.is_finite() => grouped(whole(value)),
+        Unit::Bytes | Unit::Rounds if value.is_finite() => grouped(whole(value)),
         _ => measured(value),
     }
 }
 
 const fn symbol(unit: Unit) -> &'static str {
     match unit {
-        Unit::Ratio => "",
+        Unit::Ratio | Unit::Rounds => "",
         Unit::Nanoseconds => " ns",
         Unit::Microseconds => " us",
         Unit::Seconds => " s",

@@ -35,6 +35,7 @@ pub(super) async fn measure_single_items(stage: &mut Stage) -> anyhow::Result<Ve
         Figure::new("one item a frame, of batch 16", Unit::Ratio, ratios).with(Goal::at_least(0.80, 0.95)),
         Figure::new("one item a frame", Unit::Nanoseconds, single_ns),
         Figure::new("batch 16", Unit::Nanoseconds, batches_ns),
+        rounds.figure(),
     ])
 }
 

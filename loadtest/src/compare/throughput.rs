@@ -68,7 +68,9 @@ impl Throughput {
             times.daemon_processor.push(daemon.processor_ns().unwrap_or(f64::NAN));
             times.daemon_busy.push(busy(&daemon));
         }
-        Ok(self.figures(times))
+        let mut figures = self.figures(times);
+        figures.push(rounds.figure());
+        Ok(figures)
     }
 
     fn figures(&self, times: Times) -> Vec<Figure> {

@@ -8,21 +8,33 @@ use aws_lc_rs::error::Unspecified;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Repeated;
-use crate::limits::{SAMPLE_PART, SAMPLE_TIME, SAMPLE_WARM_UP};
+use crate::limits::{SAMPLE_PAUSE_FACTOR, SAMPLE_TIME, SAMPLE_WARM_UP};
 
 /// Nanoseconds of one call over `window`: `None` if it has passed.
 pub(super) fn sample(operation: &mut Repeated, window: &Range<Instant>) -> Result<Option<f64>, Unspecified> {
     let calls = calls_of_a_sample(operation)?;
     sleep_until(window.start);
-    let (mut rates, mut samples) = (0.0, 0_u32);
-    while Instant::now() < window.end {
+    sample_while(operation, calls, |pause| {
+        sleep_until((Instant::now() + pause).min(window.end));
+        Instant::now() < window.end
+    })
+}
+
+/// Nanoseconds of one call, by samples of so many that are taken as long as `goes_on` says so: it is told how long to wait before.
+fn sample_while(
+    operation: &mut Repeated,
+    calls: u32,
+    mut goes_on: impl FnMut(Duration) -> bool,
+) -> Result<Option<f64>, Unspecified> {
+    let (mut rates, mut samples, mut pause) = (0.0, 0_u32, Duration::ZERO);
+    while goes_on(pause) {
         let begin = Instant::now();
         // What is worked on beside it has taken the caches; what is compared with this has them.
         repeat(operation, calls * SAMPLE_WARM_UP)?;
         let time = middle_of_three(operation, calls)?.saturating_sub(middle_of_three(operation, 0)?);
         rates += f64::from(calls) / time.as_secs_f64();
         samples += 1;
-        sleep_until((Instant::now() + begin.elapsed() * SAMPLE_PART).min(window.end));
+        pause = begin.elapsed() * SAMPLE_PAUSE_FACTOR;
     }
     // The mean of rates, not of times: what is compared with it is a rate, and a sample that was disturbed counts for little.
     Ok((samples > 0).then(|| 1e9 * f64::from(samples) / rates))
@@ -86,13 +98,27 @@ mod tests {
 
     // R-O5
     #[test]
-    fn a_window_gives_one_time_and_one_that_has_passed_none() {
+    fn samples_are_taken_until_the_time_is_over_with_long_rests_between_them() {
         let (count, mut operation) = counting();
-        let now = Instant::now();
-        let time = sample(&mut operation, &(now..now + Duration::from_millis(50))).unwrap().unwrap();
+        let calls = calls_of_a_sample(&mut operation).unwrap();
+        let (before, mut pauses) = (count.load(Relaxed), Vec::new());
+        let time = sample_while(&mut operation, calls, |pause| {
+            pauses.push(pause);
+            pauses.len() <= 3
+        });
+        let time = time.unwrap().unwrap();
         assert!(time > 0.0 && time < 1e6, "{time}");
-        assert!(count.load(Relaxed) > 0);
-        assert_eq!(sample(&mut operation, &(now..now)).unwrap(), None);
+        assert_eq!(count.load(Relaxed) - before, 3 * calls * (SAMPLE_WARM_UP + 3));
+        let [first, rests @ ..] = pauses.as_slice() else { panic!("none was taken") };
+        assert_eq!(*first, Duration::ZERO);
+        assert!(rests.iter().all(|rest| *rest > SAMPLE_TIME * SAMPLE_PAUSE_FACTOR), "{rests:?}");
+    }
+
+    // R-O5
+    #[test]
+    fn a_window_that_has_passed_gives_no_time() {
+        let now = Instant::now();
+        assert_eq!(sample(&mut counting().1, &(now..now)).unwrap(), None);
     }
 
     #[test]
@@ -112,7 +138,7 @@ mod tests {
     #[test]
     fn what_fails_is_told() {
         let mut operation: Repeated = Box::new(|| Err(Unspecified));
-        let now = Instant::now();
-        assert!(sample(&mut operation, &(now..now + Duration::from_millis(5))).is_err());
+        assert!(calls_of_a_sample(&mut operation).is_err());
+        assert!(sample_while(&mut operation, 1, |_| true).is_err());
     }
 }
