@@ -5,10 +5,11 @@
 //! that was altered, removed or moved is found, and so is a log that was computed anew, or cut at its end. `docs/AUDIT.md` has every byte.
 //!
 //! `event` what is told · `line` how it stands in a file · `signer` the installation key · `folder` the files · `head` where the log ends · `reader` their lines · `log` appending · `tail` where it had ended, and what a crash left
-//! · `outbox` what changes have to tell · `recorder` the thread that writes · `counts` what is counted within a minute · `requests` each request, of stores that want that · `auditor` what the engine holds of it · `list` reading it · `verify` whether all of it is as it was written · `error`.
+//! · `outbox` what changes have to tell · `recorder` the thread that writes · `counts` what is counted within a minute · `requests` each request, of stores that want that · `auditor` what the engine holds of it · `engine` what it is asked for · `list` reading it · `verify` whether all of it is as it was written · `error`.
 
 mod auditor;
 mod counts;
+mod engine;
 mod error;
 mod event;
 mod folder;
