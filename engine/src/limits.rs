@@ -361,8 +361,9 @@ const _: () = assert!(claviger_algorithm::MEDIUM_COST_NANOSECONDS as u128 == INL
 /// About how long one piece of work on the compute pool takes: short enough that others get their turn, long against the hand-over.
 pub const LANE_PIECE_COST: Duration = Duration::from_micros(500);
 
-/// How long a connection that has another piece waiting may wait to be told of what a pool has done for it: as long as the next batch of 64 ECDSA signatures takes, or the next
-/// two of Ed25519.
+/// A connection that has half a millisecond of work waiting behind the next task is told of what a pool has done for it when that is done, too, if what was done since, by the
+/// clock, and the next task, by the table of costs, take no longer than this together: a batch of 64 ECDSA signatures, or two of Ed25519. Where the thread loses its core
+/// meanwhile, it takes as much longer.
 pub(crate) const TELL_LATER_MAX: Duration = Duration::from_micros(1_500);
 
 /// How many steps of niceness the threads of the compute pool are behind the workers: as many as there are, so that a worker that wakes up runs at once. They get what workers

@@ -16,7 +16,7 @@ pub(super) struct Untold {
     waker: Option<Waker>,
     /// The connection that is to be told.
     connection: u64,
-    /// Time by the clock since the first of its tasks was done.
+    /// How long, by the clock, what was done since the first of its tasks was done has taken.
     spent: Duration,
     /// The last job took longer than any that is waited for.
     is_held_up: bool,
@@ -38,12 +38,17 @@ impl Untold {
     }
 
     /// Whether the job of `next` may be done before anybody is told: it is of those who are to be told, its task is done soon, and so much is waiting for them behind that that
-    /// the pool has work until they ask for more. `behind` says what waits behind the job, as far as that counts.
+    /// this thread has work until they ask for more. `behind` says what waits behind the job, as far as that counts.
     pub(super) fn may_wait_for(&self, next: &Claim, behind: impl FnOnce(Duration) -> Duration) -> bool {
-        let is_theirs = self.waker.is_some() && next.connection == self.connection;
-        let is_soon = !self.is_held_up && self.spent + next.cost + next.rest <= TELL_LATER_MAX;
+        let is_theirs =
+            self.waker.is_some() && next.connection == self.connection && next.connection != Claim::COMMON.connection;
+        // What a claim says of itself is not bounded.
+        let soon = self.spent.saturating_add(next.cost).saturating_add(next.rest);
+        if !is_theirs || self.is_held_up || soon > TELL_LATER_MAX {
+            return false;
+        }
         let enough = next.rest + LANE_PIECE_COST;
-        is_theirs && is_soon && behind(enough) >= enough
+        behind(enough) >= enough
     }
 
     /// Tells.
@@ -107,7 +112,6 @@ mod tests {
         untold.add(&claim(1, 300), FEW, Some(waker.clone()));
         assert!(untold.may_wait_for(&claim(1, 1_500), much));
         assert!(!untold.may_wait_for(&claim(2, 300), much), "of another connection");
-        assert!(!untold.may_wait_for(&Claim::COMMON, much), "of nobody");
         assert!(!untold.may_wait_for(&claim(1, 1_501), much), "too long");
         // Pieces that complete no task, and a second task, take what they take.
         untold.add(&claim(1, 1), FEW, None);
@@ -133,6 +137,26 @@ mod tests {
             |waits_us, rest_us| untold.may_wait_for(&first_of_some(rest_us), |_| Duration::from_micros(waits_us));
         assert!(behind(500, 0) && !behind(499, 0));
         assert!(behind(800, 300) && !behind(799, 300), "its own pieces are not behind it");
+    }
+
+    // R-P4
+    #[test]
+    fn what_is_done_for_nobody_in_particular_is_told_at_once() {
+        let mut untold = Untold::default();
+        untold.add(&Claim::COMMON, FEW, Some(counted().1));
+        assert!(!untold.may_wait_for(&Claim::COMMON, much));
+        assert!(!untold.may_wait_for(&claim(1, 1), much));
+    }
+
+    // R-P4
+    #[test]
+    fn whatever_a_claim_says_of_its_cost_is_no_more_than_too_long() {
+        let mut untold = Untold::default();
+        untold.add(&claim(1, 300), FEW, Some(counted().1));
+        for cost in [Duration::ZERO, Duration::MAX] {
+            assert!(!untold.may_wait_for(&Claim { cost, rest: Duration::MAX, ..claim(1, 0) }, much));
+        }
+        assert!(!untold.may_wait_for(&Claim { cost: Duration::MAX, ..claim(1, 0) }, much));
     }
 
     // R-A11
