@@ -17,11 +17,11 @@ use crate::report::transport_name;
 use crate::run::{Outcome, Plan, measure, measure_echo};
 use crate::task::{Operation, Task};
 
-/// One frame in flight on each of very many connections, and as many in all on a few; and the same of the bound, which tells where the loss is.
+/// One frame of `batch` items in flight on each of very many connections, and as many in all on a few; and the same of the bound, which tells where the loss is.
 ///
 /// That is told by the echo's processor time: with very many connections the load is slower than an echo. It is no ceiling: what costs the same on both sides raises a ratio.
-pub(super) async fn measure_connections(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
-    let plan = Plan { load_sleeps: false, ..stage.plan.rounds.throughput(encrypt(), Transport::Tcp) };
+pub(super) async fn measure_connections(stage: &mut Stage, batch: usize) -> anyhow::Result<Vec<Figure>> {
+    let plan = Plan { load_sleeps: false, ..stage.plan.rounds.throughput(encrypt(batch), Transport::Tcp) };
     let (few, many) = shares(stage.plan.connections);
     let (mut of_few, mut of_many) = (Times::default(), Times::default());
     let mut rounds = EvenRounds::new(stage.plan.rounds.count);
@@ -89,9 +89,10 @@ pub(super) async fn measure_connection_memory(stage: &mut Stage) -> anyhow::Resu
             // What earlier connections have left is not used again.
             target.restart()?;
             let config = target.client_config(transport);
-            let key = target.key_name(&encrypt()).await?;
+            let task = encrypt(1);
+            let key = target.key_name(&task).await?;
             let mut first = Conversation::begin(&config).await?;
-            let key_id = first.key(&target.store, &key, encrypt().algorithm).await?.key_id;
+            let key_id = first.key(&target.store, &key, task.algorithm).await?.key_id;
             use_once(&mut first, key_id).await?;
             let before = target.memory()?.own;
             let resting = rest(&config, connections, key_id).await?;
@@ -116,9 +117,9 @@ async fn use_once(conversation: &mut Conversation, key_id: KeyId) -> anyhow::Res
     conversation.ask(Encrypt { key_id, items }).await.map(drop)
 }
 
-fn encrypt() -> Task {
+fn encrypt(batch: usize) -> Task {
     let operation = Operation::Encrypt;
-    Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch: BATCH }
+    Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch }
 }
 
 /// How a load is shared out.
@@ -137,9 +138,6 @@ fn shares(many: usize) -> (Share, Share) {
 }
 
 const FEW: usize = 8;
-
-/// Items of each frame.
-const BATCH: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use super::even_rounds::EvenRounds;
 use super::figure::{Figure, Goal, Unit, bound_ns};
 use super::side::{busy, nanoseconds, sound};
 use super::stage::Stage;
-use crate::run::{measure, measure_echo};
+use crate::run::{Plan, measure, measure_echo};
 use crate::task::{Operation, Task};
 
 /// What is measured, and what it is to reach.
@@ -17,6 +17,8 @@ pub(super) struct Throughput {
     /// Bytes of an item.
     pub(super) size: usize,
     pub(super) batch: usize,
+    /// Frames in flight; none for as many as suit the task.
+    pub(super) in_flight: Option<usize>,
     pub(super) transport: Transport,
     /// Of the bound; without it, no echo is measured.
     pub(super) of_bound: Option<Goal>,
@@ -44,7 +46,7 @@ impl Throughput {
     }
 
     pub(super) async fn measure(&self, stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
-        let plan = stage.plan.rounds.throughput(self.task(), self.transport);
+        let plan = Plan { in_flight: self.in_flight, ..stage.plan.rounds.throughput(self.task(), self.transport) };
         let mut times = Times::default();
         let mut rounds = EvenRounds::new(stage.plan.rounds.count);
         while rounds.begin() {
@@ -115,6 +117,7 @@ mod tests {
             algorithm: Algorithm::Xaes256Gcm,
             size: 1_024,
             batch: 16,
+            in_flight: None,
             transport: Transport::Tcp,
             of_bound,
             of_in_process: Some(Goal::at_least(0.24, 0.30)),
