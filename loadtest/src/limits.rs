@@ -123,7 +123,7 @@ pub(crate) const SAMPLE_WARM_UP: u32 = 4;
 /// How many times as long as a sample has taken nothing is sampled after it: half a percent of a processor is taken from what is measured, and some twenty samples a second show one whose speed changes within seconds.
 pub(crate) const SAMPLE_PAUSE_FACTOR: u32 = 200;
 
-/// How many times as long an operation may take in process beside one side of a round as beside the other: less than what is to be told apart.
+/// How many times as long an operation may take in process beside one side of a round as beside any other: less than what is to be told apart.
 pub(crate) const UNEVEN_RATIO: f64 = 1.04;
 
 /// How many times as many rounds are begun, at most, as are wanted.
