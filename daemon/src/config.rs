@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Deserializer};
 
-use crate::limits::{CONFIG_FILE_SIZE_MAX, WORKERS_MAX};
+use crate::limits::{BUSY_POLL_MAX, CONFIG_FILE_SIZE_MAX, WORKERS_MAX};
 use claviger_engine::limits::{AUDIT_FILE_SIZE_MIN, MAP_SIZE_MAX, SHRED_MIRRORS_MAX, SHRED_MIRRORS_MIN};
 
 /// Everything that a daemon is told. Unknown settings are refused.
@@ -60,6 +60,9 @@ pub struct Data {
     pub address: SocketAddr,
     /// Worker threads.
     pub workers: usize,
+    /// How long a worker looks for more requests, after it had some, before it sleeps.
+    #[serde(rename = "busy_poll_microseconds", deserialize_with = "microseconds")]
+    pub busy_poll: Duration,
     /// Most connections at once.
     pub connections_max: usize,
     /// A connection without frames for longer is closed.
@@ -271,8 +274,14 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let Data { workers, connections_max, idle, drain, .. } = self.data;
+        let Data { workers, busy_poll, connections_max, idle, drain, .. } = self.data;
         ensure!((1..=WORKERS_MAX).contains(&workers), "[data] workers is {workers}: set 1 to {WORKERS_MAX}");
+        ensure!(
+            busy_poll <= BUSY_POLL_MAX,
+            "[data] busy_poll_microseconds is {}: set at most {}, or 0 for none",
+            busy_poll.as_micros(),
+            BUSY_POLL_MAX.as_micros()
+        );
         ensure!(connections_max > 0, "[data] connections_max is 0: set 1 or more");
         ensure!(!idle.is_zero(), "[data] idle_seconds is 0, which would close every connection at once: set 1 or more");
         ensure!(!drain.is_zero(), "[data] drain_seconds is 0, which would cut requests off: set 1 or more");
@@ -344,6 +353,10 @@ impl Config {
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+}
+
+fn microseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|microseconds| Duration::from_micros(microseconds.into()))
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

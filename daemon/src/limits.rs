@@ -4,6 +4,9 @@ use std::time::Duration;
 
 // Data port.
 
+/// How long a worker looks for more, at most, before it sleeps: it is to bridge the time between two requests of a busy client, not that between two clients.
+pub const BUSY_POLL_MAX: Duration = Duration::from_millis(10);
+
 /// Stores about which a connection remembers decisions. A client uses one or two.
 pub const DECISIONS_MAX: usize = 64;
 

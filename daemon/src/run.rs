@@ -84,6 +84,7 @@ impl Daemon {
             workers: config.data.workers,
             connections_max: config.data.connections_max,
             idle: config.data.idle,
+            busy_poll: config.data.busy_poll,
             times: Times::default(),
             credential: credentials.data.copy(),
         };

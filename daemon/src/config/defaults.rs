@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use claviger_engine::limits::{AUDIT_FILE_SIZE, AUDIT_FREE_SPACE_FLOOR, FREE_SPACE_FLOOR, MAP_SIZE};
 
@@ -16,6 +17,7 @@ impl Default for Data {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, DATA_PORT)),
             workers: cores(),
+            busy_poll: Duration::ZERO,
             connections_max: CONNECTIONS_MAX,
             idle: IDLE,
             drain: DRAIN,

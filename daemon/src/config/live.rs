@@ -83,6 +83,7 @@ mod tests {
             ("[data]\nworkers = 77", "[data]"),
             ("[data]\naddress = \"127.0.0.1:1\"", "[data]"),
             ("[data]\nidle_seconds = 7", "[data]"),
+            ("[data]\nbusy_poll_microseconds = 7", "[data]"),
             ("[control]\naddress = \"127.0.0.1:1\"", "[control]"),
             ("[storage]\nfree_space_floor_mib = 7", "[storage]"),
             ("[journal]\nfolder = \"elsewhere\"", "[journal]"),

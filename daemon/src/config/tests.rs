@@ -24,7 +24,7 @@ fn the_example_names_every_setting() {
     let settings = EXAMPLE.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
     let commented =
         EXAMPLE.lines().filter(|line| line.starts_with("# workers = ") || line.starts_with("# address = ")).count();
-    assert_eq!(settings + commented, 30, "a setting is missing in config.example.toml, or this number is old");
+    assert_eq!(settings + commented, 31, "a setting is missing in config.example.toml, or this number is old");
 }
 
 #[test]
@@ -43,6 +43,9 @@ fn refuses_what_it_does_not_know_or_cannot_be() {
         ("[data]\nworkers = 0", "[data] workers is 0"),
         ("[data]\nworkers = 5000", "set 1 to"),
         ("[data]\nworkers = -1", "invalid value"),
+        ("[data]\nbusy_poll_microseconds = 10001", "busy_poll_microseconds is 10001: set at most 10000"),
+        ("[data]\nbusy_poll_microseconds = -1", "invalid value"),
+        ("[data]\nbusy_poll_microseconds = true", "invalid type"),
         ("[data]\nconnections_max = 0", "connections_max is 0"),
         ("[data]\nidle_seconds = 0", "idle_seconds is 0"),
         ("[data]\nidle_seconds = \"5\"", "invalid type"),

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::receive_buffer::{Gathered, ReceiveBuffer};
 use self::watchdog::{Look, Watchdog};
 use super::Times;
+use super::busy_poll::BusyPoll;
 use super::completion::Completed;
 use super::conversation::{Conversation, Stop};
 use super::room::Share;
@@ -46,6 +47,8 @@ pub(super) struct Conditions<'c> {
     pub(super) times: Times,
     /// The buffers of the worker.
     pub(super) scratch: &'c Scratch,
+    /// What keeps the worker from sleeping.
+    pub(super) busy_poll: &'c BusyPoll,
 }
 
 /// Serves one byte stream until it ends, with `room` for what is received. All replies are with the transport then, and the server's direction is closed.
@@ -65,7 +68,8 @@ where
     let received = ReceiveBuffer::new(room, conditions.scratch.clone());
     let watchdog = Watchdog::new(conditions.idle, &conditions.times);
     let (scratch, times) = (conditions.scratch.clone(), conditions.times);
-    let mut connection = ByteStream { conversation, received, pause: None, watchdog, times, scratch };
+    let busy_poll = conditions.busy_poll.clone();
+    let mut connection = ByteStream { conversation, received, pause: None, watchdog, times, scratch, busy_poll };
     let ending = connection.run(stream, &mut completed, conditions).await?;
     timeout(connection.times.write, stream.shutdown()).await??;
     Ok(ending)
@@ -80,6 +84,7 @@ struct ByteStream<C> {
     watchdog: Watchdog,
     times: Times,
     scratch: Scratch,
+    busy_poll: BusyPoll,
 }
 
 impl<C: Conversation> ByteStream<C> {
@@ -204,6 +209,7 @@ impl<C: Conversation> ByteStream<C> {
         }
         self.scratch.give_output(output);
         self.watchdog.progress();
+        self.busy_poll.renew();
         Ok(())
     }
 

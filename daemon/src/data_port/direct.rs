@@ -3,6 +3,7 @@
 use std::iter;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use claviger_engine::Engine;
@@ -48,6 +49,7 @@ impl DirectSession {
             workers: 1,
             connections_max: CONNECTIONS_MAX,
             idle: IDLE,
+            busy_poll: Duration::ZERO,
             times: Times::default(),
             credential: Credential {
                 certificate_chain: Vec::new(),

@@ -13,6 +13,7 @@ use tokio::io::join;
 use tokio::task::spawn_local;
 use tokio_util::sync::CancellationToken;
 
+use super::busy_poll::BusyPoll;
 use super::completion::{Completed, Completions};
 use super::connection::{self, Conditions};
 use super::conversation::{Conversation, Received, Stop};
@@ -26,7 +27,7 @@ use crate::limits::OUTPUT_SIZE;
 use crate::pem::Credential;
 use crate::run::bind_pair;
 
-/// Serves both transports on this thread, with the data port's address and certificate of `config`, until the process ends. To be called inside a
+/// Serves both transports on this thread, with the data port's address, certificate and busy polling of `config`, until the process ends. To be called inside a
 /// [`tokio::task::LocalSet`].
 ///
 /// # Errors
@@ -42,8 +43,13 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let endpoint =
         Endpoint::new(tls::endpoint()?, Some(prepared.quic), udp, runtime).context("the UDP socket cannot be used")?;
     tracing::info!(data = %address, control = "", "started");
-    let server =
-        Server { budgets: Arc::new(Budgets::new()), scratch: Scratch::default(), never: CancellationToken::new() };
+    let server = Server {
+        budgets: Arc::new(Budgets::new()),
+        scratch: Scratch::default(),
+        busy_poll: BusyPoll::new(config.data.busy_poll),
+        never: CancellationToken::new(),
+    };
+    spawn_local(server.busy_poll.clone().run(|| true));
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -68,6 +74,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
 struct Server {
     budgets: Arc<Budgets>,
     scratch: Scratch,
+    busy_poll: BusyPoll,
     /// There is no drain: it ends with the process.
     never: CancellationToken,
 }
@@ -92,7 +99,13 @@ impl Server {
     }
 
     fn conditions(&self) -> Conditions<'_> {
-        Conditions { drain: &self.never, idle: IDLE, times: Times::default(), scratch: &self.scratch }
+        Conditions {
+            drain: &self.never,
+            idle: IDLE,
+            times: Times::default(),
+            scratch: &self.scratch,
+            busy_poll: &self.busy_poll,
+        }
     }
 }
 

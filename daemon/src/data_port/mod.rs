@@ -1,11 +1,12 @@
 //! The data port: frames in, frames out, on TLS over TCP and on QUIC.
 //!
-//! `tcp`, `quic` accept and hand over · `workers` the threads that serve · `connection` bytes of one byte stream, any transport · `conversation` what it carries, without IO ·
+//! `tcp`, `quic` accept and hand over · `workers` the threads that serve · `busy_poll` what keeps them from sleeping · `connection` bytes of one byte stream, any transport · `conversation` what it carries, without IO ·
 //! `session` the conversation with a client · `perform` from a request to the engine · `lane_task` a batch on the compute pool · `completion`, `request` what waits ·
 //! `identity`, `subject`, `admission`, `client_certificate` who is there and who may · `convert` the engine's words in the wire's · `tls` the choices of TLS and QUIC · `tls_stream` TLS on a TCP stream · `scratch` buffers of a worker thread ·
 //! `echo` a yardstick · `direct` no transport at all, to be measured.
 
 mod admission;
+mod busy_poll;
 mod client_certificate;
 mod completion;
 mod connection;
@@ -60,6 +61,8 @@ pub struct DataPortSettings {
     pub connections_max: usize,
     /// A connection without frames for longer is closed.
     pub idle: Duration,
+    /// How long a worker looks for more before it sleeps.
+    pub busy_poll: Duration,
     /// How long clients are waited for.
     pub times: Times,
     /// What it shows of itself.

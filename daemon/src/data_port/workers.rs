@@ -20,6 +20,7 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::busy_poll::BusyPoll;
 use super::connection::Conditions;
 use super::connection_counts::{ConnectionCounts, Refusal};
 use super::identity::Transport;
@@ -28,6 +29,7 @@ use super::room::Budgets;
 use super::scratch::Scratch;
 use super::tally::WorkerTally;
 use super::{DataPortSettings, Times, quic, tcp};
+use crate::config::cores;
 use crate::neighbours::Neighbours;
 
 /// What all connections share.
@@ -39,6 +41,9 @@ pub(super) struct Service {
     pub(super) budgets: Budgets,
     pub(super) quotas: Arc<AllQuotas>,
     pub(super) idle: Duration,
+    busy_poll: Duration,
+    /// Cores that the workers leave to others.
+    cores_left: usize,
     pub(super) times: Times,
     /// No new connections, no new requests.
     pub(super) drain: CancellationToken,
@@ -84,6 +89,8 @@ pub(super) struct WorkerContext {
     pub(super) worker: Rc<RefCell<Worker>>,
     /// What its connections read into and write from.
     pub(super) scratch: Scratch,
+    /// What its connections keep from sleeping.
+    busy_poll: BusyPoll,
     /// What its connections count.
     pub(super) tally: Arc<WorkerTally>,
     /// Where they tell of requests that are recorded one by one.
@@ -109,6 +116,8 @@ impl Service {
             budgets: Budgets::new(),
             quotas,
             idle: settings.idle,
+            busy_poll: settings.busy_poll,
+            cores_left: cores().saturating_sub(settings.workers),
             times: settings.times,
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -142,6 +151,12 @@ impl Service {
         self.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
+    /// Whether the compute pool has no use for the core of a worker.
+    fn has_free_cores(&self) -> bool {
+        let pool = self.engine.compute();
+        pool.running() + pool.waiting() <= self.cores_left
+    }
+
     /// Open connections.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
@@ -154,13 +169,14 @@ impl WorkerContext {
         let worker = Rc::new(RefCell::new(service.engine.worker()));
         let requests = service.engine.request_queue().map(Arc::new);
         let quotas = WorkerQuotas::new(Arc::clone(&service.quotas), index);
-        Self { service, worker, scratch: Scratch::default(), tally, requests, quotas }
+        let busy_poll = BusyPoll::new(service.busy_poll);
+        Self { service, worker, scratch: Scratch::default(), busy_poll, tally, requests, quotas }
     }
 
     /// What byte streams are served under.
     pub(super) fn conditions(&self) -> Conditions<'_> {
         let Service { drain, idle, times, .. } = &*self.service;
-        Conditions { drain, idle: *idle, times: *times, scratch: &self.scratch }
+        Conditions { drain, idle: *idle, times: *times, scratch: &self.scratch, busy_poll: &self.busy_poll }
     }
 }
 
@@ -270,6 +286,8 @@ impl Drop for Place {
 
 /// Serves what comes until the queue is closed.
 async fn serve(mut queue: mpsc::UnboundedReceiver<NewConnection>, context: WorkerContext) {
+    let service = Arc::clone(&context.service);
+    tokio::task::spawn_local(context.busy_poll.clone().run(move || service.has_free_cores()));
     while let Some(connection) = queue.recv().await {
         let context = context.clone();
         let tasks = context.service.tasks.clone();

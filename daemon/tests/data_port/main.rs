@@ -27,6 +27,7 @@ mod access;
 mod admission;
 mod aliases;
 mod batches;
+mod busy_poll;
 mod changes;
 mod cold_keys;
 mod cut;

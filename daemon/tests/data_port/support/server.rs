@@ -53,6 +53,7 @@ pub(crate) struct Options {
     pub(crate) workers: usize,
     pub(crate) connections_max: usize,
     pub(crate) idle: Duration,
+    pub(crate) busy_poll: Duration,
     pub(crate) times: Times,
     /// Whether there is an audit log.
     pub(crate) is_audited: bool,
@@ -71,6 +72,7 @@ impl Default for Options {
             workers: 2,
             connections_max: CONNECTIONS_MAX,
             idle: IDLE,
+            busy_poll: Duration::ZERO,
             // Nothing has to wait for clients that do not know that the server ends.
             times: Times { drain_notice: Duration::ZERO, ..Times::default() },
             is_audited: false,
@@ -96,6 +98,7 @@ impl Server {
             workers: options.workers,
             connections_max: options.connections_max,
             idle: options.idle,
+            busy_poll: options.busy_poll,
             times: options.times,
             credential: Credential { certificate_chain: credential.chain, private_key: credential.private_key },
         };
