@@ -28,6 +28,8 @@ pub(crate) struct Installation {
     pub(crate) config: PathBuf,
     /// Another one, by which the daemon loads keys before they are used.
     pub(crate) filling_config: PathBuf,
+    /// Another one, by which the daemon's workers look for more before they sleep.
+    pub(crate) polling_config: PathBuf,
     /// The data folder, which the daemon makes.
     pub(crate) data: PathBuf,
     /// Issues the server's certificate.
@@ -53,10 +55,12 @@ impl Installation {
         write_private(&config, CONFIG)?;
         let filling_config = folder.join("clavigerd-filling.toml");
         write_private(&filling_config, &[CONFIG, FILLING].concat())?;
+        let polling_config = folder.join("clavigerd-polling.toml");
+        write_private(&polling_config, &[CONFIG, POLLING].concat())?;
         write_private(&folder.join("server.pem"), &certificate.pem())?;
         write_private(&folder.join("server-key.pem"), &key.serialize_pem())?;
         write_private(&folder.join("administrators.pem"), &administrators.pem())?;
-        Ok(Self { config, filling_config, data: folder.join("data"), server_authority, administrators })
+        Ok(Self { config, filling_config, polling_config, data: folder.join("data"), server_authority, administrators })
     }
 
     /// A client of the control port with a fresh certificate of an administrator.
@@ -136,9 +140,6 @@ pub(crate) const STORE: &str = "load-test";
 
 /// Ports that are free, an end without much patience, a log for programs, and a disk that may be nearly full.
 const CONFIG: &str = r#"
-[data]
-address = "127.0.0.1:0"
-drain_seconds = 1
 [control]
 address = "127.0.0.1:0"
 certificate = "server.pem"
@@ -151,6 +152,12 @@ key = "server-key.pem"
 free_space_floor_mib = 16
 [log]
 format = "json"
+[data]
+address = "127.0.0.1:0"
+drain_seconds = 1
 "#;
 
 const FILLING: &str = "[cache]\nfill = true\n";
+
+/// Of section `[data]`, with which the others end: longer than a client on this machine takes from a reply to its next request.
+const POLLING: &str = "busy_poll_microseconds = 100\n";

@@ -158,6 +158,14 @@ impl Target {
         self.restart_by(|installation| &installation.filling_config)
     }
 
+    /// As [`Target::restart`], with a daemon whose workers look for more before they sleep.
+    ///
+    /// # Errors
+    /// As [`Target::restart`].
+    pub(crate) fn restart_polling(&mut self) -> anyhow::Result<Duration> {
+        self.restart_by(|installation| &installation.polling_config)
+    }
+
     fn restart_by(&mut self, config: fn(&Installation) -> &Path) -> anyhow::Result<Duration> {
         let Keys::Made(started) = &mut self.keys else { bail!(NOT_OURS) };
         // The storage is opened by one process at a time.

@@ -9,7 +9,7 @@ use super::connections::{measure_connection_memory, measure_connections};
 use super::curves::{Curves, measure_curves};
 use super::figure::{Figure, Goal};
 use super::flood::measure_flood;
-use super::latency::measure_latency;
+use super::latency::{measure_busy_poll, measure_latency};
 use super::many_keys::{measure_choice, measure_key_memory, measure_start};
 use super::redis;
 use super::single_items::measure_single_items;
@@ -46,6 +46,7 @@ enum Measure {
     SingleItems,
     AllCores,
     Latency,
+    BusyPoll,
     Flood,
     /// Items of a frame, and frames in flight.
     KeyChoice(usize, Option<usize>),
@@ -69,6 +70,7 @@ impl Row {
             Measure::SingleItems => measure_single_items(stage).await?,
             Measure::AllCores => measure_all_cores(stage).await?,
             Measure::Latency => measure_latency(stage).await?,
+            Measure::BusyPoll => measure_busy_poll(stage).await?,
             Measure::Flood => measure_flood(stage).await?,
             Measure::KeyChoice(batch, in_flight) => measure_choice(stage, *batch, *in_flight).await?,
             Measure::Connections(batch) => measure_connections(stage, *batch).await?,
@@ -148,7 +150,7 @@ const OF_IN_PROCESS: Goal = Goal::at_least(0.24, 0.30);
 pub(crate) const CURVES: &str = "curves";
 
 /// In the order in which they are measured and shown.
-pub(crate) const ROWS: [Row; 21] = [
+pub(crate) const ROWS: [Row; 22] = [
     Row {
         name: "encrypt-16",
         what: "encrypt 1 KiB, TLS/TCP, batch 16, pipelined",
@@ -202,6 +204,11 @@ pub(crate) const ROWS: [Row; 21] = [
         measure: Measure::AllCores,
     },
     Row { name: "latency", what: "encrypt 1 KiB, TLS/TCP, one at a time, against the echo", measure: Measure::Latency },
+    Row {
+        name: "latency-busy-poll",
+        what: "the same with workers that look for more before they sleep, against the default",
+        measure: Measure::BusyPoll,
+    },
     Row {
         name: "beside-rsa-4096",
         what: "encrypt 1 KiB, 5,000 a second, beside RSA-4096 as fast as it goes, against beside a process of the idle class",
