@@ -236,6 +236,11 @@ impl Admissions {
         now_ms < self.stranger_until
     }
 
+    /// Whether some store has let the client in, perhaps not any more.
+    pub(super) const fn was_let_in(&self) -> bool {
+        self.was_let_in
+    }
+
     /// Whether some store has let the client in, and none does any more. A client that has not asked for anything yet is looked for in the stores as [`Self::is_stranger`] does.
     pub(super) fn is_let_in_no_more(&mut self, engine: &Engine, now_ms: u64) -> bool {
         if !self.was_let_in {

@@ -1,6 +1,8 @@
 //! The bytes of one byte stream: read, worked on in turns, written. The same for every transport.
 
 mod receive_buffer;
+#[cfg(test)]
+mod tests;
 mod watchdog;
 
 use std::future;
@@ -209,7 +211,10 @@ impl<C: Conversation> ByteStream<C> {
         }
         self.scratch.give_output(output);
         self.watchdog.progress();
-        self.busy_poll.renew();
+        // Strangers do not keep a core at work.
+        if self.conversation.was_let_in() {
+            self.busy_poll.renew();
+        }
         Ok(())
     }
 

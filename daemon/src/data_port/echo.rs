@@ -27,7 +27,7 @@ use crate::limits::OUTPUT_SIZE;
 use crate::pem::Credential;
 use crate::run::bind_pair;
 
-/// Serves both transports on this thread, with the data port's address, certificate and busy polling of `config`, until the process ends. To be called inside a
+/// Serves both transports on this thread, with the data port's address and certificate of `config`, until the process ends. To be called inside a
 /// [`tokio::task::LocalSet`].
 ///
 /// # Errors
@@ -46,10 +46,9 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = Server {
         budgets: Arc::new(Budgets::new()),
         scratch: Scratch::default(),
-        busy_poll: BusyPoll::new(config.data.busy_poll),
+        busy_poll: BusyPoll::default(),
         never: CancellationToken::new(),
     };
-    spawn_local(server.busy_poll.clone().run(|| true));
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -74,6 +73,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
 struct Server {
     budgets: Arc<Budgets>,
     scratch: Scratch,
+    /// Nothing: it sleeps whenever it may.
     busy_poll: BusyPoll,
     /// There is no drain: it ends with the process.
     never: CancellationToken,
@@ -176,6 +176,10 @@ impl Conversation for Echo {
     }
 
     fn drain(&mut self) {}
+
+    fn was_let_in(&self) -> bool {
+        self.greeted
+    }
 }
 
 /// How long a byte stream may rest: longer than any measurement.

@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::busy_poll::BusyPoll;
+use super::busy_poll::{BusyPoll, has_core};
 use super::connection::Conditions;
 use super::connection_counts::{ConnectionCounts, Refusal};
 use super::identity::Transport;
@@ -42,8 +42,8 @@ pub(super) struct Service {
     pub(super) quotas: Arc<AllQuotas>,
     pub(super) idle: Duration,
     busy_poll: Duration,
-    /// Cores that the workers leave to others.
-    cores_left: usize,
+    cores: usize,
+    workers: usize,
     pub(super) times: Times,
     /// No new connections, no new requests.
     pub(super) drain: CancellationToken,
@@ -89,7 +89,7 @@ pub(super) struct WorkerContext {
     pub(super) worker: Rc<RefCell<Worker>>,
     /// What its connections read into and write from.
     pub(super) scratch: Scratch,
-    /// What its connections keep from sleeping.
+    /// What keeps it from sleeping.
     busy_poll: BusyPoll,
     /// What its connections count.
     pub(super) tally: Arc<WorkerTally>,
@@ -107,7 +107,8 @@ impl Service {
         neighbours: Arc<Neighbours>,
         settings: &DataPortSettings,
     ) -> Self {
-        let quotas = AllQuotas::new(Arc::clone(&engine), settings.workers.max(1));
+        let workers = settings.workers.max(1);
+        let quotas = AllQuotas::new(Arc::clone(&engine), workers);
         Self {
             engine,
             provider,
@@ -117,7 +118,8 @@ impl Service {
             quotas,
             idle: settings.idle,
             busy_poll: settings.busy_poll,
-            cores_left: cores().saturating_sub(settings.workers),
+            cores: cores(),
+            workers,
             times: settings.times,
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -151,10 +153,11 @@ impl Service {
         self.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
-    /// Whether the compute pool has no use for the core of a worker.
-    fn has_free_cores(&self) -> bool {
-        let pool = self.engine.compute();
-        pool.running() + pool.waiting() <= self.cores_left
+    /// Whether no other thread of the engine has use for the core of a worker.
+    fn leaves_workers_their_cores(&self) -> bool {
+        let jobs = [self.engine.compute(), self.engine.storage_lane()].map(|pool| pool.running() + pool.waiting());
+        let others = jobs.into_iter().sum::<usize>() + usize::from(self.engine.is_filling());
+        has_core(self.cores, self.workers, others)
     }
 
     /// Open connections.
@@ -169,8 +172,8 @@ impl WorkerContext {
         let worker = Rc::new(RefCell::new(service.engine.worker()));
         let requests = service.engine.request_queue().map(Arc::new);
         let quotas = WorkerQuotas::new(Arc::clone(&service.quotas), index);
-        let busy_poll = BusyPoll::new(service.busy_poll);
-        Self { service, worker, scratch: Scratch::default(), busy_poll, tally, requests, quotas }
+        let (scratch, busy_poll) = Default::default();
+        Self { service, worker, scratch, busy_poll, tally, requests, quotas }
     }
 
     /// What byte streams are served under.
@@ -183,6 +186,14 @@ impl WorkerContext {
 impl Workers {
     /// Starts the threads.
     pub(super) fn start(service: &Arc<Service>, count: usize) -> anyhow::Result<Self> {
+        if !service.busy_poll.is_zero() && !has_core(service.cores, count, 0) {
+            let cores = service.cores;
+            tracing::warn!(
+                workers = count,
+                cores,
+                "[data] busy_poll_microseconds has no effect with more workers than cores: set fewer workers"
+            );
+        }
         (0..count.max(1)).map(|index| WorkerThread::start(service, index)).collect::<anyhow::Result<_>>().map(Self)
     }
 
@@ -287,7 +298,8 @@ impl Drop for Place {
 /// Serves what comes until the queue is closed.
 async fn serve(mut queue: mpsc::UnboundedReceiver<NewConnection>, context: WorkerContext) {
     let service = Arc::clone(&context.service);
-    tokio::task::spawn_local(context.busy_poll.clone().run(move || service.has_free_cores()));
+    let busy_poll = BusyPoll::start(service.busy_poll, move || service.leaves_workers_their_cores());
+    let context = WorkerContext { busy_poll, ..context };
     while let Some(connection) = queue.recv().await {
         let context = context.clone();
         let tasks = context.service.tasks.clone();

@@ -7,8 +7,9 @@ use super::figure::{Figure, Goal, Unit};
 use super::side::{sound, turns};
 use super::stage::Stage;
 use crate::beside::PERCENTILES;
-use crate::run::{Plan, measure, measure_echo};
+use crate::run::{Outcome, Plan, measure, measure_echo};
 use crate::stats::Percentiles;
+use crate::target::Target;
 use crate::task::{Operation, Task};
 
 /// The daemon, against an echo.
@@ -34,16 +35,26 @@ pub(super) async fn measure_latency(stage: &mut Stage) -> anyhow::Result<Vec<Fig
 pub(super) async fn measure_busy_poll(stage: &mut Stage) -> anyhow::Result<Vec<Figure>> {
     let plan = one_at_a_time(stage);
     let mut pairs = Vec::new();
-    for _ in turns(stage.plan.pairs) {
+    for number in turns(stage.plan.pairs) {
         let target = stage.daemon().await?;
-        target.restart_polling()?;
-        let polling = measure(&plan, target, &mut |_| {}).await?;
-        // Rows that follow find the daemon as they know it.
-        target.restart()?;
-        let sleeping = measure(&plan, target, &mut |_| {}).await?;
+        let (sleeping, polling) = if number % 2 == 0 {
+            let sleeping = measure(&plan, target, &mut |_| {}).await?;
+            (sleeping, measure_polling(&plan, target).await?)
+        } else {
+            let polling = measure_polling(&plan, target).await?;
+            (measure(&plan, target, &mut |_| {}).await?, polling)
+        };
         pairs.push((sound(sleeping)?.total.latency, sound(polling)?.total.latency));
     }
     Ok(figures(&pairs, ["default", "busy polling"], |figure, _| figure))
+}
+
+/// Whatever is measured afterwards finds the daemon as it is by default, also if this fails.
+async fn measure_polling(plan: &Plan, target: &mut Target) -> anyhow::Result<Outcome> {
+    target.restart_polling()?;
+    let outcome = measure(plan, target, &mut |_| {}).await;
+    target.restart()?;
+    outcome
 }
 
 fn one_at_a_time(stage: &Stage) -> Plan {

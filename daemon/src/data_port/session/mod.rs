@@ -197,6 +197,10 @@ impl Conversation for Session {
         self.in_flight
     }
 
+    fn was_let_in(&self) -> bool {
+        self.admissions.was_let_in()
+    }
+
     fn is_let_in_no_more(&mut self) -> bool {
         // Requests that are in flight are still answered.
         self.in_flight == 0 && self.admissions.is_let_in_no_more(&self.engine, self.engine.now_ms())
