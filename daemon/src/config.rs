@@ -60,7 +60,7 @@ pub struct Data {
     pub address: SocketAddr,
     /// Worker threads.
     pub workers: usize,
-    /// How long a worker looks for more requests, after a reply, before it sleeps.
+    /// How long a worker looks for more requests, after a reply, before it sleeps: not at all by default, at most [`BUSY_POLL_MAX`].
     #[serde(rename = "busy_poll_microseconds", deserialize_with = "microseconds")]
     pub busy_poll: Duration,
     /// Most connections at once.

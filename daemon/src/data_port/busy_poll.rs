@@ -208,9 +208,11 @@ mod tests {
             });
             poll.renew();
             // It goes on by itself, between whatever else there is to do.
-            while asked.get() < 100 {
+            for _ in 0..1_000 {
                 yield_now().await;
             }
+            // The last time it was told that it may not, and slept.
+            assert_eq!(asked.get(), 101);
         });
     }
 }

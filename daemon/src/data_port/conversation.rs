@@ -32,7 +32,9 @@ pub(super) trait Conversation {
     }
 
     /// Whether the client was let in, perhaps not any more.
-    fn was_let_in(&self) -> bool;
+    fn was_let_in(&self) -> bool {
+        false
+    }
 
     /// Whether the client was let in, and is not any more.
     fn is_let_in_no_more(&mut self) -> bool {

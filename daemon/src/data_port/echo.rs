@@ -176,10 +176,6 @@ impl Conversation for Echo {
     }
 
     fn drain(&mut self) {}
-
-    fn was_let_in(&self) -> bool {
-        self.greeted
-    }
 }
 
 /// How long a byte stream may rest: longer than any measurement.

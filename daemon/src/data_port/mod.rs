@@ -61,7 +61,7 @@ pub struct DataPortSettings {
     pub connections_max: usize,
     /// A connection without frames for longer is closed.
     pub idle: Duration,
-    /// How long a worker looks for more before it sleeps.
+    /// How long a worker looks for more, after a reply, before it sleeps; it sleeps at once if this is zero.
     pub busy_poll: Duration,
     /// How long clients are waited for.
     pub times: Times,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use claviger_algorithm::Algorithm;
+use claviger_daemon::config::cores;
 use claviger_daemon::limits::BUSY_POLL_MAX;
 use claviger_protocol::Status;
 use claviger_protocol::message::MessageForm;
@@ -11,10 +12,11 @@ use crate::support::messages::{encrypt, sign};
 use crate::support::{Client, Options, Server, within};
 
 on_both_transports! {
-    // R-A11, R-O4
-    async fn workers_that_look_for_more_serve_several_clients_leave_slow_work_its_core_and_end(transport) {
-        let mut server =
-            Server::start_with(Options { busy_poll: BUSY_POLL_MAX, workers: 1, compute_threads: 1, ..Options::default() });
+    // R-O4
+    async fn workers_that_look_for_more_serve_fast_and_slow_work_of_several_clients_and_end(transport) {
+        // No core is left without a worker: slow work and looking for more take turns.
+        let options = Options { busy_poll: BUSY_POLL_MAX, workers: cores(), compute_threads: 1, ..Options::default() };
+        let mut server = Server::start_with(options);
         let fast = server.create("fast", Algorithm::Xaes256Gcm);
         let slow = server.create("slow", Algorithm::Rsa2048Pkcs1Sha256);
         let credential = server.authority.client("client");
