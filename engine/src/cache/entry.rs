@@ -61,7 +61,7 @@ pub(crate) enum Uses {
 pub(crate) enum PreparedKey {
     /// A value that is handed out.
     Opaque(Box<SecretBytes>),
-    /// Material for bursts: preparing it costs 0.3 microseconds a burst, keeping it prepared 1.8 KB a key.
+    /// Material for bursts: preparing it costs 0.3 microseconds a burst, keeping it prepared, as is done for some, 2 KB a key.
     Symmetric(SymmetricKey),
     /// A prepared MAC key.
     Mac(Box<MacKey>),

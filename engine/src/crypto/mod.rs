@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`random`] | random bytes | NIST SP 800-90A |
 //! | [`symmetric`], [`burst`], [`opener`], `nonces` | sealing and opening of callers' data | C2SP XAES-256-GCM, NIST SP 800-38D |
-//! | `gcm`, `xaes` | what both are made of | NIST SP 800-38D, SP 800-108r1 |
+//! | `gcm`, `xaes`, `ready` | what both are made of | NIST SP 800-38D, SP 800-108r1 |
 //! | `checksum` | against accidents, and in chains | FIPS 180-4 |
 //! | `commitment` | one ciphertext, one key | FIPS 198-1 |
 //! | [`mac`] | message authentication codes | FIPS 198-1 |
@@ -29,6 +29,7 @@ pub(crate) mod nonces;
 pub mod oaep;
 pub mod opener;
 pub mod random;
+mod ready;
 pub mod record_key;
 pub(crate) mod scheme;
 pub mod signature;

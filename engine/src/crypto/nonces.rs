@@ -102,7 +102,7 @@ impl Nonces {
         }
         let nonce = source.nonce()?;
         let (prefix, position) = split_nonce(&nonce);
-        let commitment = key.commitment_key().commit(binding.committed(&prefix));
+        let commitment = key.commit(binding.committed(&prefix));
         let header = BurstHeader::new(algorithm, version, id, &nonce, &commitment);
         Ok(Self::Counted { header, prefix, next: Count::from(position), left: BURST_ITEMS_MAX })
     }

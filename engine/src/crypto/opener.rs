@@ -26,7 +26,7 @@ pub struct Opener<'key> {
     key: &'key SymmetricKey,
     binding: Binding,
     aad: AadBuffer,
-    /// Prepared when they are first needed, which is as much work as a use of them that is not prepared.
+    /// Prepared when they are first needed, which is as much work as a use of them that is not prepared, unless the key is kept ready.
     committer: Option<Committer>,
     deriver: Option<Deriver>,
     /// What the item before has left ready.
@@ -152,9 +152,10 @@ impl<'key> Opener<'key> {
     fn derive(&mut self, header: &Header<'_>, prefix: &Prefix) -> Result<Arc<OpenedPrefix>, OpenFailed> {
         let commitment = self.commitment(prefix);
         commits(header, &commitment)?;
-        let deriver = match &mut self.deriver {
-            Some(deriver) => deriver,
-            none => none.insert(self.key.deriver().map_err(|_| OpenFailed)?),
+        let deriver = match (self.key.ready(), &mut self.deriver) {
+            (Some(ready), _) => ready.deriver(),
+            (None, Some(deriver)) => deriver,
+            (None, none) => none.insert(self.key.deriver().map_err(|_| OpenFailed)?),
         };
         let mut place = match self.prepared.take() {
             Some(Prepared::Derived { prefix, merit: Merit::None | Merit::Opened, .. }) => prefix,
@@ -169,8 +170,11 @@ impl<'key> Opener<'key> {
 
     /// What every ciphertext commits with whose nonce begins so.
     fn commitment(&mut self, prefix: &Prefix) -> [u8; COMMITMENT_SIZE] {
-        let committer = self.committer.get_or_insert_with(|| self.key.commitment_key().prepare());
-        committer.commit(self.binding.committed(prefix))
+        let committed = self.binding.committed(prefix);
+        if let Some(ready) = self.key.ready() {
+            return ready.commit(committed);
+        }
+        self.committer.get_or_insert_with(|| self.key.commitment_key().prepare()).commit(committed)
     }
 
     /// The key that is ready has opened an item.
@@ -188,8 +192,11 @@ impl<'key> Opener<'key> {
 }
 
 impl Drop for Opener<'_> {
-    /// The next read may bring more of the burst that this one has ended with.
+    /// The next read may bring more of the burst that this one has ended with, or of others again.
     fn drop(&mut self) {
+        if let Some(deriver) = self.deriver.take() {
+            self.key.keep_ready_if_hot(deriver);
+        }
         if let Some(Prepared::Derived { prefix, merit: Merit::Opened, .. }) = &self.prepared {
             self.key.remember(prefix);
         }
