@@ -151,10 +151,13 @@ pub const SCHEDULE_STEPS: usize = 1_000;
 /// Uses of a key version with a limit that may be unwritten: less than a second of work, and 4,096 kills use up no more than the limit itself.
 pub const UNWRITTEN_USES_MAX: u64 = 1 << 20;
 
+/// Counts with a limit that nobody holds and that are not written: some 30 MB. More have all written without a rest.
+pub(crate) const UNHELD_COUNTERS_MAX: usize = 1 << 18;
+
 /// How often uses are written, if there are any.
 pub const USES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
-/// The longest that statistics of use rest after so many were written that it took long: what a kill loses then. A million keys take some seconds.
+/// The longest that uses rest after so many were written that it took long: a kill loses so much of the statistics then, and of counts with a limit nothing. A million keys take some seconds.
 pub const USES_WRITTEN_WITHIN: Duration = Duration::from_mins(1);
 
 /// Tables in which threads count uses, each in its own: more than threads that work with keys. If there are more, some share one, and now and then hand over what they cannot add.

@@ -82,7 +82,7 @@ impl Engine {
     /// [`Error::Damaged`], [`Error::Storage`].
     pub fn use_count(&self, key: &KeyRecord) -> Result<Option<UseCount>, Error> {
         let (Some(limit), Some(version)) = (key.algorithm.row().use_limit, key.current()) else { return Ok(None) };
-        let used = self.use_counts().counter(key.id, version, limit)?.used();
+        let used = self.use_counts().counter(key.id, version, key.algorithm)?.used();
         Ok(Some(UseCount { used, limit }))
     }
 

@@ -52,7 +52,7 @@ pub(crate) enum Uses {
     /// No number that anyone reaches.
     Unlimited,
     /// Counted before they happen.
-    Counted(Arc<UseCounter>),
+    Counted(UseCounter),
     /// They must be counted and cannot be: the version is not the current one, or its count is damaged. It opens, and does not seal.
     Barred,
 }

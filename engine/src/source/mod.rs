@@ -159,11 +159,13 @@ impl VaultSource {
         summary: &crate::record::VersionSummary,
         faults: &mut dyn FnMut(Fault),
     ) -> Result<Uses, Error> {
-        let Some(limit) = record.algorithm.row().use_limit else { return Ok(Uses::Unlimited) };
+        if record.algorithm.row().use_limit.is_none() {
+            return Ok(Uses::Unlimited);
+        }
         if summary.state != VersionState::Current {
             return Ok(Uses::Barred);
         }
-        match self.use_counts.counter(record.id, summary.version, limit) {
+        match self.use_counts.counter(record.id, summary.version, record.algorithm) {
             Ok(counter) => Ok(Uses::Counted(counter)),
             // What was sealed must still open.
             Err(error @ Error::Damaged(_)) => {

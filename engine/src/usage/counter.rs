@@ -1,22 +1,45 @@
 //! The count of one key version whose algorithm limits its use.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use super::Signal;
+use claviger_algorithm::Algorithm;
+
+use super::waiting::Waiting;
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
 use crate::limits::UNWRITTEN_USES_MAX;
 
-/// Counts uses before they happen. Never more than [`UNWRITTEN_USES_MAX`] of them are unwritten, so that storage knows the count up to so many.
-pub(crate) struct UseCounter {
-    limit: u64,
+/// Holds the count of a version and counts uses before they happen. All that are held of one version share its count.
+pub(crate) struct UseCounter(Arc<Counter>);
+
+/// A count. Never more than [`UNWRITTEN_USES_MAX`] uses are unwritten, so that storage knows it up to so many.
+pub(super) struct Counter {
+    of: (KeyId, KeyVersion),
+    algorithm: Algorithm,
     used: AtomicU64,
     /// What storage has.
     written: AtomicU64,
+    /// How many [`UseCounter`] there are.
+    holders: AtomicU32,
+    pub(super) flags: Flags,
+    waiting: Arc<Waiting>,
+}
+
+// There may be one for each of a million keys.
+const _: () = assert!(size_of::<Counter>() <= 56);
+
+/// What is known of a count beside its value.
+#[derive(Default)]
+pub(super) struct Flags {
+    /// It is on the list of this name.
+    pub(super) is_unwritten: AtomicBool,
+    /// As above.
+    pub(super) is_urgent: AtomicBool,
+    /// As above.
+    pub(super) is_unheld: AtomicBool,
     warned: AtomicBool,
-    signal: Arc<Signal>,
 }
 
 /// Why nothing may be sealed.
@@ -29,9 +52,10 @@ pub(crate) enum UseError {
 }
 
 impl UseCounter {
-    /// A count that begins at `used`, which storage knows of.
-    pub(super) fn new(limit: u64, used: u64, signal: Arc<Signal>) -> Self {
-        Self { limit, used: used.into(), written: used.into(), warned: AtomicBool::new(false), signal }
+    /// One more holder. The caller sees to it that the count is not being forgotten.
+    pub(super) fn new(counter: &Arc<Counter>) -> Self {
+        counter.holders.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counter))
     }
 
     /// Counts so many uses, all or none, before anything is done with the key.
@@ -39,23 +63,26 @@ impl UseCounter {
     /// # Errors
     /// [`UseError`]: none was counted.
     pub(crate) fn take(&self, items: usize) -> Result<(), UseError> {
+        let counter = &self.0;
         let items = u64::try_from(items).map_err(|_| UseError::LimitReached)?;
-        if !self.signal.may_count() {
+        if !counter.waiting.signal.may_count() {
             return Err(UseError::NotWritten);
         }
-        let written = self.written.load(Ordering::Acquire);
-        let most = self.limit.min(written.saturating_add(UNWRITTEN_USES_MAX));
+        let (limit, written) = (counter.limit(), counter.written.load(Ordering::Acquire));
+        let most = limit.min(written.saturating_add(UNWRITTEN_USES_MAX));
         let add = |used: u64| used.checked_add(items).filter(|sum| *sum <= most);
-        match self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
+        // In one order with the flag of the list: who takes the list sees this use, or this sees that it was taken.
+        match counter.used.fetch_update(Ordering::SeqCst, Ordering::Relaxed, add) {
             Ok(used) => {
+                counter.waiting.unwritten.push(counter);
                 if used.saturating_sub(written) >= UNWRITTEN_USES_MAX / 2 {
-                    self.signal.write_soon();
+                    counter.write_soon();
                 }
                 Ok(())
             }
-            Err(used) if used.saturating_add(items) > self.limit => Err(UseError::LimitReached),
+            Err(used) if used.saturating_add(items) > limit => Err(UseError::LimitReached),
             Err(_) => {
-                self.signal.write_soon();
+                counter.write_soon();
                 Err(UseError::NotWritten)
             }
         }
@@ -63,17 +90,44 @@ impl UseCounter {
 
     /// How often the version was used, at most.
     pub(crate) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
+        self.0.used()
+    }
+}
+
+impl Drop for UseCounter {
+    fn drop(&mut self) {
+        if self.0.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.waiting.unheld.push(&self.0);
+        }
+    }
+}
+
+impl Counter {
+    /// A count that begins at `used`, which storage knows of.
+    pub(super) fn new(of: (KeyId, KeyVersion), algorithm: Algorithm, used: u64, waiting: Arc<Waiting>) -> Self {
+        let (used, written, holders) = (used.into(), used.into(), AtomicU32::new(0));
+        Self { of, algorithm, used, written, holders, flags: Flags::default(), waiting }
+    }
+
+    /// The version that is counted.
+    pub(super) const fn of(&self) -> &(KeyId, KeyVersion) {
+        &self.of
+    }
+
+    /// Whether nobody counts here.
+    pub(super) fn is_unheld(&self) -> bool {
+        // What the last holder counted is seen by whoever sees that it let go.
+        self.holders.load(Ordering::Acquire) == 0
     }
 
     /// Whether half of what the algorithm allows is used: time to rotate.
-    pub(crate) fn is_near_its_limit(&self) -> bool {
-        self.used() >= self.limit / 2
+    pub(super) fn is_near_its_limit(&self) -> bool {
+        self.used() >= self.limit() / 2
     }
 
     /// The count to write, if storage does not have it.
     pub(super) fn unwritten(&self) -> Option<u64> {
-        let used = self.used();
+        let used = self.used.load(Ordering::SeqCst);
         (used != self.written.load(Ordering::Relaxed)).then_some(used)
     }
 
@@ -84,7 +138,20 @@ impl UseCounter {
 
     /// Whether to warn now: once.
     pub(super) fn should_warn(&self) -> bool {
-        self.is_near_its_limit() && !self.warned.swap(true, Ordering::Relaxed)
+        self.is_near_its_limit() && !self.flags.warned.swap(true, Ordering::Relaxed)
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn limit(&self) -> u64 {
+        self.algorithm.row().use_limit.unwrap_or(u64::MAX)
+    }
+
+    fn write_soon(self: &Arc<Self>) {
+        self.waiting.urgent.push(self);
+        self.waiting.signal.write_soon();
     }
 }
 

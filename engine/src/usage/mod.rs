@@ -1,7 +1,7 @@
 //! Uses of keys.
 //!
 //! `tally`, `unwritten`, `statistics`, `client` how much each version of each key is used, and by whom: counted when it is done, beside the work, and written each second, of very many keys
-//! less often (`pace`) · `due` which keys are to be rotated for it · `counter` uses of versions whose algorithm limits them: counted before anything is answered.
+//! less often (`pace`) · `due` which keys are to be rotated for it · `counter` uses of versions whose algorithm limits them: counted before anything is answered · `known` where they are found · `waiting` which of them are to be written.
 //!
 //! For those with a limit, no write comes before a first use, and a kill under-counts nothing. At most [`UNWRITTEN_USES_MAX`](crate::limits::UNWRITTEN_USES_MAX) uses of a version are unwritten, and each start
 //! writes that the installation is open. If it finds that written already, the process before it was cut off: from then on every count that is
@@ -12,25 +12,31 @@
 mod client;
 mod counter;
 mod due;
+mod known;
 mod pace;
 mod running;
 mod statistics;
 mod tally;
 mod unwritten;
+mod waiting;
 mod writer;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use claviger_algorithm::Algorithm;
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 
+use self::counter::Counter;
+use self::known::Known;
+use self::pace::Pace;
+use self::waiting::{List, Waiting};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::key::id::KeyId;
 use crate::key::version::KeyVersion;
-use crate::limits::{TRANSACTION_OPERATIONS_MAX, UNWRITTEN_USES_MAX};
+use crate::limits::{UNHELD_COUNTERS_MAX, UNWRITTEN_USES_MAX, WRITTEN_KEYS_MAX};
 use crate::record::address;
 use crate::record::use_count::{RunRecord, UseCountRecord};
 use crate::record::vault::Vault;
@@ -49,9 +55,12 @@ pub(crate) struct UseCounts {
     /// How often a process ended without having written all uses.
     unclean_stops: u64,
     running: RunningTime,
+    clock: Arc<dyn Clock>,
     /// Locked while a count is read, so that none is read that is being forgotten.
-    counters: Mutex<HashMap<(KeyId, KeyVersion), Arc<UseCounter>>>,
-    signal: Arc<Signal>,
+    known: Mutex<Known>,
+    waiting: Arc<Waiting>,
+    /// Locked while counts are written, so that none is written over one that is newer.
+    pace: Mutex<Pace>,
     /// Whether writing failed the last time: said once, not each second.
     failing: AtomicBool,
 }
@@ -72,29 +81,28 @@ impl UseCounts {
     pub(crate) fn open(vault: Arc<Vault>, clock: Arc<dyn Clock>) -> Result<(Self, Receiver<()>), Error> {
         let before = vault.read::<RunRecord>(&address::run())?.map(|(run, _)| run).unwrap_or_default();
         let unclean_stops = before.unclean_stops.saturating_add(u64::from(before.open));
-        let running = RunningTime::new(before.running_ms, clock);
+        let running = RunningTime::new(before.running_ms, Arc::clone(&clock));
         let (signal, soon) = Signal::new();
-        let (counters, failing) = (Mutex::default(), AtomicBool::new(false));
-        Ok((Self { vault, unclean_stops, running, counters, signal, failing }, soon))
+        let (known, waiting, pace) = (Mutex::default(), Arc::new(Waiting::new(signal)), Mutex::default());
+        let failing = AtomicBool::new(false);
+        Ok((Self { vault, unclean_stops, running, clock, known, waiting, pace, failing }, soon))
     }
 
-    /// The counter of a key version whose algorithm allows `limit` uses. The same one as long as anybody holds it.
+    /// The count of a key version, whose `algorithm` limits its uses. The same one as long as anybody holds it.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Damaged`], [`Error::SystemKeyMissing`].
-    pub(crate) fn counter(&self, id: KeyId, version: KeyVersion, limit: u64) -> Result<Arc<UseCounter>, Error> {
-        let mut counters = self.counters.lock();
-        if let Some(counter) = counters.get(&(id, version)) {
-            return Ok(Arc::clone(counter));
+    pub(crate) fn counter(&self, id: KeyId, version: KeyVersion, algorithm: Algorithm) -> Result<UseCounter, Error> {
+        let mut known = self.known.lock();
+        if let Some(counter) = known.get(&(id, version)) {
+            return Ok(counter);
         }
         // Written with the version itself: without it, nobody knows how often the version was used.
         let place = address::use_count(id, version);
         let (stored, _) =
             self.vault.read::<UseCountRecord>(&place)?.ok_or_else(|| Error::Damaged(place.to_string()))?;
         let used = self.used_at_most(stored).ok_or_else(|| Error::Damaged(place.to_string()))?;
-        let counter = Arc::new(UseCounter::new(limit, used, Arc::clone(&self.signal)));
-        counters.insert((id, version), Arc::clone(&counter));
-        Ok(counter)
+        Ok(known.add(Counter::new((id, version), algorithm, used, Arc::clone(&self.waiting))))
     }
 
     /// The count of a version that is made now.
@@ -109,18 +117,23 @@ impl UseCounts {
 
     /// What has uses written soon.
     pub(crate) fn signal(&self) -> Arc<Signal> {
-        Arc::clone(&self.signal)
+        Arc::clone(&self.waiting.signal)
     }
 
     /// Writes all counts that storage does not have, and the running time if it is time to; forgets the counts that nobody holds.
     pub(crate) fn write(&self) {
-        self.report(self.begin().and_then(|()| self.write_counts()).and_then(|()| self.write_running_time()));
+        self.report(self.try_write(true));
+    }
+
+    /// As [`UseCounts::write`], but of very many counts only those that cannot wait, until it is time for all again.
+    pub(crate) fn write_due(&self) {
+        self.report(self.try_write(false));
     }
 
     /// Writes everything, and that this process has ended in good order. Nothing is counted afterwards.
     pub(crate) fn close(&self) {
-        let began = self.signal.may_count.swap(false, Ordering::SeqCst);
-        let closed = self.write_counts().and_then(|()| if began { self.write_run(false) } else { Ok(()) });
+        let began = self.waiting.signal.may_count.swap(false, Ordering::SeqCst);
+        let closed = self.write_counts(true).and_then(|()| if began { self.write_run(false) } else { Ok(()) });
         self.report(closed);
     }
 
@@ -129,17 +142,22 @@ impl UseCounts {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Versions that have used half of what their algorithm allows, of those in memory.
+    /// Versions that had used half of what their algorithm allows when they were last read or written, of those in memory.
     pub(crate) fn near_their_limit(&self) -> Vec<(KeyId, KeyVersion)> {
-        let counters = self.counters.lock();
-        counters.iter().filter(|(_, counter)| counter.is_near_its_limit()).map(|(of, _)| *of).collect()
+        self.known.lock().near_limit()
+    }
+
+    fn try_write(&self, all: bool) -> Result<(), Error> {
+        self.begin()?;
+        self.write_counts(all)?;
+        self.write_running_time()
     }
 
     /// Has storage know that the installation is open.
     fn begin(&self) -> Result<(), Error> {
-        if !self.signal.may_count() {
+        if !self.waiting.signal.may_count() {
             self.write_run(true)?;
-            self.signal.may_count.store(true, Ordering::SeqCst);
+            self.waiting.signal.may_count.store(true, Ordering::SeqCst);
         }
         Ok(())
     }
@@ -157,34 +175,83 @@ impl UseCounts {
         Ok(())
     }
 
-    fn write_counts(&self) -> Result<(), Error> {
-        let unwritten: Vec<_> = {
-            let counters = self.counters.lock();
-            let unwritten =
-                |(of, counter): (&_, &Arc<UseCounter>)| Some((*of, Arc::clone(counter), counter.unwritten()?));
-            counters.iter().filter_map(unwritten).collect()
+    /// Writes all counts, or, while they rest, those that cannot wait.
+    fn write_counts(&self, all: bool) -> Result<(), Error> {
+        let mut pace = self.pace.lock();
+        let began = self.clock.monotonic();
+        let is_crowded = self.waiting.unheld.len() > UNHELD_COUNTERS_MAX;
+        let written = if all || is_crowded || pace.is_due(began) {
+            let written = self.write_list(&self.waiting.unwritten);
+            pace.is_tried(began, self.clock.monotonic());
+            written
+        } else {
+            self.write_urgent()
         };
-        for part in unwritten.chunks(TRANSACTION_OPERATIONS_MAX) {
-            let write = |&((id, version), _, used): &(_, _, u64)| {
-                let count = UseCountRecord { used, unclean_stops: self.unclean_stops };
-                self.vault.put(address::use_count(id, version), &count)
-            };
-            let writes: Vec<_> = part.iter().map(write).collect();
-            self.vault.transact(&[], &writes)?;
-            for ((id, version), counter, used) in part {
-                counter.is_written(*used);
-                if counter.should_warn() {
-                    tracing::warn!(key = %id, version = version.get(), used, "half of the uses that the algorithm allows are used up: rotate the key");
-                }
+        if written.is_err() {
+            // What fails is tried each time.
+            *pace = Pace::default();
+        }
+        self.forget_unheld();
+        written
+    }
+
+    /// Writes the counts of a list, in the order in which storage has them: neighbours share its pages. Those that cannot wait are written in between.
+    fn write_list(&self, list: &List) -> Result<(), Error> {
+        let mut counters = list.take();
+        counters.sort_by_cached_key(|counter| *counter.of());
+        let mut parts = counters.chunks(WRITTEN_KEYS_MAX);
+        let write = |part: &[Arc<Counter>]| self.write_urgent().and_then(|()| self.write_some(part));
+        while let Some(part) = parts.next() {
+            if let Err(error) = write(part) {
+                part.iter().chain(parts.flatten()).for_each(|counter| list.push(counter));
+                return Err(error);
             }
         }
-        drop(unwritten);
-        // Whoever asks for it anew reads what was written.
-        // `get_mut` and not `strong_count`: it sees what the last holder has counted before letting go.
-        self.counters
-            .lock()
-            .retain(|_, counter| Arc::get_mut(counter).is_none_or(|counter| counter.unwritten().is_some()));
         Ok(())
+    }
+
+    fn write_urgent(&self) -> Result<(), Error> {
+        let urgent = self.waiting.urgent.take();
+        let written = urgent.chunks(WRITTEN_KEYS_MAX).try_for_each(|part| self.write_some(part));
+        if written.is_err() {
+            urgent.iter().for_each(|counter| self.waiting.urgent.push(counter));
+        }
+        written
+    }
+
+    /// Writes what is not written of some counts.
+    fn write_some(&self, counters: &[Arc<Counter>]) -> Result<(), Error> {
+        let unwritten: Vec<_> = counters.iter().filter_map(|counter| Some((counter, counter.unwritten()?))).collect();
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        let write = |&(counter, used): &(&Arc<Counter>, u64)| {
+            let (id, version) = *counter.of();
+            let count = UseCountRecord { used, unclean_stops: self.unclean_stops };
+            self.vault.put(address::use_count(id, version), &count)
+        };
+        let writes: Vec<_> = unwritten.iter().map(write).collect();
+        self.vault.transact(&[], &writes)?;
+        for (counter, used) in unwritten {
+            counter.is_written(used);
+            if counter.should_warn() {
+                let (id, version) = counter.of();
+                tracing::warn!(key = %id, version = version.get(), used, "half of the uses that the algorithm allows are used up: rotate the key");
+                self.known.lock().note(counter);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the counts that nobody holds, but those that are yet to be written.
+    fn forget_unheld(&self) {
+        for counter in self.waiting.unheld.take() {
+            if counter.is_unheld() && counter.unwritten().is_some() {
+                self.waiting.unheld.push(&counter);
+            } else {
+                self.known.lock().forget(&counter);
+            }
+        }
     }
 
     /// What a stored count can have become without being written: each process that was cut off since then may hide some uses. `None` if it knows of more such
@@ -203,6 +270,13 @@ impl UseCounts {
             Ok(()) if was_failing => tracing::info!("uses of keys with a limit and the running time are written again"),
             _ => {}
         }
+    }
+}
+
+impl Drop for UseCounts {
+    fn drop(&mut self) {
+        // Whoever still holds a count would else put it on a list that the count itself keeps alive.
+        self.waiting.close();
     }
 }
 

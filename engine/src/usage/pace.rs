@@ -1,10 +1,10 @@
-//! How often statistics are written: of few keys each second, of very many so seldom that writing takes a tenth of a core.
+//! How often uses are written: of few keys each second, of very many so seldom that writing takes a tenth of a core.
 
 use std::time::Duration;
 
 use crate::limits::{USES_WRITTEN_EVERY, USES_WRITTEN_WITHIN};
 
-/// When all statistics are written again.
+/// When all of a kind, counts or statistics, are written again.
 #[derive(Default)]
 pub(super) struct Pace {
     /// Running time before which they rest.

@@ -10,7 +10,7 @@ use super::{UseCounts, UseStatistics};
 use crate::error::Error;
 use crate::limits::USES_WRITTEN_EVERY;
 
-/// Writes counts each second, and at once when many are unwritten; statistics as often as it does not take long. Dropping it writes what is left and ends the thread.
+/// Writes counts and statistics each second, of very many as often as it does not take long; a count at once when many uses of it are unwritten. Dropping it writes what is left and ends the thread.
 pub(crate) struct UseWriter {
     counts: Arc<UseCounts>,
     ending: Arc<AtomicBool>,
@@ -34,11 +34,11 @@ impl UseWriter {
                 while !ending.load(Ordering::SeqCst) {
                     // Told, or after a second: either way it is time.
                     let _ = soon.recv_timeout(USES_WRITTEN_EVERY);
-                    counts.write();
+                    counts.write_due();
                     // Counts with a limit do not wait until all statistics are written.
                     statistics.write_due(|| {
                         if soon.try_recv().is_ok() {
-                            counts.write();
+                            counts.write_due();
                         }
                     });
                 }
@@ -56,7 +56,7 @@ impl UseWriter {
 impl Drop for UseWriter {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::SeqCst);
-        self.counts.signal.write_soon();
+        self.counts.signal().write_soon();
         if let Some(thread) = self.thread.take() {
             // If it panicked, that has been reported where it happened; the next start takes this stop for an unclean one.
             let _ended = thread.join();

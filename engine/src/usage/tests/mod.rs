@@ -2,6 +2,7 @@
 
 mod paced;
 mod used_up;
+mod waiting;
 
 use claviger_algorithm::Algorithm;
 use proptest::prelude::*;
@@ -25,7 +26,11 @@ struct Place(Arc<FailingStorage<MemoryStorage>>, Arc<Stopwatch>);
 
 /// Running time that is set by hand.
 #[derive(Default)]
-struct Stopwatch(AtomicU64);
+struct Stopwatch {
+    now_ms: AtomicU64,
+    /// How much passes between one look at it and the next.
+    step_ms: AtomicU64,
+}
 
 impl Clock for Stopwatch {
     fn now_ms(&self) -> u64 {
@@ -33,7 +38,7 @@ impl Clock for Stopwatch {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        Duration::from_millis(self.now_ms.fetch_add(self.step_ms.load(Ordering::Relaxed), Ordering::Relaxed))
     }
 }
 
@@ -60,6 +65,18 @@ impl Place {
         vault.transact(&[], &[vault.put(address::use_count(ID, version), &counts.none_yet())]).unwrap();
     }
 
+    /// The first version of a key was used so often.
+    fn have_used(&self, counts: &UseCounts, id: KeyId, used: u64) {
+        let count = UseCountRecord { used, ..counts.none_yet() };
+        let vault = self.vault();
+        vault.transact(&[], &[vault.put(address::use_count(id, FIRST), &count)]).unwrap();
+    }
+
+    /// How often, as storage has it.
+    fn written(&self, id: KeyId) -> u64 {
+        self.vault().read::<UseCountRecord>(&address::use_count(id, FIRST)).unwrap().unwrap().0.used
+    }
+
     fn vault(&self) -> Arc<Vault> {
         let storage: Arc<dyn Storage> = Arc::clone(&self.0) as _;
         Arc::new(Vault::new(storage, SystemKeys::for_tests([3; 32]), Arc::new(SystemRandom::new())))
@@ -71,7 +88,7 @@ impl Place {
 
     /// Time passes while a process is running.
     fn run(&self, milliseconds: u64) {
-        self.1.0.fetch_add(milliseconds, Ordering::Relaxed);
+        self.1.now_ms.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
     fn fails_next(&self) {
@@ -79,8 +96,8 @@ impl Place {
     }
 }
 
-fn counter(counts: &UseCounts) -> Arc<UseCounter> {
-    counts.counter(ID, FIRST, LIMIT).unwrap()
+fn counter(counts: &UseCounts) -> UseCounter {
+    counts.counter(ID, FIRST, Algorithm::Aes256Gcm).unwrap()
 }
 
 /// Storage with one version, and the process that made it.
@@ -101,15 +118,16 @@ fn the_limit_of_the_algorithm_is_that_of_sp_800_38d() {
 // R-K3
 #[test]
 fn no_use_beyond_the_limit_is_given_out() {
-    let (_place, counts) = begin();
-    let counter = counts.counter(ID, FIRST, 1_000).unwrap();
+    let (place, counts) = begin();
+    place.have_used(&counts, ID, LIMIT - 1_000);
+    let counter = counter(&counts);
     assert_eq!(counter.take(990), Ok(()));
     // A batch that does not fit is refused as a whole, a smaller one is not.
     assert_eq!(counter.take(11), Err(UseError::LimitReached));
     assert_eq!(counter.take(10), Ok(()));
     assert_eq!(counter.take(1), Err(UseError::LimitReached));
     assert_eq!(counter.take(usize::MAX), Err(UseError::LimitReached));
-    assert_eq!(counter.used(), 1_000);
+    assert_eq!(counter.used(), LIMIT);
     counts.write();
     assert_eq!(counter.take(1), Err(UseError::LimitReached));
 }
@@ -185,7 +203,7 @@ fn kills_before_a_version_was_made_do_not_count_against_it() {
     let counts = place.open();
     let second = FIRST.next().unwrap();
     place.create(&counts, second);
-    assert_eq!(counts.counter(ID, second, LIMIT).unwrap().used(), 0);
+    assert_eq!(counts.counter(ID, second, Algorithm::Aes256Gcm).unwrap().used(), 0);
     assert_eq!(counter(&counts).used(), 2 * UNWRITTEN_USES_MAX);
 }
 
@@ -270,11 +288,11 @@ fn running_time_that_cannot_be_written_is_written_later() {
 fn a_count_that_is_missing_or_of_another_version_is_damage() {
     let (place, counts) = begin();
     let second = FIRST.next().unwrap();
-    assert!(matches!(counts.counter(ID, second, LIMIT), Err(Error::Damaged(_))));
+    assert!(matches!(counts.counter(ID, second, Algorithm::Aes256Gcm), Err(Error::Damaged(_))));
     let first = place.0.inner().get(&address::use_count(ID, FIRST)).unwrap().unwrap();
     let moved = crate::storage::Write::Put { address: address::use_count(ID, second), value: first.value };
     place.0.inner().transact(&[], &[moved]).unwrap();
-    assert!(matches!(counts.counter(ID, second, LIMIT), Err(Error::Damaged(_))));
+    assert!(matches!(counts.counter(ID, second, Algorithm::Aes256Gcm), Err(Error::Damaged(_))));
 }
 
 // R-K3
@@ -287,7 +305,7 @@ fn a_count_that_knows_of_more_kills_than_there_were_is_damage() {
     counts.close();
     // The record of how processes ended is lost.
     place.0.inner().transact(&[], &[crate::storage::Write::Delete { address: address::run() }]).unwrap();
-    assert!(matches!(place.open().counter(ID, FIRST, LIMIT), Err(Error::Damaged(_))));
+    assert!(matches!(place.open().counter(ID, FIRST, Algorithm::Aes256Gcm), Err(Error::Damaged(_))));
 }
 
 #[test]
@@ -296,27 +314,35 @@ fn a_count_that_nobody_holds_is_forgotten_once_it_is_written() {
     let held = counter(&counts);
     held.take(3).unwrap();
     drop(held);
-    assert_eq!(counts.counters.lock().len(), 1, "unwritten");
+    assert_eq!(counts.known.lock().len(), 1, "unwritten");
     counts.write();
-    assert_eq!(counts.counters.lock().len(), 0);
+    assert_eq!(counts.known.lock().len(), 0);
     let held = counter(&counts);
     assert_eq!(held.used(), 3);
     counts.write();
-    assert_eq!(counts.counters.lock().len(), 1, "held");
-    assert!(Arc::ptr_eq(&held, &counter(&counts)));
+    assert_eq!(counts.known.lock().len(), 1, "held");
+    held.take(1).unwrap();
+    assert_eq!(counter(&counts).used(), 4, "the same count");
 }
 
 // R-K3
 #[test]
 fn half_of_the_limit_is_near_it() {
-    let (_place, counts) = begin();
-    let counter = counts.counter(ID, FIRST, 1_000).unwrap();
-    counter.take(499).unwrap();
-    assert!(counts.near_their_limit().is_empty() && !counter.should_warn());
-    counter.take(1).unwrap();
+    let (place, counts) = begin();
+    place.have_used(&counts, ID, LIMIT / 2 - 3);
+    let held = counter(&counts);
+    held.take(2).unwrap();
+    counts.write();
+    assert!(counts.near_their_limit().is_empty());
+    held.take(1).unwrap();
+    counts.write();
     assert_eq!(counts.near_their_limit(), [(ID, FIRST)]);
-    assert!(counter.should_warn());
-    assert!(!counter.should_warn(), "once");
+    // A version that nobody uses any more, as after a rotation, is none to warn of.
+    drop(held);
+    counts.write();
+    assert!(counts.near_their_limit().is_empty());
+    let _held = counter(&counts);
+    assert_eq!(counts.near_their_limit(), [(ID, FIRST)], "as soon as it is read");
 }
 
 /// What can happen.
