@@ -60,7 +60,7 @@ pub(crate) struct Population {
 /// If the daemon refuses anything, or has other keys than those that were made.
 pub(crate) async fn measure_population(plan: &PopulationPlan, target: &mut Target) -> anyhow::Result<Population> {
     let began = Instant::now();
-    create(plan.keys, target.ours()?.1).await?;
+    create(plan.keys, ALGORITHM, target.ours()?.1).await?;
     let created_seconds = began.elapsed().as_secs_f64();
     let memory_after_creation = target.memory()?;
     let data_size = size_of(target.ours()?.0)?;
@@ -130,11 +130,11 @@ pub(crate) fn print_population(population: &Population) {
 ///
 /// # Errors
 /// Those of the control port.
-pub(crate) async fn create(count: usize, administrator: &ControlClient) -> anyhow::Result<()> {
+pub(crate) async fn create(count: usize, algorithm: Algorithm, administrator: &ControlClient) -> anyhow::Result<()> {
     let mut made = 0;
     while made < count {
         let next = count.min(made + CREATED_AT_ONCE);
-        let key = |number| NewKey::new(name(number), ALGORITHM.name());
+        let key = |number| NewKey::new(name(number), algorithm.name());
         administrator.create_keys(STORE, &CreateKeys { keys: (made..next).map(key).collect() }).await?;
         made = next;
         progress(&format!("created {} of {} keys", grouped(made as u64), grouped(count as u64)));

@@ -56,10 +56,11 @@ impl List {
     pub(super) fn push(&self, counter: &Arc<Counter>) {
         let is_here = (self.flag)(&counter.flags);
         // A plain read first: it is usually there.
-        if !is_here.load(Ordering::SeqCst) && !is_here.swap(true, Ordering::SeqCst) {
-            if let Some(counters) = &mut *self.counters.lock() {
-                counters.push(Arc::clone(counter));
-            }
+        if is_here.load(Ordering::SeqCst) || is_here.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if let Some(counters) = &mut *self.counters.lock() {
+            counters.push(Arc::clone(counter));
         }
     }
 

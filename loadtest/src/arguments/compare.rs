@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use claviger_algorithm::Algorithm;
 
-use super::{RoundsArguments, bounded};
+use super::{RoundsArguments, algorithm, bounded};
 use crate::compare::{ComparePlan, ROWS, Row};
 use crate::cpus::Cpus;
 use crate::limits::{CONNECTIONS_MAX, KEYS_MAX, PAIRS_MAX};
 use crate::rounds::Rounds;
+use crate::task::Operation;
 
 #[derive(Debug, Args)]
 #[command(mut_arg("rounds", |rounds| rounds.default_value("5")), mut_arg("seconds", |seconds| seconds.default_value("2")))]
@@ -27,6 +29,9 @@ pub(crate) struct CompareArguments {
     /// Keys, where very many are compared with few
     #[arg(long, default_value_t = 1_000_000)]
     keys: usize,
+    /// Their algorithm
+    #[arg(long, value_name = "ALGORITHM", default_value = Algorithm::Xaes256Gcm.name(), value_parser = algorithm::parser(&[Operation::Encrypt]), ignore_case = true)]
+    keys_algorithm: Algorithm,
     /// Connections, where very many are compared with few, and where they rest
     #[arg(long, default_value_t = 1_000)]
     connections: usize,
@@ -79,6 +84,7 @@ impl CompareArguments {
             rounds,
             pairs: bounded("--pairs", self.pairs, PAIRS_MAX)?,
             keys: bounded("--keys", self.keys, KEYS_MAX)?,
+            keys_algorithm: self.keys_algorithm,
             connections: bounded("--connections", self.connections, CONNECTIONS_MAX)?,
         };
         Ok(if self.quick { quick(plan) } else { plan })
@@ -122,6 +128,7 @@ mod tests {
     fn everything_is_compared_in_five_rounds_with_a_core_for_each_side() {
         let plan = arguments("").unwrap().plan().unwrap();
         assert_eq!((plan.rounds.count, plan.pairs, plan.keys, plan.connections), (5, 11, 1_000_000, 1_000));
+        assert_eq!(plan.keys_algorithm, Algorithm::Xaes256Gcm);
         assert_eq!(plan.rounds.in_process_cpus.as_ref(), Some(&plan.daemon_cpus));
         assert_eq!(plan.echo.file_name(), Some("claviger-echo".as_ref()));
         assert_eq!(arguments("").unwrap().rows().unwrap().len(), ROWS.len());
@@ -151,6 +158,7 @@ mod tests {
             ("--connections 9001", "--connections 9001"),
             ("--pairs 0", "--pairs 0"),
             ("--rounds 101", "--rounds 101"),
+            ("--keys-algorithm Ed25519", "invalid value 'Ed25519'"),
             ("--config c", "unexpected argument"),
         ] {
             let error = arguments(options).and_then(|it| it.plan()).err().unwrap_or_else(|| panic!("{options}"));

@@ -28,7 +28,8 @@ pub(super) async fn measure_choice(
     in_flight: Option<usize>,
 ) -> anyhow::Result<Vec<Figure>> {
     let operation = Operation::Encrypt;
-    let task = Task { operation, algorithm: Algorithm::Xaes256Gcm, size: operation.size_default(), batch };
+    let algorithm = stage.plan.keys_algorithm;
+    let task = Task { operation, algorithm, size: operation.size_default(), batch };
     let plan = Plan { in_flight, ..stage.plan.rounds.throughput(task, Transport::Tcp) };
     let rounds = stage.plan.rounds.count;
     let Populated { target, key_ids, .. } = stage.populated().await?;
@@ -134,9 +135,9 @@ impl Populated {
     ///
     /// # Errors
     /// If the daemon refuses.
-    pub(super) async fn make(target: Target, keys: usize) -> anyhow::Result<Self> {
+    pub(super) async fn make(target: Target, keys: usize, algorithm: Algorithm) -> anyhow::Result<Self> {
         let memory_before = target.memory()?;
-        create(keys, target.ours()?.1).await?;
+        create(keys, algorithm, target.ours()?.1).await?;
         let mut conversation = Conversation::begin(&target.client_config(Transport::Tcp)).await?;
         let key_ids = resolve(keys, keys, &mut conversation).await?.into();
         Ok(Self { target, key_ids, memory_before })

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use claviger_algorithm::Algorithm;
 use claviger_protocol::KeyId;
 
 use crate::cpus::Cpus;
@@ -35,6 +36,8 @@ pub(crate) struct ComparePlan {
     pub(crate) pairs: usize,
     /// Keys, where very many are compared with few.
     pub(crate) keys: usize,
+    /// Of which algorithm they are.
+    pub(crate) keys_algorithm: Algorithm,
     /// Connections, where very many are compared with few, and where they rest.
     pub(crate) connections: usize,
 }
@@ -81,7 +84,7 @@ impl Stage {
     pub(super) async fn populated(&mut self) -> anyhow::Result<&mut Populated> {
         if self.populated.is_none() {
             let target = Target::start(&self.plan.daemon, &self.plan.daemon_cpus).await?;
-            self.populated = Some(Populated::make(target, self.plan.keys).await?);
+            self.populated = Some(Populated::make(target, self.plan.keys, self.plan.keys_algorithm).await?);
         }
         self.populated.as_mut().context(NO_DAEMON)
     }
