@@ -55,9 +55,10 @@ pub const OPEN_CACHE_SLOTS: usize = 4;
 /// Versions of keys that are kept prepared for derivation and commitment, each of which takes some 2 KB. Whoever uses more keys than these often gains least by it.
 pub const READY_KEYS_MAX: usize = 1_024;
 
-/// How often a key version is prepared before it is kept so, if there is a place: a key that is used a few times is not worth one. A power of two, because who is refused is
-/// counted again from 0 after 256.
+/// How often a key version is prepared before it is kept so, if there is a place: a key that is used a few times is not worth one. A power of two, because the count wraps
+/// around at 256, and is then as far from it as before.
 pub const READY_AFTER_PREPARATIONS: u8 = 64;
+const _: () = assert!(READY_AFTER_PREPARATIONS.is_power_of_two());
 
 /// Versions that are tried to decrypt what names none. With RSA-4096 that takes 46 ms, below the 50 ms after which a job on a lane must look whether it is still wanted.
 pub const ASYMMETRIC_DECRYPT_TRIES_MAX: usize = 32;

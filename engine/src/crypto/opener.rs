@@ -26,7 +26,7 @@ pub struct Opener<'key> {
     key: &'key SymmetricKey,
     binding: Binding,
     aad: AadBuffer,
-    /// Prepared when they are first needed, which is as much work as a use of them that is not prepared, unless the key is kept ready.
+    /// Prepared when they are first needed, and not at all where the key has them ready.
     committer: Option<Committer>,
     deriver: Option<Deriver>,
     /// What the item before has left ready.

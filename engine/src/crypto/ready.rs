@@ -1,6 +1,6 @@
-//! What keys are derived and commitments made with, kept ready for the keys that do so often: preparing both is a fifth of what a burst of one item costs.
+//! What keys are derived and commitments made with, kept ready for the first keys that do so often: preparing both is a fifth of what a burst of one item costs.
 //!
-//! It takes 30 times the memory of the bytes that it is made from, so that there are [`READY_KEYS_MAX`] of them at most. Each belongs to its key, and goes when the key does.
+//! It takes 30 times the memory of the bytes that it is made from, so that there are [`READY_KEYS_MAX`] of them at most. Each belongs to its key, and goes when the key does; no other takes its place before.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,6 +26,11 @@ struct Place(&'static Places);
 static PLACES: Places = Places::new(READY_KEYS_MAX);
 
 impl Ready {
+    /// Whether there is a place for one more.
+    pub(crate) fn has_place() -> bool {
+        PLACES.are_left()
+    }
+
     /// Keeps `deriver` and the commitment key ready, if there is a place.
     pub(crate) fn keep(deriver: Deriver, commitment_key: &CommitmentKey<'_>) -> Option<Self> {
         let place = PLACES.take()?;
@@ -46,6 +51,10 @@ impl Ready {
 impl Places {
     const fn new(count: usize) -> Self {
         Self(AtomicUsize::new(count))
+    }
+
+    fn are_left(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
     }
 
     fn take(&'static self) -> Option<Place> {
@@ -72,13 +81,16 @@ mod tests {
     #[test]
     fn there_are_so_many_places_and_each_is_given_back() {
         static TWO: Places = Places::new(2);
+        assert!(TWO.are_left());
         let (first, second) = (TWO.take(), TWO.take());
         assert!(first.is_some() && second.is_some());
+        assert!(!TWO.are_left());
         assert!(TWO.take().is_none(), "there is no third");
         assert!(TWO.take().is_none(), "and asking in vain takes none");
         drop(first);
+        assert!(TWO.are_left(), "the first was given back");
         let third = TWO.take();
-        assert!(third.is_some(), "the first was given back");
+        assert!(third.is_some());
         assert!(TWO.take().is_none(), "once");
     }
 }

@@ -37,7 +37,7 @@ struct Kept {
     algorithm: Algorithm,
 }
 
-/// What only keys that are used have.
+/// What only keys have that have opened something or are kept prepared.
 #[derive(Default)]
 struct InUse {
     opened: Opened,
@@ -152,8 +152,13 @@ impl SymmetricKey {
 
     /// Counts that `deriver` was prepared, and keeps it if that happens often and there is a place for it.
     pub(crate) fn keep_ready_if_hot(&self, deriver: Deriver) {
-        // Decides about speed only: two threads may count in any order.
-        let before = self.0.preparations.fetch_add(1, Ordering::Relaxed);
+        // Where there is no place, nothing is written beside the key that all threads read.
+        if !Ready::has_place() {
+            return;
+        }
+        // Decides about speed only: two threads may count once together.
+        let before = self.0.preparations.load(Ordering::Relaxed);
+        self.0.preparations.store(before.wrapping_add(1), Ordering::Relaxed);
         if before % READY_AFTER_PREPARATIONS == READY_AFTER_PREPARATIONS - 1
             && let Some(ready) = Ready::keep(deriver, &self.commitment_key())
         {

@@ -96,7 +96,8 @@ impl UseCounter {
 
 impl Drop for UseCounter {
     fn drop(&mut self) {
-        if self.0.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // In one order with the flag of the list, as in `take`.
+        if self.0.holders.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.waiting.unheld.push(&self.0);
         }
     }
@@ -117,7 +118,7 @@ impl Counter {
     /// Whether nobody counts here.
     pub(super) fn is_unheld(&self) -> bool {
         // What the last holder counted is seen by whoever sees that it let go.
-        self.holders.load(Ordering::Acquire) == 0
+        self.holders.load(Ordering::SeqCst) == 0
     }
 
     /// Whether half of what the algorithm allows is used: time to rotate.
